@@ -1,0 +1,194 @@
+"""A library of simulated HAADF images of isomers on disk: made once, resumable, redone by one command."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class IsomerLibraryRecipe:
+    """What is drawn for each simulation of the library. Ranges are (low, high); one draw each, uniform.
+
+    Parameters
+    ----------
+    symbol
+        An fcc element.
+    classes
+        Isomers, taken in turn.
+    n_atoms
+        Range of the number of atoms, drawn uniformly in its logarithm.
+    energies
+        Beam energies in eV, one of which is chosen.
+    semiangle
+        Range of the convergence semi-angle in mrad.
+    defocus
+        Range of the defocus in Å.
+    thermal_rms
+        Range of the thermal displacement along each axis in Å.
+    held_out_every
+        One in so many rounds of the classes is held out for validation and test, never for training.
+    held_out_phonons
+        Frozen-phonon configurations averaged in images held out; training images have one.
+    seed
+        Seed of the library. Simulation *i* depends on the seed and on *i* alone.
+    """
+
+    symbol: str = "Au"
+    classes: tuple[str, ...] = ("icosahedron", "decahedron", "cuboctahedron", "amorphous")
+    n_atoms: tuple[int, int] = (55, 1415)
+    energies: tuple[float, ...] = (200e3, 200e3, 300e3, 120e3)
+    semiangle: tuple[float, float] = (18.0, 28.0)
+    defocus: tuple[float, float] = (-15.0, 25.0)
+    thermal_rms: tuple[float, float] = (0.05, 0.11)
+    held_out_every: int = 5
+    held_out_phonons: int = 3
+    seed: int = 2026
+
+    @classmethod
+    def from_dict(cls, values: dict) -> IsomerLibraryRecipe:
+        """Make a recipe from a mapping such as the ``[simulation]`` table of a recipe file."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"Unknown simulation settings {unknown}; expected some of {sorted(known)}.")
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+    def is_held_out(self, index: int) -> bool:
+        """Whether simulation *index* is kept from training."""
+        return (index // len(self.classes)) % self.held_out_every == self.held_out_every - 1
+
+
+def simulate_isomer(recipe: IsomerLibraryRecipe, index: int) -> dict:
+    """Simulate entry *index* of the library.
+
+    Returns
+    -------
+    dict
+        ``images`` (annuli, rows, columns) float32, ``positions`` (n_atoms, 3) in Å with the image's origin,
+        ``label`` (index into the recipe's classes) and ``parameters`` (JSON).
+    """
+    from particlespy_ml.simulation.haadf import HAADFMicroscope, simulate_haadf
+    from particlespy_ml.simulation.structures import draw_isomer, random_rotation
+
+    rng = np.random.default_rng([recipe.seed, index])
+    label = index % len(recipe.classes)
+    n_atoms = int(np.exp(rng.uniform(*np.log(recipe.n_atoms))))
+    atoms = random_rotation(draw_isomer(recipe.classes[label], n_atoms, rng, recipe.symbol), rng)
+    microscope = HAADFMicroscope(
+        energy=float(rng.choice(recipe.energies)),
+        semiangle=rng.uniform(*recipe.semiangle),
+        defocus=rng.uniform(*recipe.defocus),
+    )
+    images, parameters = simulate_haadf(
+        atoms,
+        microscope,
+        thermal_rms=rng.uniform(*recipe.thermal_rms),
+        frozen_phonons=recipe.held_out_phonons if recipe.is_held_out(index) else 1,
+        seed=index,
+    )
+    edge = images.shape[-1] * parameters["scan_step"]
+    middle = (atoms.positions.max(0) + atoms.positions.min(0)) / 2
+    return {
+        "images": images,
+        "positions": (atoms.positions - middle + edge / 2).astype(np.float32),
+        "label": np.int64(label),
+        "parameters": json.dumps({**parameters, "index": index, "class": recipe.classes[label]}),
+    }
+
+
+def simulate_library(
+    folder: str | Path,
+    count: int,
+    recipe: IsomerLibraryRecipe | None = None,
+    workers: int | None = None,
+    show_progressbar: bool = True,
+) -> list[Path]:
+    """Make the entries 0 to *count* - 1 that the folder lacks, each in a file of its own.
+
+    An entry is written beside and renamed, so a stopped run leaves whole entries only, and the next run goes on.
+
+    Parameters
+    ----------
+    folder
+        Where the entries are. It is made where missing; a folder of another recipe is refused.
+    count
+        Number of entries wanted in all.
+    recipe
+        What to draw.
+    workers
+        Number of processes; by default one for each core.
+    show_progressbar
+        Show a progress bar.
+
+    Returns
+    -------
+    list of Path
+        The files of all entries, in order.
+    """
+    from tqdm.auto import tqdm
+
+    recipe = recipe or IsomerLibraryRecipe()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_recipe(folder, recipe)
+    missing = [index for index in range(count) if not _entry(folder, index).exists()]
+    with (
+        ProcessPoolExecutor(workers or os.cpu_count(), initializer=_one_thread) as pool,
+        tqdm(total=len(missing), disable=not show_progressbar, desc="Simulating") as bar,
+    ):
+        futures = [pool.submit(_simulate_to_file, folder, recipe, index) for index in missing]
+        for future in as_completed(futures):
+            future.result()
+            bar.update()
+    return [_entry(folder, index) for index in range(count)]
+
+
+def load_entries(folder: str | Path, indices: Iterable[int] | None = None) -> list[dict]:
+    """Load entries (all that are there by default); each has its ``index`` and its parameters as a dictionary."""
+    folder = Path(folder)
+    if indices is None:
+        indices = sorted(int(path.stem) for path in folder.glob("[0-9]*.npz"))
+    entries = []
+    for index in indices:
+        with np.load(_entry(folder, index), allow_pickle=False) as file:
+            entry = {name: file[name] for name in file.files}
+        entry["parameters"] = json.loads(str(entry["parameters"]))
+        entry["label"] = int(entry["label"])
+        entry["index"] = index
+        entries.append(entry)
+    return entries
+
+
+def _entry(folder: Path, index: int) -> Path:
+    return folder / f"{index:06d}.npz"
+
+
+def _check_recipe(folder: Path, recipe: IsomerLibraryRecipe) -> None:
+    path = folder / "recipe.json"
+    text = json.dumps(asdict(recipe), indent=1)
+    if path.exists() and path.read_text() != text:
+        raise ValueError(f"{folder} holds simulations of another recipe: choose another folder, or remove it.")
+    path.write_text(text)
+
+
+def _one_thread() -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.nice(10)
+
+
+def _simulate_to_file(folder: Path, recipe: IsomerLibraryRecipe, index: int) -> None:
+    entry = simulate_isomer(recipe, index)
+    part = folder / f"{index:06d}.{os.getpid()}.part"
+    with open(part, "wb") as file:
+        np.savez(file, **entry)
+    os.replace(part, _entry(folder, index))
