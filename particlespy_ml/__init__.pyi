@@ -1,0 +1,24 @@
+from . import data
+from ._frames import compute_together
+from .classification.models import Model, list_models, load_model
+from .classification.verb import classify_particles
+from .particles.extract import extract_particles
+from .particles.particlespy_list import from_particle_list, to_particle_list
+from .particles.verbs import measure_particles
+from .segmentation.particlespy import train_segmentation
+from .segmentation.verb import segment_particles
+
+__all__ = [
+    "Model",
+    "classify_particles",
+    "compute_together",
+    "data",
+    "extract_particles",
+    "from_particle_list",
+    "list_models",
+    "load_model",
+    "measure_particles",
+    "segment_particles",
+    "to_particle_list",
+    "train_segmentation",
+]

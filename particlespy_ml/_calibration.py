@@ -1,0 +1,129 @@
+"""Between pixels (row, column) and calibrated positions (x, y): the one place where they are converted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+NANOMETRES = {
+    "pm": 1e-3,
+    "Å": 0.1,
+    "Å": 0.1,  # the Ångström sign, which some file formats write
+    "A": 0.1,
+    "Ang": 0.1,
+    "Angstrom": 0.1,
+    "angstrom": 0.1,
+    "Ångström": 0.1,
+    "nm": 1.0,
+    "nanometer": 1.0,
+    "nanometre": 1.0,
+    "um": 1e3,
+    "µm": 1e3,
+    "μm": 1e3,
+    "micron": 1e3,
+    "mm": 1e6,
+    "cm": 1e7,
+    "m": 1e9,
+}
+
+
+@dataclass(frozen=True)
+class PixelGrid:
+    """The calibrated grid of an image.
+
+    Parameters
+    ----------
+    shape
+        Rows and columns.
+    scale
+        Size of a pixel along rows and columns, in *units*, positive.
+    offset
+        Position of the first pixel's centre along rows and columns, in *units*.
+    units
+        A unit of length.
+    """
+
+    shape: tuple[int, int]
+    scale: tuple[float, float]
+    offset: tuple[float, float]
+    units: str
+
+    @property
+    def nanometres(self) -> tuple[float, float]:
+        """Size of a pixel along rows and columns in nm."""
+        factor = NANOMETRES[self.units]
+        return self.scale[0] * factor, self.scale[1] * factor
+
+    def to_xy(self, rows, columns) -> tuple[np.ndarray, np.ndarray]:
+        """Calibrated positions (x, y) of pixel coordinates."""
+        x = self.offset[1] + self.scale[1] * np.asarray(columns, dtype=float)
+        y = self.offset[0] + self.scale[0] * np.asarray(rows, dtype=float)
+        return x, y
+
+    def to_pixels(self, x, y) -> tuple[np.ndarray, np.ndarray]:
+        """Pixel coordinates (rows, columns) of calibrated positions."""
+        rows = (np.asarray(y, dtype=float) - self.offset[0]) / self.scale[0]
+        columns = (np.asarray(x, dtype=float) - self.offset[1]) / self.scale[1]
+        return rows, columns
+
+    def as_dict(self) -> dict:
+        """Plain values for metadata."""
+        return {
+            "shape": list(self.shape),
+            "scale": list(self.scale),
+            "offset": list(self.offset),
+            "units": self.units,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict) -> PixelGrid:
+        """Undo `as_dict`."""
+        return cls(
+            tuple(int(v) for v in values["shape"]),
+            tuple(float(v) for v in values["scale"]),
+            tuple(float(v) for v in values["offset"]),
+            str(values["units"]),
+        )
+
+
+def pixel_grid(signal) -> PixelGrid:
+    """Return the calibrated grid of an image signal.
+
+    Parameters
+    ----------
+    signal
+        Any signal with two signal dimensions.
+
+    Raises
+    ------
+    ValueError
+        If the axes have no unit of length, a scale that is zero or not finite, or are not uniform.
+    """
+    x_axis, y_axis = signal.axes_manager.signal_axes
+    for axis in (x_axis, y_axis):
+        if not axis.is_uniform:
+            raise ValueError(f"The axis {axis.name!s} is not uniform; expected a uniform pixel size.")
+        units = str(axis.units)
+        if units not in NANOMETRES:
+            reason = "has no unit" if units in ("<undefined>", "None", "") else f"has the unit {units!r}"
+            raise ValueError(
+                f"The image is not calibrated as a length: its axis {axis.name!s} {reason}; expected one of "
+                f"{', '.join(dict.fromkeys(NANOMETRES))}. Set the pixel size, for example "
+                's.axes_manager.signal_axes.set(scale=0.02, units="nm").'
+            )
+        if not np.isfinite(axis.scale) or axis.scale == 0:
+            raise ValueError(f"The axis {axis.name!s} has the scale {axis.scale}; expected a pixel size above zero.")
+    units = str(x_axis.units)
+    to_units = NANOMETRES[str(y_axis.units)] / NANOMETRES[units]
+    return PixelGrid(
+        shape=(y_axis.size, x_axis.size),
+        scale=(abs(y_axis.scale) * to_units, abs(x_axis.scale)),
+        offset=(_first(y_axis) * to_units, _first(x_axis)),
+        units=units,
+    )
+
+
+def _first(axis) -> float:
+    """Position of the first pixel; an axis that runs backwards is measured forwards from its low end."""
+    return axis.offset if axis.scale > 0 else axis.offset + axis.scale * (axis.size - 1)

@@ -1,0 +1,129 @@
+"""Class probabilities for the particles of one or many frames."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from particlespy_ml._calibration import NANOMETRES, PixelGrid
+from particlespy_ml.classification.models import Model
+from particlespy_ml.classification.preprocess import standardise
+from particlespy_ml.classification.windows import cut_window, window_edges
+
+FLUSH = 256  # windows gathered over frames before they go through the network
+
+
+def class_columns(classes: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return names and dtypes of the columns that classification adds.
+
+    ``class_index`` counts the classes in order; -1 is undefined.
+    """
+    return [("class_index", "i1"), ("probability", "f4"), *((f"probability_{name}", "f4") for name in classes)]
+
+
+def classes_from_probabilities(probabilities: np.ndarray, min_probability: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return class indices (-1 where undefined) and the probability of the most probable class.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (n, classes); rows that are NaN are undefined.
+    min_probability
+        Particles whose largest probability is below are undefined.
+    """
+    if len(probabilities) == 0:
+        return np.zeros(0, np.int8), np.zeros(0, np.float32)
+    known = np.isfinite(probabilities).all(1)
+    filled = np.where(known[:, None], probabilities, 0)
+    best = filled.argmax(1)
+    probability = np.where(known, filled.max(1), np.nan).astype(np.float32)
+    return np.where(known & (filled.max(1) >= min_probability), best, -1).astype(np.int8), probability
+
+
+@dataclass(frozen=True)
+class ParticleClassifier:
+    """A picklable function that adds classes to measured frames.
+
+    Parameters
+    ----------
+    model
+        Loaded model.
+    grid
+        Calibration of the frames.
+    min_probability
+        Particles whose largest probability is below are undefined.
+    """
+
+    model: Model
+    grid: PixelGrid
+    min_probability: float
+
+    def __call__(self, frames, labels: list[np.ndarray], tables: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the tables with classes, probabilities batched over particles and frames."""
+        counts = [len(table) for table in tables]
+        probabilities = np.full((sum(counts), len(self.model.classes)), np.nan, np.float32)
+        if self.in_pixel_range():
+            waiting: list[tuple[int, np.ndarray]] = []
+            number = 0
+            for frame, label, table in zip(frames, labels, tables, strict=True):
+                edges = window_edges(table, self.grid, self.model.pixel_size, self.model.windows)
+                for row, edge in zip(table, edges, strict=True):
+                    waiting.append((number, cut_window(frame, label, row, self.grid, self.model.pixel_size, int(edge))))
+                    number += 1
+                if len(waiting) >= FLUSH:
+                    self._predict(waiting, probabilities)
+            self._predict(waiting, probabilities)
+        return [
+            self._with_classes(table, part)
+            for table, part in zip(tables, np.split(probabilities, np.cumsum(counts)[:-1]), strict=True)
+        ]
+
+    def in_pixel_range(self) -> bool:
+        """Whether the frames resolve what the model looks at."""
+        low, high = self.model.card["pixel_size_range_angstrom"]
+        sizes = np.array(self.grid.nanometres) * 10
+        return bool((sizes >= low).all() and (sizes <= high).all())
+
+    def _predict(self, waiting: list[tuple[int, np.ndarray]], probabilities: np.ndarray) -> None:
+        """Predict what is waiting, window size by window size, and empty the list."""
+        by_edge: dict[int, list[tuple[int, np.ndarray]]] = {}
+        for number, window in waiting:
+            by_edge.setdefault(len(window), []).append((number, window))
+        for group in by_edge.values():
+            windows = standardise(np.stack([window for _, window in group]))
+            probabilities[[number for number, _ in group]] = self.model.predict(windows)
+        waiting.clear()
+
+    def _with_classes(self, table: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        columns = class_columns(self.model.classes)
+        added = {name for name, _ in columns}
+        kept = [(name, table.dtype[name]) for name in table.dtype.names if name not in added]
+        out = np.zeros(len(table), dtype=[*kept, *columns])
+        for name, _ in kept:
+            out[name] = table[name]
+        index, probability = classes_from_probabilities(probabilities, self.min_probability)
+        out["class_index"] = np.where(self._in_size_range(table), index, -1)
+        out["probability"] = probability
+        for number, name in enumerate(self.model.classes):
+            out[f"probability_{name}"] = probabilities[:, number]
+        return out
+
+    def _in_size_range(self, table: np.ndarray) -> np.ndarray:
+        low, high = self.model.card["diameter_range_nm"]
+        diameter = table["equivalent_circular_diameter"] * NANOMETRES[self.grid.units]
+        return (diameter >= low) & (diameter <= high)
+
+
+def warn_out_of_range(classifier: ParticleClassifier) -> None:
+    """Warn where a pixel size is outside the model's range, so that every particle stays undefined."""
+    if not classifier.in_pixel_range():
+        low, high = classifier.model.card["pixel_size_range_angstrom"]
+        size = max(classifier.grid.nanometres) * 10
+        warnings.warn(
+            f"The pixel size of {size:.3g} Å is outside the range of the model {classifier.model.name!r}, {low:g} to "
+            f"{high:g} Å: every particle is left {'undefined'!r}. Check the calibration, or rebin finer images.",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,265 @@
+"""Models on disk: a folder with weights (safetensors) and a card (JSON), checked when loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+
+FORMAT_VERSION = 1
+DEFAULT_MODELS = {"HAADF": "isomer-haadf"}
+
+_REQUIRED = (
+    "format_version",
+    "name",
+    "signal_type",
+    "task",
+    "architecture",
+    "classes",
+    "pixel_size",
+    "windows",
+    "pixel_size_range_angstrom",
+    "diameter_range_nm",
+    "temperature",
+    "min_probability",
+    "sha256",
+)
+
+_networks: dict[str, object] = {}
+_networks_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Model:
+    """A classifier of single particles, as loaded from its folder.
+
+    Parameters
+    ----------
+    card
+        What the model is and what it reaches; see `load_model`.
+    weights
+        Parameters of the network by name.
+    """
+
+    card: dict
+    weights: dict[str, np.ndarray] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.card["name"]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes in the order of the probabilities."""
+        return tuple(self.card["classes"])
+
+    @property
+    def pixel_size(self) -> float:
+        """Pixel size in nm to which particles are resampled."""
+        return float(self.card["pixel_size"]["value"]) * 0.1
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """Edges in pixels of the windows that the model takes, ascending."""
+        return tuple(sorted(int(edge) for edge in self.card["windows"]))
+
+    @property
+    def min_probability(self) -> float:
+        """Probability below which a particle is left undefined by default."""
+        return float(self.card["min_probability"])
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights' file."""
+        return self.card["sha256"]
+
+    def predict(self, windows: np.ndarray, batch_size: int = 64) -> np.ndarray:
+        """Return calibrated class probabilities.
+
+        Parameters
+        ----------
+        windows
+            Standardised windows at the model's pixel size, shape (n, edge, edge), float32.
+        batch_size
+            Windows that go through the network at a time.
+
+        Returns
+        -------
+        numpy.ndarray
+            Probabilities, shape (n, classes), float32; each row sums to one.
+        """
+        import torch
+
+        if len(windows) == 0:
+            return np.zeros((0, len(self.classes)), np.float32)
+        network = self._network()
+        parts = []
+        with torch.inference_mode(), _one_thread_in_workers():
+            for start in range(0, len(windows), batch_size):
+                batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + batch_size]))[:, None]
+                logits = network(batch) / float(self.card["temperature"])
+                parts.append(torch.softmax(logits, dim=1).numpy())
+        return np.concatenate(parts)
+
+    def _network(self):
+        """The network, built once in each process."""
+        with _networks_lock:
+            if self.sha256 not in _networks:
+                _networks[self.sha256] = _build(self.card, self.weights)
+            return _networks[self.sha256]
+
+
+def list_models() -> list[str]:
+    """Return the names of the bundled models.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> pml.list_models()
+    ['isomer-haadf']
+    """
+    root = _bundled_folder()
+    return sorted(entry.name for entry in root.iterdir() if (entry / "card.json").is_file())
+
+
+def load_model(model: str | Path | Model) -> Model:
+    """Load a model by the name of a bundled one, or from a folder of the user's own.
+
+    Nothing is downloaded and nothing is unpickled.
+
+    Parameters
+    ----------
+    model
+        Name, or folder that holds ``model.safetensors`` and ``card.json``. A loaded model is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model, a file is damaged (its hash differs from the card's), or the card does not fit.
+    """
+    if isinstance(model, Model):
+        return model
+    names = list_models()
+    if isinstance(model, str) and model in names:
+        return _load_folder(str(_bundled_folder() / model))
+    folder = Path(model)
+    if not folder.is_dir():
+        raise ValueError(f"Unknown model {str(model)!r}: expected one of {names}, or the folder of a model of your own.")
+    return _load_folder(str(folder.resolve()))
+
+
+def default_model(signal_type: str) -> str:
+    """Return the name of the model that goes with a signal type.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if signal_type not in DEFAULT_MODELS:
+        raise ValueError(
+            f"There is no default model for the signal type {signal_type!r}; give model=, one of {list_models()} or a "
+            f"folder of your own, or set the signal type to one of {sorted(DEFAULT_MODELS)} with s.set_signal_type()."
+        )
+    return DEFAULT_MODELS[signal_type]
+
+
+def _bundled_folder() -> Path:
+    from importlib.resources import files
+
+    return Path(str(files("particlespy_ml.weights")))
+
+
+def _load_folder(folder: str) -> Model:
+    stamp = tuple(
+        (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+        for path in (Path(folder) / "card.json", Path(folder) / "model.safetensors")
+    )
+    return _load_folder_cached(folder, stamp)
+
+
+@lru_cache(maxsize=8)
+def _load_folder_cached(folder: str, stamp: tuple) -> Model:
+    path = Path(folder)
+    card = _read_card(path / "card.json")
+    weights_path = path / "model.safetensors"
+    if not weights_path.is_file():
+        raise ValueError(f"The model {card['name']!r} has no weights: {weights_path} is missing.")
+    content = weights_path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != card["sha256"]:
+        raise ValueError(
+            f"The weights {weights_path} are damaged or not those of their card: their sha256 is {found}, the card "
+            f"says {card['sha256']}. Install the package, or copy the model's folder, again."
+        )
+    from safetensors.numpy import load
+
+    weights = load(content)
+    _build(card, weights)
+    return Model(card, weights)
+
+
+def _read_card(path: Path) -> dict:
+    if not path.is_file():
+        raise ValueError(f"{path.parent} is no model: it lacks card.json.")
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"The card {path} is not valid JSON: {error}.") from error
+    missing = [key for key in _REQUIRED if key not in card]
+    if missing:
+        raise ValueError(f"The card {path} lacks {', '.join(missing)}.")
+    if card["format_version"] != FORMAT_VERSION:
+        raise ValueError(
+            f"The card {path} has the format version {card['format_version']}; this version of particlespy_ml reads "
+            f"{FORMAT_VERSION}."
+        )
+    return card
+
+
+def _build(card: dict, weights: dict[str, np.ndarray]):
+    """Build the network and fill it; a card that does not fit its weights is an error."""
+    import torch
+
+    from particlespy_ml.classification.networks import build_network
+
+    try:
+        network = build_network(card["architecture"])
+        network.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in weights.items()})
+        network.eval()
+        with torch.inference_mode():
+            edge = min(card["windows"])
+            outputs = network(torch.zeros(1, 1, edge, edge)).shape[1]
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise ValueError(f"The card of the model {card['name']!r} does not fit its weights: {error}") from error
+    if outputs != len(card["classes"]):
+        raise ValueError(
+            f"The card of the model {card['name']!r} names {len(card['classes'])} classes, but the network has "
+            f"{outputs} outputs."
+        )
+    return network
+
+
+class _one_thread_in_workers:  # noqa: N801 - used as a function
+    """Give torch one thread in dask's worker threads, where frames already run side by side."""
+
+    def __enter__(self):
+        import torch
+
+        self._threads = None
+        if threading.current_thread() is not threading.main_thread():
+            self._threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+
+    def __exit__(self, *exception):
+        if self._threads is not None:
+            import torch
+
+            torch.set_num_threads(self._threads)

@@ -1,0 +1,160 @@
+"""Small convolutional networks that classify a window about one particle.
+
+This module and `particlespy_ml.training` are the only ones that need torch, which is imported inside functions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+ARCHITECTURES = ("pooled_resnet",)
+
+
+def build_network(architecture: dict) -> torch.nn.Module:
+    """Build a network with random weights.
+
+    It maps standardised windows, shape (n, 1, w, w) with w a multiple of 16, to logits, shape (n, classes). A network
+    is fully convolutional up to a pooling that weighs positions by learned attention, so one set of weights serves
+    any window and empty space around the particle counts for nothing.
+
+    Parameters
+    ----------
+    architecture
+        As on a model card: ``name`` (one of `ARCHITECTURES`), ``n_classes``, and optionally ``widths`` (channels at
+        1/2, 1/4, 1/8 ... of the resolution), ``blocks`` (residual blocks at each) and ``dropout``.
+
+    Returns
+    -------
+    torch.nn.Module
+        The network, in training mode.
+
+    Raises
+    ------
+    ValueError
+        If the name or a parameter is unknown.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = build_network({"name": "pooled_resnet", "n_classes": 4}).eval()
+    >>> network(torch.zeros(2, 1, 96, 96)).shape
+    torch.Size([2, 4])
+    """
+    parameters = dict(architecture)
+    name = parameters.pop("name", None)
+    if name not in ARCHITECTURES:
+        raise ValueError(f"Unknown architecture {name!r}; expected one of {ARCHITECTURES}.")
+    allowed = {"n_classes", "widths", "blocks", "dropout"}
+    unknown = sorted(set(parameters) - allowed)
+    if unknown or "n_classes" not in parameters:
+        raise ValueError(f"Architecture {name!r} takes {sorted(allowed)} and needs 'n_classes'; got {parameters}.")
+    return _pooled_resnet(**parameters)
+
+
+def fuse(network: torch.nn.Module) -> torch.nn.Module:
+    """Return a copy for inference: batch normalisations folded into the convolutions, evaluation mode.
+
+    The outputs stay the same to rounding; a forward pass takes less time.
+    """
+    import copy
+
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    fused = copy.deepcopy(network).eval()
+    for module in list(fused.modules()):
+        children = dict(module.named_children())
+        for name, child in children.items():
+            partner = children.get(name.replace("conv", "norm")) if name.startswith("conv") else None
+            if partner is not None:
+                setattr(module, name, fuse_conv_bn_eval(child, partner))
+                setattr(module, name.replace("conv", "norm"), _identity())
+    return fused
+
+
+def _identity() -> torch.nn.Module:
+    from torch import nn
+
+    return nn.Identity()
+
+
+def _pooled_resnet(
+    n_classes: int, widths: tuple = (24, 48, 96), blocks: tuple = (1, 2, 2), dropout: float = 0.1
+) -> torch.nn.Module:
+    """Residual network whose first convolution halves the resolution, with attention pooling.
+
+    After K. He et al., CVPR (2016), and M. Ilse et al., ICML (2018) for the pooling.
+    """
+    from torch import nn
+
+    if len(widths) != len(blocks):
+        raise ValueError(f"'widths' and 'blocks' must have the same length; got {widths} and {blocks}.")
+    classes = _classes()
+    layers: list[nn.Module] = [classes["ConvNorm"](1, widths[0], 5, 2)]
+    for level, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+        if level:
+            layers.append(classes["ConvNorm"](widths[level - 1], width, 3, 2))
+        layers.extend(classes["Residual"](width) for _ in range(count))
+    pooling = classes["AttentionPooling"](widths[-1])
+    hidden = widths[-1]
+    head = nn.Sequential(
+        nn.Dropout(dropout), nn.Linear(3 * widths[-1], hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_classes)
+    )
+    return nn.Sequential(*layers, pooling, head)
+
+
+_CACHE: dict = {}
+
+
+def _classes() -> dict:
+    """The modules, defined at first use so that importing this file does not import torch."""
+    if _CACHE:
+        return _CACHE
+    import torch
+    from torch import nn
+
+    class ConvNorm(nn.Module):
+        """Convolution, batch normalisation, rectifier."""
+
+        def __init__(self, inputs: int, outputs: int, kernel: int, stride: int):
+            super().__init__()
+            self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+            self.norm = nn.BatchNorm2d(outputs)
+
+        def forward(self, x):
+            return torch.relu_(self.norm(self.conv(x)))
+
+    class Residual(nn.Module):
+        """Two 3 x 3 convolutions beside the identity."""
+
+        def __init__(self, width: int):
+            super().__init__()
+            self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+            self.norm1 = nn.BatchNorm2d(width)
+            self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+            self.norm2 = nn.BatchNorm2d(width)
+            nn.init.zeros_(self.norm2.weight)  # a block starts as the identity, which trains more steadily
+
+        def forward(self, x):
+            y = torch.relu_(self.norm1(self.conv1(x)))
+            return torch.relu_(x + self.norm2(self.conv2(y)))
+
+    class AttentionPooling(nn.Module):
+        """Mean, spread and attention-weighted mean over the positions that the attention marks as particle."""
+
+        def __init__(self, width: int, heads: int = 2):
+            super().__init__()
+            self.score = nn.Conv2d(width, heads, 1)
+
+        def forward(self, x):
+            flat = x.flatten(2)  # (n, width, positions)
+            weights = torch.softmax(self.score(x).flatten(2), dim=-1)
+            means = torch.einsum("ncp,nhp->nhc", flat, weights)
+            square = torch.einsum("ncp,np->nc", flat * flat, weights[:, 0])
+            spread = torch.sqrt(torch.relu(square - means[:, 0] ** 2) + 1e-4)
+            return torch.cat([means.flatten(1), spread], dim=1)
+
+    _CACHE.update(ConvNorm=ConvNorm, Residual=Residual, AttentionPooling=AttentionPooling)
+    return _CACHE

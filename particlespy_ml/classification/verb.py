@@ -1,0 +1,82 @@
+"""The verb `classify_particles`, for any image signal."""
+
+from __future__ import annotations
+
+
+def classify_particles(
+    signal,
+    model=None,
+    *,
+    labels=None,
+    method="auto",
+    min_probability: float | None = None,
+    exclude_border: bool = False,
+    return_labels: bool = False,
+    lazy_output: bool | None = None,
+    show_progressbar: bool | None = None,
+    **options,
+):
+    """Find, measure and classify every particle of every frame.
+
+    Parameters
+    ----------
+    signal
+        Image or series of images of any navigation shape, lazy or not, calibrated in a unit of length.
+    model
+        Name of a bundled model (see `list_models`), the folder of a model of your own, or a loaded model. By default
+        the model of the signal type: "isomer-haadf" for HAADF images.
+    labels
+        Labels or a mask, as `segment_particles` returns them; without, the frames are segmented in the same pass.
+    min_probability
+        Particles whose most probable class is less probable than this are "undefined". By default the value on the
+        model's card.
+    method, exclude_border, lazy_output, show_progressbar, **options
+        See `segment_particles`.
+    return_labels
+        Return the labels too. Computed together, labels and table take one segmentation.
+
+    Returns
+    -------
+    ParticleTable or LazyParticleTable
+        The measured columns, and ``class_index``, ``probability`` and one ``probability_*`` column for each class.
+        ``table["class"]`` gives the names. Particles outside the model's range of sizes are "undefined".
+    Signal2D or LazySignal2D
+        The labels, with *return_labels*.
+
+    Raises
+    ------
+    ValueError
+        If the image is not calibrated, or the model is unknown, damaged or does not fit its card.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> s = pml.data.gold_on_carbon()
+    >>> table = s.classify_particles()
+    >>> sorted(set(table["class"]) - set(table.classes) - {"undefined"})
+    []
+    """
+    from particlespy_ml._verbs import prepare, run_pipeline
+    from particlespy_ml.classification.classify import ParticleClassifier, class_columns, warn_out_of_range
+    from particlespy_ml.classification.models import default_model, load_model
+
+    segmenter, grid, others = prepare(signal, method, labels, exclude_border, options)
+    if model is None:
+        model = default_model(signal.metadata.get_item("Signal.signal_type", ""))
+    model = load_model(model)
+    if min_probability is None:
+        min_probability = model.min_probability
+    if not 0 <= min_probability <= 1:
+        raise ValueError(f"min_probability={min_probability}; expected a probability between 0 and 1.")
+    classifier = ParticleClassifier(model, grid, float(min_probability))
+    warn_out_of_range(classifier)
+    outputs = ("table", "labels") if return_labels else ("table",)
+    record = {
+        "classes": list(model.classes),
+        "model": {"name": model.name, "sha256": model.sha256, "min_probability": float(min_probability)},
+    }
+    extra = {name: "" for name, _ in class_columns(model.classes)}
+    results = run_pipeline(
+        signal, segmenter, grid, others, outputs, classifier, record, extra, lazy_output, show_progressbar
+    )
+    return tuple(results) if return_labels else results[0]

@@ -1,0 +1,90 @@
+"""Cut particles out of a frame and bring them to the pixel size and window of a model."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from particlespy_ml._calibration import PixelGrid
+from particlespy_ml.particles.measure import find_bbox_pixels
+
+MARGIN = 0.3  # nm of surroundings kept on each side of a particle
+
+
+def window_edges(rows: np.ndarray, grid: PixelGrid, pixel_size: float, windows: tuple[int, ...]) -> np.ndarray:
+    """Return the edge of the window of each particle: the smallest that holds it with a margin, or the largest.
+
+    Parameters
+    ----------
+    rows
+        Measured particles.
+    grid
+        Calibration of the frame.
+    pixel_size
+        Pixel size of the model in nm.
+    windows
+        Edges that the model takes, ascending, in pixels.
+    """
+    top, left, bottom, right = find_bbox_pixels(rows, grid)
+    size = grid.nanometres
+    extent = np.maximum((bottom - top) * size[0], (right - left) * size[1]) + 2 * MARGIN
+    choice = np.searchsorted(np.asarray(windows) * pixel_size, extent)
+    return np.asarray(windows)[np.minimum(choice, len(windows) - 1)]
+
+
+def cut_window(
+    image: np.ndarray, labels: np.ndarray, row: np.void, grid: PixelGrid, pixel_size: float, edge: int
+) -> np.ndarray:
+    """Cut one particle out of a frame and resample it.
+
+    The window is centred on the particle's bounding box. Pixels of other particles and pixels beyond the frame are
+    replaced by the particle's background. Where the frame is finer than the window it is smoothed by a Gaussian that
+    equals the window's pixel in variance, then interpolated linearly.
+
+    Parameters
+    ----------
+    image, labels
+        Frame and its labels, shape (rows, columns).
+    row
+        The particle's row of the table.
+    grid
+        Calibration of the frame.
+    pixel_size
+        Pixel size of the window in nm.
+    edge
+        Edge of the window in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Window, shape (edge, edge), float32, in the image's own units of intensity.
+    """
+    top, left, bottom, right = (int(value) for value in find_bbox_pixels(row, grid))
+    centre = np.array([(top + bottom - 1) / 2, (left + right - 1) / 2])
+    step = pixel_size / np.array(grid.nanometres)
+    half = (edge - 1) / 2 * step
+    sigma = np.sqrt(np.maximum(step**2 - 1, 0) / 12)
+    reach = np.ceil(half + 4 * sigma + 1)
+    low = np.floor(centre - reach).astype(int)
+    high = np.ceil(centre + reach).astype(int) + 1
+    inside = tuple(slice(max(lo, 0), min(hi, n)) for lo, hi, n in zip(low, high, image.shape, strict=True))
+    crop = image[inside].astype(np.float32)
+    other = labels[inside]
+    crop[(other != 0) & (other != row["label"])] = row["background"]
+    padding = [(s.start - lo, hi - s.stop) for s, lo, hi in zip(inside, low, high, strict=True)]
+    crop = np.pad(crop, padding, constant_values=np.float32(row["background"]))
+    if sigma.max() > 0.2:
+        crop = ndi.gaussian_filter(crop, sigma, mode="nearest", truncate=3)
+    return _interpolate(crop, centre - low - half, step, edge)
+
+
+def _interpolate(crop: np.ndarray, start: np.ndarray, step: np.ndarray, edge: int) -> np.ndarray:
+    """Sample a crop linearly on a grid of *edge* by *edge* points, one axis after the other."""
+    for axis in (0, 1):
+        position = start[axis] + step[axis] * np.arange(edge)
+        below = np.clip(np.floor(position).astype(int), 0, crop.shape[axis] - 2)
+        weight = (position - below).astype(np.float32)
+        weight = weight[:, None] if axis == 0 else weight
+        lower, upper = np.take(crop, below, axis), np.take(crop, below + 1, axis)
+        crop = lower + weight * (upper - lower)
+    return crop

@@ -1,0 +1,108 @@
+"""Tables as pandas data frames, and tables with fewer rows or more columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from particlespy_ml.particles.table import METADATA_NODE, UNDEFINED, make_table, object_array
+
+
+def navigation_columns(table) -> dict[str, np.ndarray]:
+    """Return the frame number and the calibrated value of each navigation axis, one value for each frame."""
+    shape = table.data.shape
+    columns = {"frame": np.arange(int(np.prod(shape)))}
+    taken = {*table.columns, "frame"}
+    for number, axis in enumerate(table.axes_manager.navigation_axes[::-1]):
+        name = str(axis.name)
+        if name == "image" and axis.size == 1:
+            continue
+        if name in ("<undefined>", "None", ""):
+            name = f"axis_{number}"
+        if name in taken:
+            name = f"{name}_axis"
+        values = np.expand_dims(axis.axis, [i for i in range(len(shape)) if i != number])
+        columns[name] = np.broadcast_to(values, shape).ravel()
+    return columns
+
+
+def to_dataframe(table, outline: bool = False):
+    """Return one row for each particle; see `ParticleTable.to_dataframe`."""
+    import pandas as pd
+
+    table = table._computed()
+    counts = [len(rows) for rows in table.data.ravel()]
+    columns = {name: np.repeat(values, counts) for name, values in navigation_columns(table).items()}
+    for name in table.columns:
+        if name == "class":
+            columns[name] = pd.Categorical(table[name], categories=[*table.classes, UNDEFINED])
+        elif name == "outline":
+            if outline:
+                columns[name] = list(table[name])
+        else:
+            columns[name] = table[name]
+    frame = pd.DataFrame(columns)
+    frame.attrs["units"] = table.units
+    return frame
+
+
+def select(table, condition):
+    """Return the table with the rows that meet a condition; see `ParticleTable.select`."""
+    table = table._computed()
+    if isinstance(condition, str):
+        frame = to_dataframe(table)
+        keep = np.zeros(len(frame), bool)
+        keep[frame.reset_index(drop=True).query(condition).index] = True
+    else:
+        keep = np.asarray(condition)
+    if keep.dtype != bool or keep.shape != (table.n_particles,):
+        raise ValueError(f"Expected a condition or {table.n_particles} booleans, not {keep.dtype} of {keep.shape}.")
+    frames = list(table.data.ravel())
+    parts = np.split(keep, np.cumsum([len(rows) for rows in frames])[:-1])
+    rows = [rows[part] for rows, part in zip(frames, parts, strict=True)]
+    return _like(table, rows, table.metadata.get_item(f"{METADATA_NODE}.units").as_dictionary())
+
+
+def with_column(table, name: str, values: list[np.ndarray], dtype, unit: str):
+    """Return the table with one more column, or with a column of that name replaced.
+
+    Parameters
+    ----------
+    values
+        One array for each frame.
+    """
+    rows = []
+    for old, new in zip(table._computed().data.ravel(), values, strict=True):
+        kept = [(n, old.dtype[n]) for n in old.dtype.names if n != name]
+        out = np.zeros(len(old), dtype=[*kept, (name, dtype)])
+        for column, _ in kept:
+            out[column] = old[column]
+        out[name] = new
+        rows.append(out)
+    units = {key: unit for key, unit in table.units.items() if key not in ("class", name)}
+    return _like(table, rows, {**units, name: unit})
+
+
+def class_fractions(table):
+    """Return the fraction of each class in each frame; see `ParticleTable.class_fractions`."""
+    import pandas as pd
+
+    if not table.classes:
+        raise ValueError("The particles are not classified; make the table with classify_particles().")
+    table = table._computed()
+    columns = navigation_columns(table)
+    frames = list(table.data.ravel())
+    columns["particles"] = np.array([len(rows) for rows in frames])
+    for index, name in enumerate((*table.classes, UNDEFINED)):
+        wanted = index if name != UNDEFINED else -1
+        columns[name] = np.array(
+            [np.mean(rows["class_index"] == wanted) if len(rows) else np.nan for rows in frames], dtype=float
+        )
+    return pd.DataFrame(columns)
+
+
+def _like(table, rows: list[np.ndarray], units: dict[str, str]):
+    """A table with other rows and the same axes and provenance."""
+    axes = [axis.get_axis_dictionary() for axis in table.axes_manager.navigation_axes[::-1]]
+    record = table.metadata.get_item(METADATA_NODE).as_dictionary()
+    title = table.metadata.get_item("General.title", "")
+    return make_table(object_array(rows, table.data.shape), axes, units, record, title)

@@ -1,0 +1,49 @@
+"""One pass over the frames: segment, measure and, if asked, classify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from particlespy_ml._calibration import PixelGrid
+from particlespy_ml.particles.measure import measure_frame
+
+
+@dataclass(frozen=True)
+class FramePipeline:
+    """A picklable function for `particlespy_ml._frames.map_frames`.
+
+    Parameters
+    ----------
+    segment
+        Frame, and the user's labels where there are any, to labels.
+    grid
+        Calibration of the frames; not needed where only labels are asked for.
+    classify
+        Called with lists of frames, labels and measured rows; returns a list of rows with more columns.
+    outputs
+        "table" and "labels" in the order wanted.
+    """
+
+    segment: Callable
+    grid: PixelGrid | None = None
+    classify: Callable | None = None
+    outputs: tuple[str, ...] = ("table",)
+
+    def __call__(self, frames: np.ndarray, given: np.ndarray | None = None, *, indices: list[tuple]) -> list[tuple]:
+        """Return the outputs of each frame of a block."""
+        labels, tables = [], []
+        for i, frame in enumerate(frames):
+            try:
+                found = self.segment(frame, None if given is None else given[i])
+                labels.append(found)
+                if "table" in self.outputs:
+                    tables.append(measure_frame(frame, found, self.grid))
+            except ValueError as error:
+                raise ValueError(f"Frame {indices[i]}: {error}") from error
+        if self.classify is not None:
+            tables = self.classify(frames, labels, tables)
+        results = {"labels": labels, "table": tables}
+        return list(zip(*(results[name] for name in self.outputs), strict=True))

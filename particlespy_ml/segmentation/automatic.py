@@ -1,0 +1,476 @@
+"""Particles in one image without parameters to tune: local half-height outlines on a background found by scale.
+
+All functions take and return plain numpy arrays; lengths are in nm and pixel sizes are (rows, columns).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage as ndi
+from skimage.segmentation import watershed
+
+POLARITIES = ("bright", "dark", "auto")
+# A Gaussian of this sigma leaves 1 % of a lattice contrast of period 0.25 nm: exp(-2 (pi sigma / period)^2).
+COLUMN_SIGMA = 0.12
+# Radius of the disk that answers most to a difference of Gaussians sigma, sqrt(2) sigma: sqrt(4 ln 2) sigma.
+DOG_RADIUS = 1.665
+BACKGROUND_FACTOR = 2.5
+TEXTURE = 0.35
+BLOB_TO_NOISE = 5.5
+MIN_PIXELS = 12
+MIN_CONTRAST_TO_NOISE = 4.5
+
+
+def segment_automatic(
+    image: np.ndarray,
+    pixel_size: tuple[float, float],
+    *,
+    polarity: str = "auto",
+    smoothing: float | None = None,
+    min_diameter: float = 0.8,
+    background_diameter: float | None = None,
+    split: bool = True,
+    split_depth: float = 0.15,
+) -> np.ndarray:
+    """Label the particles of one image.
+
+    The particles' size is estimated from the extrema of a scale space [1]_, the background is the image outside the
+    particles averaged over a few of their diameters, each particle is outlined at half of its own height above
+    that background, and outlines with a neck are cut by a watershed of their distance transform [2]_.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Real image, shape (rows, columns). Values that are not finite count as the median of the others.
+    pixel_size : tuple of float
+        Size of a pixel along rows and columns in nm.
+    polarity : {"auto", "bright", "dark"}
+        Whether particles are brighter (HAADF) or darker (bright field) than what surrounds them.
+    smoothing : float, optional
+        Sigma in nm of the Gaussian applied first. By default 0.12 nm, which blurs atomic columns, or one pixel,
+        whichever is larger, and more, up to a twelfth of a particle's diameter, where noise requires it.
+    min_diameter : float
+        Regions whose equivalent diameter in nm is less are dropped, and so are those of fewer than 12 pixels.
+    background_diameter : float, optional
+        What is wider than this, in nm, belongs to the background. By default from the particles found.
+    split : bool
+        Whether to cut touching particles apart.
+    split_depth : float
+        How much narrower, as a fraction, a neck must be than the narrower of the two parts to be cut.
+
+    Returns
+    -------
+    numpy.ndarray
+        Labels, int32, shape of `image`: 0 for the background, 1 to n for particles, those cut by the border included.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    References
+    ----------
+    .. [1] T. Lindeberg, Int. J. Comput. Vis. 30, 79 (1998), https://doi.org/10.1023/A:1008045108935
+    .. [2] F. Meyer, Signal Process. 38, 113 (1994), https://doi.org/10.1016/0165-1684(94)90060-4
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:128, :128]
+    >>> disk = (np.hypot(y - 60, x - 70) < 20) * 100.0
+    >>> int(segment_automatic(disk, (0.1, 0.1)).max())
+    1
+    """
+    pixel = _check(image, pixel_size, polarity, smoothing, min_diameter, background_diameter, split_depth)
+    frame = _as_float(image)
+    if frame.size == 0 or frame.min() == frame.max():
+        return np.zeros(frame.shape, np.int32)
+    blobs = _blobs(frame, pixel, min_diameter)
+    sign = {"bright": 1, "dark": -1}.get(polarity) or _polarity(blobs)
+    contrast, diameter = _particle_scale(blobs, sign, frame.shape * pixel)
+    if smoothing is None:
+        smoothing = _choose_smoothing(frame, pixel, contrast, diameter)
+    if background_diameter is None:
+        background_diameter = BACKGROUND_FACTOR * diameter
+    # Nothing finer than the smoothing survives it, so the work is done on pixels of about two thirds of it.
+    factor = np.maximum(1, (smoothing / 1.5 / pixel).astype(int))
+    smooth = sign * _smooth(frame, smoothing / pixel, factor)
+    work_pixel = pixel * factor
+    height, noise = _subtract_background(smooth, work_pixel, background_diameter)
+    labels = _outline(height, noise, smoothing / work_pixel)
+    labels = _refine(labels, height, work_pixel, split_depth if split else None)
+    labels = _upsample(labels, height, factor, frame.shape)
+    return _drop(labels, height, noise, factor, pixel, min_diameter)
+
+
+def _check(image, pixel_size, polarity, smoothing, min_diameter, background_diameter, split_depth) -> np.ndarray:
+    """Raise ValueError for what cannot be segmented; return the pixel size as an array."""
+    if np.ndim(image) != 2 or np.iscomplexobj(image):
+        raise ValueError(f"image must be a real array of 2 dimensions, not {np.ndim(image)} of {np.asarray(image).dtype}.")
+    pixel = np.asarray(pixel_size, float)
+    if pixel.shape != (2,) or not np.all(np.isfinite(pixel) & (pixel > 0)):
+        raise ValueError(f"pixel_size must be two positive lengths in nm (rows, columns), not {pixel_size!r}.")
+    if polarity not in POLARITIES:
+        raise ValueError(f"polarity must be one of {POLARITIES}, not {polarity!r}.")
+    lengths = {"smoothing": smoothing, "min_diameter": min_diameter, "background_diameter": background_diameter}
+    for name, value in lengths.items():
+        if value is not None and not (np.isfinite(value) and value >= 0):
+            raise ValueError(f"{name} must be a length in nm, 0 or more, not {value!r}.")
+    if background_diameter == 0:
+        raise ValueError("background_diameter must be a length in nm, more than 0, not 0.")
+    if not 0 < split_depth < 1:
+        raise ValueError(f"split_depth must lie between 0 and 1, not {split_depth!r}.")
+    return pixel
+
+
+def _as_float(image: np.ndarray) -> np.ndarray:
+    """Return the image as float32 about zero, so that small contrasts on a large offset survive the precision."""
+    frame = np.asarray(image)
+    if frame.dtype.kind == "f" and not np.isfinite(frame).all():
+        finite = np.isfinite(frame)
+        frame = np.where(finite, frame, np.median(frame[finite]) if finite.any() else 0)
+    if frame.size == 0 or frame.min() == frame.max():
+        return np.zeros(frame.shape, np.float32)
+    if frame.dtype.kind == "f" and frame.dtype.itemsize > 4:
+        scale = max(abs(float(frame.min())), abs(float(frame.max())))
+        frame = frame / scale
+    return np.subtract(frame, frame.mean(dtype=float), dtype=np.float32, casting="unsafe")
+
+
+def _bin(frame: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Average blocks of `factor` pixels; incomplete blocks at the far edges are filled by repeating the edge."""
+    rows, columns = (int(f) for f in factor)
+    if rows == columns == 1:
+        return frame
+    pad = [(0, -frame.shape[0] % rows), (0, -frame.shape[1] % columns)]
+    if pad[0][1] or pad[1][1]:
+        frame = np.pad(frame, pad, mode="edge")
+    # Sums of strided views are several times faster than a mean over two axes of a reshaped array.
+    partial = sum(frame[i::rows] for i in range(rows))
+    return sum(partial[:, i::columns] for i in range(columns)) * np.float32(1 / (rows * columns))
+
+
+def _smooth(frame: np.ndarray, sigma: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Gaussian of `sigma` pixels on an image binned by `factor`, the blur of the binning taken into account."""
+    rest = np.sqrt(np.maximum(sigma**2 - (factor**2 - 1) / 12, 0)) / factor
+    binned = _bin(frame, factor)
+    return ndi.gaussian_filter(binned, rest, truncate=3) if rest.any() else binned
+
+
+def _blobs(frame: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.ndarray:
+    """Find blobs of both signs in a scale space.
+
+    Returns
+    -------
+    numpy.ndarray
+        One row a blob: row, column and radius in nm, contrast (negative for dark blobs). Those are kept that stand
+        out from what most of the image does at their scale or at a finer one: noise, but not particles that fill
+        the field, has at coarse scales less contrast than at fine ones.
+    """
+    grid = max((frame.shape * pixel).max() / 512, pixel.min(), min_diameter / 8)
+    factor = np.maximum(1, np.round(grid / pixel)).astype(int)
+    work, step = _bin(frame, factor), pixel * factor
+    sigma = 1.2 * step.max()
+    work = ndi.gaussian_filter(work, sigma / step, truncate=3)
+    found, noise = [np.zeros((0, 4))], np.inf
+    while DOG_RADIUS * sigma <= 0.5 * (frame.shape * pixel).max() and min(work.shape) >= 4:
+        blurred = ndi.gaussian_filter(work, sigma / step, truncate=3)
+        # A disk of the radius that fits the scale answers with a quarter of its contrast.
+        response = 4 * (work - blurred)
+        noise = min(noise, 1.4826 * float(np.median(np.abs(response))))
+        if DOG_RADIUS * sigma >= 0.5 * min_diameter:
+            found.append(_extrema(response, step, DOG_RADIUS * sigma, BLOB_TO_NOISE * noise))
+        sigma, work = sigma * np.sqrt(2), blurred
+        if sigma > 2.3 * step.max():
+            work, step = work[::2, ::2], step * 2
+    return np.concatenate(found)
+
+
+def _extrema(response: np.ndarray, step: np.ndarray, radius: float, floor: float) -> np.ndarray:
+    """Rows (row, column, radius in nm, contrast) of the local extrema of one scale beyond `floor`."""
+    peaks = (response == ndi.maximum_filter(response, 3)) & (response > floor)
+    peaks |= (response == ndi.minimum_filter(response, 3)) & (response < -floor)
+    index = np.argwhere(peaks)
+    return np.column_stack([index * step, np.full(len(index), radius), response[peaks]])
+
+
+def _polarity(blobs: np.ndarray) -> int:
+    """Sign of the particles: the side with the stronger extrema (the other one has their rims and gaps)."""
+    return -1 if np.sum(blobs[:, 2] * blobs[:, 3] ** 3) < 0 else 1
+
+
+def _particle_scale(blobs: np.ndarray, sign: int, field: np.ndarray) -> tuple[float, float]:
+    """Return contrast and diameter (nm) of the larger among the particles; half the field if there are none.
+
+    Blobs inside a blob of more than three times their own contrast are its texture, and a blob of one particle at
+    two scales counts where it is strongest.
+    """
+    own = blobs[blobs[:, 3] * sign > 0]
+    own[:, 3] *= sign
+    own = own[np.argsort(-own[:, 3], kind="stable")]
+    own = own[:2000]
+    kept = np.ones(len(own), bool)
+    for i in range(len(own)):
+        if not kept[i]:
+            continue
+        near = ((own[i + 1 :, :2] - own[i, :2]) ** 2).sum(1) < np.maximum(own[i, 2], own[i + 1 :, 2]) ** 2
+        ratio = own[i + 1 :, 2] / own[i, 2]
+        same = (ratio > 0.4) & (ratio < 2.5)
+        texture = (ratio <= 0.4) & (own[i + 1 :, 3] < own[i, 3] * TEXTURE)
+        kept[i + 1 :] &= ~(near & (same | texture | (ratio >= 2.5)))
+    own = own[kept]
+    if not len(own):
+        return 0.0, 0.5 * float(field.max())
+    order = np.argsort(own[:, 2])
+    weight = np.cumsum(own[order, 3] ** 2)
+    radius = own[order, 2][np.searchsorted(weight, 0.8 * weight[-1])]
+    contrast = np.median(own[:, 3])
+    return float(contrast), 2 * float(radius)
+
+
+def _choose_smoothing(frame: np.ndarray, pixel: np.ndarray, contrast: float, diameter: float) -> float:
+    """Sigma in nm that blurs atomic columns and brings the noise below an eighth of the particles' contrast."""
+    sigma = max(COLUMN_SIGMA, pixel.max())
+    limit = max(sigma, diameter / 12)
+    # A sample of the field is enough to measure the noise.
+    rows, columns = (slice(max(0, n // 2 - 128), n // 2 + 128) for n in frame.shape)
+    while contrast > 0 and sigma < limit:
+        factor = np.maximum(1, (sigma / 1.5 / pixel).astype(int))
+        sample = _smooth(frame[rows, columns], sigma / pixel, factor)
+        # Of white noise smoothed by sigma, a further sigma * sqrt(3) removes 3/4 of the variance... the rest is signal.
+        texture = sample - ndi.gaussian_filter(sample, np.sqrt(3) * sigma / (pixel * factor), truncate=3)
+        if 1.4826 * np.median(np.abs(texture)) * 1.2 < contrast / 8:
+            break
+        sigma *= np.sqrt(2)
+    return min(sigma, limit)
+
+
+def _interpolate(coarse: np.ndarray, factor: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Linear interpolation of a grid of block means to the pixels of the blocks, as two matrix products."""
+    for axis in (0, 1):
+        position = np.clip((np.arange(shape[axis]) + 0.5) / factor[axis] - 0.5, 0, coarse.shape[axis] - 1)
+        below = np.minimum(position.astype(int), max(coarse.shape[axis] - 2, 0))
+        above = np.minimum(below + 1, coarse.shape[axis] - 1)
+        share = (position - below).astype(np.float32)
+        share = share[:, None] if axis == 0 else share
+        low, high = np.take(coarse, below, axis), np.take(coarse, above, axis)
+        coarse = low + (high - low) * share
+    return coarse
+
+
+def _subtract_background(smooth: np.ndarray, pixel: np.ndarray, diameter: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the height above the background and the noise of the background, both of the image's shape.
+
+    An opening, which is free of particles but lies below the background by its noise and texture, tells where there
+    are no particles; the image is averaged there.
+    """
+    factor = np.maximum(1, (diameter / 24 / pixel).astype(int))
+    coarse = _bin(smooth, factor)
+    inner = np.maximum(_bin(smooth**2, factor) - coarse**2, 0)
+    step = pixel * factor
+    size = np.maximum(1, 2 * (diameter / step / 2).astype(int) + 1)
+    opened = ndi.grey_opening(coarse, size=tuple(np.minimum(size, 2 * np.array(coarse.shape) + 1)))
+    opened = ndi.uniform_filter(opened, np.maximum(1, size // 2))
+    residual = coarse - opened
+    mode, spread = _mode(residual)
+    outside = residual < mode + 3 * spread
+    for _ in range(2):
+        kept = ndi.binary_erosion(outside, border_value=1)
+        weight = (kept if kept.any() else outside).astype(np.float32)
+        level = _average(coarse, weight, 0.25 * diameter / step, opened + mode)
+        residual = coarse - level
+        texture = _average(residual**2, weight, 0.5 * diameter / step, np.float32(spread**2))
+        outside = residual < 3 * np.sqrt(texture)
+    # The noise of the pixels themselves is what block means have lost.
+    deviation = np.sqrt(texture + _average(inner, weight, 0.5 * diameter / step, np.float32(0)))
+    deviation = np.maximum(deviation, 0.3 * np.median(deviation))
+    return smooth - _interpolate(level, factor, smooth.shape), _interpolate(deviation, factor, smooth.shape)
+
+
+def _average(values: np.ndarray, weight: np.ndarray, sigma: np.ndarray, fallback) -> np.ndarray:
+    """Gaussian average of the weighted pixels; where they are few, a wider one, and at last `fallback`."""
+    weighted = values * weight
+    wide = ndi.gaussian_filter(weighted, 3 * sigma, truncate=2) + 1e-6 * fallback
+    wide /= ndi.gaussian_filter(weight, 3 * sigma, truncate=2) + 1e-6
+    near = ndi.gaussian_filter(weighted, sigma, truncate=3) + 1e-3 * wide
+    return near / (ndi.gaussian_filter(weight, sigma, truncate=3) + 1e-3)
+
+
+def _mode(values: np.ndarray) -> tuple[float, float]:
+    """Most frequent value and the spread of what lies below it (half-sample mode, robust to particles above)."""
+    ordered = np.sort(values, axis=None)[:: max(1, values.size // 20000)]
+    while ordered.size > 32:
+        half = ordered.size // 2
+        start = int(np.argmin(ordered[half:] - ordered[: ordered.size - half]))
+        ordered = ordered[start : start + half + 1]
+    mode = float(ordered.mean())
+    below = values[values <= mode]
+    return mode, 1.4826 * float(np.median(mode - below)) if below.size else 0.0
+
+
+def _level(values: np.ndarray, labels: np.ndarray, count: int, upper: bool = False) -> np.ndarray:
+    """Mean within each label, or of its upper part, that above the mean; entry 0 is infinite."""
+    inside = np.flatnonzero(labels)
+    keys, values = labels.ravel()[inside], values.ravel()[inside]
+    mean = np.bincount(keys, values, count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1)
+    if upper:
+        above = values >= mean[keys] * (1 - 1e-6)
+        keys, values = keys[above], values[above]
+        mean = np.bincount(keys, values, count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1)
+    mean[0] = np.inf
+    return mean.astype(np.float32)
+
+
+def _outline(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Label regions at half of their own height.
+
+    A faint particle connected to a bright one is lost at half the height of the bright one: what is left outside the
+    bright ones and their blur is looked at again. It is a particle if it rises above its contact with them.
+    """
+    rest = height > 3 * noise
+    found = np.zeros(height.shape, bool)
+    margin = tuple(2 * np.ceil(2 * sigma).astype(int) + 1)
+    for repeat in range(3):
+        labels, count = ndi.label(rest)
+        if not count:
+            break
+        level = _level(height, labels, count, upper=True)
+        candidate = height > 0.5 * level[labels]
+        labels, count = ndi.label(candidate)
+        level = _level(height, labels, count, upper=True)
+        strong = level > MIN_CONTRAST_TO_NOISE * _level(noise, labels, count)
+        if repeat:
+            contact = np.where(near & (labels > 0), labels, 0)
+            skirt = np.full(count + 1, -np.inf)
+            np.maximum.at(skirt, contact[near], height[near])
+            strong &= level > 1.2 * skirt
+        strong[0] = False
+        new = strong[labels]
+        if not new.any():
+            break
+        found |= new
+        taken = ndi.maximum_filter(found, margin)
+        rest = (height > 3 * noise) & ~taken
+        near = rest & ndi.maximum_filter(taken, 3)
+    return ndi.label(found)[0]
+
+
+def _refine(labels: np.ndarray, height: np.ndarray, pixel: np.ndarray, split_depth: float | None) -> np.ndarray:
+    """Move each outline to half of the median height inside it, fill its holes, and cut it at necks."""
+    result = np.zeros_like(labels)
+    count = 0
+    for number, box in enumerate(ndi.find_objects(labels), start=1):
+        box = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in box)
+        crop, taken = height[box], labels[box]
+        mask = taken == number
+        for _ in range(2):
+            mask = (crop > 0.5 * np.median(crop[mask])) & ((taken == number) | (taken == 0)) & (result[box] == 0)
+            parts, n = ndi.label(mask)
+            if n > 1:
+                share = np.bincount(parts[taken == number], minlength=n + 1)
+                share[0] = 0
+                mask = parts == share.argmax()
+            if not mask.any():
+                break
+        if not mask.any():
+            continue
+        mask = _fill_holes(mask)
+        pieces = _split(mask, pixel, split_depth) if split_depth else mask.astype(np.int32)
+        result[box][mask] = pieces[mask] + count
+        count += int(pieces.max())
+    return result
+
+
+def _fill_holes(mask: np.ndarray) -> np.ndarray:
+    """Fill the holes of one region, but not what a ring of particles encloses (more than a third of its area)."""
+    holes, count = ndi.label(~np.pad(mask, 1))
+    if count < 2:
+        return mask
+    holes = holes[1:-1, 1:-1]
+    size = np.bincount(holes.ravel(), minlength=count + 1)
+    fill = size <= mask.sum() / 3
+    fill[0] = False
+    edge = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
+    fill[edge] = False
+    return mask | fill[holes]
+
+
+def _split(mask: np.ndarray, pixel: np.ndarray, depth: float) -> np.ndarray:
+    """Cut one region at its necks.
+
+    Parts are the basins of the distance to the outline. Two are one particle if the way from one to the other is
+    nowhere narrower than (1 - depth) times the narrower of the two, less the roughness of a pixel.
+    """
+    # 24 pixels across a radius are enough to judge a neck.
+    reduce = max(1, int(np.sqrt(mask.sum()) / 48))
+    small = np.pad(mask, 1)[::reduce, ::reduce]
+    distance = ndi.distance_transform_edt(small, sampling=pixel * reduce)
+    distance = ndi.gaussian_filter(distance, 1.0) * small
+    peaks = (distance == ndi.maximum_filter(distance, 3)) & small
+    markers, count = ndi.label(peaks, np.ones((3, 3)))
+    if count < 2:
+        return mask.astype(np.int32)
+    basins = watershed(-distance, markers, mask=small)
+    group = _merge(basins, distance, count, depth, 0.5 * float(pixel.max()) * reduce)
+    basins = group[basins]
+    if basins.max() < 2:
+        return mask.astype(np.int32)
+    if reduce == 1:
+        return basins[1:-1, 1:-1] * mask
+    index = ndi.distance_transform_edt(basins == 0, return_distances=False, return_indices=True)
+    basins = basins[tuple(index)]
+    rows, columns = (np.minimum((np.arange(1, n + 1) + reduce // 2) // reduce, m - 1) for n, m in zip(mask.shape, basins.shape))
+    return basins[np.ix_(rows, columns)] * mask
+
+
+def _merge(basins: np.ndarray, distance: np.ndarray, count: int, depth: float, roughness: float) -> np.ndarray:
+    """Return the group of each basin, 1 to n, basins without a neck between them in one group."""
+    top = np.zeros(count + 1)
+    np.maximum.at(top, basins.ravel(), distance.ravel())
+    saddle = np.zeros((count + 1, count + 1))
+    for a, b, d, e in (
+        (basins[1:], basins[:-1], distance[1:], distance[:-1]),
+        (basins[:, 1:], basins[:, :-1], distance[:, 1:], distance[:, :-1]),
+    ):
+        border = (a != b) & (a > 0) & (b > 0)
+        low = np.minimum(d[border], e[border])
+        np.maximum.at(saddle, (a[border], b[border]), low)
+    saddle = np.maximum(saddle, saddle.T)
+    group = np.arange(count + 1)
+    while True:
+        lower = np.minimum.outer(top, top)
+        ratio = np.where(saddle > 0, (saddle + roughness) / np.maximum(lower, 1e-12), 0)
+        i, j = np.unravel_index(np.argmax(ratio), ratio.shape)
+        if ratio[i, j] <= 1 - depth:
+            break
+        group[group == j] = i
+        top[i], top[j] = max(top[i], top[j]), 0
+        saddle[i] = np.maximum(saddle[i], saddle[j])
+        saddle[:, i] = saddle[i]
+        saddle[i, i] = saddle[j] = saddle[:, j] = 0
+    return np.unique(group, return_inverse=True)[1]
+
+
+def _upsample(labels: np.ndarray, height: np.ndarray, factor: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Bring labels to the pixels of the image, their outlines interpolated between the binned pixels."""
+    if (factor == 1).all():
+        return labels
+    count = int(labels.max())
+    threshold = 0.5 * _level(height, labels, count)
+    wide = ndi.maximum_filter(labels, 5)
+    wide = np.where(labels > 0, labels, wide)
+    # Inside, where columns or holes may lie below the threshold, the outline is not in question.
+    inner = ndi.minimum_filter(labels, 3) == ndi.maximum_filter(labels, 3)
+    excess = height - threshold[wide]
+    excess[inner & (labels > 0)] = np.abs(excess[inner & (labels > 0)])
+    rows, columns = (np.arange(n) // f for n, f in zip(shape, factor))
+    return wide[np.ix_(rows, columns)] * (_interpolate(excess, factor, shape) > 0)
+
+
+def _drop(labels, height, noise, factor, pixel, min_diameter) -> np.ndarray:
+    """Remove regions that are small or faint and number the others 1 to n."""
+    area = np.bincount(labels.ravel())
+    keep = area >= max(MIN_PIXELS, np.pi / 4 * min_diameter**2 / pixel.prod())
+    keep[0] = False
+    number = np.cumsum(keep) * keep
+    return number.astype(np.int32)[labels]

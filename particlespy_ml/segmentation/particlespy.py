@@ -1,0 +1,203 @@
+"""Segmentation by ParticleSpy: its thresholds, and its trainable pixel classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage as ndi
+from skimage.measure import label
+from skimage.util import invert
+
+THRESHOLDS = (
+    "otsu",
+    "mean",
+    "minimum",
+    "yen",
+    "isodata",
+    "li",
+    "local",
+    "local_otsu",
+    "lg_otsu",
+    "niblack",
+    "sauvola",
+)
+
+OPTIONS = {
+    "threshold": "otsu",
+    "watershed": False,
+    "watershed_size": 0,
+    "watershed_erosion": 0,
+    "invert": False,
+    "min_size": 0,
+    "rb_kernel": 0,
+    "gaussian": 0,
+    "local_size": 1,
+}
+
+
+def threshold_options(parameters=None, **options) -> dict:
+    """Return the full set of ParticleSpy's segmentation options.
+
+    Parameters
+    ----------
+    parameters
+        A ParticleSpy ``parameters`` object. Keywords override what it holds.
+    **options
+        ParticleSpy's options by name: threshold, watershed, watershed_size, watershed_erosion, invert, min_size,
+        rb_kernel, gaussian, local_size. Sizes are in pixels, as in ParticleSpy.
+
+    Raises
+    ------
+    ValueError
+        If the threshold is unknown.
+    TypeError
+        If an option is unknown.
+    """
+    full = dict(OPTIONS)
+    if parameters is not None:
+        if not hasattr(parameters, "segment"):
+            raise TypeError("Expected a ParticleSpy parameters object on which generate() or load() was called.")
+        full.update(parameters.segment)
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise TypeError(f"Unknown options {unknown}; ParticleSpy's thresholds take {sorted(OPTIONS)}.")
+    full.update(options)
+    if full["threshold"] not in THRESHOLDS:
+        raise ValueError(f"Unknown threshold {full['threshold']!r}; expected one of {', '.join(THRESHOLDS)}.")
+    if full["threshold"] in ("local", "niblack", "sauvola") and int(full["local_size"]) % 2 == 0:
+        raise ValueError(f"local_size={full['local_size']} is even; the threshold {full['threshold']!r} takes odd sizes.")
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in full.items()}
+
+
+def segment_with_threshold(image: np.ndarray, options: dict) -> np.ndarray:
+    """Segment a frame with ParticleSpy's thresholds, keeping particles that the border cuts.
+
+    The steps and their order are those of `particlespy.segptcls.process`, which always drops particles at the border.
+
+    Parameters
+    ----------
+    image
+        Frame, shape (rows, columns).
+    options
+        As from `threshold_options`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Labels, same shape, int32; 0 is background.
+    """
+    from particlespy import segptcls
+
+    if image.min() == image.max():
+        return np.zeros(image.shape, np.int32)
+    data = segptcls.rolling_ball(image, options["rb_kernel"])
+    if options["gaussian"]:
+        data = ndi.gaussian_filter(data, options["gaussian"])
+    if options["invert"]:
+        data = invert(data)
+    labels = segptcls.threshold(data, options)
+    if options["watershed"]:
+        labels = segptcls.p_watershed(labels, options["watershed_size"], options["watershed_erosion"])
+    if options["min_size"]:
+        sizes = np.bincount(labels.ravel())
+        labels = np.where(sizes[labels] < options["min_size"], 0, labels)
+    return labels.astype(np.int32)
+
+
+@dataclass
+class TrainedSegmentation:
+    """A pixel classifier trained on a painted frame, ready to segment other frames.
+
+    Made by `train_segmentation`; give it to ``segment_particles(method=...)``.
+
+    Parameters
+    ----------
+    classifier
+        A fitted scikit-learn classifier.
+    feature_parameters
+        ParticleSpy's ``trainable_parameters``.
+    particle_class
+        The painted value that means particle.
+    """
+
+    classifier: object
+    feature_parameters: object
+    particle_class: int = 2
+    parameters: dict = field(default_factory=dict)
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Return the labels (int32) of a frame."""
+        if image.min() == image.max():
+            return np.zeros(image.shape, np.int32)
+        features = _features(image, self.feature_parameters)
+        classes = self.classifier.predict(features.reshape(-1, features.shape[-1])).reshape(image.shape)
+        return label(ndi.binary_fill_holes(classes == self.particle_class)).astype(np.int32)
+
+
+def train_segmentation(image, painted, classifier=None, feature_parameters=None, particle_class: int = 2):
+    """Train ParticleSpy's trainable segmentation on one painted frame.
+
+    Parameters
+    ----------
+    image
+        The frame that was painted, shape (rows, columns).
+    painted
+        Integers of the same shape: 0 where nothing was painted, 1 for background, *particle_class* for particles.
+        Further values are further classes that are not particles.
+    classifier
+        A scikit-learn classifier; a random forest of 50 trees with a fixed seed by default.
+    feature_parameters
+        ParticleSpy's ``trainable_parameters``; by default its Gaussian, difference of Gaussians and Sobel features.
+    particle_class
+        The painted value that means particle.
+
+    Returns
+    -------
+    TrainedSegmentation
+        Give it to ``segment_particles(method=...)``.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or fewer than two classes or no particle were painted.
+    """
+    from particlespy.particle_analysis import trainable_parameters
+
+    image, painted = np.asarray(image), np.asarray(painted)
+    if image.shape != painted.shape or image.ndim != 2:
+        raise ValueError(f"Expected an image and painted labels of one shape, not {image.shape} and {painted.shape}.")
+    values = [int(value) for value in np.unique(painted[painted > 0])]
+    if len(values) < 2 or particle_class not in values:
+        raise ValueError(
+            f"Paint at least two classes, one of them particles ({particle_class}); the painted values are {values}."
+        )
+    if classifier is None:
+        from sklearn.ensemble import RandomForestClassifier
+
+        classifier = RandomForestClassifier(n_estimators=50, min_samples_leaf=2, random_state=0)
+    if feature_parameters is None:
+        # the rank filters with a 20 px disk take most of ParticleSpy's time and are left to the user
+        feature_parameters = trainable_parameters(
+            gaussian=[True, 1],
+            diff_gaussian=[True, [False, 1], 1, 16],
+            median=[False, [False, 1], 20],
+            minimum=[False, [False, 1], 20],
+            maximum=[False, [False, 1], 20],
+            sobel=[True, [True, 1]],
+        )
+    features = _features(image, feature_parameters)
+    classifier.fit(features[painted > 0], painted[painted > 0])
+    summary = {"method": "trained", "classifier": type(classifier).__name__, "painted_pixels": int((painted > 0).sum())}
+    return TrainedSegmentation(classifier, feature_parameters, particle_class, summary)
+
+
+def _features(image: np.ndarray, parameters) -> np.ndarray:
+    """ParticleSpy's features, shape (rows, columns, features); frames are put on one scale first."""
+    from particlespy.segimgs import create_features
+
+    low, high = np.percentile(image, (0.1, 99.9))
+    scaled = np.clip((image.astype(np.float32) - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
+    return np.asarray(create_features(scaled, parameters=parameters), dtype=np.float32)
+
+

@@ -1,0 +1,151 @@
+"""From a user's choice of method to labels: one segmenter for every frame."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from skimage.measure import label
+
+from particlespy_ml._calibration import PixelGrid
+from particlespy_ml.segmentation.particlespy import (
+    THRESHOLDS,
+    TrainedSegmentation,
+    segment_with_threshold,
+    threshold_options,
+)
+
+AUTOMATIC_OPTIONS = ("polarity", "smoothing", "min_diameter", "background_diameter", "split")
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A picklable function from a frame to labels.
+
+    Parameters
+    ----------
+    method
+        "auto", "threshold", "trained", "mask" or "labels".
+    options
+        What the method takes.
+    pixel_size
+        Rows and columns in nm.
+    exclude_border
+        Whether particles cut by the border are dropped.
+    trained
+        The trained segmentation, for the method of that name.
+    """
+
+    method: str
+    options: dict
+    pixel_size: tuple[float, float] | None
+    exclude_border: bool = False
+    trained: TrainedSegmentation | None = None
+
+    @property
+    def parameters(self) -> dict:
+        """What is recorded in metadata."""
+        options = {key: "" if value is None else value for key, value in self.options.items()}
+        return {"method": self.method, "exclude_border": self.exclude_border, **options}
+
+    def __call__(self, image: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
+        """Return the labels of a frame, 1 to n unless they are the user's own, int32."""
+        image = np.asarray(image)
+        check_frame(image)
+        if self.method == "mask":
+            labels = label(np.asarray(given) != 0).astype(np.int32)
+        elif self.method == "labels":
+            labels = np.asarray(given).astype(np.int32)
+        elif image.size == 0 or image.min() == image.max():
+            warnings.warn("A frame is constant: it has no particles.", UserWarning, stacklevel=2)
+            labels = np.zeros(image.shape, np.int32)
+        elif self.method == "auto":
+            from particlespy_ml.segmentation.automatic import segment_automatic
+
+            labels = segment_automatic(image, self.pixel_size, **self.options)
+        elif self.method == "threshold":
+            labels = segment_with_threshold(image, self.options)
+        else:
+            labels = self.trained(image)
+        if self.exclude_border:
+            labels = clear_border_particles(labels)
+        return labels if self.method == "labels" else renumber(labels)
+
+
+def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: bool = False, **options) -> Segmenter:
+    """Turn what a user asked for into a segmenter.
+
+    Parameters
+    ----------
+    method
+        "auto"; the name of a ParticleSpy threshold; a ParticleSpy ``parameters`` object; or a `TrainedSegmentation`.
+    grid
+        Calibration of the frames; needed by "auto", whose sizes are in nm.
+    exclude_border
+        Whether particles cut by the border are dropped.
+    **options
+        What the method takes.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown.
+    TypeError
+        If an option is unknown to the method.
+    """
+    if method is None or (isinstance(method, str) and method == "auto"):
+        unknown = sorted(set(options) - set(AUTOMATIC_OPTIONS))
+        if unknown:
+            raise TypeError(
+                f'Unknown options {unknown} for method="auto", which takes {", ".join(AUTOMATIC_OPTIONS)}; '
+                f"ParticleSpy's options go with one of its thresholds, such as method=\"otsu\"."
+            )
+        return Segmenter("auto", options, grid.nanometres, exclude_border)
+    if isinstance(method, str):
+        if method not in THRESHOLDS:
+            raise ValueError(f"Unknown method {method!r}; expected 'auto' or one of {', '.join(THRESHOLDS)}.")
+        return Segmenter("threshold", threshold_options(threshold=method, **options), None, exclude_border)
+    if isinstance(method, TrainedSegmentation):
+        if options:
+            raise TypeError(f"A trained segmentation takes no options, but got {sorted(options)}.")
+        return Segmenter("trained", method.parameters, None, exclude_border, method)
+    if hasattr(method, "generate") or hasattr(method, "segment"):
+        return Segmenter("threshold", threshold_options(method, **options), None, exclude_border)
+    raise TypeError(
+        "Expected method to be a name, a ParticleSpy parameters object or a trained segmentation, not "
+        f"{type(method).__name__}; labels or a mask of your own go in labels=."
+    )
+
+
+def given_segmenter(dtype: np.dtype, exclude_border: bool) -> Segmenter:
+    """Return the segmenter that takes a user's labels (integers) or mask (booleans)."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "biu":
+        raise TypeError(f"Expected labels of integers or a mask of booleans, not {dtype}.")
+    return Segmenter("mask" if dtype.kind == "b" else "labels", {}, None, exclude_border)
+
+
+def check_frame(image: np.ndarray) -> None:
+    """Raise ValueError if a frame holds pixels that are not finite."""
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        bad = int(np.size(image) - np.isfinite(image).sum())
+        raise ValueError(
+            f"{bad} of {image.size} pixels are not finite (NaN or infinite); crop them away with isig, or replace "
+            "them, for example s.data = numpy.nan_to_num(s.data, nan=numpy.nanmedian(s.data))."
+        )
+
+
+def clear_border_particles(labels: np.ndarray) -> np.ndarray:
+    """Return the labels without the particles that touch the border of the frame."""
+    edges = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    keep = np.ones(labels.max() + 1, bool)
+    keep[edges] = False
+    return np.where(keep[labels], labels, 0)
+
+
+def renumber(labels: np.ndarray) -> np.ndarray:
+    """Number the particles 1 to n without gaps, in ascending order of their labels, int32."""
+    present = np.bincount(labels.ravel()) > 0
+    present[0] = False
+    return (np.cumsum(present) * present).astype(np.int32)[labels]

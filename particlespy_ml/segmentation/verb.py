@@ -1,0 +1,67 @@
+"""The verb `segment_particles`, for any image signal."""
+
+from __future__ import annotations
+
+
+def segment_particles(
+    signal,
+    method="auto",
+    *,
+    labels=None,
+    exclude_border: bool = False,
+    lazy_output: bool | None = None,
+    show_progressbar: bool | None = None,
+    **options,
+):
+    """Find the particles of every frame and label them.
+
+    Parameters
+    ----------
+    signal
+        Image or series of images of any navigation shape, lazy or not.
+    method
+        "auto" needs no tuning: it removes an uneven background, smooths, finds bright or dark particles and splits
+        those that touch. The name of a ParticleSpy threshold ("otsu", "mean", "minimum", "yen", "isodata", "li",
+        "local", "local_otsu", "lg_otsu", "niblack", "sauvola"), a ParticleSpy ``parameters`` object, and what
+        `train_segmentation` returns are taken too.
+    labels
+        Labels (integers) or a mask (booleans) of your own, array or signal, for every frame or one for all frames.
+    exclude_border
+        Drop the particles that the border cuts; they are kept, and flagged in tables, by default.
+    lazy_output
+        Whether the result is lazy; by default as the signal is.
+    show_progressbar
+        Show a progress bar; by default HyperSpy's preference.
+    **options
+        For "auto": ``polarity`` ("auto", "bright" or "dark"; HAADF images are bright), ``smoothing``,
+        ``min_diameter`` and ``background_diameter`` in nm, ``split``. For ParticleSpy: ``watershed``,
+        ``watershed_size``, ``watershed_erosion``, ``invert``, ``min_size``, ``rb_kernel``, ``gaussian`` and
+        ``local_size``, in pixels.
+
+    Returns
+    -------
+    Signal2D or LazySignal2D
+        Labels with the image's axes, int32: 0 is background, 1 to n are the frame's particles.
+
+    Raises
+    ------
+    ValueError
+        If the image is not calibrated, has pixels that are not finite, or the method is unknown.
+    TypeError
+        If the image is complex or RGB, or an option is unknown.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> s = pml.data.gold_on_carbon()
+    >>> labels = s.segment_particles()
+    >>> int(labels.data.max())
+    6
+    """
+    from particlespy_ml._verbs import prepare, run_pipeline
+
+    segmenter, grid, others = prepare(signal, method, labels, exclude_border, options, needs_grid=False)
+    (result,) = run_pipeline(
+        signal, segmenter, grid, others, ("labels",), lazy_output=lazy_output, show_progressbar=show_progressbar
+    )
+    return result

@@ -1,0 +1,254 @@
+"""Table of particles: a ragged signal with one structured array for each frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from hyperspy.signals import BaseSignal, LazySignal
+
+from particlespy_ml.particles.table import METADATA_NODE, UNDEFINED
+from particlespy_ml.signals._save import SafeSaveMixin
+
+
+class ParticleTable(SafeSaveMixin, BaseSignal):
+    """Particles of an image or a series: one structured array for each frame, one row for each particle.
+
+    The navigation axes (time, temperature, tilt, ...) are those of the images. Units of the columns, the classes and
+    the provenance are in ``metadata.particlespy_ml``.
+    """
+
+    _signal_type = "particle_table"
+    _signal_dimension = 0
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns; "class" comes last where particles are classified."""
+        names = [str(name) for name in self.metadata.get_item(f"{METADATA_NODE}.columns")]
+        return [*names, "class"] if "class_index" in names else names
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of every column; empty where it has none."""
+        units = self.metadata.get_item(f"{METADATA_NODE}.units").as_dictionary()
+        return {name: str(units.get(name, "")) for name in self.columns}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of the model in order, without "undefined"; empty where particles are not classified."""
+        return tuple(str(name) for name in self.metadata.get_item(f"{METADATA_NODE}.classes", []))
+
+    @property
+    def n_particles(self) -> int:
+        """Number of particles in all frames."""
+        return sum(len(rows) for rows in self._frames())
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        """Return a column over all frames, shape (particles,) or, for outlines, (particles, points, 2)."""
+        if column not in self.columns:
+            raise KeyError(f"There is no column {column!r}; expected one of {', '.join(self.columns)}.")
+        if column == "class":
+            return self.class_names(self["class_index"])
+        return np.concatenate([rows[column] for rows in self._frames()])
+
+    def class_names(self, index) -> np.ndarray:
+        """Return class names for values of ``class_index``."""
+        return np.array([*self.classes, UNDEFINED], dtype=object)[np.asarray(index, dtype=int)]
+
+    def to_dataframe(self, outline: bool = False):
+        """Return one row for each particle of all frames.
+
+        Parameters
+        ----------
+        outline
+            Include the outlines, as arrays.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``frame`` counts frames from 0; each navigation axis gives a column with its calibrated value. The units are
+            in ``attrs["units"]``.
+        """
+        from particlespy_ml.particles.dataframe import to_dataframe
+
+        return to_dataframe(self, outline)
+
+    def select(self, condition) -> ParticleTable:
+        """Return the table with some of the particles.
+
+        Parameters
+        ----------
+        condition
+            A condition on the columns of `to_dataframe`, such as "area > 3 and not touches_border", or one boolean for
+            each particle.
+        """
+        from particlespy_ml.particles.dataframe import select
+
+        return select(self, condition)
+
+    def class_fractions(self):
+        """Return the fraction of each class, and of undefined particles, in each frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each frame with its navigation values, the number of particles, and a column for each class.
+            Frames without particles have fractions that are NaN.
+        """
+        from particlespy_ml.particles.dataframe import class_fractions
+
+        return class_fractions(self)
+
+    def track_particles(self, max_displacement: float | None = None, memory: int = 3, size_weight: float = 0.5):
+        """Follow particles from frame to frame.
+
+        Parameters
+        ----------
+        max_displacement, memory, size_weight
+            See `particlespy_ml.particles.track.link_particles`.
+
+        Returns
+        -------
+        ParticleTable
+            The table with a column ``track``.
+
+        Raises
+        ------
+        ValueError
+            If the table has more than one navigation axis.
+        """
+        from particlespy_ml.particles.dataframe import with_column
+        from particlespy_ml.particles.track import link_particles
+
+        if self.axes_manager.navigation_dimension > 1:
+            raise ValueError(
+                f"Particles are followed along one axis, but the table has {self.axes_manager.navigation_dimension}; "
+                "choose a series with inav."
+            )
+        tracks = link_particles(
+            self._frames(), max_displacement=max_displacement, memory=memory, size_weight=size_weight
+        )
+        table = with_column(self, "track", tracks, np.int32, "")
+        settings = {"max_displacement": max_displacement or "", "memory": memory, "size_weight": size_weight}
+        table.metadata.set_item(f"{METADATA_NODE}.tracking", settings)
+        return table
+
+    def to_particle_list(self, image=None, labels=None):
+        """Return a ParticleSpy ``particle_list``.
+
+        Parameters
+        ----------
+        image, labels
+            See `particlespy_ml.particles.particlespy_list.to_particle_list`.
+        """
+        from particlespy_ml.particles.particlespy_list import to_particle_list
+
+        return to_particle_list(self._computed(), image, labels)
+
+    @staticmethod
+    def from_particle_list(particles, image) -> ParticleTable:
+        """Return a table measured on the masks of a ParticleSpy ``particle_list``.
+
+        Parameters
+        ----------
+        particles, image
+            See `particlespy_ml.particles.particlespy_list.from_particle_list`.
+        """
+        from particlespy_ml.particles.particlespy_list import from_particle_list
+
+        return from_particle_list(particles, image)
+
+    def to_markers(self, label: str | None = "auto"):
+        """Return HyperSpy markers of outlines and labels that follow the navigation.
+
+        Parameters
+        ----------
+        label
+            Column written beside each particle; None for outlines alone; by default the class where there is one.
+
+        Returns
+        -------
+        list of hyperspy markers
+            For ``image.add_marker(markers)``.
+        """
+        from particlespy_ml.plotting.markers import to_markers
+
+        return to_markers(self._computed(), label)
+
+    def plot_overlay(self, image, index=None, label: str | None = "auto", ax=None):
+        """Draw outlines and labels over a frame, as a matplotlib figure.
+
+        Parameters
+        ----------
+        image, index, label, ax
+            See `particlespy_ml.plotting.overlay.plot_overlay`.
+        """
+        from particlespy_ml.plotting.overlay import plot_overlay
+
+        return plot_overlay(image, self._computed(), index, label, ax)
+
+    def plot_histogram(self, column: str, by: str | None = None, bins="auto", ax=None):
+        """Draw a histogram of a column, stacked by class or another column where asked.
+
+        Parameters
+        ----------
+        column, by, bins, ax
+            See `particlespy_ml.plotting.table.plot_histogram`.
+        """
+        from particlespy_ml.plotting.table import plot_histogram
+
+        return plot_histogram(self._computed(), column, by, bins, ax)
+
+    def plot_scatter(self, x: str, y: str, by: str | None = None, ax=None):
+        """Draw one column against another, coloured by class or another column where asked.
+
+        Parameters
+        ----------
+        x, y, by, ax
+            See `particlespy_ml.plotting.table.plot_scatter`.
+        """
+        from particlespy_ml.plotting.table import plot_scatter
+
+        return plot_scatter(self._computed(), x, y, by, ax)
+
+    def plot_class_fractions(self, ax=None):
+        """Draw the fraction of each class over the series.
+
+        Parameters
+        ----------
+        ax
+            See `particlespy_ml.plotting.table.plot_class_fractions`.
+        """
+        from particlespy_ml.plotting.table import plot_class_fractions
+
+        return plot_class_fractions(self._computed(), ax)
+
+    def save(self, filename=None, overwrite=None, extension=None, **kwargs):
+        """Save the table as HyperSpy does; a lazy table is computed first, since ragged files cannot be lazy.
+
+        Parameters
+        ----------
+        filename, overwrite, extension, **kwargs
+            See `hyperspy.signal.BaseSignal.save`.
+        """
+        return super(ParticleTable, self._computed()).save(filename, overwrite, extension, **kwargs)
+
+    def _computed(self) -> ParticleTable:
+        """This table, or a computed copy of a lazy one."""
+        if not self._lazy:
+            return self
+        table = self.deepcopy()
+        table.compute()
+        return table
+
+    def _frames(self) -> list[np.ndarray]:
+        """Rows of each frame in the order of the series."""
+        return list(self._computed().data.ravel())
+
+    def _repr_html_(self) -> str:
+        """Show a table, not a line, in notebooks."""
+        if self._lazy:
+            return f"<pre>{self!r}</pre>"
+        return f"<pre>{self!r}: {self.n_particles} particles</pre>{self.to_dataframe()._repr_html_()}"
+
+
+class LazyParticleTable(LazySignal, ParticleTable):
+    """Lazy `ParticleTable`."""
