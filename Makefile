@@ -8,7 +8,6 @@ RECIPE ?= particlespy_ml/training/recipes/isomer-haadf.toml
 HEADLESS := MPLBACKEND=Agg QT_QPA_PLATFORM=offscreen
 
 .PHONY: help demo test lint format benchmark simulate train wheel-test clean
-.DELETE_ON_ERROR:
 
 help:
 	@echo "make demo         classify the particles of a measured image and of a simulated movie into demo_output/"
@@ -21,14 +20,14 @@ help:
 	@echo "make clean        remove what the other targets made"
 
 # temul-toolkit brings the demo's measured image; only its data is used, so none of its dependencies are installed.
-.venv/.installed: constraints.txt setup.cfg pyproject.toml
+.venv/.installed: constraints.txt setup.cfg
 	$(BASE_PYTHON) -m venv .venv
 	$(PYTHON) -m pip install -q -c constraints.txt setuptools
 	$(PYTHON) -m pip install -q -c constraints.txt --no-build-isolation -e '.[zspy,test,dev]'
 	$(PYTHON) -m pip install -q -c constraints.txt --no-deps temul-toolkit
 	touch $@
 
-.venv-simulation/.installed: constraints-simulation.txt setup.cfg pyproject.toml
+.venv-simulation/.installed: constraints-simulation.txt setup.cfg
 	$(BASE_PYTHON) -m venv .venv-simulation
 	$(SIMULATION_PYTHON) -m pip install -q -c constraints-simulation.txt setuptools
 	$(SIMULATION_PYTHON) -m pip install -q -c constraints-simulation.txt --no-build-isolation -e '.[simulation,test]'

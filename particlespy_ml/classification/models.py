@@ -151,7 +151,9 @@ def load_model(model: str | Path | Model) -> Model:
         return _load_folder(str(_bundled_folder() / model))
     folder = Path(model)
     if not folder.is_dir():
-        raise ValueError(f"Unknown model {str(model)!r}: expected one of {names}, or the folder of a model of your own.")
+        raise ValueError(
+            f"Unknown model {str(model)!r}: expected one of {names}, or the folder of a model of your own."
+        )
     return _load_folder(str(folder.resolve()))
 
 
@@ -228,12 +230,12 @@ def _build(card: dict, weights: dict[str, np.ndarray]):
     """Build the network and fill it; a card that does not fit its weights is an error."""
     import torch
 
-    from particlespy_ml.classification.networks import build_network
+    from particlespy_ml.classification.networks import build_network, fuse
 
     try:
         network = build_network(card["architecture"])
         network.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in weights.items()})
-        network.eval()
+        network = fuse(network)
         with torch.inference_mode():
             edge = min(card["windows"])
             outputs = network(torch.zeros(1, 1, edge, edge)).shape[1]

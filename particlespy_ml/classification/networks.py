@@ -100,7 +100,11 @@ def _pooled_resnet(
     pooling = classes["AttentionPooling"](widths[-1])
     hidden = widths[-1]
     head = nn.Sequential(
-        nn.Dropout(dropout), nn.Linear(3 * widths[-1], hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_classes)
+        nn.Dropout(dropout),
+        nn.Linear(3 * widths[-1], hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, n_classes),
     )
     return nn.Sequential(*layers, pooling, head)
 

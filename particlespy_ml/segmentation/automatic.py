@@ -14,9 +14,10 @@ POLARITIES = ("bright", "dark", "auto")
 COLUMN_SIGMA = 0.12
 # Radius of the disk that answers most to a difference of Gaussians sigma, sqrt(2) sigma: sqrt(4 ln 2) sigma.
 DOG_RADIUS = 1.665
-BACKGROUND_FACTOR = 2.5
-TEXTURE = 0.35
-BLOB_TO_NOISE = 5.5
+BACKGROUND_FACTOR = 3
+TEXTURE = 0.5
+CURVATURE_RATIO = 4
+BLOB_TO_NOISE = 7
 MIN_PIXELS = 12
 MIN_CONTRAST_TO_NOISE = 4.5
 
@@ -106,7 +107,9 @@ def segment_automatic(
 def _check(image, pixel_size, polarity, smoothing, min_diameter, background_diameter, split_depth) -> np.ndarray:
     """Raise ValueError for what cannot be segmented; return the pixel size as an array."""
     if np.ndim(image) != 2 or np.iscomplexobj(image):
-        raise ValueError(f"image must be a real array of 2 dimensions, not {np.ndim(image)} of {np.asarray(image).dtype}.")
+        raise ValueError(
+            f"image must be a real array of 2 dimensions, not {np.ndim(image)} of {np.asarray(image).dtype}."
+        )
     pixel = np.asarray(pixel_size, float)
     if pixel.shape != (2,) or not np.all(np.isfinite(pixel) & (pixel > 0)):
         raise ValueError(f"pixel_size must be two positive lengths in nm (rows, columns), not {pixel_size!r}.")
@@ -187,16 +190,29 @@ def _blobs(frame: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.ndar
 
 
 def _extrema(response: np.ndarray, step: np.ndarray, radius: float, floor: float) -> np.ndarray:
-    """Rows (row, column, radius in nm, contrast) of the local extrema of one scale beyond `floor`."""
+    """Rows (row, column, radius in nm, contrast) of the local extrema of one scale beyond `floor`.
+
+    Outlines of what is wider answer too; their curvature along the outline is much less than across it.
+    """
     peaks = (response == ndi.maximum_filter(response, 3)) & (response > floor)
     peaks |= (response == ndi.minimum_filter(response, 3)) & (response < -floor)
-    index = np.argwhere(peaks)
-    return np.column_stack([index * step, np.full(len(index), radius), response[peaks]])
+    y, x = np.nonzero(peaks)
+    v = np.pad(response, 1, mode="symmetric")
+    yy = (v[y + 2, x + 1] + v[y, x + 1] - 2 * v[y + 1, x + 1]) / step[0] ** 2
+    xx = (v[y + 1, x + 2] + v[y + 1, x] - 2 * v[y + 1, x + 1]) / step[1] ** 2
+    yx = (v[y + 2, x + 2] + v[y, x] - v[y + 2, x] - v[y, x + 2]) / (4 * step[0] * step[1])
+    round_ = (yy + xx) ** 2 * CURVATURE_RATIO < (yy * xx - yx**2) * (CURVATURE_RATIO + 1) ** 2
+    y, x = y[round_], x[round_]
+    return np.column_stack([y * step[0], x * step[1], np.full(len(y), radius), response[y, x]])
 
 
 def _polarity(blobs: np.ndarray) -> int:
     """Sign of the particles: the side with the stronger extrema (the other one has their rims and gaps)."""
-    return -1 if np.sum(blobs[:, 2] * blobs[:, 3] ** 3) < 0 else 1
+    if not len(blobs):
+        return 1
+    # A burnt-in scale bar has the strongest contrast of all: it must not decide alone.
+    limit = np.quantile(np.abs(blobs[:, 3]), 0.9)
+    return -1 if np.sum(blobs[:, 2] * np.clip(blobs[:, 3], -limit, limit) ** 3) < 0 else 1
 
 
 def _particle_scale(blobs: np.ndarray, sign: int, field: np.ndarray) -> tuple[float, float]:
@@ -222,7 +238,7 @@ def _particle_scale(blobs: np.ndarray, sign: int, field: np.ndarray) -> tuple[fl
     if not len(own):
         return 0.0, 0.5 * float(field.max())
     order = np.argsort(own[:, 2])
-    weight = np.cumsum(own[order, 3] ** 2)
+    weight = np.cumsum(own[order, 3])
     radius = own[order, 2][np.searchsorted(weight, 0.8 * weight[-1])]
     contrast = np.median(own[:, 3])
     return float(contrast), 2 * float(radius)
@@ -272,17 +288,20 @@ def _subtract_background(smooth: np.ndarray, pixel: np.ndarray, diameter: float)
     opened = ndi.grey_opening(coarse, size=tuple(np.minimum(size, 2 * np.array(coarse.shape) + 1)))
     opened = ndi.uniform_filter(opened, np.maximum(1, size // 2))
     residual = coarse - opened
-    mode, spread = _mode(residual)
-    outside = residual < mode + 3 * spread
-    for _ in range(2):
-        kept = ndi.binary_erosion(outside, border_value=1)
-        weight = (kept if kept.any() else outside).astype(np.float32)
-        level = _average(coarse, weight, 0.25 * diameter / step, opened + mode)
-        residual = coarse - level
-        texture = _average(residual**2, weight, 0.5 * diameter / step, np.float32(spread**2))
-        outside = residual < 3 * np.sqrt(texture)
+    none = np.zeros_like(coarse)
+    weight, cut, far = none + 1, 0.0, 0.5 * diameter / step
+    for _ in range(4):
+        # Clipping at a local level: the texture of a support is no particle, however smooth the vacuum beside it.
+        mean = _average(residual, weight, far, none)
+        spread = np.sqrt(np.maximum(_average(residual**2, weight, far, none) - mean**2, 0))
+        outside = residual <= mean + cut * spread
+        weight, cut = outside.astype(np.float32), 2.0
+    kept = ndi.binary_erosion(outside, border_value=1)
+    weight = (kept if kept.any() else outside).astype(np.float32)
+    level = _average(coarse, weight, 0.25 * diameter / step, opened + mean)
+    texture = _average((coarse - level) ** 2, weight, far, spread**2)
     # The noise of the pixels themselves is what block means have lost.
-    deviation = np.sqrt(texture + _average(inner, weight, 0.5 * diameter / step, np.float32(0)))
+    deviation = np.sqrt(texture + _average(inner, weight, far, none))
     deviation = np.maximum(deviation, 0.3 * np.median(deviation))
     return smooth - _interpolate(level, factor, smooth.shape), _interpolate(deviation, factor, smooth.shape)
 
@@ -294,18 +313,6 @@ def _average(values: np.ndarray, weight: np.ndarray, sigma: np.ndarray, fallback
     wide /= ndi.gaussian_filter(weight, 3 * sigma, truncate=2) + 1e-6
     near = ndi.gaussian_filter(weighted, sigma, truncate=3) + 1e-3 * wide
     return near / (ndi.gaussian_filter(weight, sigma, truncate=3) + 1e-3)
-
-
-def _mode(values: np.ndarray) -> tuple[float, float]:
-    """Most frequent value and the spread of what lies below it (half-sample mode, robust to particles above)."""
-    ordered = np.sort(values, axis=None)[:: max(1, values.size // 20000)]
-    while ordered.size > 32:
-        half = ordered.size // 2
-        start = int(np.argmin(ordered[half:] - ordered[: ordered.size - half]))
-        ordered = ordered[start : start + half + 1]
-    mode = float(ordered.mean())
-    below = values[values <= mode]
-    return mode, 1.4826 * float(np.median(mode - below)) if below.size else 0.0
 
 
 def _level(values: np.ndarray, labels: np.ndarray, count: int, upper: bool = False) -> np.ndarray:
@@ -419,7 +426,9 @@ def _split(mask: np.ndarray, pixel: np.ndarray, depth: float) -> np.ndarray:
         return basins[1:-1, 1:-1] * mask
     index = ndi.distance_transform_edt(basins == 0, return_distances=False, return_indices=True)
     basins = basins[tuple(index)]
-    rows, columns = (np.minimum((np.arange(1, n + 1) + reduce // 2) // reduce, m - 1) for n, m in zip(mask.shape, basins.shape))
+    rows, columns = (
+        np.minimum((np.arange(1, n + 1) + reduce // 2) // reduce, m - 1) for n, m in zip(mask.shape, basins.shape)
+    )
     return basins[np.ix_(rows, columns)] * mask
 
 

@@ -66,7 +66,9 @@ def threshold_options(parameters=None, **options) -> dict:
     if full["threshold"] not in THRESHOLDS:
         raise ValueError(f"Unknown threshold {full['threshold']!r}; expected one of {', '.join(THRESHOLDS)}.")
     if full["threshold"] in ("local", "niblack", "sauvola") and int(full["local_size"]) % 2 == 0:
-        raise ValueError(f"local_size={full['local_size']} is even; the threshold {full['threshold']!r} takes odd sizes.")
+        raise ValueError(
+            f"local_size={full['local_size']} is even; the threshold {full['threshold']!r} takes odd sizes."
+        )
     return {key: value.item() if isinstance(value, np.generic) else value for key, value in full.items()}
 
 
@@ -199,5 +201,3 @@ def _features(image: np.ndarray, parameters) -> np.ndarray:
     low, high = np.percentile(image, (0.1, 99.9))
     scaled = np.clip((image.astype(np.float32) - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
     return np.asarray(create_features(scaled, parameters=parameters), dtype=np.float32)
-
-

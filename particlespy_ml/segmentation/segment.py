@@ -99,7 +99,7 @@ def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: boo
         if unknown:
             raise TypeError(
                 f'Unknown options {unknown} for method="auto", which takes {", ".join(AUTOMATIC_OPTIONS)}; '
-                f"ParticleSpy's options go with one of its thresholds, such as method=\"otsu\"."
+                f'ParticleSpy\'s options go with one of its thresholds, such as method="otsu".'
             )
         return Segmenter("auto", options, grid.nanometres, exclude_border)
     if isinstance(method, str):

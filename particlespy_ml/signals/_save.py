@@ -23,7 +23,12 @@ class SafeSaveMixin:
         target = None if filename is None else Path(filename)
         if target is not None and not target.suffix and extension is None:
             target = target.with_suffix(".hspy")
-        if target is None or extension is not None or target.suffix not in _STORES or not (target.exists() and overwrite):
+        if (
+            target is None
+            or extension is not None
+            or target.suffix not in _STORES
+            or not (target.exists() and overwrite)
+        ):
             return self._save_new(target if target is not None else filename, overwrite, extension, **kwargs)
         part = target.with_name(f".{target.stem}.part{target.suffix}")
         try:

@@ -61,11 +61,16 @@ class ParticleImage(SafeSaveMixin, Signal2D):
 
         check_image(self)
         if self.axes_manager.navigation_size > 1:
-            raise ValueError("Expected the one frame that was painted; choose it from the series, for example s.inav[0].")
+            raise ValueError(
+                "Expected the one frame that was painted; choose it from the series, for example s.inav[0]."
+            )
         painted = np.asarray(getattr(painted, "data", painted))
         image = np.asarray(self.data)
         return train_segmentation(
-            image.reshape(image.shape[-2:]), painted.reshape(painted.shape[-2:]), classifier, feature_parameters,
+            image.reshape(image.shape[-2:]),
+            painted.reshape(painted.shape[-2:]),
+            classifier,
+            feature_parameters,
             particle_class,
         )
 

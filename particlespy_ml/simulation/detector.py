@@ -358,9 +358,7 @@ class _Geometry:
         self.row_shift = draw.normal(n_pixels) * draw.uniform(0, recipe.scan_jitter)[:, None]
 
     def sample(self, images: torch.Tensor) -> torch.Tensor:
-        return sample(
-            images, self.step, self.matrix, self.offset, self.n_pixels, self.pixel_size, self.row_shift
-        )
+        return sample(images, self.step, self.matrix, self.offset, self.n_pixels, self.pixel_size, self.row_shift)
 
     def neighbours(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Images of neighbours (zero where there are none), and which are to be filled with the background."""

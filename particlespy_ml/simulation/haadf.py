@@ -123,9 +123,7 @@ def simulate_haadf(
             ]
             points = round(edge / scan_step)
             scan = abtem.GridScan((0, 0), (edge, edge), gpts=(points, points), endpoint=False)
-            parts = matrix.build(lazy=False).reduce(
-                scan=scan, detectors=detectors, ctf=ctf, max_batch_reduction=256
-            )
+            parts = matrix.build(lazy=False).reduce(scan=scan, detectors=detectors, ctf=ctf, max_batch_reduction=256)
             parts = parts if isinstance(parts, (list, tuple)) else [parts]
             image = np.stack([np.asarray(part.array).T for part in parts])
             total = image if total is None else total + image

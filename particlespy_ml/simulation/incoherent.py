@@ -19,7 +19,7 @@ def incoherent_haadf(
     n_pixels: int,
     pixel_size: float = 0.3,
     sigma: float | np.ndarray = 0.35,
-    cross_section: float | np.ndarray = 0.0027,
+    cross_section: float | np.ndarray = 0.0235,
     saturation: float | np.ndarray = 0.0,
 ) -> torch.Tensor:
     r"""Return incoherent HAADF images of particles of one element.
@@ -74,7 +74,7 @@ def incoherent_haadf(
     return peak * linear / (1 + _per_image(saturation) * linear)
 
 
-def atomic_cross_section(symbol: str, gold: float = 0.0027, exponent: float = 1.7) -> float:
+def atomic_cross_section(symbol: str, gold: float = 0.0235, exponent: float = 1.7) -> float:
     """Return the dark-field cross-section of an atom in Å², scaled from gold by a power of the atomic number.
 
     The default for gold is the mean of PRISM images at 200 kV with an annulus of about 42 to 82 mrad.

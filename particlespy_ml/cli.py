@@ -1,0 +1,184 @@
+"""Command line: ``particlespy-ml classify``, ``models``, ``simulate``, ``train`` and ``evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from particlespy_ml import __version__
+
+_EAGER_FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")  # which HyperSpy cannot load lazily
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 1 where a file could not be done."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not hasattr(options, "run"):
+        parser.print_help()
+        return 0
+    try:
+        return options.run(options)
+    except (ValueError, TypeError, ImportError, FileNotFoundError) as error:
+        print(f"particlespy-ml: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="particlespy-ml", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands")
+
+    classify = commands.add_parser("classify", help="find, measure and classify the particles of image files")
+    classify.add_argument("files", nargs="+", type=Path, help="files that HyperSpy reads")
+    classify.add_argument("--signal-type", default="HAADF", help="HAADF (default), HRTEM or particle_image")
+    classify.add_argument("--model", help="bundled model, or folder of a model; by default that of the signal type")
+    classify.add_argument("--pixel-size", type=float, metavar="NM", help="pixel size in nm, over the file's own")
+    classify.add_argument("--min-probability", type=float, help="leave less probable classes undefined")
+    classify.add_argument("--method", default="auto", help="segmentation: auto (default) or a ParticleSpy threshold")
+    classify.add_argument("--exclude-border", action="store_true", help="leave out particles that the border cuts")
+    classify.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables and pictures")
+    classify.set_defaults(run=_classify)
+
+    models = commands.add_parser("models", help="list the bundled models")
+    models.set_defaults(run=_models)
+
+    simulate = commands.add_parser("simulate", help="simulate the images that a model is trained on (needs abTEM)")
+    simulate.add_argument("recipe", help="recipe by name, such as isomer-haadf, or a file")
+    simulate.add_argument("--cache", type=Path, required=True, metavar="DIR", help="folder of the simulations")
+    simulate.add_argument("--count", type=int, required=True, help="number of simulations in all; it resumes")
+    simulate.add_argument("--workers", type=int, help="processes; by default one for each core")
+    simulate.set_defaults(run=_simulate)
+
+    train = commands.add_parser("train", help="train a model")
+    train.add_argument("recipe", help="recipe by name, such as isomer-haadf, or a file")
+    train.add_argument("--cache", type=Path, required=True, metavar="DIR", help="folder of the simulations")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model")
+    train.add_argument("--seed", type=int, help="seed, over the recipe's own")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="evaluate a model on the simulations held out; writes its figures")
+    evaluate.add_argument("model", help="bundled model, or folder of a model")
+    evaluate.add_argument("--cache", type=Path, required=True, metavar="DIR", help="folder of the simulations")
+    evaluate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables and figures")
+    evaluate.set_defaults(run=_evaluate)
+    return parser
+
+
+def _classify(options) -> int:
+    import pandas as pd
+    from tqdm.auto import tqdm
+
+    from particlespy_ml.classification.models import default_model, load_model
+
+    model = load_model(options.model or default_model(options.signal_type))
+    options.out.mkdir(parents=True, exist_ok=True)
+    frames, failures, taken = [], [], set()
+    for path in tqdm(options.files, desc="Classifying", unit="file"):
+        try:
+            for name, image in _load_images(path, options):
+                frames.append(_classify_one(path, _free_name(name, taken), image, model, options))
+        except Exception as error:  # one bad file must not cost the others; it is reported below
+            failures.append((path, f"{type(error).__name__}: {error}"))
+    if frames:
+        _write_csv(pd.concat(frames, ignore_index=True), options.out / "particles.csv")
+    total = sum(len(frame) for frame in frames)
+    print(f"{total} particles in {len(frames)} images; results in {options.out}")
+    for path, reason in failures:
+        print(f"could not be done: {path}: {reason}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _load_images(path: Path, options) -> list[tuple]:
+    """Images of a file with a name for each; a file may hold several."""
+    import hyperspy.api as hs
+
+    if not path.exists():
+        raise FileNotFoundError("there is no such file")
+    loaded = hs.load(path, lazy=path.suffix.lower() not in _EAGER_FORMATS)
+    signals = loaded if isinstance(loaded, list) else [loaded]
+    images = [signal for signal in signals if signal.axes_manager.signal_dimension == 2]
+    if not images:
+        raise ValueError("the file holds no image")
+    for image in images:
+        if options.pixel_size is not None:
+            image.axes_manager.signal_axes.set(scale=options.pixel_size, units="nm")
+        image.set_signal_type(options.signal_type)
+    return [(path.stem if len(images) == 1 else f"{path.stem}-{i}", image) for i, image in enumerate(images)]
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """A name that no other file of this run has."""
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}-{number}", number + 1
+    taken.add(free)
+    return free
+
+
+def _classify_one(path: Path, name: str, image, model, options):
+    import matplotlib.pyplot as plt
+
+    table = image.classify_particles(
+        model,
+        method=options.method,
+        min_probability=options.min_probability,
+        exclude_border=options.exclude_border,
+        lazy_output=False,
+        show_progressbar=image.axes_manager.navigation_size > 1,
+    )
+    frame = table.to_dataframe()
+    frame.insert(0, "file", str(path))
+    table.save(options.out / f"{name}.hspy", overwrite=True)
+    _write_csv(frame, options.out / f"{name}.csv")
+    index = (0,) * image.axes_manager.navigation_dimension
+    figure = table.plot_overlay(image, index).figure
+    figure.savefig(options.out / f"{name}.png", dpi=150)
+    plt.close(figure)
+    return frame
+
+
+def _write_csv(frame, path: Path) -> None:
+    """Write beside and rename, so that no half-written table is left."""
+    part = path.with_name(f".{path.name}.part")
+    frame.to_csv(part, index=False)
+    os.replace(part, path)
+
+
+def _models(options) -> int:
+    from particlespy_ml.classification.models import list_models, load_model
+
+    for name in list_models():
+        card = load_model(name).card
+        low, high = card["diameter_range_nm"]
+        print(f"{name}: {card['signal_type']}, {', '.join(card['classes'])}; {low:g} to {high:g} nm")
+    return 0
+
+
+def _simulate(options) -> int:
+    from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, simulate_library
+    from particlespy_ml.training.recipe import load_recipe
+
+    recipe = IsomerLibraryRecipe.from_dict(load_recipe(options.recipe)["simulation"])
+    simulate_library(options.cache, options.count, recipe, options.workers)
+    return 0
+
+
+def _train(options) -> int:
+    from particlespy_ml.training.loop import train
+
+    train(options.recipe, options.cache, options.out, seed=options.seed)
+    return 0
+
+
+def _evaluate(options) -> int:
+    from particlespy_ml.training.evaluate import evaluate
+
+    evaluate(options.model, options.cache, options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Example images."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+_MEASURED = "example_data/experimental/example_Au_nanoparticle.emd"
+
+
+def gold_on_carbon(lazy: bool = False):
+    """Return a simulated HAADF image of six Au particles on carbon.
+
+    PRISM multislice at 300 kV with frozen phonons, 5000 e/Å², 0.04 nm a pixel. The metadata name the isomers
+    (``metadata.Simulation``).
+
+    Parameters
+    ----------
+    lazy
+        Whether the image is lazy.
+
+    Returns
+    -------
+    HAADFImage or LazyHAADFImage
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> pml.data.gold_on_carbon().data.shape
+    (384, 384)
+    """
+    return _bundled("gold_on_carbon", "Simulated Au particles on carbon", [], lazy)
+
+
+def isomer_movie(lazy: bool = True):
+    """Return a simulated HAADF movie of two Au particles, one of which changes between isomers.
+
+    24 frames of 0.5 s, 3000 e/Å² a frame, 0.04 nm a pixel, with drift. The metadata name the isomers frame by frame
+    (``metadata.Simulation``).
+
+    Parameters
+    ----------
+    lazy
+        Whether the movie is lazy.
+
+    Returns
+    -------
+    LazyHAADFImage or HAADFImage
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> pml.data.isomer_movie().axes_manager.navigation_shape
+    (24,)
+    """
+    time = {"name": "time", "scale": 0.5, "units": "s", "navigate": True}
+    return _bundled("isomer_movie", "Simulated movie of two Au particles", [time], lazy)
+
+
+def measured_gold_path() -> Path:
+    """Return the file of the measured Au image that the PyPI package temul-toolkit carries.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the package is not installed.
+    """
+    spec = find_spec("temul")
+    path = Path(next(iter(spec.submodule_search_locations))) / _MEASURED if spec else None
+    if path is None or not path.is_file():
+        raise FileNotFoundError(
+            "The measured image comes with the package temul-toolkit: `pip install --no-deps temul-toolkit==0.1.9`."
+        )
+    return path
+
+
+def measured_gold(lazy: bool = True):
+    """Return a measured HAADF image of Au particles: one whole, others cut by the border.
+
+    2048 x 2048 pixels of 0.0075 nm, Titan, 300 kV, from the package temul-toolkit.
+
+    Parameters
+    ----------
+    lazy
+        Whether the image is lazy.
+
+    Returns
+    -------
+    LazyHAADFImage or HAADFImage
+
+    References
+    ----------
+    E. O'Connell et al., TEMUL Toolkit, https://pypi.org/project/temul-toolkit/ (GPL-3).
+    """
+    import hyperspy.api as hs
+
+    return hs.load(measured_gold_path(), signal_type="HAADF", lazy=lazy)
+
+
+def _bundled(name: str, title: str, navigation: list[dict], lazy: bool):
+    """A bundled simulation as a calibrated signal."""
+    import json
+
+    from hyperspy.signals import Signal2D
+
+    with np.load(str(files("particlespy_ml.data") / f"{name}.npz"), allow_pickle=False) as file:
+        data, truth = file["data"], json.loads(str(file["truth"]))
+    axes = [{**axis, "size": size} for axis, size in zip(navigation, data.shape, strict=False)]
+    for letter, size in zip("yx", data.shape[-2:], strict=True):
+        axes.append({"name": letter, "size": size, "scale": truth["pixel_size_nm"], "units": "nm", "navigate": False})
+    signal = Signal2D(data, axes=axes)
+    signal.metadata.General.title = title
+    signal.metadata.set_item("Simulation", truth)
+    signal.set_signal_type("HAADF")
+    return signal.as_lazy() if lazy else signal

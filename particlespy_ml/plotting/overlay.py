@@ -1,0 +1,108 @@
+"""A frame with outlines and labels, as a figure for a page or a report."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from particlespy_ml._calibration import PixelGrid, pixel_grid
+from particlespy_ml._frames import frames_array
+from particlespy_ml.particles.table import METADATA_NODE
+from particlespy_ml.plotting.colours import class_colours, row_colours, row_labels
+
+
+def plot_overlay(image, table, index=None, label: str | None = "auto", ax=None):
+    """Draw one frame with the outlines of its particles, a scale bar and a legend of classes.
+
+    Parameters
+    ----------
+    image
+        Image or series; only the frame drawn is read.
+    table
+        Its particle table, computed.
+    index
+        Frame: an integer, or a tuple in the order of the navigation axes. By default the current one.
+    label
+        See `particlespy_ml.plotting.colours.row_labels`.
+    ax
+        Axes to draw in; by default a new figure's.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    grid = PixelGrid.from_dict(table.metadata.get_item(f"{METADATA_NODE}.image").as_dictionary())
+    if pixel_grid(image).shape != grid.shape:
+        raise ValueError(f"The table was measured on frames of {grid.shape} pixels, not {pixel_grid(image).shape}.")
+    if index is None:
+        index = image.axes_manager.indices
+    index = (index,) if isinstance(index, (int, np.integer)) else tuple(index)
+    where = index[::-1] or (0,)
+    frame = np.asarray(frames_array(image)[where])
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots(figsize=(6, 6 * grid.shape[0] / grid.shape[1] + 0.3), layout="constrained")
+    _draw_frame(ax, frame, grid)
+    _draw_particles(ax, table, table.data[where], label)
+    return ax
+
+
+def _draw_frame(ax, frame: np.ndarray, grid: PixelGrid) -> None:
+    left, top = grid.to_xy(-0.5, -0.5)
+    right, bottom = grid.to_xy(grid.shape[0] - 0.5, grid.shape[1] - 0.5)
+    low, high = np.percentile(frame, (0.3, 99.7))
+    ax.imshow(frame, cmap="gray", extent=(left, right, bottom, top), vmin=low, vmax=max(high, low + 1e-12))
+    ax.set_axis_off()
+    length = _round_length(abs(right - left) / 5)
+    x, y = left + 0.04 * (right - left), bottom - 0.04 * (bottom - top)
+    ax.plot([x, x + length], [y, y], color="white", linewidth=3, solid_capstyle="butt")
+    ax.text(
+        x + length / 2, y - 0.015 * (bottom - top), f"{length:g} {grid.units}", color="white", ha="center", va="bottom"
+    )
+
+
+def _draw_particles(ax, table, rows: np.ndarray, label: str | None) -> None:
+    from matplotlib.collections import PolyCollection
+    from matplotlib.lines import Line2D
+    from matplotlib.patheffects import withStroke
+
+    colours = row_colours(table, rows)
+    if len(rows):
+        ax.add_collection(
+            PolyCollection(rows["outline"].astype(float), facecolors="none", edgecolors=colours, linewidths=1.3)
+        )
+    outline = [withStroke(linewidth=2, foreground="black")]
+    for row, colour, text in zip(rows, colours, row_labels(table, rows, label), strict=True):
+        ax.text(
+            row["x"],
+            row["bbox_y_min"],
+            text,
+            color=colour,
+            fontsize=7,
+            ha="center",
+            va="bottom",
+            path_effects=outline,
+            clip_on=True,
+        )
+    if table.classes and "class_index" in (rows.dtype.names or ()):
+        present = set(table.class_names(rows["class_index"]))
+        handles = [
+            Line2D([], [], color=colour, label=name)
+            for name, colour in class_colours(table.classes).items()
+            if name in present
+        ]
+        if handles:
+            ax.legend(
+                handles=handles,
+                loc="upper center",
+                bbox_to_anchor=(0.5, 0),
+                ncols=len(handles),
+                frameon=False,
+                fontsize=8,
+            )
+
+
+def _round_length(length: float) -> float:
+    """The largest of 1, 2, 5 times a power of ten that is not above a length."""
+    power = 10.0 ** np.floor(np.log10(length))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= length * 1.0001))

@@ -1,0 +1,146 @@
+"""Histograms, scatter plots and class fractions of particle tables."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from particlespy_ml.particles.dataframe import class_fractions, to_dataframe
+from particlespy_ml.particles.table import UNDEFINED
+from particlespy_ml.plotting.colours import PALETTE, class_colours
+
+
+def plot_histogram(table, column: str, by: str | None = None, bins="auto", ax=None):
+    """Draw a histogram of a column, stacked by the values of another one.
+
+    Parameters
+    ----------
+    table
+        Computed particle table.
+    column
+        A column of numbers.
+    by
+        A column of few values, such as "class".
+    bins
+        As for `numpy.histogram_bin_edges`.
+    ax
+        Axes to draw in; by default a new figure's.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _axes(ax)
+    frame = _columns(table, column)
+    values = frame[column].to_numpy(float)
+    values = values[np.isfinite(values)]
+    edges = np.histogram_bin_edges(values, bins) if len(values) else np.linspace(0, 1, 2)
+    groups = _groups(table, frame, by)
+    data = [frame.loc[mask, column].to_numpy(float) for _, mask, _ in groups]
+    ax.hist(data, bins=edges, stacked=True, label=[name for name, _, _ in groups], color=[c for *_, c in groups])
+    ax.set(xlabel=axis_label(table, column), ylabel="Particles")
+    if by is not None:
+        ax.legend(frameon=False)
+    return ax
+
+
+def plot_scatter(table, x: str, y: str, by: str | None = None, ax=None):
+    """Draw one column against another, coloured by the values of a third one.
+
+    Parameters
+    ----------
+    table
+        Computed particle table.
+    x, y
+        Columns of numbers.
+    by
+        A column of few values, such as "class".
+    ax
+        Axes to draw in; by default a new figure's.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _axes(ax)
+    frame = _columns(table, x, y)
+    for name, mask, colour in _groups(table, frame, by):
+        ax.scatter(frame.loc[mask, x], frame.loc[mask, y], s=14, alpha=0.8, color=colour, label=name, linewidths=0)
+    ax.set(xlabel=axis_label(table, x), ylabel=axis_label(table, y))
+    if by is not None:
+        ax.legend(frameon=False)
+    return ax
+
+
+def plot_class_fractions(table, ax=None):
+    """Draw the fraction of each class over the frames of a series, or as bars for one image.
+
+    Parameters
+    ----------
+    table
+        Computed particle table with classes.
+    ax
+        Axes to draw in; by default a new figure's.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _axes(ax)
+    fractions = class_fractions(table)
+    colours = class_colours(table.classes)
+    names = [*table.classes, UNDEFINED]
+    if len(fractions) == 1:
+        ax.bar(names, fractions.iloc[0][names].to_numpy(float), color=[colours[name] for name in names])
+        ax.set_ylabel("Fraction of particles")
+        return ax
+    position = fractions["frame"].to_numpy()
+    label = "Frame"
+    axes = table.axes_manager.navigation_axes
+    if len(axes) == 1 and str(axes[0].name) != "<undefined>":
+        position = axes[0].axis
+        units = str(axes[0].units)
+        label = str(axes[0].name).capitalize() + (f" ({units})" if units not in ("<undefined>", "") else "")
+    ax.stackplot(position, fractions[names].fillna(0).T, labels=names, colors=[colours[name] for name in names])
+    ax.set(xlabel=label, ylabel="Fraction of particles", ylim=(0, 1))
+    ax.margins(x=0)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=len(names), frameon=False, fontsize=8)
+    return ax
+
+
+def axis_label(table, column: str) -> str:
+    """Return the name of a column with its unit."""
+    unit = table.units.get(column, "")
+    name = column.replace("_", " ").capitalize()
+    return f"{name} ({unit})" if unit else name
+
+
+def _axes(ax):
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(5, 3.6), layout="constrained")[1]
+
+
+def _columns(table, *names: str):
+    frame = to_dataframe(table)
+    for name in names:
+        if name not in frame or frame[name].dtype.kind not in "biuf":
+            numeric = [column for column in frame if frame[column].dtype.kind in "biuf"]
+            raise ValueError(f"There is no column of numbers {name!r}; expected one of {', '.join(numeric)}.")
+    return frame
+
+
+def _groups(table, frame, by: str | None) -> list[tuple]:
+    """Name, mask and colour of each value of a column."""
+    if by is None:
+        return [("all", np.ones(len(frame), bool), PALETTE[6])]
+    if by not in frame:
+        raise ValueError(f"There is no column {by!r}; expected one of {', '.join(frame.columns)}.")
+    known = class_colours(table.classes)
+    values = [value for value in frame[by].unique() if value == value]
+    values.sort(key=str if isinstance(values and values[0], str) else None)
+    return [
+        (str(value), (frame[by] == value).to_numpy(), known.get(str(value), PALETTE[i % len(PALETTE)]))
+        for i, value in enumerate(values)
+    ]

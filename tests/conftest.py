@@ -1,0 +1,95 @@
+"""Fixtures that every test may use: images with known particles, and a small untrained model."""
+
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+PIXEL = 0.04  # nm
+
+
+def disk_frame(centres, radii, shape=(128, 160), brightness=1.0, noise=0.02, seed=0, polarity=1):
+    """A frame with blurred disks, given in pixels, on a background of 2."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    frame = np.full(shape, 2.0, np.float32)
+    for (row, column), radius in zip(centres, radii, strict=True):
+        distance = np.hypot(rows - row, columns - column)
+        frame += polarity * brightness * np.clip((radius + 1 - distance) / 2, 0, 1)
+    return frame + np.random.default_rng(seed).normal(scale=noise, size=shape).astype(np.float32)
+
+
+def as_image(data, signal_type="HAADF", lazy=False, names=(), scale=PIXEL):
+    """Data as a calibrated signal; *names* are those of the navigation axes in array order."""
+    from hyperspy.signals import Signal2D
+
+    signal = Signal2D(np.asarray(data))
+    signal.axes_manager.signal_axes.set(scale=scale, units="nm")
+    for axis, name in zip(signal.axes_manager.navigation_axes[::-1], names, strict=False):
+        axis.name, axis.scale, axis.offset, axis.units = name, 0.5, 1.0, "s"
+    signal.set_signal_type(signal_type)
+    return signal.as_lazy() if lazy else signal
+
+
+TWO = ([(40, 40), (80, 110)], [14, 20])
+
+
+@pytest.fixture
+def two_disks():
+    """One image of two particles."""
+    return as_image(disk_frame(*TWO))
+
+
+@pytest.fixture
+def series():
+    """Three frames with two, no and one particle, along a time axis."""
+    frames = [disk_frame(*TWO), disk_frame([], []), disk_frame([(60, 70)], [18])]
+    return as_image(np.stack(frames), names=("time",))
+
+
+@pytest.fixture
+def grid():
+    """A 2 x 2 grid of frames with differing numbers of particles."""
+    frames = [disk_frame(*TWO), disk_frame([], []), disk_frame([(60, 70)], [18]), disk_frame(*TWO, seed=5)]
+    return as_image(np.stack(frames).reshape(2, 2, 128, 160), names=("temperature", "time"))
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory):
+    """A small model with random weights and a card that fits it."""
+    return write_model(tmp_path_factory.mktemp("models") / "random")
+
+
+def write_model(folder, **changes):
+    """Write a model with random weights; *changes* are made to its card."""
+    import torch
+    from safetensors.torch import save_file
+
+    from particlespy_ml.classification.networks import build_network
+
+    torch.manual_seed(0)
+    architecture = {"name": "pooled_resnet", "n_classes": 4, "widths": [8, 8, 8], "blocks": [1, 1, 1]}
+    folder.mkdir(parents=True)
+    save_file(build_network(architecture).state_dict(), folder / "model.safetensors")
+    card = {
+        "format_version": 1,
+        "name": "random",
+        "signal_type": "HAADF",
+        "task": "isomer",
+        "architecture": architecture,
+        "classes": ["icosahedron", "decahedron", "cuboctahedron", "amorphous"],
+        "pixel_size": {"value": 0.4, "unit": "Å"},
+        "windows": [64, 96, 128],
+        "pixel_size_range_angstrom": [0.05, 0.65],
+        "diameter_range_nm": [0.9, 4.5],
+        "temperature": 1.0,
+        "min_probability": 0.0,
+        "sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
+        **changes,
+    }
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
