@@ -9,7 +9,7 @@ import numpy as np
 NANOMETRES = {
     "pm": 1e-3,
     "Å": 0.1,
-    "Å": 0.1,  # the Ångström sign, which some file formats write
+    "\u212b": 0.1,  # the Ångström sign, which some file formats write
     "A": 0.1,
     "Ang": 0.1,
     "Angstrom": 0.1,
@@ -42,12 +42,15 @@ class PixelGrid:
         Position of the first pixel's centre along rows and columns, in *units*.
     units
         A unit of length.
+    direction
+        1 where positions grow along rows and columns, -1 where they fall, as on an axis flipped by ``isig[::-1]``.
     """
 
     shape: tuple[int, int]
     scale: tuple[float, float]
     offset: tuple[float, float]
     units: str
+    direction: tuple[int, int] = (1, 1)
 
     @property
     def nanometres(self) -> tuple[float, float]:
@@ -57,14 +60,14 @@ class PixelGrid:
 
     def to_xy(self, rows, columns) -> tuple[np.ndarray, np.ndarray]:
         """Calibrated positions (x, y) of pixel coordinates."""
-        x = self.offset[1] + self.scale[1] * np.asarray(columns, dtype=float)
-        y = self.offset[0] + self.scale[0] * np.asarray(rows, dtype=float)
+        x = self.offset[1] + self.direction[1] * self.scale[1] * np.asarray(columns, dtype=float)
+        y = self.offset[0] + self.direction[0] * self.scale[0] * np.asarray(rows, dtype=float)
         return x, y
 
     def to_pixels(self, x, y) -> tuple[np.ndarray, np.ndarray]:
         """Pixel coordinates (rows, columns) of calibrated positions."""
-        rows = (np.asarray(y, dtype=float) - self.offset[0]) / self.scale[0]
-        columns = (np.asarray(x, dtype=float) - self.offset[1]) / self.scale[1]
+        rows = (np.asarray(y, dtype=float) - self.offset[0]) / (self.direction[0] * self.scale[0])
+        columns = (np.asarray(x, dtype=float) - self.offset[1]) / (self.direction[1] * self.scale[1])
         return rows, columns
 
     def as_dict(self) -> dict:
@@ -74,6 +77,7 @@ class PixelGrid:
             "scale": list(self.scale),
             "offset": list(self.offset),
             "units": self.units,
+            "direction": list(self.direction),
         }
 
     @classmethod
@@ -84,7 +88,14 @@ class PixelGrid:
             tuple(float(v) for v in values["scale"]),
             tuple(float(v) for v in values["offset"]),
             str(values["units"]),
+            tuple(int(v) for v in values.get("direction", (1, 1))),
         )
+
+    def matches(self, other: PixelGrid) -> bool:
+        """Whether two grids have the same pixels at the same places, up to rounding."""
+        places = [(grid.to_xy(0, 0), grid.to_xy(*grid.shape)) for grid in (self, other)]
+        within = 1e-3 * min(self.scale)
+        return self.shape == other.shape and self.units == other.units and np.allclose(*places, rtol=1e-9, atol=within)
 
 
 def pixel_grid(signal) -> PixelGrid:
@@ -119,11 +130,7 @@ def pixel_grid(signal) -> PixelGrid:
     return PixelGrid(
         shape=(y_axis.size, x_axis.size),
         scale=(abs(y_axis.scale) * to_units, abs(x_axis.scale)),
-        offset=(_first(y_axis) * to_units, _first(x_axis)),
+        offset=(y_axis.offset * to_units, x_axis.offset),
         units=units,
+        direction=(1 if y_axis.scale > 0 else -1, 1 if x_axis.scale > 0 else -1),
     )
-
-
-def _first(axis) -> float:
-    """Position of the first pixel; an axis that runs backwards is measured forwards from its low end."""
-    return axis.offset if axis.scale > 0 else axis.offset + axis.scale * (axis.size - 1)

@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         return options.run(options)
-    except (ValueError, TypeError, ImportError, FileNotFoundError) as error:
+    except (ValueError, TypeError, ImportError, OSError) as error:
         print(f"particlespy-ml: {error}", file=sys.stderr)
         return 2
 
@@ -33,9 +33,10 @@ def _parser() -> argparse.ArgumentParser:
 
     classify = commands.add_parser("classify", help="find, measure and classify the particles of image files")
     classify.add_argument("files", nargs="+", type=Path, help="files that HyperSpy reads")
-    classify.add_argument("--signal-type", default="HAADF", help="HAADF (default), HRTEM or particle_image")
+    types = ("HAADF", "HRTEM", "particle_image")
+    classify.add_argument("--signal-type", default="HAADF", choices=types, help="default: HAADF")
     classify.add_argument("--model", help="bundled model, or folder of a model; by default that of the signal type")
-    classify.add_argument("--pixel-size", type=float, metavar="NM", help="pixel size in nm, over the file's own")
+    classify.add_argument("--pixel-size", type=_positive, metavar="NM", help="pixel size in nm, over the file's own")
     classify.add_argument("--min-probability", type=float, help="leave less probable classes undefined")
     classify.add_argument("--method", default="auto", help="segmentation: auto (default) or a ParticleSpy threshold")
     classify.add_argument("--exclude-border", action="store_true", help="leave out particles that the border cuts")
@@ -75,7 +76,9 @@ def _classify(options) -> int:
 
     model = load_model(options.model or default_model(options.signal_type))
     options.out.mkdir(parents=True, exist_ok=True)
-    frames, failures, taken = [], [], set()
+    frames, failures = [], []
+    # "particles.csv" is the table of all files, and results must not replace the files they come from
+    taken = {"particles", *(path.stem for path in options.files if path.resolve().parent == options.out.resolve())}
     for path in tqdm(options.files, desc="Classifying", unit="file"):
         try:
             for name, image in _load_images(path, options):
@@ -107,6 +110,14 @@ def _load_images(path: Path, options) -> list[tuple]:
             image.axes_manager.signal_axes.set(scale=options.pixel_size, units="nm")
         image.set_signal_type(options.signal_type)
     return [(path.stem if len(images) == 1 else f"{path.stem}-{i}", image) for i, image in enumerate(images)]
+
+
+def _positive(text: str) -> float:
+    """A number above zero."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above zero, not {text}")
+    return value
 
 
 def _free_name(name: str, taken: set[str]) -> str:

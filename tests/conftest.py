@@ -93,3 +93,21 @@ def write_model(folder, **changes):
     }
     (folder / "card.json").write_text(json.dumps(card))
     return folder
+
+
+@pytest.fixture
+def make_frame():
+    """The function `disk_frame`."""
+    return disk_frame
+
+
+@pytest.fixture
+def make_image():
+    """The function `as_image`."""
+    return as_image
+
+
+@pytest.fixture
+def make_model(tmp_path):
+    """A function that writes a model with random weights into a new folder and returns it."""
+    return lambda name="model", **changes: write_model(tmp_path / name, **changes)

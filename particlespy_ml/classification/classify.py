@@ -42,7 +42,7 @@ def classes_from_probabilities(probabilities: np.ndarray, min_probability: float
     return np.where(known & (filled.max(1) >= min_probability), best, -1).astype(np.int8), probability
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ParticleClassifier:
     """A picklable function that adds classes to measured frames.
 
@@ -72,8 +72,8 @@ class ParticleClassifier:
                 for row, edge in zip(table, edges, strict=True):
                     waiting.append((number, cut_window(frame, label, row, self.grid, self.model.pixel_size, int(edge))))
                     number += 1
-                if len(waiting) >= FLUSH:
-                    self._predict(waiting, probabilities)
+                    if len(waiting) >= FLUSH:
+                        self._predict(waiting, probabilities)
             self._predict(waiting, probabilities)
         return [
             self._with_classes(table, part)

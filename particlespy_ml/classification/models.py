@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from particlespy_ml.particles.table import UNDEFINED
 
 FORMAT_VERSION = 1
 DEFAULT_MODELS = {"HAADF": "isomer-haadf"}
@@ -35,7 +37,7 @@ _networks: dict[str, object] = {}
 _networks_lock = threading.Lock()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A classifier of single particles, as loaded from its folder.
 
@@ -143,9 +145,13 @@ def load_model(model: str | Path | Model) -> Model:
     ------
     ValueError
         If there is no such model, a file is damaged (its hash differs from the card's), or the card does not fit.
+    TypeError
+        If *model* is no name, folder or model.
     """
     if isinstance(model, Model):
         return model
+    if not isinstance(model, (str, Path)):
+        raise TypeError(f"Expected the name or the folder of a model, or a loaded model, not {type(model).__name__}.")
     names = list_models()
     if isinstance(model, str) and model in names:
         return _load_folder(str(_bundled_folder() / model))
@@ -201,9 +207,13 @@ def _load_folder_cached(folder: str, stamp: tuple) -> Model:
             f"The weights {weights_path} are damaged or not those of their card: their sha256 is {found}, the card "
             f"says {card['sha256']}. Install the package, or copy the model's folder, again."
         )
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    weights = load(content)
+    try:
+        weights = load(content)
+    except SafetensorError as error:
+        raise ValueError(f"{weights_path} is no safetensors file: {error}.") from error
     _build(card, weights)
     return Model(card, weights)
 
@@ -215,6 +225,8 @@ def _read_card(path: Path) -> dict:
         card = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"The card {path} is not valid JSON: {error}.") from error
+    if not isinstance(card, dict):
+        raise ValueError(f"The card {path} is no JSON object, but a {type(card).__name__}.")
     missing = [key for key in _REQUIRED if key not in card]
     if missing:
         raise ValueError(f"The card {path} lacks {', '.join(missing)}.")
@@ -223,7 +235,50 @@ def _read_card(path: Path) -> dict:
             f"The card {path} has the format version {card['format_version']}; this version of particlespy_ml reads "
             f"{FORMAT_VERSION}."
         )
+    for key, (expected, is_valid) in _VALID.items():
+        if not is_valid(card[key]):
+            raise ValueError(f"The card {path} has {key} = {card[key]!r}; expected {expected}.")
     return card
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_range(value) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and 0 <= value[0] < value[1]
+
+
+def _is_pixel_size(value) -> bool:
+    if not isinstance(value, dict) or value.get("unit") not in ("Å", "angstrom"):
+        return False
+    return _is_number(value.get("value")) and value["value"] > 0
+
+
+def _is_windows(value) -> bool:
+    return isinstance(value, list) and len(value) > 0 and all(isinstance(edge, int) and edge > 0 for edge in value)
+
+
+def _is_classes(value) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and all(isinstance(name, str) and name for name in value)
+        and len({*value, UNDEFINED}) == len(value) + 1
+    )
+
+
+# What a wrong card would otherwise turn into wrong results, or into an error far from its cause.
+_VALID = {
+    "architecture": ("an object with a name", lambda value: isinstance(value, dict) and "name" in value),
+    "classes": (f"two or more different names, none of them {UNDEFINED!r}", _is_classes),
+    "pixel_size": ('{"value": a positive number, "unit": "Å"}', _is_pixel_size),
+    "windows": ("a list of positive integers", _is_windows),
+    "pixel_size_range_angstrom": ("[low, high]", _is_range),
+    "diameter_range_nm": ("[low, high]", _is_range),
+    "temperature": ("a positive number", lambda value: _is_number(value) and value > 0),
+    "min_probability": ("a number between 0 and 1", lambda value: _is_number(value) and 0 <= value <= 1),
+}
 
 
 def _build(card: dict, weights: dict[str, np.ndarray]):
@@ -239,7 +294,7 @@ def _build(card: dict, weights: dict[str, np.ndarray]):
         with torch.inference_mode():
             edge = min(card["windows"])
             outputs = network(torch.zeros(1, 1, edge, edge)).shape[1]
-    except (RuntimeError, KeyError, TypeError) as error:
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"The card of the model {card['name']!r} does not fit its weights: {error}") from error
     if outputs != len(card["classes"]):
         raise ValueError(

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from particlespy_ml.particles.table import METADATA_NODE, UNDEFINED, make_table, object_array
 
 
-def navigation_columns(table) -> dict[str, np.ndarray]:
-    """Return the frame number and the calibrated value of each navigation axis, one value for each frame."""
-    shape = table.data.shape
-    columns = {"frame": np.arange(int(np.prod(shape)))}
-    taken = {*table.columns, "frame"}
+def navigation_names(table) -> dict[str, int]:
+    """Return the column name of each navigation axis and the dimension of the data that it is.
+
+    Axes named like a column, or like another axis, get ``_axis`` at the end of their name.
+    """
+    taken = {*table.columns, *table.classes, UNDEFINED, "frame", "particles"}
+    names = {}
     for number, axis in enumerate(table.axes_manager.navigation_axes[::-1]):
         name = str(axis.name)
         if name == "image" and axis.size == 1:
             continue
         if name in ("<undefined>", "None", ""):
             name = f"axis_{number}"
-        if name in taken:
+        while name in taken:
             name = f"{name}_axis"
+        taken.add(name)
+        names[name] = number
+    return names
+
+
+def navigation_columns(table) -> dict[str, np.ndarray]:
+    """Return the frame number and the calibrated value of each navigation axis, one value for each frame."""
+    shape = table.data.shape
+    columns = {"frame": np.arange(int(np.prod(shape)))}
+    for name, number in navigation_names(table).items():
+        axis = table.axes_manager.navigation_axes[::-1][number]
         values = np.expand_dims(axis.axis, [i for i in range(len(shape)) if i != number])
         columns[name] = np.broadcast_to(values, shape).ravel()
     return columns
+
+
+def navigation_units(table) -> dict[str, str]:
+    """Return the unit of each navigation axis; empty where it has none."""
+    axes = table.axes_manager.navigation_axes[::-1]
+    found = {name: str(axes[number].units) for name, number in navigation_names(table).items()}
+    return {name: "" if unit in ("<undefined>", "None") else unit for name, unit in found.items()}
 
 
 def to_dataframe(table, outline: bool = False):
@@ -41,7 +63,7 @@ def to_dataframe(table, outline: bool = False):
         else:
             columns[name] = table[name]
     frame = pd.DataFrame(columns)
-    frame.attrs["units"] = table.units
+    frame.attrs["units"] = {**navigation_units(table), **table.units}
     return frame
 
 
@@ -49,9 +71,7 @@ def select(table, condition):
     """Return the table with the rows that meet a condition; see `ParticleTable.select`."""
     table = table._computed()
     if isinstance(condition, str):
-        frame = to_dataframe(table)
-        keep = np.zeros(len(frame), bool)
-        keep[frame.reset_index(drop=True).query(condition).index] = True
+        keep = _meets(to_dataframe(table), condition)
     else:
         keep = np.asarray(condition)
     if keep.dtype != bool or keep.shape != (table.n_particles,):
@@ -60,6 +80,19 @@ def select(table, condition):
     parts = np.split(keep, np.cumsum([len(rows) for rows in frames])[:-1])
     rows = [rows[part] for rows, part in zip(frames, parts, strict=True)]
     return _like(table, rows, table.metadata.get_item(f"{METADATA_NODE}.units").as_dictionary())
+
+
+def _meets(frame, condition: str) -> np.ndarray:
+    """Whether each row meets a condition."""
+    # "class" is a word of Python's own, which pandas takes in backticks only
+    quoted = re.sub(r"""(?<![\w`'"])class(?![\w`'"])""", "`class`", condition)
+    try:
+        result = frame.eval(quoted)
+    except (NameError, SyntaxError) as error:
+        raise ValueError(
+            f"The condition {condition!r} cannot be read: {error}. The columns are {', '.join(frame.columns)}."
+        ) from error
+    return np.asarray(result)
 
 
 def with_column(table, name: str, values: list[np.ndarray], dtype, unit: str):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dask
 import dask.array as da
 import numpy as np
-from skimage.draw import polygon2mask
 
 from particlespy_ml._calibration import PixelGrid, pixel_grid
 from particlespy_ml._frames import check_image, compute, frames_array
-from particlespy_ml.particles.measure import find_bbox_pixels
+from particlespy_ml.particles.measure import find_bbox_pixels, outline_mask
 from particlespy_ml.particles.table import METADATA_NODE
 
 
@@ -36,8 +35,8 @@ def extract_particles(
     table
         Its table. A lazy table is computed, since the number of particles must be known.
     box
-        Edge of the box: an integer in pixels, a float in the image's unit. By default the longest bounding box with a
-        margin of 10 % on each side.
+        Edge of the box: an integer in pixels, a float in the image's unit along x. By default the longest bounding box
+        with a margin of 10 % on each side.
     remove_background
         Subtract each particle's background; the stack is then float32.
     mask
@@ -69,6 +68,8 @@ def extract_particles(
     """
     check_image(signal)
     grid = pixel_grid(signal)
+    if not hasattr(table, "n_particles"):
+        raise TypeError(f"Expected a particle table, as measure_particles returns it, not {type(table).__name__}.")
     if table._lazy:
         table = table.deepcopy()
         table.compute(show_progressbar=show_progressbar)
@@ -108,6 +109,11 @@ def _check_table(table, frames, grid: PixelGrid) -> None:
         raise ValueError(
             f"The table was measured on frames of {recorded.shape} pixels and the navigation shape "
             f"{table.data.shape}; this image has {grid.shape} and {frames.shape[:-2]}."
+        )
+    if not recorded.matches(grid):
+        raise ValueError(
+            f"The calibration is not that of the image that the table was measured on: {grid} instead of {recorded}; "
+            "measure again."
         )
     if table.n_particles == 0:
         raise ValueError("The table has no particles to extract.")
@@ -152,7 +158,7 @@ def _cut_block(frames, given, tables, *, grid, edge, dtype, remove_background, m
             if mask and given is not None:
                 inside = given[i] == row["label"]
             elif mask:
-                inside = _outline_mask(row, grid)
+                inside = outline_mask(row, grid)
             boxes.append(_cut(frame, row, grid, edge, dtype, background, remove_background, inside))
     return np.stack(boxes) if boxes else np.empty((0, edge, edge), dtype)
 
@@ -171,11 +177,6 @@ def _cut(frame, row, grid, edge, dtype, background, remove_background, inside) -
     return out
 
 
-def _outline_mask(row, grid: PixelGrid) -> np.ndarray:
-    rows, columns = grid.to_pixels(row["outline"][:, 0], row["outline"][:, 1])
-    return polygon2mask(grid.shape, np.column_stack([rows, columns]))
-
-
 def _stack_signal(signal, stack, table):
     from hyperspy.signals import LazySignal2D, Signal2D
 
@@ -186,8 +187,8 @@ def _stack_signal(signal, stack, table):
             {
                 "name": axis.name,
                 "size": size,
-                "scale": abs(axis.scale),
-                "offset": -(size // 2) * abs(axis.scale),
+                "scale": axis.scale,
+                "offset": -(size // 2) * axis.scale,
                 "units": axis.units,
                 "navigate": False,
             }

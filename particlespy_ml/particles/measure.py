@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
+
 import numpy as np
 from scipy import ndimage as ndi
+from skimage.draw import polygon2mask
 from skimage.measure import find_contours, perimeter, regionprops
 
 from particlespy_ml._calibration import PixelGrid
@@ -86,7 +90,7 @@ def measure_frame(image: np.ndarray, labels: np.ndarray, grid: PixelGrid) -> np.
     table = np.zeros(len(regions), dtype=measure_dtype())
     if not regions:
         return table
-    outside = _frame_background(image, labels)
+    outside = cache(partial(_frame_background, image, labels))  # seldom needed, and slow in large frames
     for row, region in zip(table, regions, strict=True):
         row["label"] = region.label
         _measure_shape(row, region, grid)
@@ -97,31 +101,54 @@ def measure_frame(image: np.ndarray, labels: np.ndarray, grid: PixelGrid) -> np.
 
 def find_bbox_pixels(rows, grid: PixelGrid) -> tuple[np.ndarray, ...]:
     """Return the bounding boxes of measured rows in pixels: top, left, bottom, right; the last two exclusive."""
-    top, left = grid.to_pixels(rows["bbox_x_min"], rows["bbox_y_min"])
-    bottom, right = grid.to_pixels(rows["bbox_x_max"], rows["bbox_y_max"])
-    return tuple(np.rint(value + 0.5).astype(int) for value in (top, left, bottom, right))
+    first = grid.to_pixels(rows["bbox_x_min"], rows["bbox_y_min"])
+    last = grid.to_pixels(rows["bbox_x_max"], rows["bbox_y_max"])
+    # on an axis that runs backwards the lowest position is that of the last pixel
+    corners = (*np.minimum(first, last), *np.maximum(first, last))
+    return tuple(np.rint(value + 0.5).astype(int) for value in corners)
+
+
+def outline_mask(row, grid: PixelGrid) -> np.ndarray:
+    """Return the pixels inside the outline of a measured row, shape of the frame."""
+    top, left, bottom, right = find_bbox_pixels(row, grid)
+    rows, columns = grid.to_pixels(row["outline"][:, 0], row["outline"][:, 1])
+    mask = np.zeros(grid.shape, bool)
+    # only the box: over whole frames, many particles would take minutes
+    mask[top:bottom, left:right] = polygon2mask(
+        (bottom - top, right - left), np.column_stack([rows - top, columns - left])
+    )
+    return mask
 
 
 def _measure_shape(row, region, grid: PixelGrid) -> None:
     top, left, bottom, right = region.bbox
     rows, columns = np.nonzero(region.image)
     row["x"], row["y"] = grid.to_xy(rows.mean() + top, columns.mean() + left)
-    row["area"] = area = region.area
+    row["area"] = area = len(rows) * grid.scale[0] * grid.scale[1]
     row["equivalent_circular_diameter"] = 2 * np.sqrt(area / np.pi)
-    row["major_axis_length"] = region.axis_major_length
-    row["minor_axis_length"] = region.axis_minor_length
-    # scikit-image measures from the row axis; here from x towards y
-    row["orientation"] = (90 - np.degrees(region.orientation) + 90) % 180 - 90
+    _measure_ellipse(row, rows, columns, grid)
     row["perimeter"] = length = _perimeter(region.image, grid.scale)
     row["circularity"] = 4 * np.pi * area / length**2 if length > 0 else np.nan
-    row["eccentricity"] = region.eccentricity
     row["solidity"] = _solidity(region)
-    row["bbox_x_min"], row["bbox_y_min"] = grid.to_xy(top - 0.5, left - 0.5)
-    row["bbox_x_max"], row["bbox_y_max"] = grid.to_xy(bottom - 0.5, right - 0.5)
+    x, y = grid.to_xy([top - 0.5, bottom - 0.5], [left - 0.5, right - 0.5])
+    row["bbox_x_min"], row["bbox_x_max"] = sorted(x)
+    row["bbox_y_min"], row["bbox_y_max"] = sorted(y)
     height, width = (bottom - top) * grid.scale[0], (right - left) * grid.scale[1]
     row["bbox_area"] = height * width
     row["bbox_length"] = np.hypot(height, width)
     row["touches_border"] = top == 0 or left == 0 or bottom == grid.shape[0] or right == grid.shape[1]
+
+
+def _measure_ellipse(row, rows: np.ndarray, columns: np.ndarray, grid: PixelGrid) -> None:
+    """Axes, eccentricity and orientation, as in `skimage.measure.regionprops` but several times faster."""
+    step_y, step_x = grid.direction[0] * grid.scale[0], grid.direction[1] * grid.scale[1]
+    x, y = columns - columns.mean(), rows - rows.mean()
+    xx, yy, xy = np.mean(x * x) * step_x**2, np.mean(y * y) * step_y**2, np.mean(x * y) * step_x * step_y
+    half = np.hypot((xx - yy) / 2, xy)
+    large, small = (xx + yy) / 2 + half, max((xx + yy) / 2 - half, 0.0)
+    row["major_axis_length"], row["minor_axis_length"] = 4 * np.sqrt(large), 4 * np.sqrt(small)
+    row["eccentricity"] = np.sqrt(1 - small / large) if large > 0 else 0.0
+    row["orientation"] = (np.degrees(np.arctan2(2 * xy, xx - yy)) / 2 + 90) % 180 - 90
 
 
 def _solidity(region) -> float:
@@ -141,14 +168,14 @@ def _perimeter(mask: np.ndarray, scale: tuple[float, float]) -> float:
     return perimeter(mask, neighborhood=4) * scale[0]
 
 
-def _measure_intensity(row, region, image: np.ndarray, labels: np.ndarray, outside: float) -> None:
+def _measure_intensity(row, region, image: np.ndarray, labels: np.ndarray, outside: Callable) -> None:
     top, left, bottom, right = region.bbox
     window = (slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2))
     own = labels[window] == region.label
     near = ndi.binary_dilation(own)
     ring = ndi.binary_dilation(near) & ~near & (labels[window] == 0)
     pixels = image[window].astype(float)
-    row["background"] = background = pixels[ring].mean() if ring.any() else outside
+    row["background"] = background = pixels[ring].mean() if ring.any() else outside()
     above = pixels[own] - background
     row["intensity"] = above.sum()
     row["intensity_max"] = above.max()

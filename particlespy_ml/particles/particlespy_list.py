@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from skimage.draw import polygon2mask
 
 from particlespy_ml._calibration import PixelGrid, pixel_grid
-from particlespy_ml.particles.measure import COLUMNS, column_units, find_bbox_pixels, measure_frame
-from particlespy_ml.particles.table import METADATA_NODE, make_table, navigation_axes, object_array, provenance
+from particlespy_ml.particles.measure import COLUMNS, column_units, find_bbox_pixels, measure_frame, outline_mask
+from particlespy_ml.particles.table import (
+    METADATA_NODE,
+    UNDEFINED,
+    make_table,
+    navigation_axes,
+    object_array,
+    provenance,
+)
 
 # columns that ParticleSpy writes with spaces
 _SPACED = ("equivalent_circular_diameter", "major_axis_length", "minor_axis_length")
@@ -35,8 +41,11 @@ def to_particle_list(table, image=None, labels=None):
     grid = PixelGrid.from_dict(table.metadata.get_item(f"{METADATA_NODE}.image").as_dictionary())
     units = table.units
     result = particle_list()
-    flat_labels = None if labels is None else np.asarray(labels.data).reshape(-1, *grid.shape)
+    flat_labels = None if labels is None else np.asarray(getattr(labels, "data", labels)).reshape(-1, *grid.shape)
+    if flat_labels is not None and len(flat_labels) != table.data.size:
+        raise ValueError(f"Expected labels of {table.data.size} frames, not {len(flat_labels)}.")
     for number, (index, rows) in enumerate((i, table.data[i]) for i in np.ndindex(*table.data.shape)):
+        frame = _frame(image, index) if image is not None and len(rows) else None
         for row in rows:
             item = particle()
             for name in rows.dtype.names:
@@ -53,9 +62,8 @@ def to_particle_list(table, image=None, labels=None):
             item.set_property("label", int(row["label"]), None)
             box = tuple(int(value) for value in find_bbox_pixels(row, grid))
             item.set_boundingbox(box)
-            item.set_mask(_mask(row, grid, None if flat_labels is None else flat_labels[number]))
-            if image is not None:
-                frame = image if image.axes_manager.navigation_dimension == 0 else image.inav[index[::-1]]
+            item.set_mask(outline_mask(row, grid) if flat_labels is None else flat_labels[number] == row["label"])
+            if frame is not None:
                 item.store_im(frame.isig[box[1] : box[3], box[0] : box[2]])
             result.append(item)
     return result
@@ -65,7 +73,8 @@ def from_particle_list(particles, image):
     """Return a table measured on the masks of a ParticleSpy ``particle_list``.
 
     ParticleSpy's own numbers have x and y swapped and hold for square pixels only, so sizes, shapes and intensities are
-    measured anew; other numeric properties, such as cluster numbers, become columns.
+    measured anew; other numeric properties, such as cluster numbers, become columns. Labels and classes that
+    `to_particle_list` wrote are kept.
 
     Parameters
     ----------
@@ -77,45 +86,77 @@ def from_particle_list(particles, image):
     Returns
     -------
     ParticleTable
+
+    Raises
+    ------
+    ValueError
+        If a particle has no mask, a mask of another shape, or a frame that the image has not.
     """
     grid = pixel_grid(image)
     axes = navigation_axes(image)
     shape = tuple(axis["size"] for axis in axes)
     frames = np.asarray(image.data).reshape(-1, *grid.shape)
     by_frame: list[list] = [[] for _ in range(len(frames))]
-    for item in particles.list:
-        by_frame[int((item.properties.get("frame") or {}).get("value") or 0)].append(item)
+    for number, item in enumerate(particles.list):
+        frame = int(_value(item, "frame") or 0)
+        found = np.shape(getattr(item, "mask", None))
+        if found != grid.shape or not 0 <= frame < len(frames):
+            raise ValueError(
+                f"Particle {number} of the list has a mask of shape {found} in frame {frame}; expected one of "
+                f"{grid.shape} in one of {len(frames)} frames."
+            )
+        by_frame[frame].append(item)
     known = {name for name, _, _ in COLUMNS} | {name.replace("_", " ") for name in _SPACED} | {"frame", "class"}
-    extra = sorted(
-        {
-            name
-            for item in particles.list
-            for name, entry in item.properties.items()
-            if name not in known and isinstance(entry["value"], (int, float, np.number))
-        }
-    )
-    tables = [_measure_items(frame, items, grid, extra) for frame, items in zip(frames, by_frame, strict=True)]
-    units = {**column_units(grid.units), **dict.fromkeys(extra, "")}
-    record = provenance(image, grid, {"method": "particle_list"})
+    entries = [(name, entry) for item in particles.list for name, entry in item.properties.items() if name not in known]
+    extra = {
+        name: entry["units"] or "" for name, entry in entries if isinstance(entry["value"], (int, float, np.number))
+    }
+    classes = _classes(particles, extra)
+    tables = [_measure_items(frame, items, grid, extra, classes) for frame, items in zip(frames, by_frame, strict=True)]
+    units = {**column_units(grid.units), **({"class_index": ""} if classes else {}), **extra}
+    record = provenance(image, grid, {"method": "particle_list"}, **({"classes": classes} if classes else {}))
     return make_table(object_array(tables, shape), axes, units, record, "Particles of a ParticleSpy list")
 
 
-def _mask(row, grid: PixelGrid, labels: np.ndarray | None) -> np.ndarray:
-    if labels is not None:
-        return labels == row["label"]
-    rows, columns = grid.to_pixels(row["outline"][:, 0], row["outline"][:, 1])
-    return polygon2mask(grid.shape, np.column_stack([rows, columns]))
+def _frame(image, index: tuple[int, ...]):
+    """One frame of a series as a computed signal; ParticleSpy takes no lazy ones."""
+    frame = image if image.axes_manager.navigation_dimension == 0 else image.inav[index[::-1]]
+    if frame._lazy:
+        frame = frame.deepcopy()
+        frame.compute(show_progressbar=False)
+    return frame
 
 
-def _measure_items(frame: np.ndarray, items: list, grid: PixelGrid, extra: list[str]) -> np.ndarray:
+def _value(item, name: str):
+    """Value of a property; None where the particle does not have it."""
+    return (item.properties.get(name) or {}).get("value")
+
+
+def _classes(particles, extra) -> list[str]:
+    """Classes of a list, in the order of the model where there are probabilities."""
+    found = {str(_value(item, "class")) for item in particles.list if _value(item, "class") is not None}
+    ordered = [name.removeprefix("probability_") for name in extra if name.startswith("probability_")]
+    return [*ordered, *sorted(found - {*ordered, UNDEFINED})]
+
+
+def _measure_items(frame: np.ndarray, items: list, grid: PixelGrid, extra, classes: list[str]) -> np.ndarray:
+    numbers = [_value(item, "label") for item in items]
+    if not all(isinstance(n, (int, np.integer)) and n > 0 for n in numbers) or len(set(numbers)) < len(numbers):
+        numbers = list(range(1, len(items) + 1))
     labels = np.zeros(grid.shape, np.int32)
-    for number, item in enumerate(items, start=1):
+    for number, item in zip(numbers, items, strict=True):
         labels[np.asarray(item.mask) != 0] = number
     rows = measure_frame(frame, labels, grid)
-    out = np.zeros(len(rows), dtype=[*((n, rows.dtype[n]) for n in rows.dtype.names), *((n, "f8") for n in extra)])
+    by_label = dict(zip(numbers, items, strict=True))
+    items = [by_label[label] for label in rows["label"]]
+    columns = [(name, rows.dtype[name]) for name in rows.dtype.names]
+    columns += [("class_index", "i1")] * bool(classes) + [(name, "f8") for name in extra]
+    out = np.zeros(len(rows), dtype=columns)
     for name in rows.dtype.names:
         out[name] = rows[name]
+    if classes:
+        out["class_index"] = [classes.index(c) if (c := _value(item, "class")) in classes else -1 for item in items]
     for name in extra:
-        values = [item.properties.get(name, {"value": np.nan})["value"] for item in items]
-        out[name] = np.array(values, float)[rows["label"] - 1]
+        values = [_value(item, name) for item in items]
+        out[name] = [np.nan if value is None else value for value in values]
     return out

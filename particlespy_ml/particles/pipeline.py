@@ -42,7 +42,8 @@ class FramePipeline:
                 if "table" in self.outputs:
                     tables.append(measure_frame(frame, found, self.grid))
             except ValueError as error:
-                raise ValueError(f"Frame {indices[i]}: {error}") from error
+                where = ", ".join(str(n) for n in reversed(indices[i]))  # as inav counts
+                raise ValueError(f"Frame {where}: {error}") from error
         if self.classify is not None:
             tables = self.classify(frames, labels, tables)
         results = {"labels": labels, "table": tables}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.particles.table import UNDEFINED
+from particlespy_ml.particles.table import METADATA_NODE, UNDEFINED
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart (jfly.uni-koeln.de/color, 2008)
 PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2")
@@ -26,6 +26,12 @@ def row_colours(table, rows: np.ndarray) -> list[str]:
     if "track" in rows.dtype.names:
         return [PALETTE[track % len(PALETTE)] for track in rows["track"]]
     return [PLAIN] * len(rows)
+
+
+def label_anchors(table, rows: np.ndarray) -> np.ndarray:
+    """Return where the label of each row stands, shape (rows, 2) in (x, y): the middle of its upper edge."""
+    direction = table.metadata.get_item(f"{METADATA_NODE}.image.direction", (1, 1))
+    return np.column_stack([rows["x"], rows["bbox_y_min" if direction[0] > 0 else "bbox_y_max"]])
 
 
 def row_labels(table, rows: np.ndarray, label: str | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.plotting.colours import row_colours, row_labels
+from particlespy_ml.plotting.colours import label_anchors, row_colours, row_labels
 
 
 def to_markers(table, label: str | None = "auto") -> list:
@@ -33,10 +33,11 @@ def to_markers(table, label: str | None = "auto") -> list:
         rows = table.data[index]
         outlines[index] = rows["outline"].astype(float)
         colours[index] = to_rgba_array(row_colours(table, rows)) if len(rows) else np.zeros((0, 4))
-        anchors[index] = np.column_stack([rows["x"], rows["bbox_y_min"]])
+        anchors[index] = label_anchors(table, rows)
         texts[index] = np.array(row_labels(table, rows, label), dtype=str if single else object)
-    if single:
-        outlines, colours, anchors, texts = outlines[0], colours[0], anchors[0], texts[0]
+    arrays = (outlines, colours, anchors, texts)
+    # HyperSpy looks markers up by its own order of the navigation axes, the reverse of the array's
+    outlines, colours, anchors, texts = (array.flat[0] if single else array.T for array in arrays)
     markers = [plot.markers.Polygons(verts=outlines, facecolors="none", edgecolors=colours, linewidths=1.5)]
     if label is not None:
         style = {"color": "white", "horizontalalignment": "center", "verticalalignment": "bottom"}

@@ -7,7 +7,7 @@ import numpy as np
 from particlespy_ml._calibration import PixelGrid, pixel_grid
 from particlespy_ml._frames import frames_array
 from particlespy_ml.particles.table import METADATA_NODE
-from particlespy_ml.plotting.colours import class_colours, row_colours, row_labels
+from particlespy_ml.plotting.colours import class_colours, label_anchors, row_colours, row_labels
 
 
 def plot_overlay(image, table, index=None, label: str | None = "auto", ax=None):
@@ -37,11 +37,18 @@ def plot_overlay(image, table, index=None, label: str | None = "auto", ax=None):
         index = image.axes_manager.indices
     index = (index,) if isinstance(index, (int, np.integer)) else tuple(index)
     where = index[::-1] or (0,)
-    frame = np.asarray(frames_array(image)[where])
+    frames = frames_array(image)
+    if table.data.shape != frames.shape[:-2] or len(where) != table.data.ndim:
+        raise ValueError(
+            f"The frame {index} of an image with the navigation shape {image.axes_manager.navigation_shape} was asked "
+            f"for, but the table has {table.axes_manager.navigation_shape}."
+        )
+    frame = np.asarray(frames[where], dtype=float)
     if ax is None:
         import matplotlib.pyplot as plt
 
-        _, ax = plt.subplots(figsize=(6, 6 * grid.shape[0] / grid.shape[1] + 0.3), layout="constrained")
+        ratio = grid.shape[0] * grid.scale[0] / (grid.shape[1] * grid.scale[1])
+        _, ax = plt.subplots(figsize=(6, np.clip(6 * ratio, 1.5, 12) + 0.3), layout="constrained")
     _draw_frame(ax, frame, grid)
     _draw_particles(ax, table, table.data[where], label)
     return ax
@@ -53,11 +60,16 @@ def _draw_frame(ax, frame: np.ndarray, grid: PixelGrid) -> None:
     low, high = np.percentile(frame, (0.3, 99.7))
     ax.imshow(frame, cmap="gray", extent=(left, right, bottom, top), vmin=low, vmax=max(high, low + 1e-12))
     ax.set_axis_off()
-    length = _round_length(abs(right - left) / 5)
+    length = np.copysign(_round_length(abs(right - left) / 5), right - left)
     x, y = left + 0.04 * (right - left), bottom - 0.04 * (bottom - top)
     ax.plot([x, x + length], [y, y], color="white", linewidth=3, solid_capstyle="butt")
     ax.text(
-        x + length / 2, y - 0.015 * (bottom - top), f"{length:g} {grid.units}", color="white", ha="center", va="bottom"
+        x + length / 2,
+        y - 0.015 * (bottom - top),
+        f"{abs(length):g} {grid.units}",
+        color="white",
+        ha="center",
+        va="bottom",
     )
 
 
@@ -72,10 +84,9 @@ def _draw_particles(ax, table, rows: np.ndarray, label: str | None) -> None:
             PolyCollection(rows["outline"].astype(float), facecolors="none", edgecolors=colours, linewidths=1.3)
         )
     outline = [withStroke(linewidth=2, foreground="black")]
-    for row, colour, text in zip(rows, colours, row_labels(table, rows, label), strict=True):
+    for anchor, colour, text in zip(label_anchors(table, rows), colours, row_labels(table, rows, label), strict=True):
         ax.text(
-            row["x"],
-            row["bbox_y_min"],
+            *anchor,
             text,
             color=colour,
             fontsize=7,

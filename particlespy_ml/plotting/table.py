@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.particles.dataframe import class_fractions, to_dataframe
+from particlespy_ml.particles.dataframe import class_fractions, navigation_units, to_dataframe
 from particlespy_ml.particles.table import UNDEFINED
 from particlespy_ml.plotting.colours import PALETTE, class_colours
 
@@ -109,7 +109,7 @@ def plot_class_fractions(table, ax=None):
 
 def axis_label(table, column: str) -> str:
     """Return the name of a column with its unit."""
-    unit = table.units.get(column, "")
+    unit = {**navigation_units(table), **table.units}.get(column, "")
     name = column.replace("_", " ").capitalize()
     return f"{name} ({unit})" if unit else name
 

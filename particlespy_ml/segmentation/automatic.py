@@ -14,10 +14,12 @@ POLARITIES = ("bright", "dark", "auto")
 COLUMN_SIGMA = 0.12
 # Radius of the disk that answers most to a difference of Gaussians sigma, sqrt(2) sigma: sqrt(4 ln 2) sigma.
 DOG_RADIUS = 1.665
-BACKGROUND_FACTOR = 3
+# Widths, in diameters of a particle, of what belongs to the background: of a smooth one, and of a textured support,
+# where wide ones follow the support too little and narrow ones miss the larger particles.
+WIDE, NARROW = 3, (1.5, 0.7)
 TEXTURE = 0.5
 CURVATURE_RATIO = 4
-BLOB_TO_NOISE = 7
+BLOB_TO_NOISE = 6
 MIN_PIXELS = 12
 MIN_CONTRAST_TO_NOISE = 4.5
 
@@ -91,17 +93,18 @@ def segment_automatic(
     contrast, diameter = _particle_scale(blobs, sign, frame.shape * pixel)
     if smoothing is None:
         smoothing = _choose_smoothing(frame, pixel, contrast, diameter)
-    if background_diameter is None:
-        background_diameter = BACKGROUND_FACTOR * diameter
     # Nothing finer than the smoothing survives it, so the work is done on pixels of about two thirds of it.
     factor = np.maximum(1, (smoothing / 1.5 / pixel).astype(int))
     smooth = sign * _smooth(frame, smoothing / pixel, factor)
-    work_pixel = pixel * factor
-    height, noise = _subtract_background(smooth, work_pixel, background_diameter)
-    labels = _outline(height, noise, smoothing / work_pixel)
-    labels = _refine(labels, height, work_pixel, split_depth if split else None)
+    step = pixel * factor
+    wide = background_diameter or WIDE * diameter
+    height, noise, texture = _subtract_background(smooth, step, wide)
+    labels = _outline(height, noise, smoothing / step)
+    if background_diameter is None and texture > 0.3 * contrast:
+        height, labels = _on_texture(smooth, step, diameter, smoothing)
+    labels = _refine(labels, height, step, split_depth if split else None)
     labels = _upsample(labels, height, factor, frame.shape)
-    return _drop(labels, height, noise, factor, pixel, min_diameter)
+    return _drop(labels, pixel, min_diameter)
 
 
 def _check(image, pixel_size, polarity, smoothing, min_diameter, background_diameter, split_depth) -> np.ndarray:
@@ -194,10 +197,14 @@ def _extrema(response: np.ndarray, step: np.ndarray, radius: float, floor: float
 
     Outlines of what is wider answer too; their curvature along the outline is much less than across it.
     """
-    peaks = (response == ndi.maximum_filter(response, 3)) & (response > floor)
-    peaks |= (response == ndi.minimum_filter(response, 3)) & (response < -floor)
-    y, x = np.nonzero(peaks)
     v = np.pad(response, 1, mode="symmetric")
+    y, x = np.nonzero(np.abs(response) > floor)
+    value = np.abs(response[y, x])
+    sign = np.sign(response[y, x])
+    peak = np.ones(len(y), bool)
+    for i, j in ((0, 0), (0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1), (2, 2)):
+        peak &= value >= sign * v[y + i, x + j]
+    y, x = y[peak], x[peak]
     yy = (v[y + 2, x + 1] + v[y, x + 1] - 2 * v[y + 1, x + 1]) / step[0] ** 2
     xx = (v[y + 1, x + 2] + v[y + 1, x] - 2 * v[y + 1, x + 1]) / step[1] ** 2
     yx = (v[y + 2, x + 2] + v[y, x] - v[y + 2, x] - v[y, x + 2]) / (4 * step[0] * step[1])
@@ -208,11 +215,7 @@ def _extrema(response: np.ndarray, step: np.ndarray, radius: float, floor: float
 
 def _polarity(blobs: np.ndarray) -> int:
     """Sign of the particles: the side with the stronger extrema (the other one has their rims and gaps)."""
-    if not len(blobs):
-        return 1
-    # A burnt-in scale bar has the strongest contrast of all: it must not decide alone.
-    limit = np.quantile(np.abs(blobs[:, 3]), 0.9)
-    return -1 if np.sum(blobs[:, 2] * np.clip(blobs[:, 3], -limit, limit) ** 3) < 0 else 1
+    return -1 if np.sum(blobs[:, 2] * blobs[:, 3] ** 3) < 0 else 1
 
 
 def _particle_scale(blobs: np.ndarray, sign: int, field: np.ndarray) -> tuple[float, float]:
@@ -274,13 +277,13 @@ def _interpolate(coarse: np.ndarray, factor: np.ndarray, shape: tuple[int, int])
     return coarse
 
 
-def _subtract_background(smooth: np.ndarray, pixel: np.ndarray, diameter: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the height above the background and the noise of the background, both of the image's shape.
+def _subtract_background(smooth: np.ndarray, pixel: np.ndarray, diameter: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the height above the background, its noise, both of the image's shape, and the contrast of its texture.
 
     An opening, which is free of particles but lies below the background by its noise and texture, tells where there
     are no particles; the image is averaged there.
     """
-    factor = np.maximum(1, (diameter / 24 / pixel).astype(int))
+    factor = np.maximum(1, (diameter / 12 / pixel).astype(int))
     coarse = _bin(smooth, factor)
     inner = np.maximum(_bin(smooth**2, factor) - coarse**2, 0)
     step = pixel * factor
@@ -289,13 +292,13 @@ def _subtract_background(smooth: np.ndarray, pixel: np.ndarray, diameter: float)
     opened = ndi.uniform_filter(opened, np.maximum(1, size // 2))
     residual = coarse - opened
     none = np.zeros_like(coarse)
-    weight, cut, far = none + 1, 0.0, 0.5 * diameter / step
-    for _ in range(4):
+    weight, far = none + 1, 0.5 * diameter / step
+    for cut in (0, 2.5, 3, 3):
         # Clipping at a local level: the texture of a support is no particle, however smooth the vacuum beside it.
         mean = _average(residual, weight, far, none)
         spread = np.sqrt(np.maximum(_average(residual**2, weight, far, none) - mean**2, 0))
         outside = residual <= mean + cut * spread
-        weight, cut = outside.astype(np.float32), 2.0
+        weight = outside.astype(np.float32)
     kept = ndi.binary_erosion(outside, border_value=1)
     weight = (kept if kept.any() else outside).astype(np.float32)
     level = _average(coarse, weight, 0.25 * diameter / step, opened + mean)
@@ -303,7 +306,35 @@ def _subtract_background(smooth: np.ndarray, pixel: np.ndarray, diameter: float)
     # The noise of the pixels themselves is what block means have lost.
     deviation = np.sqrt(texture + _average(inner, weight, far, none))
     deviation = np.maximum(deviation, 0.3 * np.median(deviation))
-    return smooth - _interpolate(level, factor, smooth.shape), _interpolate(deviation, factor, smooth.shape)
+    height, noise = smooth - _interpolate(level, factor, smooth.shape), _interpolate(deviation, factor, smooth.shape)
+    return height, noise, _correlated(coarse - _average(coarse, weight, 2 * far, opened + mean), weight > 0)
+
+
+def _correlated(residual: np.ndarray, outside: np.ndarray, lag: int = 3) -> float:
+    """Root of the covariance at a distance of `lag` pixels: texture without the noise, which is not correlated."""
+    products = []
+    for a, b in ((np.s_[lag:], np.s_[:-lag]), (np.s_[:, lag:], np.s_[:, :-lag])):
+        both = outside[a] & outside[b]
+        products.append((residual[a] * residual[b])[both])
+    products = np.concatenate(products)
+    return float(np.sqrt(max(products.mean(), 0))) if products.size else 0.0
+
+
+def _on_texture(smooth: np.ndarray, pixel: np.ndarray, diameter: float, smoothing: float):
+    """Height and outlines above a background that follows a textured support, the wider one first."""
+    merged = found = None
+    for width in NARROW:
+        height, noise, _ = _subtract_background(smooth, pixel, width * diameter)
+        labels = _outline(height, noise, smoothing / pixel)
+        if found is None:
+            merged, found = height, labels
+            continue
+        overlap = np.bincount(labels.ravel(), (found > 0).ravel()) > 0
+        new = (labels > 0) & ~overlap[labels]
+        around = ndi.maximum_filter(new, 7) & (found == 0)
+        merged = np.where(around, height, merged)
+        found = np.where(new, labels + found.max(), found)
+    return merged, found
 
 
 def _average(values: np.ndarray, weight: np.ndarray, sigma: np.ndarray, fallback) -> np.ndarray:
@@ -367,6 +398,8 @@ def _refine(labels: np.ndarray, height: np.ndarray, pixel: np.ndarray, split_dep
     result = np.zeros_like(labels)
     count = 0
     for number, box in enumerate(ndi.find_objects(labels), start=1):
+        if box is None:
+            continue
         box = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in box)
         crop, taken = height[box], labels[box]
         mask = taken == number
@@ -408,8 +441,8 @@ def _split(mask: np.ndarray, pixel: np.ndarray, depth: float) -> np.ndarray:
     Parts are the basins of the distance to the outline. Two are one particle if the way from one to the other is
     nowhere narrower than (1 - depth) times the narrower of the two, less the roughness of a pixel.
     """
-    # 24 pixels across a radius are enough to judge a neck.
-    reduce = max(1, int(np.sqrt(mask.sum()) / 48))
+    # A dozen pixels along a radius are enough to judge a neck.
+    reduce = max(1, int(np.sqrt(mask.sum()) / 24))
     small = np.pad(mask, 1)[::reduce, ::reduce]
     distance = ndi.distance_transform_edt(small, sampling=pixel * reduce)
     distance = ndi.gaussian_filter(distance, 1.0) * small
@@ -466,6 +499,7 @@ def _upsample(labels: np.ndarray, height: np.ndarray, factor: np.ndarray, shape:
         return labels
     count = int(labels.max())
     threshold = 0.5 * _level(height, labels, count)
+    threshold[0] = 0
     wide = ndi.maximum_filter(labels, 5)
     wide = np.where(labels > 0, labels, wide)
     # Inside, where columns or holes may lie below the threshold, the outline is not in question.
@@ -476,8 +510,8 @@ def _upsample(labels: np.ndarray, height: np.ndarray, factor: np.ndarray, shape:
     return wide[np.ix_(rows, columns)] * (_interpolate(excess, factor, shape) > 0)
 
 
-def _drop(labels, height, noise, factor, pixel, min_diameter) -> np.ndarray:
-    """Remove regions that are small or faint and number the others 1 to n."""
+def _drop(labels: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.ndarray:
+    """Remove regions that are small and number the others 1 to n."""
     area = np.bincount(labels.ravel())
     keep = area >= max(MIN_PIXELS, np.pi / 4 * min_diameter**2 / pixel.prod())
     keep[0] = False

@@ -121,18 +121,22 @@ class TrainedSegmentation:
         ParticleSpy's ``trainable_parameters``.
     particle_class
         The painted value that means particle.
+    intensity_range
+        Lowest and highest intensity of the painted frame. All frames are scaled with it: each on its own scale,
+        the noise of a frame without particles would look like particles.
     """
 
     classifier: object
     feature_parameters: object
     particle_class: int = 2
+    intensity_range: tuple[float, float] = (0.0, 1.0)
     parameters: dict = field(default_factory=dict)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return the labels (int32) of a frame."""
         if image.min() == image.max():
             return np.zeros(image.shape, np.int32)
-        features = _features(image, self.feature_parameters)
+        features = _features(image, self.feature_parameters, self.intensity_range)
         classes = self.classifier.predict(features.reshape(-1, features.shape[-1])).reshape(image.shape)
         return label(ndi.binary_fill_holes(classes == self.particle_class)).astype(np.int32)
 
@@ -179,7 +183,8 @@ def train_segmentation(image, painted, classifier=None, feature_parameters=None,
 
         classifier = RandomForestClassifier(n_estimators=50, min_samples_leaf=2, random_state=0)
     if feature_parameters is None:
-        # the rank filters with a 20 px disk take most of ParticleSpy's time and are left to the user
+        # the rank filters with a 20 px disk and the membrane projection take most of ParticleSpy's time and are left
+        # to the user
         feature_parameters = trainable_parameters(
             gaussian=[True, 1],
             diff_gaussian=[True, [False, 1], 1, 16],
@@ -187,17 +192,21 @@ def train_segmentation(image, painted, classifier=None, feature_parameters=None,
             minimum=[False, [False, 1], 20],
             maximum=[False, [False, 1], 20],
             sobel=[True, [True, 1]],
+            membrane=[[False, 1], False, False, False, False, False, False],
         )
-    features = _features(image, feature_parameters)
+    low, high = (float(value) for value in np.percentile(image, (0.1, 99.9)))
+    features = _features(image, feature_parameters, (low, high))
     classifier.fit(features[painted > 0], painted[painted > 0])
-    summary = {"method": "trained", "classifier": type(classifier).__name__, "painted_pixels": int((painted > 0).sum())}
-    return TrainedSegmentation(classifier, feature_parameters, particle_class, summary)
+    summary = {"method": "trained", "classifier": repr(classifier), "painted_pixels": int((painted > 0).sum())}
+    return TrainedSegmentation(classifier, feature_parameters, particle_class, (low, high), summary)
 
 
-def _features(image: np.ndarray, parameters) -> np.ndarray:
-    """ParticleSpy's features, shape (rows, columns, features); frames are put on one scale first."""
+def _features(image: np.ndarray, parameters, intensity_range: tuple[float, float]) -> np.ndarray:
+    """ParticleSpy's features, shape (rows, columns, features), of an image scaled to a range of intensity."""
     from particlespy.segimgs import create_features
 
-    low, high = np.percentile(image, (0.1, 99.9))
-    scaled = np.clip((image.astype(np.float32) - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
+    low, high = intensity_range
+    scaled = (image.astype(np.float32) - np.float32(low)) / np.float32(max(high - low, np.finfo(np.float32).tiny))
+    # hot pixels are cut off, but drifts in brightness are not
+    scaled = np.clip(scaled, -1, 2)
     return np.asarray(create_features(scaled, parameters=parameters), dtype=np.float32)

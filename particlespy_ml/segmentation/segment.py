@@ -57,6 +57,8 @@ class Segmenter:
             labels = label(np.asarray(given) != 0).astype(np.int32)
         elif self.method == "labels":
             labels = np.asarray(given).astype(np.int32)
+            if labels.size and labels.min() < 0:
+                raise ValueError(f"Labels are 0 for background and above for particles, not {labels.min()}.")
         elif image.size == 0 or image.min() == image.max():
             warnings.warn("A frame is constant: it has no particles.", UserWarning, stacklevel=2)
             labels = np.zeros(image.shape, np.int32)

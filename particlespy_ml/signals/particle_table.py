@@ -123,10 +123,11 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
                 f"Particles are followed along one axis, but the table has {self.axes_manager.navigation_dimension}; "
                 "choose a series with inav."
             )
+        computed = self._computed()
         tracks = link_particles(
-            self._frames(), max_displacement=max_displacement, memory=memory, size_weight=size_weight
+            computed._frames(), max_displacement=max_displacement, memory=memory, size_weight=size_weight
         )
-        table = with_column(self, "track", tracks, np.int32, "")
+        table = with_column(computed, "track", tracks, np.int32, "")
         settings = {"max_displacement": max_displacement or "", "memory": memory, "size_weight": size_weight}
         table.metadata.set_item(f"{METADATA_NODE}.tracking", settings)
         return table
@@ -228,8 +229,22 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
         ----------
         filename, overwrite, extension, **kwargs
             See `hyperspy.signal.BaseSignal.save`.
+
+        Raises
+        ------
+        ValueError
+            If the file is a .zspy, which cannot hold rows of several columns.
         """
-        return super(ParticleTable, self._computed()).save(filename, overwrite, extension, **kwargs)
+        target = self._save_target(filename, extension, kwargs.get("file_format"))
+        if target is not None and target.suffix == ".zspy":
+            raise ValueError(
+                f"A particle table cannot be saved as {target.name}: zarr has no ragged arrays of several columns. Save "
+                "it as .hspy, or as CSV with table.to_dataframe().to_csv()."
+            )
+        super().save(filename, overwrite, extension, **kwargs)
+
+    def _to_save(self) -> ParticleTable:
+        return self._computed()
 
     def _computed(self) -> ParticleTable:
         """This table, or a computed copy of a lazy one."""

@@ -237,15 +237,18 @@ def clip(images: torch.Tensor, fraction: torch.Tensor) -> torch.Tensor:
     """Saturate the brightest *fraction*, shape (n,), of the pixels of each image."""
     import torch
 
-    ordered = images.flatten(1).sort(dim=1).values
-    rank = ((1 - fraction.clamp(0, 1)) * (ordered.shape[1] - 1)).long()
-    return torch.minimum(images, ordered.gather(1, rank[:, None])[:, :, None])
+    result = images.clone()
+    for row in torch.nonzero(fraction > 0)[:, 0].tolist():
+        result[row] = images[row].clamp(max=float(torch.quantile(images[row].flatten(), 1 - float(fraction[row]))))
+    return result
 
 
-def resample(images: torch.Tensor, pixel_size: float, n_pixels: int, target: float, softness: float) -> torch.Tensor:
+def resample(
+    images: torch.Tensor, pixel_size: float, n_pixels: int, target: float, softness: float = 1.0
+) -> torch.Tensor:
     """Resample to the *target* pixel size (Å), *n_pixels* along each axis, as analysis does with a measured image.
 
-    A finer image is first smoothed by a Gaussian of *softness* times (target / pixel_size - 1) pixels.
+    A finer image is first smoothed by a Gaussian that equals the target's pixel in variance, times *softness*.
     """
     import torch
 
@@ -253,7 +256,7 @@ def resample(images: torch.Tensor, pixel_size: float, n_pixels: int, target: flo
         return images
     n = len(images)
     if pixel_size < target:
-        fwhm = torch.full((n,), softness * (target - pixel_size) * _FWHM)
+        fwhm = torch.full((n,), softness * float(np.sqrt((target**2 - pixel_size**2) / 12)) * _FWHM)
         low = images.flatten(1).min(1).values[:, None, None]  # blur_source is for images that are not negative
         images = blur_source(images - low, pixel_size, fwhm, torch.zeros(n), torch.zeros(n)) + low
     level = images.flatten(1).median(1).values[:, None, None]  # the edge falls off to the background, not to zero
@@ -315,7 +318,7 @@ def detect(
     gone = (filled & (neighbour > 0.15 * level)) | geometry.beyond_border(recipe.border, draw)
     counts = _fill(counts, gone, support * (dose * pixel_size**2)[:, None, None])
     counts = clip(counts, draw.chance(recipe.clipping[0]) * draw.uniform(0, recipe.clipping[1]))
-    return resample(counts, pixel_size, window, canonical, 0.3 + 0.3 * draw.one())
+    return resample(counts, pixel_size, window, canonical, 0.7 + 0.5 * draw.one())
 
 
 class _Draws:

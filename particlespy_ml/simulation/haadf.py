@@ -99,34 +99,12 @@ def simulate_haadf(
     settings = {"precision": "float32", "fftw.planning_effort": "FFTW_ESTIMATE", "diagnostics.progress_bar": False}
     with abtem.config.set(settings), dask.config.set(scheduler="synchronous"):
         phonons = abtem.FrozenPhonons(particle, frozen_phonons, sigmas=thermal_rms, seed=seed)
-        total = None
-        for configuration in phonons:
-            potential = abtem.Potential(
-                configuration, sampling=sampling, slice_thickness=slice_thickness, projection="infinite"
-            ).build(lazy=False)
-            matrix = abtem.SMatrix(
-                potential=potential,
-                energy=microscope.energy,
-                semiangle_cutoff=microscope.semiangle,
-                interpolation=interpolation,
-            )
-            largest = min(matrix.cutoff_angles)
-            angles = [fraction * largest for fraction in annuli]
-            ctf = abtem.CTF(
-                energy=microscope.energy,
-                semiangle_cutoff=microscope.semiangle,
-                defocus=microscope.defocus,
-                Cs=microscope.spherical_aberration,
-            )
-            detectors = [
-                abtem.AnnularDetector(inner, outer) for inner, outer in zip(angles[:-1], angles[1:], strict=True)
-            ]
-            points = round(edge / scan_step)
-            scan = abtem.GridScan((0, 0), (edge, edge), gpts=(points, points), endpoint=False)
-            parts = matrix.build(lazy=False).reduce(scan=scan, detectors=detectors, ctf=ctf, max_batch_reduction=256)
-            parts = parts if isinstance(parts, (list, tuple)) else [parts]
-            image = np.stack([np.asarray(part.array).T for part in parts])
-            total = image if total is None else total + image
+        potentials = (
+            abtem.Potential(configuration, sampling=sampling, slice_thickness=slice_thickness, projection="infinite")
+            for configuration in phonons
+        )
+        parts = [_prism(potential, microscope, interpolation, edge, scan_step, annuli) for potential in potentials]
+    images, angles = np.mean([part for part, _ in parts], axis=0), parts[0][1]
     parameters = {
         **asdict(microscope),
         "scan_step": scan_step,
@@ -138,7 +116,31 @@ def simulate_haadf(
         "frozen_phonons": frozen_phonons,
         "seed": seed,
     }
-    return (total / frozen_phonons).astype(np.float32), parameters
+    return images.astype(np.float32), parameters
+
+
+def _prism(potential, microscope: HAADFMicroscope, interpolation: int, edge: float, scan_step: float, annuli):
+    """Images (annuli, rows, columns) of one potential, as fractions of the beam, and the angles of the annuli."""
+    import abtem
+
+    potential = potential.build(lazy=False)
+    beam = {"energy": microscope.energy, "semiangle_cutoff": microscope.semiangle}
+    ctf = abtem.CTF(**beam, defocus=microscope.defocus, Cs=microscope.spherical_aberration)
+    matrix = abtem.SMatrix(potential=potential, interpolation=interpolation, **beam)
+    largest = min(matrix.cutoff_angles)
+    angles = [fraction * largest for fraction in annuli]
+    matrix = matrix.build(lazy=False)
+
+    def detect(extent, points, edges):
+        scan = abtem.GridScan((0, 0), (extent, extent), gpts=(points, points), endpoint=False)
+        detectors = [abtem.AnnularDetector(inner, outer) for inner, outer in zip(edges[:-1], edges[1:], strict=True)]
+        found = matrix.reduce(scan=scan, detectors=detectors, ctf=ctf, max_batch_reduction=256)
+        found = found if isinstance(found, (list, tuple)) else [found]
+        return np.stack([np.asarray(part.array).T for part in found])
+
+    # abTEM's versions normalise aberrated probes differently, so the beam is taken from the empty corner of the cell
+    whole_beam = detect(scan_step, 2, [0.0, largest]).mean()
+    return detect(edge, round(edge / scan_step), angles) / whole_beam, angles
 
 
 def _import_abtem():

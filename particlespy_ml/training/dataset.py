@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,7 @@ def entry_indices(folder: str | Path) -> list[int]:
 def split_indices(indices: list[int], recipe: IsomerLibraryRecipe) -> dict[str, list[int]]:
     """Split simulations into "training", "validation" and "test".
 
-    Held-out rounds go alternately to validation (temperature, threshold, early stopping) and test (numbers on the card).
+    Held-out rounds go alternately to validation (temperature, threshold) and test (the numbers on the card).
     """
     parts: dict[str, list[int]] = {"training": [], "validation": [], "test": []}
     for index in indices:
@@ -138,8 +138,21 @@ class BatchMaker:
             groups.setdefault((item.window, item.label), []).append(item)
         return groups
 
-    def draw(self, size: int, prism_fraction: float, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    def draw(
+        self, size: int, prism_fraction: float, seed: tuple[int, ...], changes: dict | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw a batch; the same seed gives the same batch.
+
+        Parameters
+        ----------
+        size
+            Number of windows.
+        prism_fraction
+            Share of PRISM images; the others are incoherent ones.
+        seed
+            Numbers that seed the draw.
+        changes
+            Fields of the detector recipe that differ for this batch, so that training may begin with easy images.
 
         Returns
         -------
@@ -148,6 +161,7 @@ class BatchMaker:
         """
         import torch
 
+        recipe = replace(self.recipe, **{key: _tuple(value) for key, value in (changes or {}).items()})
         rng = np.random.default_rng(seed)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         window = int(rng.choice(self.windows, p=self.frequency))
@@ -156,8 +170,8 @@ class BatchMaker:
         for start in range(0, size, self.chunk):
             count = min(self.chunk, size - start)
             chosen = [self._choose(window, prism_fraction, rng) for _ in range(count)]
-            clean, radius = clean_images(chosen, rng, generator, self.recipe.single_annuli)
-            parts.append(detect(clean, radius, self.recipe, generator, window=shown, step=STEP, canonical=CANONICAL))
+            clean, radius = clean_images(chosen, rng, generator, recipe.single_annuli)
+            parts.append(detect(clean, radius, recipe, generator, window=shown, step=STEP, canonical=CANONICAL))
             labels.extend(item.label for item in chosen)
         return standardise(torch.cat(parts))[:, None], torch.tensor(labels)
 
@@ -218,3 +232,8 @@ def _image_models(models: list[np.ndarray], size: int, rng: np.random.Generator)
         cross_section=rng.uniform(0.020, 0.027, n),
         saturation=rng.uniform(0.0, 0.06, n),
     )
+
+
+def _tuple(value: object) -> object:
+    """Lists of a recipe file as the tuples of a recipe."""
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,7 @@
+"""``python -m benchmarks``: every benchmark that needs no simulations, one after the other."""
+
+from benchmarks import frames, series
+
+if __name__ == "__main__":
+    frames.main()
+    series.main()

@@ -1,0 +1,266 @@
+"""How good a model is: accuracy with intervals, calibration, coverage, on simulations it was never trained on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from particlespy_ml.classification.networks import fuse
+from particlespy_ml.classification.preprocess import standardise
+from particlespy_ml.simulation.detector import DetectorRecipe, detect
+from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
+from particlespy_ml.training.card import read_model
+from particlespy_ml.training.dataset import (
+    CANONICAL,
+    STEP,
+    Item,
+    clean_images,
+    entry_indices,
+    prism_items,
+    split_indices,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+_logger = logging.getLogger(__name__)
+
+DOSES = (30.0, 100.0, 300.0, 1e3, 1e4, 1e5)
+PIXEL_SIZES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+SIZE_EDGES = (0.8, 1.5, 2.0, 2.5, 3.0, 4.5)  # nm
+
+
+def logits_of(
+    network: torch.nn.Module, items: list[Item], recipe: DetectorRecipe, realisations: int = 4, seed: int = 0
+) -> np.ndarray:
+    """Return the logits of items that are recorded several times, shape (items, realisations, classes).
+
+    Each realisation has its own in-plane orientation, position, noise and whatever else the recipe draws.
+    """
+    import torch
+
+    network = fuse(network).to(memory_format=torch.channels_last)
+    generator = torch.Generator().manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    order = np.argsort([item.window for item in items], kind="stable")
+    result: list = [None] * len(items)
+    with torch.inference_mode():
+        for start in range(0, len(order), 4):
+            rows = [row for row in order[start : start + 4] if items[row].window == items[order[start]].window]
+            rows_of_next = [row for row in order[start : start + 4] if row not in rows]
+            for group in (rows, rows_of_next):
+                if group:
+                    output = _record_and_classify(network, [items[row] for row in group], recipe, realisations, rng,
+                                                  generator)  # fmt: skip
+                    for row, values in zip(group, output, strict=True):
+                        result[row] = values
+    return np.stack(result)
+
+
+def _record_and_classify(network, items, recipe, realisations, rng, generator) -> np.ndarray:
+    repeated = [item for item in items for _ in range(realisations)]
+    window = max(item.window for item in items)
+    clean, radius = clean_images(repeated, rng, generator, recipe.single_annuli)
+    windows = standardise(detect(clean, radius, recipe, generator, window=window, step=STEP, canonical=CANONICAL))
+    return network(windows[:, None]).numpy().reshape(len(items), realisations, -1)
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Probabilities of the classes, along the last axis."""
+    from scipy.special import softmax as of
+
+    return of(np.asarray(logits, dtype=float) / temperature, axis=-1)
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Temperature that minimises the cross-entropy of held-out logits.
+
+    References
+    ----------
+    C. Guo et al., ICML, PMLR 70, 1321 (2017).
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    def cross_entropy(log_temperature: float) -> float:
+        values = log_softmax(logits / np.exp(log_temperature), axis=-1)
+        return -np.take_along_axis(values, labels[..., None], -1).mean()
+
+    return float(np.exp(minimize_scalar(cross_entropy, bounds=(-2, 2), method="bounded").x))
+
+
+def accuracy_with_interval(right: np.ndarray, seed: int = 0, draws: int = 2000) -> dict:
+    """Accuracy with a 95 % interval over structures.
+
+    Realisations of one structure are not independent, so whole structures are drawn anew (cluster bootstrap). Where
+    the bootstrap has no spread or few structures, the Wilson interval of the number of structures is wider and taken.
+
+    Parameters
+    ----------
+    right
+        Whether each classification was right, shape (structures, realisations).
+    """
+    right = np.asarray(right, dtype=float)
+    means = right.mean(1)
+    rng = np.random.default_rng(seed)
+    drawn = means[rng.integers(len(means), size=(draws, len(means)))].mean(1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    wilson = _wilson(float(means.mean()), len(means)) if np.isin(means, (0, 1)).all() else (low, high)
+    low, high = min(low, wilson[0]), max(high, wilson[1])
+    return {
+        "accuracy": round(float(means.mean()), 4),
+        "interval": [round(float(low), 4), round(float(high), 4)],
+        "n": int(right.size),
+        "structures": len(means),
+    }
+
+
+def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return middle - half, middle + half
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+    """Share of each predicted class (columns) among the images of each true class (rows)."""
+    counts = np.zeros((n_classes, n_classes))
+    np.add.at(counts, (labels.ravel(), predicted.ravel()), 1)
+    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+
+
+def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    """Mean distance of confidence and accuracy over bins of equal numbers of images.
+
+    References
+    ----------
+    C. Guo et al., ICML, PMLR 70, 1321 (2017); equal-mass bins.
+    """
+    confidence = probabilities.max(-1).ravel()
+    right = (probabilities.argmax(-1) == labels).ravel()
+    order = np.argsort(confidence)
+    parts = np.array_split(order, min(bins, max(1, len(order) // 10)))
+    return float(sum(len(p) * abs(confidence[p].mean() - right[p].mean()) for p in parts) / len(order))
+
+
+def coverage_curve(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list[float]]:
+    """Accuracy among the images whose probability is at least a threshold, against the share of images kept."""
+    confidence = probabilities.max(-1).ravel()
+    right = (probabilities.argmax(-1) == labels).ravel()
+    order = np.argsort(-confidence)
+    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    keep = np.unique(np.linspace(max(1, len(order) // 20), len(order), 40).astype(int)) - 1
+    return {
+        "coverage": [round(float(k + 1) / len(order), 4) for k in keep],
+        "accuracy": [round(float(accuracy[k]), 4) for k in keep],
+        "min_probability": [round(float(confidence[order][k]), 4) for k in keep],
+    }
+
+
+def threshold_for(probabilities: np.ndarray, labels: np.ndarray, wanted: float = 0.95) -> float:
+    """Smallest probability above which the wanted share of classifications is right (0.999 where none is)."""
+    confidence = probabilities.max(-1).ravel()
+    right = (probabilities.argmax(-1) == labels).ravel()
+    order = np.argsort(-confidence)
+    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(accuracy >= wanted)
+    return float(round(confidence[order][enough[-1]], 3)) if len(enough) else 0.999
+
+
+def calibrate(network: torch.nn.Module, items: list[Item], recipe: DetectorRecipe, seed: int = 11) -> dict:
+    """Temperature over all doses of the recipe, and the probability that makes 95 % right at 1e3 e/Å²."""
+    labels = np.array([item.label for item in items])[:, None]
+    mixed = logits_of(network, items, replace(recipe, dose=(100.0, 1e5)), 8, seed)
+    temperature = fit_temperature(mixed, np.broadcast_to(labels, mixed.shape[:2]))
+    at_1000 = softmax(logits_of(network, items, recipe.at_dose(1e3), 8, seed + 1), temperature)
+    return {"temperature": round(temperature, 4), "min_probability": threshold_for(at_1000, labels)}
+
+
+def measure(
+    network: torch.nn.Module, items: list[Item], recipe: DetectorRecipe, temperature: float, realisations: int = 8
+) -> dict:
+    """All numbers of a card, on held-out items; see `evaluate` for what is in it."""
+    labels = np.array([item.label for item in items])[:, None]
+
+    def probabilities(conditions: DetectorRecipe, seed: int = 21) -> np.ndarray:
+        return softmax(logits_of(network, items, conditions, realisations, seed), temperature)
+
+    nominal = {dose: probabilities(recipe.nominal(dose)) for dose in DOSES}
+    harsh = {dose: probabilities(recipe.at_dose(dose)) for dose in DOSES}
+    diameter = np.array([2 * item.radius / 10 for item in items])
+    pixels = {size: probabilities(recipe.nominal(1e3, pixel_size=size)) for size in PIXEL_SIZES}
+    every = np.concatenate([harsh[dose] for dose in DOSES[1:]], axis=1)
+
+    def accuracy(values: np.ndarray, rows=slice(None)) -> dict:
+        return accuracy_with_interval((values.argmax(-1) == labels)[rows])
+
+    bins = list(zip(SIZE_EDGES[:-1], SIZE_EDGES[1:], strict=True))
+    inside = {f"{low}-{high} nm": (diameter >= low) & (diameter < high) for low, high in bins}
+    every_label = np.broadcast_to(labels, nominal[1e3].shape[:2])
+    n_classes = nominal[1e3].shape[-1]
+    return {
+        "nominal": {f"{dose:g}": accuracy(values) for dose, values in nominal.items()},
+        "harsh": {f"{dose:g}": accuracy(values) for dose, values in harsh.items()},
+        "by_size_at_1000": {name: accuracy(nominal[1e3], rows) for name, rows in inside.items() if rows.any()},
+        "by_pixel_size_at_1000": {f"{size:g}": accuracy(values) for size, values in pixels.items()},
+        "confusion": {
+            f"{dose:g}": confusion_matrix(every_label, nominal[dose].argmax(-1), n_classes).round(4).tolist()
+            for dose in (300.0, 1e3, 1e4)
+        },
+        "calibration_error_harsh": round(expected_calibration_error(every, labels), 4),
+        "calibration_error_nominal_1000": round(expected_calibration_error(nominal[1e3], labels), 4),
+        "coverage_nominal_1000": coverage_curve(nominal[1e3], labels),
+        "coverage_harsh_1000": coverage_curve(harsh[1e3], labels),
+    }
+
+
+def held_out_items(cache_folder: str | Path, recipe: IsomerLibraryRecipe, part: str) -> list[Item]:
+    """Items of the "validation" or "test" part of a cache."""
+    indices = split_indices(entry_indices(cache_folder), recipe)[part]
+    if not indices:
+        raise ValueError(f"{cache_folder} has no simulations held out for {part}: simulate more, 40 at least.")
+    return prism_items(cache_folder, indices)
+
+
+def evaluate(model_folder: str | Path, cache_folder: str | Path, out_folder: str | Path, realisations: int = 8) -> dict:
+    """Measure a model on the test part of the cache and write ``evaluation.json`` and figures.
+
+    Parameters
+    ----------
+    model_folder
+        Folder of the model, or name of a bundled one; its card says which simulations are held out.
+    cache_folder
+        Folder of the simulations.
+    out_folder
+        Where the results go.
+    realisations
+        Times that each structure is recorded under each condition.
+
+    Returns
+    -------
+    dict
+        Accuracy with intervals over structures at several doses under ``nominal`` conditions (a well-run microscope,
+        `DetectorRecipe.nominal`) and ``harsh`` ones (everything that training draws), by size and pixel size,
+        ``confusion`` matrices, calibration errors and accuracy-against-coverage curves.
+    """
+    from particlespy_ml.training.figures import draw_figures
+
+    if not Path(model_folder).is_dir():
+        from importlib.resources import files
+
+        model_folder = Path(str(files("particlespy_ml.weights"))) / str(model_folder)
+    network, card = read_model(model_folder)
+    recipe = IsomerLibraryRecipe.from_dict(card["training"]["simulation"])
+    detector = DetectorRecipe.from_dict(card["training"]["detector"])
+    items = held_out_items(cache_folder, recipe, "test")
+    _logger.info("evaluating on %d structures", len(items))
+    results = measure(network, items, detector, card["temperature"], realisations)
+    out_folder = Path(out_folder)
+    out_folder.mkdir(parents=True, exist_ok=True)
+    (out_folder / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    draw_figures(results, card["classes"], out_folder)
+    return results

@@ -1,0 +1,307 @@
+"""The training loop: seeded, resumable, on two cores or on a GPU."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from particlespy_ml.classification.networks import build_network
+from particlespy_ml.simulation.detector import DetectorRecipe
+from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
+from particlespy_ml.training.card import make_card, write_model
+from particlespy_ml.training.dataset import BatchMaker, entry_indices, model_items, prism_items, split_indices
+from particlespy_ml.training.evaluate import calibrate, held_out_items, measure
+from particlespy_ml.training.recipe import load_recipe
+from particlespy_ml.training.structures_cache import structures
+
+if TYPE_CHECKING:
+    import torch
+
+_logger = logging.getLogger(__name__)
+
+
+def train(
+    recipe: str | Path,
+    cache_folder: str | Path,
+    out_folder: str | Path,
+    seed: int | None = None,
+    *,
+    workers: int = 1,
+    show_progressbar: bool = True,
+) -> Path:
+    """Train a model as a recipe says, calibrate and evaluate it, and write its folder.
+
+    A run that was stopped goes on from its checkpoint in the cache folder, as long as neither the recipe nor the number
+    of simulations changed.
+
+    Parameters
+    ----------
+    recipe
+        Name of a bundled recipe, or a file.
+    cache_folder
+        Folder of simulations, made with `particlespy_ml.simulation.isomer_library.simulate_library`.
+    out_folder
+        Folder of the model; an older model there is replaced.
+    seed
+        Seed, over the recipe's own.
+    workers
+        Processes that make batches.
+    show_progressbar
+        Show a progress bar.
+
+    Returns
+    -------
+    Path
+        The folder of the model: ``model.safetensors`` and ``card.json``.
+    """
+    tables = load_recipe(recipe)
+    if seed is not None:
+        tables["training"] = {**tables["training"], "seed": seed}
+    simulation = IsomerLibraryRecipe.from_dict(tables["simulation"])
+    detector = DetectorRecipe.from_dict(tables["detector"])
+    cache_folder = Path(cache_folder)
+    indices = split_indices(entry_indices(cache_folder), simulation)["training"]
+    if not indices:
+        raise ValueError(f"{cache_folder} has no simulations to train on: make some with `particlespy-ml simulate`.")
+    prism = prism_items(cache_folder, indices)
+    drawn = structures(cache_folder / "structures", simulation, tables["training"].get("models", {}))
+    models = model_items(drawn + [(item.positions, item.label) for item in prism])
+    maker = BatchMaker(prism, models, len(simulation.classes), detector)
+    _logger.info("training on %d PRISM images and %d atomic models", len(prism), len(models))
+    architecture = {**tables["model"]["architecture"], "n_classes": len(simulation.classes)}
+    digest = hashlib.sha256(json.dumps([tables, indices], sort_keys=True).encode()).hexdigest()[:12]
+    checkpoint = cache_folder / "checkpoints" / f"{tables['model']['name']}-{digest}.pt"
+    network = fit(
+        maker, architecture, tables["training"], checkpoint, workers=workers, show_progressbar=show_progressbar
+    )
+    return finish(network, tables, cache_folder, out_folder, len(indices))
+
+
+def finish(
+    network: torch.nn.Module, tables: dict, cache_folder: str | Path, out_folder: str | Path, n_training: int
+) -> Path:
+    """Calibrate a network on the validation part of the cache, measure it on the test part, write its folder."""
+    simulation = IsomerLibraryRecipe.from_dict(tables["simulation"])
+    detector = DetectorRecipe.from_dict(tables["detector"])
+    calibration = calibrate(network, held_out_items(cache_folder, simulation, "validation"), detector)
+    test = held_out_items(cache_folder, simulation, "test")
+    results = measure(network, test, detector, calibration["temperature"])
+    _logger.info("accuracy %s", {dose: value["accuracy"] for dose, value in results["nominal"].items()})
+    return write_model(out_folder, network, make_card(tables, n_training, calibration, results))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Stages of a training, one after another.
+
+    Parameters
+    ----------
+    stages
+        Mappings with ``steps``, ``learning_rate`` (peak), ``prism_fraction`` and optionally ``detector``, fields of the
+        detector recipe that differ in this stage.
+    warm_up
+        Part of each stage in which the learning rate rises; it then falls as a cosine to a hundredth of the peak, or to
+        the stage's ``final_rate``.
+    """
+
+    stages: tuple[dict, ...]
+    warm_up: float = 0.06
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages together."""
+        return sum(stage["steps"] for stage in self.stages)
+
+    def stage(self, step: int) -> tuple[dict, float]:
+        """Stage of a step, and the part of the stage done after it."""
+        for stage in self.stages:
+            if step < stage["steps"]:
+                break
+            step -= stage["steps"]
+        return stage, (step + 1) / stage["steps"]
+
+    def learning_rate(self, step: int) -> float:
+        """Learning rate at a step."""
+        stage, part = self.stage(step)
+        if part < self.warm_up:
+            return stage["learning_rate"] * part / self.warm_up
+        fall = 0.5 * (1 + np.cos(np.pi * (part - self.warm_up) / (1 - self.warm_up)))
+        final = stage.get("final_rate", 0.01)
+        return stage["learning_rate"] * (final + (1 - final) * fall)
+
+
+def fit(
+    maker: BatchMaker,
+    architecture: dict,
+    training: dict,
+    checkpoint: str | Path,
+    *,
+    workers: int = 1,
+    checkpoint_seconds: float = 180.0,
+    stop_after: int | None = None,
+    show_progressbar: bool = True,
+) -> torch.nn.Module:
+    """Train a network and return the exponential moving average of its weights.
+
+    Every step depends on the seed and on its number alone, so a run that was stopped and resumed from its checkpoint
+    ends with the same weights as one that was not.
+
+    Parameters
+    ----------
+    maker
+        Source of batches.
+    architecture
+        Argument of `build_network`.
+    training
+        The ``[training]`` table of a recipe: ``seed``, ``batch``, ``stages``, ``weight_decay``, ``label_smoothing``,
+        ``ema``, and optionally ``initial``, a file of weights to start from.
+    checkpoint
+        File of the checkpoint. Training goes on from it where it exists.
+    workers
+        Processes that make batches; 0 makes them in this one.
+    checkpoint_seconds
+        Seconds between checkpoints.
+    stop_after
+        Stop, with a checkpoint, after this step.
+    show_progressbar
+        Show a progress bar.
+    """
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    schedule = Schedule(tuple(training["stages"]))
+    state = _State(architecture, training, device)
+    state.load(Path(checkpoint))
+    end = schedule.steps if stop_after is None else min(stop_after, schedule.steps)
+    saved = time.monotonic()
+    batches = _batches(maker, training, schedule, range(state.step, end), workers)
+    for windows, labels in _progress(batches, state.step, end, show_progressbar):
+        learning_rate = schedule.learning_rate(state.step)
+        loss, right = state.advance(windows.to(device), labels.to(device), learning_rate)
+        if state.step % 50 == 0:
+            _logger.info("step %d loss %.4f accuracy %.3f rate %.2g", state.step, loss, right, learning_rate)
+        if time.monotonic() - saved > checkpoint_seconds:
+            state.save(Path(checkpoint))
+            saved = time.monotonic()
+    state.save(Path(checkpoint))
+    return state.average.module.cpu().eval()
+
+
+class _State:
+    """Network, average, optimiser and step; what a checkpoint holds."""
+
+    def __init__(self, architecture: dict, training: dict, device: str):
+        import torch
+        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+        self.seed = int(training["seed"])
+        torch.manual_seed(self.seed)
+        self.network = build_network(architecture).to(device, memory_format=torch.channels_last).train()
+        if training.get("initial"):
+            from safetensors.torch import load_file
+
+            self.network.load_state_dict(load_file(training["initial"]))
+        decay = float(training.get("ema", 0.998))
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=training.get("weight_decay", 0.02))
+        self.loss = torch.nn.CrossEntropyLoss(label_smoothing=training.get("label_smoothing", 0.0))
+        self.step = 0
+        self.recent = [1.0, 0.0]  # running loss and accuracy, for the log only
+
+    def advance(self, windows: torch.Tensor, labels: torch.Tensor, learning_rate: float) -> tuple[float, float]:
+        import torch
+
+        torch.manual_seed((self.seed << 32) + self.step)  # dropout
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate
+        logits = self.network(windows.contiguous(memory_format=torch.channels_last))
+        loss = self.loss(logits, labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+        self.optimiser.step()
+        self.average.update_parameters(self.network)
+        self.step += 1
+        now = (loss.item(), (logits.argmax(1) == labels).float().mean().item())
+        self.recent = [0.97 * old + 0.03 * new for old, new in zip(self.recent, now, strict=True)]
+        return self.recent[0], self.recent[1]
+
+    def save(self, path: Path) -> None:
+        import torch
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        parts = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser")}
+        torch.save({**parts, "step": self.step, "recent": self.recent}, part)
+        os.replace(part, path)
+
+    def load(self, path: Path) -> None:
+        import torch
+
+        if not path.exists():
+            return
+        held = torch.load(path, weights_only=True, map_location="cpu")
+        for name in ("network", "average", "optimiser"):
+            getattr(self, name).load_state_dict(held[name])
+        self.step, self.recent = held["step"], held["recent"]
+        _logger.info("going on from step %d of %s", self.step, path)
+
+
+def _batches(
+    maker: BatchMaker, training: dict, schedule: Schedule, steps: range, workers: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield the batches of the steps in order, made a few ahead in other processes."""
+    import torch
+
+    calls = (
+        (int(training["batch"]), stage["prism_fraction"], (int(training["seed"]), step), stage.get("detector"))
+        for step, (stage, _) in ((step, schedule.stage(step)) for step in steps)
+    )
+    if not workers:
+        yield from (maker.draw(*call) for call in calls)
+        return
+    import multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(maker,)) as pool:
+        waiting: list[Future] = []
+        for call in calls:
+            waiting.append(pool.submit(_make_batch, *call))
+            if len(waiting) > 2 * workers + 1:
+                windows, labels = waiting.pop(0).result()
+                yield torch.from_numpy(windows), torch.from_numpy(labels)
+        for future in waiting:
+            windows, labels = future.result()
+            yield torch.from_numpy(windows), torch.from_numpy(labels)
+
+
+_MAKER: BatchMaker | None = None
+
+
+def _start_worker(maker: BatchMaker) -> None:
+    global _MAKER
+    import torch
+
+    torch.set_num_threads(1)
+    _MAKER = maker
+
+
+def _make_batch(*call) -> tuple[np.ndarray, np.ndarray]:
+    windows, labels = _MAKER.draw(*call)
+    return windows.numpy(), labels.numpy()  # arrays are pickled, tensors would go through shared memory
+
+
+def _progress(batches: Iterator, start: int, end: int, show: bool) -> Iterator:
+    from tqdm.auto import tqdm
+
+    return tqdm(batches, initial=start, total=end, disable=not show, desc="Training", mininterval=5)

@@ -1,0 +1,52 @@
+"""Recipe files: how a model is made."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from particlespy_ml.simulation.detector import DetectorRecipe
+from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
+
+_FOLDER = Path(__file__).parent / "recipes"
+_TABLES = ("model", "simulation", "detector", "training", "card")
+
+
+def bundled_recipes() -> list[str]:
+    """Return the names of the recipes that come with the package."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def load_recipe(path_or_name: str | Path) -> dict:
+    """Read a recipe: a bundled one by its name, or a file.
+
+    Returns
+    -------
+    dict
+        The tables ``model``, ``simulation`` (for `IsomerLibraryRecipe.from_dict`), ``detector`` (for
+        `DetectorRecipe.from_dict`), ``training`` and ``card``, as plain values.
+
+    Raises
+    ------
+    ValueError
+        If there is no such recipe, or a table or setting is unknown.
+
+    Examples
+    --------
+    >>> load_recipe("isomer-haadf")["simulation"]["symbol"]
+    'Au'
+    """
+    path = Path(path_or_name)
+    if not path.suffix:
+        path = _FOLDER / f"{path_or_name}.toml"
+    if not path.exists():
+        raise ValueError(f"No recipe {str(path_or_name)!r}: give a file or one of {bundled_recipes()}.")
+    recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+    unknown = sorted(set(recipe) - set(_TABLES))
+    missing = sorted({"model", "training"} - set(recipe))
+    if unknown or missing:
+        raise ValueError(f"Recipe {path.name}: unknown tables {unknown}, missing {missing}; expected {_TABLES}.")
+    recipe = {table: recipe.get(table, {}) for table in _TABLES}
+    IsomerLibraryRecipe.from_dict(recipe["simulation"])
+    DetectorRecipe.from_dict(recipe["detector"])
+    return recipe

@@ -1,0 +1,241 @@
+"""A save that fails changes nothing on disk; one that succeeds does what HyperSpy's does."""
+
+import importlib
+from pathlib import Path
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+SUFFIXES = [".hspy", ".zspy"]
+both_stores = pytest.mark.parametrize("suffix", SUFFIXES)
+
+
+@pytest.fixture(autouse=True)
+def zarr_that_hyperspy_writes(request):
+    if "suffix" in request.fixturenames and request.getfixturevalue("suffix") == ".zspy":
+        zarr = pytest.importorskip("zarr")
+        if int(zarr.__version__.split(".")[0]) >= 3:
+            pytest.skip("HyperSpy writes .zspy with zarr<3 only")
+
+
+@pytest.fixture
+def image(make_image):
+    return make_image(np.arange(2 * 12 * 16, dtype=np.float32).reshape(2, 12, 16))
+
+
+@pytest.fixture
+def break_writer(monkeypatch):
+    """A function that makes the writer of a format fail once it has written its file."""
+
+    def break_it(suffix, error=OSError("No space left on device")):
+        module = importlib.import_module({".hspy": "rsciio.hspy", ".zspy": "rsciio.zspy", ".tif": "rsciio.tiff"}[suffix])
+        write = module.file_writer
+
+        def fail(filename, *arguments, **keywords):
+            write(filename, *arguments, **keywords)
+            path = Path(filename)
+            files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+            for file in files:  # half of each file is what a full disk leaves
+                file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+            raise error
+
+        monkeypatch.setattr(module, "file_writer", fail)
+
+    return break_it
+
+
+def snapshot(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@both_stores
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+@pytest.mark.parametrize("error", [OSError("No space left"), KeyboardInterrupt()], ids=["full disk", "interrupted"])
+def test_a_save_that_fails_leaves_the_old_file(tmp_path, image, break_writer, suffix, lazy, error):
+    path = tmp_path / f"image{suffix}"
+    image.save(path)
+    before = snapshot(tmp_path)
+    break_writer(suffix, error)
+    other = image * 0
+    with pytest.raises(type(error)):
+        (other.as_lazy() if lazy else other).save(path, overwrite=True)
+    assert snapshot(tmp_path) == before
+    np.testing.assert_array_equal(hs.load(path).data, image.data)
+
+
+@both_stores
+@pytest.mark.parametrize("given", ["with suffix", "without suffix", "by extension", "by format"])
+def test_a_save_that_fails_leaves_no_new_file(tmp_path, image, break_writer, suffix, given):
+    break_writer(suffix)
+    name = tmp_path / (f"image{suffix}" if given == "with suffix" else "image")
+    keywords = {
+        "with suffix": {},
+        "without suffix": {},
+        "by extension": {"extension": suffix[1:]},
+        "by format": {"file_format": suffix[1:]},
+    }[given]
+    if given == "without suffix" and suffix == ".zspy":
+        pytest.skip("HyperSpy adds .hspy")
+    with pytest.raises(OSError, match="No space"):
+        image.save(name, **keywords)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_fails_to_save_leaves_the_old_one(tmp_path, two_disks, break_writer):
+    table = two_disks.measure_particles()
+    table.save(tmp_path / "table.hspy")
+    before = snapshot(tmp_path)
+    break_writer(".hspy")
+    with pytest.raises(OSError, match="No space"):
+        table.select("area < 0").save(tmp_path / "table.hspy", overwrite=True)
+    assert snapshot(tmp_path) == before
+    assert hs.load(tmp_path / "table.hspy").n_particles == 2
+
+
+def test_a_table_that_fails_to_compute_leaves_the_old_one(tmp_path, two_disks, make_image):
+    two_disks.measure_particles().save(tmp_path / "table.hspy")
+    before = snapshot(tmp_path)
+    bad = make_image(np.full((2, 32, 32), np.nan, np.float32), lazy=True)
+    with pytest.raises(ValueError, match="not finite"):
+        bad.measure_particles().save(tmp_path / "table.hspy", overwrite=True)
+    assert snapshot(tmp_path) == before
+
+
+def test_a_tiff_that_fails_leaves_the_old_one(tmp_path, image, break_writer):
+    image.save(tmp_path / "image.tif")
+    before = snapshot(tmp_path)
+    break_writer(".tif")
+    with pytest.raises(OSError, match="No space"):
+        (image * 0).save(tmp_path / "image.tif", overwrite=True)
+    assert snapshot(tmp_path) == before
+
+
+@both_stores
+def test_the_new_file_replaces_the_old_one(tmp_path, image, suffix):
+    path = tmp_path / f"image{suffix}"
+    image.save(path)
+    (image.inav[0] * 3).save(path, overwrite=True)
+    np.testing.assert_array_equal(hs.load(path).data, image.data[0] * 3)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@both_stores
+def test_overwrite_false_keeps_the_old_file(tmp_path, image, suffix):
+    path = tmp_path / f"image{suffix}"
+    image.save(path)
+    before = snapshot(tmp_path)
+    (image * 0).save(path, overwrite=False)
+    assert snapshot(tmp_path) == before
+
+
+@both_stores
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_overwrite_none_asks(tmp_path, image, monkeypatch, suffix, answer):
+    path = tmp_path / f"image{suffix}"
+    image.save(path)
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda message: asked.append(message) or answer)
+    (image * 0).save(path)
+    assert len(asked) == 1 and path.name in asked[0]
+    assert np.any(hs.load(path).data) == (answer == "n")
+
+
+def test_overwrite_none_asks_and_protects(tmp_path, image, monkeypatch, break_writer):
+    image.save(tmp_path / "image.hspy")
+    before = snapshot(tmp_path)
+    monkeypatch.setattr("builtins.input", lambda message: "y")
+    break_writer(".hspy")
+    with pytest.raises(OSError, match="No space"):
+        (image * 0).save(tmp_path / "image.hspy")
+    assert snapshot(tmp_path) == before
+
+
+def test_overwrite_takes_no_other_value(tmp_path, image):
+    image.save(tmp_path / "image.hspy")
+    with pytest.raises(ValueError, match="overwrite"):
+        image.save(tmp_path / "image.hspy", overwrite="yes")
+
+
+def test_a_lazy_table_is_not_computed_when_it_is_not_saved(tmp_path, two_disks, make_image):
+    two_disks.measure_particles().save(tmp_path / "table.hspy")
+    bad = make_image(np.full((2, 32, 32), np.nan, np.float32), lazy=True)
+    bad.measure_particles().save(tmp_path / "table.hspy", overwrite=False)
+    assert hs.load(tmp_path / "table.hspy").n_particles == 2
+
+
+def test_save_without_a_name_goes_where_the_signal_came_from(tmp_path, image, break_writer):
+    image.save(tmp_path / "image.hspy")
+    loaded = hs.load(tmp_path / "image.hspy") * 2
+    loaded.save(overwrite=True)
+    np.testing.assert_array_equal(hs.load(tmp_path / "image.hspy").data, image.data * 2)
+    break_writer(".hspy")
+    before = snapshot(tmp_path)
+    with pytest.raises(OSError, match="No space"):
+        hs.load(tmp_path / "image.hspy").save(overwrite=True)
+    assert snapshot(tmp_path) == before
+
+
+def test_save_into_a_folder_takes_the_signals_name(tmp_path, image):
+    (tmp_path / "results").mkdir()
+    image.save(tmp_path / "image.hspy")
+    hs.load(tmp_path / "image.hspy").save(tmp_path / "results")
+    np.testing.assert_array_equal(hs.load(tmp_path / "results" / "image.hspy").data, image.data)
+
+
+def test_save_makes_the_folder(tmp_path, image):
+    image.save(tmp_path / "new" / "deeper" / "image.hspy")
+    assert (tmp_path / "new" / "deeper" / "image.hspy").is_file()
+
+
+def test_save_without_any_name_is_an_error(image):
+    with pytest.raises(ValueError, match="File name not defined"):
+        image.save()
+
+
+def test_save_to_a_zarr_store(tmp_path, image):
+    zarr = pytest.importorskip("zarr")
+    if int(zarr.__version__.split(".")[0]) >= 3:
+        pytest.skip("HyperSpy writes .zspy with zarr<3 only")
+    store = zarr.ZipStore(str(tmp_path / "image.zspy"))
+    image.save(store)
+    np.testing.assert_array_equal(hs.load(tmp_path / "image.zspy").data, image.data)
+
+
+@both_stores
+def test_a_lazy_signal_saved_over_its_own_file(tmp_path, image, suffix):
+    path = tmp_path / f"image{suffix}"
+    image.save(path)
+    (hs.load(path, lazy=True) + 1).save(path, overwrite=True, show_progressbar=False)
+    np.testing.assert_array_equal(hs.load(path).data, image.data + 1)
+
+
+@both_stores
+def test_metadata_alone_are_saved_into_the_old_file(tmp_path, image, suffix):
+    path = tmp_path / f"image{suffix}"
+    image.save(path)
+    image.axes_manager[-1].scale = 7
+    image.save(path, overwrite=True, write_dataset=False)
+    loaded = hs.load(path)
+    assert loaded.axes_manager[-1].scale == 7
+    np.testing.assert_array_equal(loaded.data, image.data)
+
+
+def test_a_saved_signal_knows_its_file(tmp_path, image):
+    image.save(tmp_path / "first.hspy")
+    image.save(tmp_path / "first.hspy", overwrite=True)
+    known = image.tmp_parameters
+    assert (str(known.folder), known.filename, known.extension) == (str(tmp_path), "first", ".hspy")
+    assert image.metadata.General.title == hs.load(tmp_path / "first.hspy").metadata.General.title == ""
+
+
+def test_a_format_of_another_kind_still_works(tmp_path, image):
+    image.save(tmp_path / "image.rpl")
+    image.save(tmp_path / "image.rpl", overwrite=True)
+    assert (tmp_path / "image.raw").is_file()
+
+
+def test_a_table_is_not_saved_as_zspy(tmp_path, two_disks):
+    with pytest.raises(ValueError, match=r"\.hspy.*to_csv"):
+        two_disks.measure_particles().save(tmp_path / "table.zspy")
+    assert list(tmp_path.iterdir()) == []
