@@ -58,6 +58,49 @@ def grid():
     return as_image(np.stack(frames).reshape(2, 2, 128, 160), names=("temperature", "time"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_progress_bars():
+    """Progress bars wait for their next tick, which adds up over many small computations."""
+    import hyperspy.api as hs
+
+    hs.preferences.General.show_progressbar = False
+
+
+@pytest.fixture(scope="session")
+def same_rows():
+    """A function that asserts that two tables hold the same rows, frame by frame and to the last bit."""
+
+    def check(one, other):
+        assert one.data.shape == other.data.shape
+        for index in np.ndindex(*one.data.shape):
+            assert one.data[index].dtype == other.data[index].dtype
+            np.testing.assert_array_equal(one.data[index], other.data[index])
+        assert one.units == other.units
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def add_classes():
+    """A function that gives a table classes without a model: cycling through them, then undefined."""
+    from particlespy_ml.particles.dataframe import with_column
+
+    def classify(table, classes=("icosahedron", "amorphous")):
+        counts = [len(rows) for rows in table.data.ravel()]
+        index = np.arange(sum(counts)) % (len(classes) + 1)
+        index[index == len(classes)] = -1
+        parts = np.split(index, np.cumsum(counts)[:-1])
+        table = with_column(table, "class_index", parts, "i1", "")
+        table = with_column(table, "probability", [0.75 + 0 * part for part in parts], "f4", "")
+        for number, name in enumerate(classes):
+            values = [np.where(part == number, 0.75, 0.25) for part in parts]
+            table = with_column(table, f"probability_{name}", values, "f4", "")
+        table.metadata.set_item("particlespy_ml.classes", list(classes))
+        return table
+
+    return classify
+
+
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory):
     """A small model with random weights and a card that fits it."""
@@ -95,13 +138,13 @@ def write_model(folder, **changes):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_frame():
     """The function `disk_frame`."""
     return disk_frame
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_image():
     """The function `as_image`."""
     return as_image

@@ -38,8 +38,8 @@ def cut_window(
     """Cut one particle out of a frame and resample it.
 
     The window is centred on the particle's bounding box. Pixels of other particles and pixels beyond the frame are
-    replaced by the particle's background. Where the frame is finer than the window it is smoothed by a Gaussian that
-    equals the window's pixel in variance, then interpolated linearly.
+    replaced by the median of the pixels about the particle that belong to none. Where the frame is finer than the
+    window it is smoothed by a Gaussian that equals the window's pixel in variance, then interpolated linearly.
 
     Parameters
     ----------
@@ -69,10 +69,15 @@ def cut_window(
     high = np.ceil(centre + reach).astype(int) + 1
     inside = tuple(slice(max(lo, 0), min(hi, n)) for lo, hi, n in zip(low, high, image.shape, strict=True))
     crop = image[inside].astype(np.float32)
-    other = labels[inside]
-    crop[(other != 0) & (other != row["label"])] = row["background"]
+    near = labels[inside]
+    other = (near != 0) & (near != row["label"])
     padding = [(s.start - lo, hi - s.stop) for s, lo, hi in zip(inside, low, high, strict=True)]
-    crop = np.pad(crop, padding, constant_values=np.float32(row["background"]))
+    if other.any() or np.any(padding):
+        # not the particle's own background, whose ring lies within the blur of its edge where pixels are fine
+        free = crop[near == 0]
+        fill = np.median(free) if free.size else np.float32(row["background"])
+        crop[other] = fill
+        crop = np.pad(crop, padding, constant_values=fill)
     if sigma.max() > 0.2:
         crop = ndi.gaussian_filter(crop, sigma, mode="nearest", truncate=3)
     return _interpolate(crop, centre - low - half, step, edge)

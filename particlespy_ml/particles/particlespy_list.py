@@ -57,7 +57,7 @@ def to_particle_list(table, image=None, labels=None):
                 key = name.replace("_", " ") if name in _SPACED else name
                 item.set_property(key, value, units[name] or None)
             if "class_index" in rows.dtype.names:
-                item.set_property("class", table.class_names(row["class_index"]).item(), None)
+                item.set_property("class", str(table.class_names(row["class_index"])), None)
             item.set_property("frame", number, None)
             item.set_property("label", int(row["label"]), None)
             box = tuple(int(value) for value in find_bbox_pixels(row, grid))

@@ -44,13 +44,14 @@ def plot_overlay(image, table, index=None, label: str | None = "auto", ax=None):
             f"for, but the table has {table.axes_manager.navigation_shape}."
         )
     frame = np.asarray(frames[where], dtype=float)
+    texts = row_labels(table, table.data[where], label)
     if ax is None:
         import matplotlib.pyplot as plt
 
         ratio = grid.shape[0] * grid.scale[0] / (grid.shape[1] * grid.scale[1])
         _, ax = plt.subplots(figsize=(6, np.clip(6 * ratio, 1.5, 12) + 0.3), layout="constrained")
     _draw_frame(ax, frame, grid)
-    _draw_particles(ax, table, table.data[where], label)
+    _draw_particles(ax, table, table.data[where], texts)
     return ax
 
 
@@ -73,7 +74,7 @@ def _draw_frame(ax, frame: np.ndarray, grid: PixelGrid) -> None:
     )
 
 
-def _draw_particles(ax, table, rows: np.ndarray, label: str | None) -> None:
+def _draw_particles(ax, table, rows: np.ndarray, texts: list[str]) -> None:
     from matplotlib.collections import PolyCollection
     from matplotlib.lines import Line2D
     from matplotlib.patheffects import withStroke
@@ -84,7 +85,7 @@ def _draw_particles(ax, table, rows: np.ndarray, label: str | None) -> None:
             PolyCollection(rows["outline"].astype(float), facecolors="none", edgecolors=colours, linewidths=1.3)
         )
     outline = [withStroke(linewidth=2, foreground="black")]
-    for anchor, colour, text in zip(label_anchors(table, rows), colours, row_labels(table, rows, label), strict=True):
+    for anchor, colour, text in zip(label_anchors(table, rows), colours, texts, strict=True):
         ax.text(
             *anchor,
             text,

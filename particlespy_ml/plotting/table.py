@@ -29,16 +29,17 @@ def plot_histogram(table, column: str, by: str | None = None, bins="auto", ax=No
     -------
     matplotlib.axes.Axes
     """
-    ax = _axes(ax)
     frame = _columns(table, column)
+    groups = _groups(table, frame, by)
+    ax = _axes(ax)
     values = frame[column].to_numpy(float)
     values = values[np.isfinite(values)]
     edges = np.histogram_bin_edges(values, bins) if len(values) else np.linspace(0, 1, 2)
-    groups = _groups(table, frame, by)
-    data = [frame.loc[mask, column].to_numpy(float) for _, mask, _ in groups]
-    ax.hist(data, bins=edges, stacked=True, label=[name for name, _, _ in groups], color=[c for *_, c in groups])
+    if groups:
+        data = [frame.loc[mask, column].to_numpy(float) for _, mask, _ in groups]
+        ax.hist(data, bins=edges, stacked=True, label=[name for name, _, _ in groups], color=[c for *_, c in groups])
     ax.set(xlabel=axis_label(table, column), ylabel="Particles")
-    if by is not None:
+    if by is not None and groups:
         ax.legend(frameon=False)
     return ax
 
@@ -61,12 +62,13 @@ def plot_scatter(table, x: str, y: str, by: str | None = None, ax=None):
     -------
     matplotlib.axes.Axes
     """
-    ax = _axes(ax)
     frame = _columns(table, x, y)
-    for name, mask, colour in _groups(table, frame, by):
+    groups = _groups(table, frame, by)
+    ax = _axes(ax)
+    for name, mask, colour in groups:
         ax.scatter(frame.loc[mask, x], frame.loc[mask, y], s=14, alpha=0.8, color=colour, label=name, linewidths=0)
     ax.set(xlabel=axis_label(table, x), ylabel=axis_label(table, y))
-    if by is not None:
+    if by is not None and groups:
         ax.legend(frameon=False)
     return ax
 
@@ -85,8 +87,8 @@ def plot_class_fractions(table, ax=None):
     -------
     matplotlib.axes.Axes
     """
-    ax = _axes(ax)
     fractions = class_fractions(table)
+    ax = _axes(ax)
     colours = class_colours(table.classes)
     names = [*table.classes, UNDEFINED]
     if len(fractions) == 1:

@@ -17,11 +17,14 @@ DOG_RADIUS = 1.665
 # Widths, in diameters of a particle, of what belongs to the background: of a smooth one, and of a textured support,
 # where wide ones follow the support too little and narrow ones miss the larger particles.
 WIDE, NARROW = 3, (1.5, 0.7)
+# Texture of the background, as a fraction of the contrast of the particles, from which it counts as a support.
+TEXTURED = 0.4
 TEXTURE = 0.5
 CURVATURE_RATIO = 4
+RIM = 1.2
 BLOB_TO_NOISE = 6
 MIN_PIXELS = 12
-MIN_CONTRAST_TO_NOISE = 4.5
+MIN_CONTRAST_TO_NOISE = 5
 
 
 def segment_automatic(
@@ -89,7 +92,7 @@ def segment_automatic(
     if frame.size == 0 or frame.min() == frame.max():
         return np.zeros(frame.shape, np.int32)
     blobs = _blobs(frame, pixel, min_diameter)
-    sign = {"bright": 1, "dark": -1}.get(polarity) or _polarity(blobs)
+    sign = {"bright": 1, "dark": -1}.get(polarity) or _polarity(frame, blobs)
     contrast, diameter = _particle_scale(blobs, sign, frame.shape * pixel)
     if smoothing is None:
         smoothing = _choose_smoothing(frame, pixel, contrast, diameter)
@@ -100,9 +103,9 @@ def segment_automatic(
     wide = background_diameter or WIDE * diameter
     height, noise, texture = _subtract_background(smooth, step, wide)
     labels = _outline(height, noise, smoothing / step)
-    if background_diameter is None and texture > 0.3 * contrast:
+    if background_diameter is None and texture > TEXTURED * contrast:
         height, labels = _on_texture(smooth, step, diameter, smoothing)
-    labels = _refine(labels, height, step, split_depth if split else None)
+    labels = _refine(labels, height, step, smoothing, split_depth if split else None)
     labels = _upsample(labels, height, factor, frame.shape)
     return _drop(labels, pixel, min_diameter)
 
@@ -175,7 +178,7 @@ def _blobs(frame: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.ndar
     """
     grid = max((frame.shape * pixel).max() / 512, pixel.min(), min_diameter / 8)
     factor = np.maximum(1, np.round(grid / pixel)).astype(int)
-    work, step = _bin(frame, factor), pixel * factor
+    work, step = _level_plane(_bin(frame, factor)), pixel * factor
     sigma = 1.2 * step.max()
     work = ndi.gaussian_filter(work, sigma / step, truncate=3)
     found, noise = [np.zeros((0, 4))], np.inf
@@ -190,6 +193,17 @@ def _blobs(frame: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.ndar
         if sigma > 2.3 * step.max():
             work, step = work[::2, ::2], step * 2
     return np.concatenate(found)
+
+
+def _level_plane(frame: np.ndarray) -> np.ndarray:
+    """Subtract the plane of the median slopes, which mirrored at the edges of the field would look like blobs."""
+    for axis in (0, 1):
+        profile = np.median(frame, axis=1 - axis)
+        half = profile.size // 2
+        slope = np.median(profile[-half:] - profile[:half]) / (profile.size - half) if half else 0.0
+        ramp = (slope * np.arange(profile.size)).astype(np.float32)
+        frame = frame - (ramp[:, None] if axis == 0 else ramp)
+    return frame
 
 
 def _extrema(response: np.ndarray, step: np.ndarray, radius: float, floor: float) -> np.ndarray:
@@ -213,16 +227,27 @@ def _extrema(response: np.ndarray, step: np.ndarray, radius: float, floor: float
     return np.column_stack([y * step[0], x * step[1], np.full(len(y), radius), response[y, x]])
 
 
-def _polarity(blobs: np.ndarray) -> int:
-    """Sign of the particles: the side with the stronger extrema (the other one has their rims and gaps)."""
-    return -1 if np.sum(blobs[:, 2] * blobs[:, 3] ** 3) < 0 else 1
+def _polarity(frame: np.ndarray, blobs: np.ndarray) -> int:
+    """Sign of the particles.
+
+    Two signs of it, each between -1 and 1, are added. The histogram has its tail on the side of the particles and of
+    the support that holds them, though not where a gradient is all there is to see; the strongest blobs are
+    particles, though gaps between large particles are blobs as well.
+    """
+    coarse = _bin(frame, np.maximum(1, np.array(frame.shape) // 128))
+    centred = coarse - coarse.mean(dtype=float)
+    variance = float((centred**2).mean())
+    skewness = float((centred**3).mean()) / variance**1.5 if variance > 0 else 0.0
+    strength = blobs[:, 2] * blobs[:, 3] ** 3
+    balance = strength.sum() / np.abs(strength).sum() if len(blobs) else 0.0
+    return -1 if np.clip(skewness, -1, 1) + balance < 0 else 1
 
 
 def _particle_scale(blobs: np.ndarray, sign: int, field: np.ndarray) -> tuple[float, float]:
     """Return contrast and diameter (nm) of the larger among the particles; half the field if there are none.
 
-    Blobs inside a blob of more than three times their own contrast are its texture, and a blob of one particle at
-    two scales counts where it is strongest.
+    Blobs inside a blob of more than twice their own contrast are its texture, and a particle found at several scales
+    counts where it answers most.
     """
     own = blobs[blobs[:, 3] * sign > 0]
     own[:, 3] *= sign
@@ -232,11 +257,12 @@ def _particle_scale(blobs: np.ndarray, sign: int, field: np.ndarray) -> tuple[fl
     for i in range(len(own)):
         if not kept[i]:
             continue
-        near = ((own[i + 1 :, :2] - own[i, :2]) ** 2).sum(1) < np.maximum(own[i, 2], own[i + 1 :, 2]) ** 2
+        away = np.hypot(*(own[i + 1 :, :2] - own[i, :2]).T)
         ratio = own[i + 1 :, 2] / own[i, 2]
-        same = (ratio > 0.4) & (ratio < 2.5)
-        texture = (ratio <= 0.4) & (own[i + 1 :, 3] < own[i, 3] * TEXTURE)
-        kept[i + 1 :] &= ~(near & (same | texture | (ratio >= 2.5)))
+        same = (ratio > 0.4) & (away < np.maximum(own[i, 2], own[i + 1 :, 2]))
+        # The rim of a particle lies a step of the scales outside the radius found for it.
+        texture = (own[i + 1 :, 3] < TEXTURE * own[i, 3]) & (ratio <= 0.4) & (away < RIM * own[i, 2])
+        kept[i + 1 :] &= ~(same | texture)
     own = own[kept]
     if not len(own):
         return 0.0, 0.5 * float(field.max())
@@ -277,7 +303,9 @@ def _interpolate(coarse: np.ndarray, factor: np.ndarray, shape: tuple[int, int])
     return coarse
 
 
-def _subtract_background(smooth: np.ndarray, pixel: np.ndarray, diameter: float) -> tuple[np.ndarray, np.ndarray, float]:
+def _subtract_background(
+    smooth: np.ndarray, pixel: np.ndarray, diameter: float
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Return the height above the background, its noise, both of the image's shape, and the contrast of its texture.
 
     An opening, which is free of particles but lies below the background by its noise and texture, tells where there
@@ -293,7 +321,7 @@ def _subtract_background(smooth: np.ndarray, pixel: np.ndarray, diameter: float)
     residual = coarse - opened
     none = np.zeros_like(coarse)
     weight, far = none + 1, 0.5 * diameter / step
-    for cut in (0, 2.5, 3, 3):
+    for cut in (0, 2, 2.5, 3):
         # Clipping at a local level: the texture of a support is no particle, however smooth the vacuum beside it.
         mean = _average(residual, weight, far, none)
         spread = np.sqrt(np.maximum(_average(residual**2, weight, far, none) - mean**2, 0))
@@ -304,7 +332,7 @@ def _subtract_background(smooth: np.ndarray, pixel: np.ndarray, diameter: float)
     level = _average(coarse, weight, 0.25 * diameter / step, opened + mean)
     texture = _average((coarse - level) ** 2, weight, far, spread**2)
     # The noise of the pixels themselves is what block means have lost.
-    deviation = np.sqrt(texture + _average(inner, weight, far, none))
+    deviation = np.sqrt(np.maximum(texture + _average(inner, weight, far, none), 0))
     deviation = np.maximum(deviation, 0.3 * np.median(deviation))
     height, noise = smooth - _interpolate(level, factor, smooth.shape), _interpolate(deviation, factor, smooth.shape)
     return height, noise, _correlated(coarse - _average(coarse, weight, 2 * far, opened + mean), weight > 0)
@@ -340,10 +368,16 @@ def _on_texture(smooth: np.ndarray, pixel: np.ndarray, diameter: float, smoothin
 def _average(values: np.ndarray, weight: np.ndarray, sigma: np.ndarray, fallback) -> np.ndarray:
     """Gaussian average of the weighted pixels; where they are few, a wider one, and at last `fallback`."""
     weighted = values * weight
-    wide = ndi.gaussian_filter(weighted, 3 * sigma, truncate=2) + 1e-6 * fallback
-    wide /= ndi.gaussian_filter(weight, 3 * sigma, truncate=2) + 1e-6
-    near = ndi.gaussian_filter(weighted, sigma, truncate=3) + 1e-3 * wide
-    return near / (ndi.gaussian_filter(weight, sigma, truncate=3) + 1e-3)
+    # The running sums of a box filter may end a rounding error below zero.
+    wide = (_blur(weighted, 3 * sigma) + 1e-6 * fallback) / (np.maximum(_blur(weight, 3 * sigma), 0) + 1e-6)
+    return (_blur(weighted, sigma) + 1e-3 * wide) / (np.maximum(_blur(weight, sigma), 0) + 1e-3)
+
+
+def _blur(values: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Gaussian approximated by a box applied twice, whose cost does not depend on the width."""
+    # No wider than the field: a mirrored field has no more to average.
+    size = np.clip(np.sqrt(6 * sigma**2 + 1).astype(int), 1, values.shape)
+    return ndi.uniform_filter(ndi.uniform_filter(values, size), size)
 
 
 def _level(values: np.ndarray, labels: np.ndarray, count: int, upper: bool = False) -> np.ndarray:
@@ -393,8 +427,18 @@ def _outline(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) -> np.nda
     return ndi.label(found)[0]
 
 
-def _refine(labels: np.ndarray, height: np.ndarray, pixel: np.ndarray, split_depth: float | None) -> np.ndarray:
-    """Move each outline to half of the median height inside it, fill its holes, and cut it at necks."""
+def _plateau(values: np.ndarray, pixel: np.ndarray, smoothing: float) -> float:
+    """Median of the values of a region that lie further inside than the blur reaches."""
+    radius = np.sqrt(values.size * pixel.prod() / np.pi)
+    inside = max(1 - 1.5 * smoothing / radius, 0) ** 2
+    place = int((1 - inside / 2) * (values.size - 1))
+    return float(np.partition(values, place)[place])
+
+
+def _refine(
+    labels: np.ndarray, height: np.ndarray, pixel: np.ndarray, smoothing: float, split_depth: float | None
+) -> np.ndarray:
+    """Move each outline to half of the height of the plateau inside it, fill its holes, and cut it at necks."""
     result = np.zeros_like(labels)
     count = 0
     for number, box in enumerate(ndi.find_objects(labels), start=1):
@@ -402,9 +446,10 @@ def _refine(labels: np.ndarray, height: np.ndarray, pixel: np.ndarray, split_dep
             continue
         box = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in box)
         crop, taken = height[box], labels[box]
+        free = ((taken == number) | (taken == 0)) & (result[box] == 0)
         mask = taken == number
         for _ in range(2):
-            mask = (crop > 0.5 * np.median(crop[mask])) & ((taken == number) | (taken == 0)) & (result[box] == 0)
+            mask = (crop > 0.5 * _plateau(crop[mask], pixel, smoothing)) & free
             parts, n = ndi.label(mask)
             if n > 1:
                 share = np.bincount(parts[taken == number], minlength=n + 1)

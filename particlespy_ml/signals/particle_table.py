@@ -259,9 +259,7 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
         return list(self._computed().data.ravel())
 
     def _repr_html_(self) -> str:
-        """Show a table, not a line, in notebooks."""
-        if self._lazy:
-            return f"<pre>{self!r}</pre>"
+        """Show a table, not a line, in notebooks; a lazy one shows its chunks, as HyperSpy does."""
         return f"<pre>{self!r}: {self.n_particles} particles</pre>{self.to_dataframe()._repr_html_()}"
 
 

@@ -211,7 +211,7 @@ def support_film(
     noise = torch.randn(n, n_pixels, n_pixels, generator=generator)
     fy = torch.fft.fftfreq(n_pixels, pixel_size)[:, None]
     fx = torch.fft.rfftfreq(n_pixels, pixel_size)
-    transfer = torch.exp(-((np.pi * length[:, None, None] / 2) ** 2) * (fx**2 + fy**2))
+    transfer = torch.exp(-0.5 * (np.pi * length[:, None, None]) ** 2 * (fx**2 + fy**2))
     film = torch.fft.irfft2(torch.fft.rfft2(noise) * transfer, s=noise.shape[-2:])
     film = (film - film.mean((-2, -1), keepdim=True)) / film.std((-2, -1), keepdim=True)
     axis = torch.linspace(-0.5, 0.5, n_pixels)

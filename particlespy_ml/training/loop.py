@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +137,7 @@ class Schedule:
             return stage["learning_rate"] * part / self.warm_up
         fall = 0.5 * (1 + np.cos(np.pi * (part - self.warm_up) / (1 - self.warm_up)))
         final = stage.get("final_rate", 0.01)
-        return stage["learning_rate"] * (final + (1 - final) * fall)
+        return float(stage["learning_rate"] * (final + (1 - final) * fall))
 
 
 def fit(
@@ -202,7 +202,7 @@ class _State:
 
     def __init__(self, architecture: dict, training: dict, device: str):
         import torch
-        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+        from torch.optim.swa_utils import AveragedModel
 
         self.seed = int(training["seed"])
         torch.manual_seed(self.seed)
@@ -211,8 +211,8 @@ class _State:
             from safetensors.torch import load_file
 
             self.network.load_state_dict(load_file(training["initial"]))
-        decay = float(training.get("ema", 0.998))
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        update = _moving_average(float(training.get("ema", 0.998)))
+        self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=True)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=training.get("weight_decay", 0.02))
         self.loss = torch.nn.CrossEntropyLoss(label_smoothing=training.get("label_smoothing", 0.0))
         self.step = 0
@@ -255,6 +255,17 @@ class _State:
             getattr(self, name).load_state_dict(held[name])
         self.step, self.recent = held["step"], held["recent"]
         _logger.info("going on from step %d of %s", self.step, path)
+
+
+def _moving_average(decay: float) -> Callable:
+    """Exponential moving average whose memory grows with the steps, so that it soon forgets the random start."""
+
+    def update(averages: list, values: list, count: torch.Tensor) -> None:
+        keep = min(decay, (1 + int(count)) / (10 + int(count)))
+        for average, value in zip(averages, values, strict=True):
+            average.copy_(keep * average + (1 - keep) * value if average.is_floating_point() else value)
+
+    return update
 
 
 def _batches(

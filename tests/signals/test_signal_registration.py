@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hyperspy.signals import BaseSignal, Signal1D, Signal2D
 
+pytestmark = pytest.mark.filterwarnings("ignore:The NestedDirectoryStore is deprecated")  # of rosettasciio
+
 IMAGES = {"particle_image": "ParticleImage", "HAADF": "HAADFImage", "HRTEM": "HRTEMImage"}
 ALIASES = {"haadf": "HAADF", "HAADF-STEM": "HAADF", "hrtem": "HRTEM"}
 MODULES = {"ParticleImage": "particle_image", "HAADFImage": "haadf", "HRTEMImage": "hrtem"}

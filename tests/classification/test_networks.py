@@ -1,0 +1,63 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from particlespy_ml.classification.networks import build_network, fuse
+from particlespy_ml.classification.preprocess import standardise
+
+ARCHITECTURE = {"name": "pooled_resnet", "n_classes": 4}
+
+
+@pytest.mark.parametrize("window", [48, 64, 96, 128, 192])
+def test_any_multiple_of_16_gives_logits(window):
+    network = build_network(ARCHITECTURE).eval()
+    assert network(torch.zeros(2, 1, window, window)).shape == (2, 4)
+
+
+def test_fused_network_gives_the_same():
+    torch.manual_seed(0)
+    network = build_network(ARCHITECTURE)
+    for _ in range(3):
+        network(torch.randn(8, 1, 64, 64))  # fills the running statistics
+    network.eval()
+    windows = torch.randn(4, 1, 64, 64)
+    fused = fuse(network)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fused.modules())
+    torch.testing.assert_close(fused(windows), network(windows), atol=1e-4, rtol=1e-4)
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+
+
+def test_default_network_is_small():
+    parameters = sum(tensor.numel() for tensor in build_network(ARCHITECTURE).state_dict().values())
+    assert 4 * parameters < 8e6
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [({"name": "alexnet"}, "pooled_resnet"), ({"width": 3}, "widths"), ({"widths": (8, 16)}, "same length")],
+)
+def test_what_is_unknown_is_an_error(change, message):
+    with pytest.raises(ValueError, match=message):
+        build_network({**ARCHITECTURE, **change})
+
+
+def test_importing_the_module_does_not_import_torch():
+    code = "import sys, particlespy_ml.classification.networks; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_standardise_takes_arrays_and_tensors():
+    windows = np.random.default_rng(0).uniform(3, 9, (3, 16, 16)).astype(np.float32)
+    result = standardise(windows)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result.mean((1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(result.std((1, 2)), 1, rtol=1e-4)
+    np.testing.assert_allclose(standardise(torch.from_numpy(windows)).numpy(), result, atol=1e-5)
+    np.testing.assert_allclose(standardise(100 * windows + 7), result, atol=1e-3)
+
+
+def test_standardise_of_a_constant_window_is_zero():
+    assert not standardise(np.full((2, 8, 8), 5)).any()

@@ -1,0 +1,53 @@
+"""The library of simulations: seeded, resumable, and never half-written."""
+
+import json
+
+import numpy as np
+import pytest
+
+from particlespy_ml.simulation import isomer_library
+from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, load_entries, simulate_library
+
+SMALL = IsomerLibraryRecipe(n_atoms=(13, 20), held_out_phonons=1)
+
+
+def test_held_out_rounds_have_all_classes():
+    recipe = IsomerLibraryRecipe()
+    held = [index for index in range(200) if recipe.is_held_out(index)]
+    assert len(held) == 40
+    assert sorted({index % 4 for index in held}) == [0, 1, 2, 3]
+
+
+def test_recipe_from_a_mapping():
+    recipe = IsomerLibraryRecipe.from_dict({"symbol": "Pt", "n_atoms": [100, 200]})
+    assert recipe.symbol == "Pt"
+    assert recipe.n_atoms == (100, 200)
+    with pytest.raises(ValueError, match="Unknown simulation settings"):
+        IsomerLibraryRecipe.from_dict({"sybmol": "Pt"})
+
+
+@pytest.mark.filterwarnings("ignore::Warning:abtem")
+def test_library_is_made_resumed_and_refused(tmp_path, monkeypatch):
+    pytest.importorskip("abtem")
+    files = simulate_library(tmp_path, 2, SMALL, workers=1, show_progressbar=False)
+    assert [path.name for path in files] == ["000000.npz", "000001.npz"]
+    stamps = [path.stat().st_mtime_ns for path in files]
+    simulate_library(tmp_path, 2, SMALL, workers=1, show_progressbar=False)
+    assert [path.stat().st_mtime_ns for path in files] == stamps
+    entries = load_entries(tmp_path)
+    assert [entry["label"] for entry in entries] == [0, 1]
+    again = isomer_library.simulate_isomer(SMALL, 1)
+    np.testing.assert_array_equal(again["images"], entries[1]["images"])
+    assert json.loads(again["parameters"])["class"] == "decahedron"
+    # positions are those of the image: the centre of intensity is the centre of the atoms
+    total = entries[0]["images"].sum(0)
+    rows, columns = np.indices(total.shape)
+    centre = np.array([(columns * total).sum(), (rows * total).sum()]) / total.sum() * 0.3
+    np.testing.assert_allclose(centre, entries[0]["positions"][:, :2].mean(0), atol=0.5)
+    with pytest.raises(ValueError, match="another recipe"):
+        simulate_library(tmp_path, 3, IsomerLibraryRecipe(seed=5), workers=1, show_progressbar=False)
+
+
+def test_a_part_is_no_entry(tmp_path):
+    (tmp_path / "000003.77.part").write_bytes(b"half")
+    assert load_entries(tmp_path) == []

@@ -1,0 +1,42 @@
+"""Every notebook runs from top to bottom, in a copy, so that no output lands in the repository."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(path for path in FOLDER.glob("*.ipynb") if not path.name.startswith("."))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebook(notebook, tmp_path, monkeypatch):
+    import nbformat
+    from nbclient import NotebookClient
+
+    from particlespy_ml import data
+
+    content = nbformat.read(notebook, as_version=4)
+    if "measured_gold" in notebook.read_text(encoding="utf-8"):
+        try:
+            data.measured_gold_path()
+        except FileNotFoundError:
+            pytest.skip("temul-toolkit, which carries the measured image, is not installed")
+    folder = tmp_path / "notebooks"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    for name, value in (("MPLBACKEND", "module://matplotlib_inline.backend_inline"), ("OMP_NUM_THREADS", "1")):
+        monkeypatch.setenv(name, value)
+    before = {path: path.stat().st_mtime_ns for path in FOLDER.rglob("*")}
+    client = NotebookClient(content, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client.execute()  # raises CellExecutionError with the cell and its traceback
+    assert {path: path.stat().st_mtime_ns for path in FOLDER.rglob("*")} == before
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebook_is_well_formed(notebook):
+    import nbformat
+
+    content = nbformat.read(notebook, as_version=4)
+    nbformat.validate(content)
+    assert content.cells and content.cells[0].cell_type == "markdown", "a notebook opens with what it is about"

@@ -1,0 +1,176 @@
+"""A tiny run of the whole training room: eight atoms a particle, two steps."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from particlespy_ml.simulation.incoherent import incoherent_haadf
+from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
+from particlespy_ml.training import evaluate as evaluation
+from particlespy_ml.training import loop
+from particlespy_ml.training.card import read_model, sha256
+from particlespy_ml.training.dataset import entry_indices, prism_items, split_indices, window_for
+from particlespy_ml.training.recipe import bundled_recipes, load_recipe
+
+RECIPE = """
+[model]
+name = "tiny"
+signal_type = "HAADF"
+task = "isomer"
+[model.architecture]
+name = "pooled_resnet"
+widths = [4, 8]
+blocks = [1, 1]
+[simulation]
+held_out_every = 2
+[training]
+seed = 5
+batch = 4
+stages = [
+  { steps = 1, learning_rate = 1e-3, prism_fraction = 0.0, detector = { dose = [1e3, 1e4] } },
+  { steps = 1, learning_rate = 1e-3, prism_fraction = 0.5 },
+]
+[card]
+license = "GPL-3.0-or-later"
+diameter_range_nm = [1.0, 4.0]
+pixel_size_range_angstrom = [0.05, 0.65]
+window_range = [48, 128]
+limitations = ["A test."]
+"""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Sixteen entries: two rounds of the classes for training, one for validation, one for test."""
+    folder = tmp_path_factory.mktemp("cache")
+    rng = np.random.default_rng(0)
+    for index in range(16):
+        positions = rng.uniform(-5, 5, (8, 3)) + 9
+        image = incoherent_haadf(positions - 9, n_pixels=60)[0].numpy()
+        np.savez(
+            folder / f"{index:06d}.npz",
+            images=np.stack([image] * 3) / 3,
+            positions=positions.astype(np.float32),
+            label=index % 4,
+            parameters=json.dumps({"index": index}),
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(cache, recipe, tmp_path_factory):
+    return loop.train(recipe, cache, tmp_path_factory.mktemp("models") / "tiny", workers=0, show_progressbar=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Threads cost more than they bring in networks as small as these."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_training_writes_a_model_that_can_be_read_and_evaluated(model, cache, tmp_path):
+    network, card = read_model(model)
+    assert sorted(path.name for path in model.iterdir()) == ["card.json", "model.safetensors"]
+    assert [path.name for path in model.parent.iterdir()] == ["tiny"]
+    assert card["sha256"] == sha256(model / "model.safetensors")
+    assert card["classes"] == ["icosahedron", "decahedron", "cuboctahedron", "amorphous"]
+    assert card["windows"] == [48, 64, 80, 96, 112, 128]
+    assert card["training"]["seed"] == 5 and card["training"]["prism_simulations"] == 8
+    np.testing.assert_allclose(np.sum(card["confusion_matrix"]["values"], axis=1), 1, atol=1e-3)
+    assert network(torch.zeros(1, 1, 64, 64)).shape == (1, 4)
+    results = evaluation.evaluate(model, cache, tmp_path / "out", realisations=1)
+    assert results["nominal"]["1000"]["structures"] == 4
+    assert {"evaluation.json", "accuracy.png", "confusion.png", "coverage.png"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+
+
+def test_resumed_training_ends_with_the_same_weights(cache, recipe, tmp_path):
+    tables = load_recipe(recipe)
+    items = prism_items(cache, list(range(4)) + list(range(8, 12)))
+    maker = loop.BatchMaker(items, loop.model_items([(i.positions, i.label) for i in items]), 4, loop.DetectorRecipe())
+    architecture = {**tables["model"]["architecture"], "n_classes": 4}
+    options = {"workers": 0, "show_progressbar": False}
+    whole = loop.fit(maker, architecture, tables["training"], tmp_path / "a.pt", **options)
+    loop.fit(maker, architecture, tables["training"], tmp_path / "b.pt", stop_after=1, **options)
+    resumed = loop.fit(maker, architecture, tables["training"], tmp_path / "b.pt", **options)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_damaged_weights_are_refused(model, tmp_path):
+    folder = shutil.copytree(model, tmp_path / "damaged")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(ValueError, match="damaged"):
+        read_model(folder)
+
+
+def test_the_parts_of_a_library_share_nothing(cache):
+    recipe = IsomerLibraryRecipe(held_out_every=2)
+    parts = split_indices(entry_indices(cache), recipe)
+    assert parts == {
+        "training": [0, 1, 2, 3, 8, 9, 10, 11],
+        "validation": [4, 5, 6, 7],
+        "test": [12, 13, 14, 15],
+    }
+
+
+def test_an_empty_cache_is_an_error_that_says_what_to_do(recipe, tmp_path):
+    with pytest.raises(ValueError, match="simulate"):
+        loop.train(recipe, tmp_path, tmp_path / "model", show_progressbar=False)
+
+
+def test_bundled_recipe_loads_and_an_unknown_one_lists_it():
+    assert bundled_recipes() == ["isomer-haadf"]
+    assert load_recipe("isomer-haadf")["model"]["architecture"]["name"] == "pooled_resnet"
+    with pytest.raises(ValueError, match="isomer-haadf"):
+        load_recipe("isomer-tem")
+
+
+def test_windows_hold_the_particle_with_a_rim():
+    assert window_for(10) == 48 and window_for(500) == 192
+    for diameter in (12, 20, 33, 40):
+        assert diameter + 5 <= 0.4 * window_for(diameter) < diameter + 5 + 6.4 or window_for(diameter) == 48
+
+
+def test_temperature_and_threshold_recover_what_was_put_in():
+    rng = np.random.default_rng(1)
+    true = rng.normal(scale=2, size=(4000, 1, 4))
+    labels = np.array([[rng.choice(4, p=evaluation.softmax(row[0]))] for row in true])
+    assert evaluation.fit_temperature(3 * true, labels) == pytest.approx(3, rel=0.1)
+    probabilities = evaluation.softmax(true)
+    assert evaluation.expected_calibration_error(probabilities, labels) < 0.03
+    threshold = evaluation.threshold_for(probabilities, labels, 0.9)
+    kept = probabilities.max(-1) >= threshold
+    assert (probabilities.argmax(-1) == labels)[kept].mean() == pytest.approx(0.9, abs=0.01)
+    curve = evaluation.coverage_curve(probabilities, labels)
+    assert curve["coverage"][-1] == 1 and curve["accuracy"][0] > curve["accuracy"][-1]
+
+
+def test_interval_is_over_structures_not_images():
+    rng = np.random.default_rng(2)
+    right = np.repeat(rng.random((50, 1)) < 0.8, 40, axis=1)
+    result = evaluation.accuracy_with_interval(right)
+    low, high = result["interval"]
+    assert low < 0.8 < high and high - low > 0.15  # 40 equal images of each structure tell no more than one
+    certain = evaluation.accuracy_with_interval(np.ones((50, 8)))
+    assert certain["interval"][0] < 0.95
+
+
+def test_confusion_matrix_has_the_truth_in_rows():
+    matrix = evaluation.confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+    assert matrix.tolist() == [[0.5, 0.5], [0, 1]]
