@@ -79,7 +79,8 @@ def select(table, condition):
     frames = list(table.data.ravel())
     parts = np.split(keep, np.cumsum([len(rows) for rows in frames])[:-1])
     rows = [rows[part] for rows, part in zip(frames, parts, strict=True)]
-    return _like(table, rows, table.metadata.get_item(f"{METADATA_NODE}.units").as_dictionary())
+    # by table.units, since files keep the entries of metadata in alphabetical order
+    return _like(table, rows, {name: unit for name, unit in table.units.items() if name != "class"})
 
 
 def _meets(frame, condition: str) -> np.ndarray:

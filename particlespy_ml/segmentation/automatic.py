@@ -14,15 +14,20 @@ POLARITIES = ("bright", "dark", "auto")
 COLUMN_SIGMA = 0.12
 # Radius of the disk that answers most to a difference of Gaussians sigma, sqrt(2) sigma: sqrt(4 ln 2) sigma.
 DOG_RADIUS = 1.665
+# A blob counts from this many times the noise of its scale; in a million pixels noise reaches 5.
+BLOB_TO_NOISE = 6
+# More is an edge: the ratio of the principal curvatures of a blob.
+CURVATURE_RATIO = 4
+# Directions out of 8 in which the surroundings of a blob must be lower; at a straight edge it is 3.
+SIDES = 5
+# Contrast, as a fraction of that of a particle, below which blobs inside it are its texture.
+TEXTURE = 0.5
 # Widths, in diameters of a particle, of what belongs to the background: of a smooth one, and of a textured support,
 # where wide ones follow the support too little and narrow ones miss the larger particles.
 WIDE, NARROW = 3, (1.5, 0.7)
 # Texture of the background, as a fraction of the contrast of the particles, from which it counts as a support.
 TEXTURED = 0.4
-TEXTURE = 0.5
-CURVATURE_RATIO = 4
-RIM = 1.2
-BLOB_TO_NOISE = 6
+# What a region must have to count: pixels against specks of noise, and height in standard deviations of the noise.
 MIN_PIXELS = 12
 MIN_CONTRAST_TO_NOISE = 5
 
@@ -133,17 +138,18 @@ def _check(image, pixel_size, polarity, smoothing, min_diameter, background_diam
 
 
 def _as_float(image: np.ndarray) -> np.ndarray:
-    """Return the image as float32 about zero, so that small contrasts on a large offset survive the precision."""
+    """Return the image as float32 between -1 and 1 about its mean: no offset or unit of it costs precision."""
     frame = np.asarray(image)
     if frame.dtype.kind == "f" and not np.isfinite(frame).all():
         finite = np.isfinite(frame)
         frame = np.where(finite, frame, np.median(frame[finite]) if finite.any() else 0)
     if frame.size == 0 or frame.min() == frame.max():
         return np.zeros(frame.shape, np.float32)
-    if frame.dtype.kind == "f" and frame.dtype.itemsize > 4:
-        scale = max(abs(float(frame.min())), abs(float(frame.max())))
-        frame = frame / scale
-    return np.subtract(frame, frame.mean(dtype=float), dtype=np.float32, casting="unsafe")
+    exact = np.float32 if frame.dtype.itemsize <= 2 else np.float64
+    frame = frame.astype(exact)
+    frame -= frame.mean(dtype=np.float64)
+    frame *= 1 / max(float(frame.max()), -float(frame.min()))
+    return frame.astype(np.float32, copy=False)
 
 
 def _bin(frame: np.ndarray, factor: np.ndarray) -> np.ndarray:
@@ -188,7 +194,7 @@ def _blobs(frame: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.ndar
         response = 4 * (work - blurred)
         noise = min(noise, 1.4826 * float(np.median(np.abs(response))))
         if DOG_RADIUS * sigma >= 0.5 * min_diameter:
-            found.append(_extrema(response, step, DOG_RADIUS * sigma, BLOB_TO_NOISE * noise))
+            found.append(_extrema(response, work, step, DOG_RADIUS * sigma, BLOB_TO_NOISE * noise))
         sigma, work = sigma * np.sqrt(2), blurred
         if sigma > 2.3 * step.max():
             work, step = work[::2, ::2], step * 2
@@ -206,10 +212,11 @@ def _level_plane(frame: np.ndarray) -> np.ndarray:
     return frame
 
 
-def _extrema(response: np.ndarray, step: np.ndarray, radius: float, floor: float) -> np.ndarray:
+def _extrema(response: np.ndarray, blurred: np.ndarray, step: np.ndarray, radius: float, floor: float) -> np.ndarray:
     """Rows (row, column, radius in nm, contrast) of the local extrema of one scale beyond `floor`.
 
-    Outlines of what is wider answer too; their curvature along the outline is much less than across it.
+    Outlines of what is wider answer too. Their curvature along the outline is less than across it, and only on the
+    outer side do they stand out from their surroundings.
     """
     v = np.pad(response, 1, mode="symmetric")
     y, x = np.nonzero(np.abs(response) > floor)
@@ -224,6 +231,14 @@ def _extrema(response: np.ndarray, step: np.ndarray, radius: float, floor: float
     yx = (v[y + 2, x + 2] + v[y, x] - v[y + 2, x] - v[y, x + 2]) / (4 * step[0] * step[1])
     round_ = (yy + xx) ** 2 * CURVATURE_RATIO < (yy * xx - yx**2) * (CURVATURE_RATIO + 1) ** 2
     y, x = y[round_], x[round_]
+    contrast = response[y, x]
+    away = np.maximum(1, np.round(1.5 * radius / step)).astype(int)
+    lower = np.zeros(len(y), int)
+    for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1), (-0.7, -0.7), (-0.7, 0.7), (0.7, -0.7), (0.7, 0.7)):
+        row = np.clip(y + round(i * away[0]), 0, response.shape[0] - 1)
+        column = np.clip(x + round(j * away[1]), 0, response.shape[1] - 1)
+        lower += (blurred[y, x] - blurred[row, column]) * np.sign(contrast) > 0.25 * np.abs(contrast)
+    y, x = y[lower >= SIDES], x[lower >= SIDES]
     return np.column_stack([y * step[0], x * step[1], np.full(len(y), radius), response[y, x]])
 
 
@@ -260,8 +275,7 @@ def _particle_scale(blobs: np.ndarray, sign: int, field: np.ndarray) -> tuple[fl
         away = np.hypot(*(own[i + 1 :, :2] - own[i, :2]).T)
         ratio = own[i + 1 :, 2] / own[i, 2]
         same = (ratio > 0.4) & (away < np.maximum(own[i, 2], own[i + 1 :, 2]))
-        # The rim of a particle lies a step of the scales outside the radius found for it.
-        texture = (own[i + 1 :, 3] < TEXTURE * own[i, 3]) & (ratio <= 0.4) & (away < RIM * own[i, 2])
+        texture = (own[i + 1 :, 3] < TEXTURE * own[i, 3]) & (ratio <= 0.4) & (away < own[i, 2])
         kept[i + 1 :] &= ~(same | texture)
     own = own[kept]
     if not len(own):
@@ -282,7 +296,7 @@ def _choose_smoothing(frame: np.ndarray, pixel: np.ndarray, contrast: float, dia
     while contrast > 0 and sigma < limit:
         factor = np.maximum(1, (sigma / 1.5 / pixel).astype(int))
         sample = _smooth(frame[rows, columns], sigma / pixel, factor)
-        # Of white noise smoothed by sigma, a further sigma * sqrt(3) removes 3/4 of the variance... the rest is signal.
+        # Blurred further, by twice sigma in all, white noise keeps a quarter of its variance: the rest is measured.
         texture = sample - ndi.gaussian_filter(sample, np.sqrt(3) * sigma / (pixel * factor), truncate=3)
         if 1.4826 * np.median(np.abs(texture)) * 1.2 < contrast / 8:
             break
@@ -291,7 +305,7 @@ def _choose_smoothing(frame: np.ndarray, pixel: np.ndarray, contrast: float, dia
 
 
 def _interpolate(coarse: np.ndarray, factor: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Linear interpolation of a grid of block means to the pixels of the blocks, as two matrix products."""
+    """Linear interpolation of a grid of block means to the pixels of the blocks, one axis after the other."""
     for axis in (0, 1):
         position = np.clip((np.arange(shape[axis]) + 0.5) / factor[axis] - 0.5, 0, coarse.shape[axis] - 1)
         below = np.minimum(position.astype(int), max(coarse.shape[axis] - 2, 0))
@@ -348,7 +362,9 @@ def _correlated(residual: np.ndarray, outside: np.ndarray, lag: int = 3) -> floa
     return float(np.sqrt(max(products.mean(), 0))) if products.size else 0.0
 
 
-def _on_texture(smooth: np.ndarray, pixel: np.ndarray, diameter: float, smoothing: float):
+def _on_texture(
+    smooth: np.ndarray, pixel: np.ndarray, diameter: float, smoothing: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Height and outlines above a background that follows a textured support, the wider one first."""
     merged = found = None
     for width in NARROW:
@@ -401,8 +417,9 @@ def _outline(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) -> np.nda
     """
     rest = height > 3 * noise
     found = np.zeros(height.shape, bool)
+    contact = None
     margin = tuple(2 * np.ceil(2 * sigma).astype(int) + 1)
-    for repeat in range(3):
+    for _ in range(3):
         labels, count = ndi.label(rest)
         if not count:
             break
@@ -411,10 +428,9 @@ def _outline(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) -> np.nda
         labels, count = ndi.label(candidate)
         level = _level(height, labels, count, upper=True)
         strong = level > MIN_CONTRAST_TO_NOISE * _level(noise, labels, count)
-        if repeat:
-            contact = np.where(near & (labels > 0), labels, 0)
+        if contact is not None:
             skirt = np.full(count + 1, -np.inf)
-            np.maximum.at(skirt, contact[near], height[near])
+            np.maximum.at(skirt, labels[contact], height[contact])
             strong &= level > 1.2 * skirt
         strong[0] = False
         new = strong[labels]
@@ -423,7 +439,7 @@ def _outline(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) -> np.nda
         found |= new
         taken = ndi.maximum_filter(found, margin)
         rest = (height > 3 * noise) & ~taken
-        near = rest & ndi.maximum_filter(taken, 3)
+        contact = rest & ndi.maximum_filter(taken, 3)
     return ndi.label(found)[0]
 
 
@@ -505,7 +521,8 @@ def _split(mask: np.ndarray, pixel: np.ndarray, depth: float) -> np.ndarray:
     index = ndi.distance_transform_edt(basins == 0, return_distances=False, return_indices=True)
     basins = basins[tuple(index)]
     rows, columns = (
-        np.minimum((np.arange(1, n + 1) + reduce // 2) // reduce, m - 1) for n, m in zip(mask.shape, basins.shape)
+        np.minimum((np.arange(1, n + 1) + reduce // 2) // reduce, m - 1)
+        for n, m in zip(mask.shape, basins.shape, strict=True)
     )
     return basins[np.ix_(rows, columns)] * mask
 
@@ -551,7 +568,7 @@ def _upsample(labels: np.ndarray, height: np.ndarray, factor: np.ndarray, shape:
     inner = ndi.minimum_filter(labels, 3) == ndi.maximum_filter(labels, 3)
     excess = height - threshold[wide]
     excess[inner & (labels > 0)] = np.abs(excess[inner & (labels > 0)])
-    rows, columns = (np.arange(n) // f for n, f in zip(shape, factor))
+    rows, columns = (np.arange(n) // f for n, f in zip(shape, factor, strict=True))
     return wide[np.ix_(rows, columns)] * (_interpolate(excess, factor, shape) > 0)
 
 

@@ -102,6 +102,7 @@ def segment_with_threshold(image: np.ndarray, options: dict) -> np.ndarray:
     if options["watershed"]:
         labels = segptcls.p_watershed(labels, options["watershed_size"], options["watershed_erosion"])
     if options["min_size"]:
+        # not by scikit-image's remove_small_objects: called as ParticleSpy does, 0.26 drops particles of just min_size
         sizes = np.bincount(labels.ravel())
         labels = np.where(sizes[labels] < options["min_size"], 0, labels)
     return labels.astype(np.int32)

@@ -1,7 +1,6 @@
 """What lies between a simulated image and a recorded one: source size, scan, support film, dose, detector.
 
-All functions take and return batches as torch tensors, shape (n, rows, columns), and draw from a `torch.Generator`.
-Lengths are in Å. `detect` chains them; each can be used, and is tested, by itself.
+Functions take and return batches of torch tensors, shape (n, rows, columns); lengths are in Å. `detect` chains them.
 """
 
 from __future__ import annotations
@@ -50,8 +49,7 @@ class DetectorRecipe:
     gradient
         Largest slope of the support across the window, relative to the mean over the particle.
     neighbours
-        Probability of another particle near the edge. Half of them are filled with the background, as analysis does
-        with other segmented particles.
+        Probability of another particle near the edge; half of them are filled with background, as analysis fills them.
     border
         Probability that the edge of the frame cuts the window.
     readout
@@ -59,7 +57,7 @@ class DetectorRecipe:
     clipping
         (probability, largest fraction of clipped pixels) of a saturated detector.
     single_annuli
-        Probability that only some of the annuli are recorded, not their sum.
+        Probability that not all annuli are recorded.
     """
 
     dose: tuple[float, float] = (30.0, 1e5)
@@ -112,10 +110,6 @@ class DetectorRecipe:
             single_annuli=0.0,
         )
 
-    def at_dose(self, dose: float) -> DetectorRecipe:
-        """Return the same ranges at one dose in e/Å²."""
-        return replace(self, dose=(dose, dose))
-
 
 def mix_annuli(images: torch.Tensor, probability: float, generator: torch.Generator) -> torch.Tensor:
     """Sum the annuli, shape (n, annuli, rows, columns); with the given probability, only a run of them."""
@@ -153,8 +147,7 @@ def sample(
 ) -> torch.Tensor:  # fmt: skip
     """Sample the images at the points of another scan.
 
-    Point (x, y) of the scan, about the middle of the window, is read at ``matrix @ (x, y) + offset`` about the middle
-    of the image. Outside of the image there is vacuum.
+    Point (x, y) of the scan is read at ``matrix @ (x, y) + offset``, both about the middle. Outside there is vacuum.
 
     Parameters
     ----------
@@ -297,16 +290,17 @@ def detect(
     torch.Tensor
         Counts, shape (n, window, window), not standardised.
     """
+    import torch
+
     n = len(images)
     draw = _Draws(n, generator)
     low, high = np.log(recipe.pixel_size)
     pixel_size = float(np.exp(low + (high - low) * draw.one()))
-    pixel_size *= max(1, int(canonical / pixel_size))  # binning pixels leaves Poisson noise what it is
-    n_pixels = int(np.ceil(window * canonical / pixel_size)) + (pixel_size != canonical)
-    images = blur_source(
-        images, step, draw.uniform(*recipe.source_fwhm), draw.uniform(0, recipe.source_ellipticity),
-        draw.uniform(0, np.pi),
-    )  # fmt: skip
+    pixel_size *= max(1, int(canonical / pixel_size + 1e-6))  # binning pixels leaves Poisson noise what it is
+    matches = np.isclose(pixel_size, canonical, rtol=1e-3)
+    n_pixels = window if matches else int(np.ceil(window * canonical / pixel_size)) + 1
+    fwhm, ellipticity = draw.uniform(*recipe.source_fwhm), draw.uniform(0, recipe.source_ellipticity)
+    images = blur_source(images, step, fwhm, ellipticity, draw.uniform(0, np.pi))
     geometry = _Geometry(recipe, draw, n_pixels, pixel_size, radius, step)
     particle = geometry.sample(images)
     level = _mean_over_particle(particle)
@@ -316,7 +310,8 @@ def detect(
     readout = draw.chance(recipe.readout[0]) * draw.uniform(0, recipe.readout[1])
     counts = count_electrons(particle + neighbour + support, dose, pixel_size, readout, generator)
     gone = (filled & (neighbour > 0.15 * level)) | geometry.beyond_border(recipe.border, draw)
-    counts = _fill(counts, gone, support * (dose * pixel_size**2)[:, None, None])
+    background = support.mean((-2, -1), keepdim=True) * (dose * pixel_size**2)[:, None, None]
+    counts = torch.where(gone, background, counts)
     counts = clip(counts, draw.chance(recipe.clipping[0]) * draw.uniform(0, recipe.clipping[1]))
     return resample(counts, pixel_size, window, canonical, 0.7 + 0.5 * draw.one())
 
@@ -328,9 +323,7 @@ class _Draws:
         self.n, self.generator = n, generator
 
     def one(self) -> float:
-        import torch
-
-        return float(torch.rand((), generator=self.generator))
+        return float(self.uniform(0, 1)[0])
 
     def uniform(self, low: float, high: float) -> torch.Tensor:
         import torch
@@ -377,9 +370,8 @@ class _Geometry:
             partner = other[chosen]
             away = (self.radius[chosen] + self.radius[partner] + gap[chosen])[:, None]
             direction = torch.stack([torch.cos(angle), torch.sin(angle)], -1)[chosen]
-            matrix = turn[chosen]
-            offset = torch.einsum("nij,nj->ni", matrix, away * direction)
-            result[chosen] = sample(images[partner], self.step, matrix, offset, self.n_pixels, self.pixel_size)
+            offset = torch.einsum("nij,nj->ni", turn[chosen], away * direction)
+            result[chosen] = sample(images[partner], self.step, turn[chosen], offset, self.n_pixels, self.pixel_size)
         return result, filled
 
     def beyond_border(self, probability: float, draw: _Draws) -> torch.Tensor:
@@ -405,10 +397,3 @@ def _support(recipe: DetectorRecipe, draw: _Draws, n_pixels: int, pixel_size: fl
     slope = draw.uniform(0, recipe.gradient).minimum(mean) / contrast
     film = support_film(draw.n, n_pixels, pixel_size, draw.uniform(*recipe.support_length), slope, draw.generator)
     return (mean[:, None, None] + contrast[:, None, None] * film).clamp_(min=0)
-
-
-def _fill(counts: torch.Tensor, gone: torch.Tensor, background: torch.Tensor) -> torch.Tensor:
-    """Replace pixels by the mean background of their image."""
-    import torch
-
-    return torch.where(gone, background.mean((-2, -1), keepdim=True), counts)

@@ -136,6 +136,8 @@ def make_card(recipe: dict, n_training: int, calibration: dict, results: dict) -
         "evaluation": results["nominal"],
         "evaluation_conditions": f"{conditions}; intervals of 95 % over structures",
         "evaluation_harsh": results["harsh"],
+        "evaluation_harsh_conditions": "the same structures with everything that the detector recipe draws",
+        "evaluation_incoherent": results.get("incoherent", {}),
         "evaluation_by_size": results["by_size_at_1000"],
         "calibration_error": results["calibration_error_harsh"],
         "coverage": results["coverage_nominal_1000"],

@@ -176,7 +176,7 @@ def calibrate(network: torch.nn.Module, items: list[Item], recipe: DetectorRecip
     labels = np.array([item.label for item in items])[:, None]
     mixed = logits_of(network, items, replace(recipe, dose=(100.0, 1e5)), 8, seed)
     temperature = fit_temperature(mixed, np.broadcast_to(labels, mixed.shape[:2]))
-    at_1000 = softmax(logits_of(network, items, recipe.at_dose(1e3), 8, seed + 1), temperature)
+    at_1000 = softmax(logits_of(network, items, replace(recipe, dose=(1e3, 1e3)), 8, seed + 1), temperature)
     return {"temperature": round(temperature, 4), "min_probability": threshold_for(at_1000, labels)}
 
 
@@ -190,7 +190,7 @@ def measure(
         return softmax(logits_of(network, items, conditions, realisations, seed), temperature)
 
     nominal = {dose: probabilities(recipe.nominal(dose)) for dose in DOSES}
-    harsh = {dose: probabilities(recipe.at_dose(dose)) for dose in DOSES}
+    harsh = {dose: probabilities(replace(recipe, dose=(dose, dose))) for dose in DOSES}
     diameter = np.array([2 * item.radius / 10 for item in items])
     pixels = {size: probabilities(recipe.nominal(1e3, pixel_size=size)) for size in PIXEL_SIZES}
     every = np.concatenate([harsh[dose] for dose in DOSES[1:]], axis=1)
@@ -216,6 +216,15 @@ def measure(
         "coverage_nominal_1000": coverage_curve(nominal[1e3], labels),
         "coverage_harsh_1000": coverage_curve(harsh[1e3], labels),
     }
+
+
+def accuracy_by_dose(
+    network: torch.nn.Module, items: list[Item], recipe: DetectorRecipe, realisations: int = 8, seed: int = 31
+) -> dict:
+    """Accuracy with intervals at each of `DOSES` under nominal conditions."""
+    labels = np.array([item.label for item in items])[:, None]
+    outputs = {dose: logits_of(network, items, recipe.nominal(dose), realisations, seed) for dose in DOSES}
+    return {f"{dose:g}": accuracy_with_interval(values.argmax(-1) == labels) for dose, values in outputs.items()}
 
 
 def held_out_items(cache_folder: str | Path, recipe: IsomerLibraryRecipe, part: str) -> list[Item]:

@@ -20,7 +20,7 @@ from particlespy_ml.simulation.detector import DetectorRecipe
 from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
 from particlespy_ml.training.card import make_card, write_model
 from particlespy_ml.training.dataset import BatchMaker, entry_indices, model_items, prism_items, split_indices
-from particlespy_ml.training.evaluate import calibrate, held_out_items, measure
+from particlespy_ml.training.evaluate import accuracy_by_dose, calibrate, held_out_items, measure
 from particlespy_ml.training.recipe import load_recipe
 from particlespy_ml.training.structures_cache import structures
 
@@ -90,12 +90,20 @@ def train(
 def finish(
     network: torch.nn.Module, tables: dict, cache_folder: str | Path, out_folder: str | Path, n_training: int
 ) -> Path:
-    """Calibrate a network on the validation part of the cache, measure it on the test part, write its folder."""
+    """Calibrate a network on the validation part of the cache, measure it on the test part, write its folder.
+
+    While there are few simulations, atomic models that were never trained on, imaged incoherently in many orientations,
+    make the calibration steadier (``held_out_models`` of each class in the recipe; half of them are for the test).
+    """
+    cache_folder = Path(cache_folder)
     simulation = IsomerLibraryRecipe.from_dict(tables["simulation"])
     detector = DetectorRecipe.from_dict(tables["detector"])
-    calibration = calibrate(network, held_out_items(cache_folder, simulation, "validation"), detector)
-    test = held_out_items(cache_folder, simulation, "test")
-    results = measure(network, test, detector, calibration["temperature"])
+    counts = dict.fromkeys(simulation.classes, tables["training"].get("held_out_models", 0))
+    others = model_items(structures(cache_folder / "structures", simulation, counts, held_out=True))
+    validation = held_out_items(cache_folder, simulation, "validation") + others[::2]
+    calibration = calibrate(network, validation, detector)
+    results = measure(network, held_out_items(cache_folder, simulation, "test"), detector, calibration["temperature"])
+    results["incoherent"] = accuracy_by_dose(network, others[1::2], detector) if others else {}
     _logger.info("accuracy %s", {dose: value["accuracy"] for dose, value in results["nominal"].items()})
     return write_model(out_folder, network, make_card(tables, n_training, calibration, results))
 

@@ -13,10 +13,13 @@ from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
 _logger = logging.getLogger(__name__)
 
 _BLOCK = 40
-_STREAM = 1_000_003  # keeps these random numbers apart from those of the library, whose streams are [seed, index]
+# keep these random numbers apart from those of the library, whose streams are [seed, index], and from one another
+_STREAMS = {"": 1_000_003, "held-out-": 1_000_033}
 
 
-def structures(folder: str | Path, recipe: IsomerLibraryRecipe, counts: dict[str, int]) -> list[tuple[np.ndarray, int]]:
+def structures(
+    folder: str | Path, recipe: IsomerLibraryRecipe, counts: dict[str, int], held_out: bool = False
+) -> list[tuple[np.ndarray, int]]:
     """Return drawn atomic models, made where the folder lacks them.
 
     The models come from the same distribution as those of the PRISM library, but from random numbers of their own,
@@ -30,6 +33,8 @@ def structures(folder: str | Path, recipe: IsomerLibraryRecipe, counts: dict[str
         Symbol, range of sizes, classes and seed.
     counts
         Number of models wanted of each class. Amorphous ones take seconds each, the others milliseconds.
+    held_out
+        Draw other models, which are never trained on.
 
     Returns
     -------
@@ -38,24 +43,25 @@ def structures(folder: str | Path, recipe: IsomerLibraryRecipe, counts: dict[str
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    prefix = "held-out-" if held_out else ""
     models = []
     for name, count in counts.items():
         label = recipe.classes.index(name)
         found: list[np.ndarray] = []
         for block in range(-(-count // _BLOCK)):
-            path = folder / f"{name}-{block:04d}.npz"
+            path = folder / f"{prefix}{name}-{block:04d}.npz"
             if not path.exists():
                 _logger.info("drawing %s", path.stem)
-                _draw_block(path, recipe, label, block)
+                _draw_block(path, recipe, label, (_STREAMS[prefix], label, block))
             found.extend(_read_block(path))
         models.extend((positions, label) for positions in found[:count])
     return models
 
 
-def _draw_block(path: Path, recipe: IsomerLibraryRecipe, label: int, block: int) -> None:
+def _draw_block(path: Path, recipe: IsomerLibraryRecipe, label: int, seed: tuple[int, ...]) -> None:
     from particlespy_ml.simulation.structures import draw_isomer
 
-    rng = np.random.default_rng([recipe.seed, _STREAM, label, block])
+    rng = np.random.default_rng([recipe.seed, *seed])
     sizes = np.exp(rng.uniform(*np.log(recipe.n_atoms), size=_BLOCK)).astype(int)
     drawn = [draw_isomer(recipe.classes[label], int(n), rng, recipe.symbol).positions for n in sizes]
     part = path.with_suffix(f".{os.getpid()}.part")

@@ -115,6 +115,17 @@ def test_select_by_condition(series, add_classes, condition, kept):
     assert table.n_particles == 3  # the table itself is as it was
 
 
+def test_a_table_from_a_file_keeps_the_order_of_its_columns(two_disks, add_classes, tmp_path):
+    import hyperspy.api as hs
+
+    table = add_classes(measured(two_disks))
+    table.save(tmp_path / "table.hspy")
+    loaded = hs.load(tmp_path / "table.hspy")
+    for one in (loaded, loaded.select("area > 0"), loaded.track_particles(max_displacement=1).select("area > 0")):
+        assert [name for name in one.columns if name != "track"] == table.columns
+        assert list(one.data[0].dtype.names) == [name for name in one.columns if name != "class"]
+
+
 def test_select_by_booleans(grid):
     table = measured(grid)
     keep = table["area"] > 1.2

@@ -51,6 +51,18 @@ def test_the_dtype_is_kept(two_disks, dtype):
     assert stack.data[0, 0, 0] == image.data[0, -1]  # beyond the frame: the background, in the dtype
 
 
+@pytest.mark.parametrize("ring", [12, 13, 255])
+def test_padding_of_integer_images_is_rounded(make_image, ring):
+    data = np.full((40, 40), 10, np.uint8)
+    labels = np.zeros(data.shape, int)
+    labels[0:4, 10:14] = 1
+    data[5, 10:14] = ring  # part of the pixels that give the background
+    image = make_image(data)
+    table = image.measure_particles(labels)
+    assert table["background"][0] % 1 > 0.5 or ring == 255
+    assert image.extract_particles(table, 20).data[0, 0, 0] == round(table["background"][0])
+
+
 def test_background_removed(two_disks):
     table = two_disks.measure_particles(mask_of(two_disks))
     plain = two_disks.extract_particles(table, 90).data

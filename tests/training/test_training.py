@@ -29,6 +29,7 @@ held_out_every = 2
 [training]
 seed = 5
 batch = 4
+held_out_models = 0
 stages = [
   { steps = 1, learning_rate = 1e-3, prism_fraction = 0.0, detector = { dose = [1e3, 1e4] } },
   { steps = 1, learning_rate = 1e-3, prism_fraction = 0.5 },
