@@ -92,7 +92,11 @@ def segment_automatic(
     >>> int(segment_automatic(disk, (0.1, 0.1)).max())
     1
     """
-    pixel = _check(image, pixel_size, polarity, smoothing, min_diameter, background_diameter, split_depth)
+    if np.ndim(image) != 2 or np.iscomplexobj(image):
+        raise ValueError(
+            f"image must be a real array of 2 dimensions, not {np.ndim(image)} of {np.asarray(image).dtype}."
+        )
+    pixel = check_options(pixel_size, polarity, smoothing, min_diameter, background_diameter, split_depth)
     frame = _as_float(image)
     if frame.size == 0 or frame.min() == frame.max():
         return np.zeros(frame.shape, np.int32)
@@ -115,12 +119,15 @@ def segment_automatic(
     return _drop(labels, pixel, min_diameter)
 
 
-def _check(image, pixel_size, polarity, smoothing, min_diameter, background_diameter, split_depth) -> np.ndarray:
-    """Raise ValueError for what cannot be segmented; return the pixel size as an array."""
-    if np.ndim(image) != 2 or np.iscomplexobj(image):
-        raise ValueError(
-            f"image must be a real array of 2 dimensions, not {np.ndim(image)} of {np.asarray(image).dtype}."
-        )
+def check_options(
+    pixel_size: tuple[float, float],
+    polarity: str = "auto",
+    smoothing: float | None = None,
+    min_diameter: float = 0.8,
+    background_diameter: float | None = None,
+    split_depth: float = 0.15,
+) -> np.ndarray:
+    """Raise ValueError for options that `segment_automatic` cannot take; return the pixel size as an array."""
     pixel = np.asarray(pixel_size, float)
     if pixel.shape != (2,) or not np.all(np.isfinite(pixel) & (pixel > 0)):
         raise ValueError(f"pixel_size must be two positive lengths in nm (rows, columns), not {pixel_size!r}.")

@@ -16,7 +16,14 @@ from particlespy_ml.segmentation.particlespy import (
     threshold_options,
 )
 
-AUTOMATIC_OPTIONS = ("polarity", "smoothing", "min_diameter", "background_diameter", "split")
+AUTOMATIC_OPTIONS = {
+    "polarity": "auto",
+    "smoothing": None,
+    "min_diameter": 0.8,
+    "background_diameter": None,
+    "split": True,
+    "split_depth": 0.15,
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Segmenter:
             labels = np.asarray(given).astype(np.int32)
             if labels.size and labels.min() < 0:
                 raise ValueError(f"Labels are 0 for background and above for particles, not {labels.min()}.")
+            labels = _separate_mask(labels)
         elif image.size == 0 or image.min() == image.max():
             warnings.warn("A frame is constant: it has no particles.", UserWarning, stacklevel=2)
             labels = np.zeros(image.shape, np.int32)
@@ -97,13 +105,17 @@ def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: boo
         If an option is unknown to the method.
     """
     if method is None or (isinstance(method, str) and method == "auto"):
+        from particlespy_ml.segmentation.automatic import check_options
+
         unknown = sorted(set(options) - set(AUTOMATIC_OPTIONS))
         if unknown:
             raise TypeError(
                 f'Unknown options {unknown} for method="auto", which takes {", ".join(AUTOMATIC_OPTIONS)}; '
                 f'ParticleSpy\'s options go with one of its thresholds, such as method="otsu".'
             )
-        return Segmenter("auto", options, grid.nanometres, exclude_border)
+        full = {**AUTOMATIC_OPTIONS, **options}
+        check_options(grid.nanometres, **{key: value for key, value in full.items() if key != "split"})
+        return Segmenter("auto", full, grid.nanometres, exclude_border)
     if isinstance(method, str):
         if method not in THRESHOLDS:
             raise ValueError(f"Unknown method {method!r}; expected 'auto' or one of {', '.join(THRESHOLDS)}.")
@@ -136,6 +148,15 @@ def check_frame(image: np.ndarray) -> None:
             f"{bad} of {image.size} pixels are not finite (NaN or infinite); crop them away with isig, or replace "
             "them, for example s.data = numpy.nan_to_num(s.data, nan=numpy.nanmedian(s.data))."
         )
+
+
+def _separate_mask(labels: np.ndarray) -> np.ndarray:
+    """Number the pieces of labels that have one value only: they are a mask, such as one of 0 and 255."""
+    highest = labels.max(initial=0)
+    if highest == 0 or not np.isin(labels, (0, highest)).all():
+        return labels
+    pieces, count = label(labels > 0, return_num=True)
+    return pieces.astype(np.int32) if count > 1 else labels
 
 
 def clear_border_particles(labels: np.ndarray) -> np.ndarray:

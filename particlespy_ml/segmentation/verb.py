@@ -25,7 +25,8 @@ def segment_particles(
         "local", "local_otsu", "lg_otsu", "niblack", "sauvola"), a ParticleSpy ``parameters`` object, and what
         `train_segmentation` returns are taken too.
     labels
-        Labels (integers) or a mask (booleans) of your own, array or signal, for every frame or one for all frames.
+        Labels (integers) or a mask (booleans, or integers of one value such as 0 and 255) of your own, array or signal,
+        for every frame or one for all frames.
     exclude_border
         Drop the particles that the border cuts; they are kept, and flagged in tables, by default.
     lazy_output
@@ -34,7 +35,7 @@ def segment_particles(
         Show a progress bar; by default HyperSpy's preference.
     **options
         For "auto": ``polarity`` ("auto", "bright" or "dark"; HAADF images are bright), ``smoothing``,
-        ``min_diameter`` and ``background_diameter`` in nm, ``split``. For ParticleSpy: ``watershed``,
+        ``min_diameter`` and ``background_diameter`` in nm, ``split`` and ``split_depth``. For ParticleSpy: ``watershed``,
         ``watershed_size``, ``watershed_erosion``, ``invert``, ``min_size``, ``rb_kernel``, ``gaussian`` and
         ``local_size``, in pixels.
 

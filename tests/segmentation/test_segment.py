@@ -377,3 +377,20 @@ def test_connected_parts_of_thresholds_are_whole(crowded, make_image):
     labels = make_image(crowded).segment_particles("otsu").data
     np.testing.assert_array_equal(labels > 0, ndi.label(labels, np.ones((3, 3)))[0] > 0)
     assert ndi.label(labels, np.ones((3, 3)))[1] == labels.max()
+
+
+def test_integers_of_one_value_in_pieces_are_a_mask(two_disks):
+    mask = (two_disks.data > 2.5).astype(np.uint8)
+    labels = two_disks.segment_particles(labels=255 * mask)
+    assert sorted(np.unique(labels.data)) == [0, 1, 2]
+    one = np.where(np.arange(mask.shape[1]) < 70, mask, 0)
+    assert sorted(np.unique(two_disks.segment_particles(labels=7 * one).data)) == [0, 7]
+
+
+def test_options_are_checked_before_anything_is_read_and_recorded(two_disks):
+    with pytest.raises(ValueError, match="polarity must be one of"):
+        two_disks.as_lazy().segment_particles(polarity="purple")
+    recorded = two_disks.measure_particles(min_diameter=0.5).metadata.particlespy_ml.segmentation
+    assert recorded.min_diameter == 0.5
+    assert recorded.polarity == "bright"
+    assert recorded.split
