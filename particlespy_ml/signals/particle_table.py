@@ -132,6 +132,38 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
         table.metadata.set_item(f"{METADATA_NODE}.tracking", settings)
         return table
 
+    def class_sequence(self, smooth: bool = True):
+        """Return the class of every particle in every frame of a movie, smoothed by a hidden Markov model.
+
+        Parameters
+        ----------
+        smooth
+            See `particlespy_ml.dynamics.sequences.class_sequence`.
+
+        Returns
+        -------
+        pandas.DataFrame
+        """
+        from particlespy_ml.dynamics.sequences import class_sequence
+
+        return class_sequence(self, smooth)
+
+    def transitions(self, confidence: float = 0.95):
+        """Return counts, dwell times, branching ratios and rates of transitions between classes in a movie.
+
+        Parameters
+        ----------
+        confidence
+            See `particlespy_ml.dynamics.sequences.transitions`.
+
+        Returns
+        -------
+        particlespy_ml.dynamics.sequences.Transitions
+        """
+        from particlespy_ml.dynamics.sequences import transitions
+
+        return transitions(self, confidence)
+
     def to_particle_list(self, image=None, labels=None):
         """Return a ParticleSpy ``particle_list``.
 

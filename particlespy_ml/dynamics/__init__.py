@@ -1,0 +1,1 @@
+"""Classes over time to fractions, rates and free energies."""
