@@ -575,6 +575,8 @@ def _upsample(labels: np.ndarray, height: np.ndarray, factor: np.ndarray, shape:
     inner = ndi.minimum_filter(labels, 3) == ndi.maximum_filter(labels, 3)
     excess = height - threshold[wide]
     excess[inner & (labels > 0)] = np.abs(excess[inner & (labels > 0)])
+    # Background further off has no threshold of its own and must not add to what is interpolated beside it.
+    excess[wide == 0] = -np.abs(excess[wide == 0])
     rows, columns = (np.arange(n) // f for n, f in zip(shape, factor, strict=True))
     return wide[np.ix_(rows, columns)] * (_interpolate(excess, factor, shape) > 0)
 

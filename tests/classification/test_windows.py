@@ -204,7 +204,13 @@ def test_window_edges():
     assert window_edges(table[:1], grid, MODEL_PIXEL, windows).tolist() == [64]
 
 
-def test_window_edges_see_the_longer_side_of_pixels_that_are_not_square():
-    shape, scale = (100, 400), (0.04, 0.01)
-    _, _, table = frame_of(shape, scale, ((2.0, 2.0), 0.9))
-    assert window_edges(table, grid_of(shape, scale), MODEL_PIXEL, (32, 64, 96)).tolist() == [64]
+@pytest.mark.parametrize("scale", [(0.02, 0.02), (0.04, 0.01), (0.01, 0.04)], ids=str)
+@pytest.mark.parametrize("size", [(1.8, 0.6), (0.6, 1.8)], ids=["tall", "wide"])
+def test_window_edges_see_the_longer_side(scale, size):
+    shape = tuple(int(round(4 / s)) for s in scale)
+    labels = np.zeros(shape, np.int32)
+    labels[tuple(slice(int(round(1 / s)), int(round((1 + n) / s))) for n, s in zip(size, scale, strict=True))] = 1
+    grid = grid_of(shape, scale)
+    table = measure_frame(labels * HEIGHT + BACKGROUND, labels, grid)
+    # 1.8 nm and twice the margin: more than 1.28 nm, less than 2.56 nm
+    assert window_edges(table, grid, MODEL_PIXEL, (32, 64, 96)).tolist() == [64]

@@ -179,7 +179,16 @@ def test_columns_of_one_particle_are_one_label():
     clean = ellipse((300, 300), (150, 150), (110, 90)) * columns
     labels = segment_automatic(expose(clean, np.random.default_rng(8), slope=0), (0.02, 0.02))
     assert labels.max() == 1
+    assert ndi.label(labels)[1] == 1
     assert areas(labels)[0] == pytest.approx(np.pi * 110 * 90, rel=0.05)
+
+
+@pytest.mark.parametrize("pixel", [0.01, 0.02, 0.05])
+def test_area_where_pixels_are_binned(pixel):
+    clean = ellipse((400, 400), (200, 190), (100, 80), 0.3)
+    labels = segment_automatic(expose(clean, np.random.default_rng(8), slope=0.2), (pixel, pixel))
+    assert ndi.label(labels)[1] == labels.max() == 1
+    assert areas(labels)[0] == pytest.approx(np.pi * 100 * 80, rel=0.03)
 
 
 def test_pixels_need_not_be_square():

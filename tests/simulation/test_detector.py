@@ -6,6 +6,15 @@ from particlespy_ml.simulation import detector
 from particlespy_ml.simulation.detector import DetectorRecipe
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Threads cost more than they bring in arrays as small as these."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(3)
