@@ -35,9 +35,9 @@ def segment_particles(
         Show a progress bar; by default HyperSpy's preference.
     **options
         For "auto": ``polarity`` ("auto", "bright" or "dark"; HAADF images are bright), ``smoothing``,
-        ``min_diameter`` and ``background_diameter`` in nm, ``split`` and ``split_depth``. For ParticleSpy: ``watershed``,
-        ``watershed_size``, ``watershed_erosion``, ``invert``, ``min_size``, ``rb_kernel``, ``gaussian`` and
-        ``local_size``, in pixels.
+        ``min_diameter`` and ``background_diameter`` in nm, ``split`` and ``split_depth``. For ParticleSpy:
+        ``watershed``, ``watershed_size``, ``watershed_erosion``, ``invert``, ``min_size``, ``rb_kernel``, ``gaussian``
+        and ``local_size``, in pixels.
 
     Returns
     -------

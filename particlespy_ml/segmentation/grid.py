@@ -1,0 +1,54 @@
+"""Block means and their interpolation: work on pixels no finer than what is looked for."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage as ndi
+
+
+def as_float(image: np.ndarray) -> np.ndarray:
+    """Return the image as float32 between -1 and 1 about its mean: no offset or unit of it costs precision."""
+    frame = np.asarray(image)
+    if frame.dtype.kind == "f" and not np.isfinite(frame).all():
+        finite = np.isfinite(frame)
+        frame = np.where(finite, frame, np.median(frame[finite]) if finite.any() else 0)
+    if frame.size == 0 or frame.min() == frame.max():
+        return np.zeros(frame.shape, np.float32)
+    exact = np.float32 if frame.dtype.itemsize <= 2 else np.float64
+    frame = frame.astype(exact)
+    frame -= frame.mean(dtype=np.float64)
+    frame *= 1 / max(float(frame.max()), -float(frame.min()))
+    return frame.astype(np.float32, copy=False)
+
+
+def block_mean(frame: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Average blocks of `factor` pixels; incomplete blocks at the far edges are filled by repeating the edge."""
+    rows, columns = (int(f) for f in factor)
+    if rows == columns == 1:
+        return frame
+    pad = [(0, -frame.shape[0] % rows), (0, -frame.shape[1] % columns)]
+    if pad[0][1] or pad[1][1]:
+        frame = np.pad(frame, pad, mode="edge")
+    # Sums of strided views are several times faster than a mean over two axes of a reshaped array.
+    partial = sum(frame[i::rows] for i in range(rows))
+    return sum(partial[:, i::columns] for i in range(columns)) * np.float32(1 / (rows * columns))
+
+
+def smooth_and_bin(frame: np.ndarray, sigma: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Gaussian of `sigma` pixels on an image binned by `factor`, the blur of the binning taken into account."""
+    rest = np.sqrt(np.maximum(sigma**2 - (factor**2 - 1) / 12, 0)) / factor
+    binned = block_mean(frame, factor)
+    return ndi.gaussian_filter(binned, rest, truncate=3) if rest.any() else binned
+
+
+def interpolate_blocks(coarse: np.ndarray, factor: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Linear interpolation of a grid of block means to the pixels of the blocks, one axis after the other."""
+    for axis in (0, 1):
+        position = np.clip((np.arange(shape[axis]) + 0.5) / factor[axis] - 0.5, 0, coarse.shape[axis] - 1)
+        below = np.minimum(position.astype(int), max(coarse.shape[axis] - 2, 0))
+        above = np.minimum(below + 1, coarse.shape[axis] - 1)
+        share = (position - below).astype(np.float32)
+        share = share[:, None] if axis == 0 else share
+        low, high = np.take(coarse, below, axis), np.take(coarse, above, axis)
+        coarse = low + (high - low) * share
+    return coarse

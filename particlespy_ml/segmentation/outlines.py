@@ -1,0 +1,231 @@
+"""From heights above the background to outlined, separate particles."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage as ndi
+from skimage.segmentation import watershed
+
+from particlespy_ml.segmentation.grid import interpolate_blocks
+
+MIN_CONTRAST_TO_NOISE = 5
+# Lowest height of an outline, as a fraction of the plateau inside it.
+LOWEST_EDGE = 0.2
+
+
+def outline_regions(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Label regions at half of their own height.
+
+    A faint particle connected to a bright one is lost at half the height of the bright one: what is left outside the
+    bright ones and their blur is looked at again. It is a particle if it rises above its contact with them.
+    """
+    rest = height > 3 * noise
+    found = np.zeros(height.shape, bool)
+    contact = None
+    margin = tuple(2 * np.ceil(2 * sigma).astype(int) + 1)
+    for _ in range(3):
+        labels, count = ndi.label(rest)
+        if not count:
+            break
+        level = _level(height, labels, count, upper=True)
+        candidate = height > 0.5 * level[labels]
+        labels, count = ndi.label(candidate)
+        level = _level(height, labels, count, upper=True)
+        strong = level > MIN_CONTRAST_TO_NOISE * _level(noise, labels, count)
+        if contact is not None:
+            skirt = np.full(count + 1, -np.inf)
+            np.maximum.at(skirt, labels[contact], height[contact])
+            strong &= level > 1.2 * skirt
+        strong[0] = False
+        new = strong[labels]
+        if not new.any():
+            break
+        found |= new
+        taken = ndi.maximum_filter(found, margin)
+        rest = (height > 3 * noise) & ~taken
+        contact = rest & ndi.maximum_filter(taken, 3)
+    return ndi.label(found)[0]
+
+
+def _level(values: np.ndarray, labels: np.ndarray, count: int, upper: bool = False) -> np.ndarray:
+    """Mean within each label, or of its upper part, that above the mean; entry 0 is infinite."""
+    inside = np.flatnonzero(labels)
+    keys, values = labels.ravel()[inside], values.ravel()[inside]
+    mean = np.bincount(keys, values, count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1)
+    if upper:
+        above = values >= mean[keys] * (1 - 1e-6)
+        keys, values = keys[above], values[above]
+        mean = np.bincount(keys, values, count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1)
+    mean[0] = np.inf
+    return mean.astype(np.float32)
+
+
+def refine_outlines(
+    labels: np.ndarray, height: np.ndarray, pixel: np.ndarray, smoothing: float, split_depth: float | None
+) -> np.ndarray:
+    """Move each outline to where the edge of its particle is steepest, fill its holes, and cut it at necks."""
+    result = np.zeros_like(labels)
+    count = 0
+    for number, box in enumerate(ndi.find_objects(labels), start=1):
+        if box is None:
+            continue
+        # half of the height of a sphere lies at 0.87 of its radius, so its edge may lie outside of the box
+        margin = [max(3, (s.stop - s.start) // 8) for s in box]
+        box = tuple(slice(max(0, s.start - m), s.stop + m) for s, m in zip(box, margin, strict=True))
+        crop, taken = height[box], labels[box]
+        free = ((taken == number) | (taken == 0)) & (result[box] == 0)
+        mask = taken == number
+        for _ in range(2):
+            plateau = _plateau(crop[mask], pixel, smoothing)
+            mask = _largest_overlap((crop > _edge_level(crop, taken, plateau, free, pixel)) & free, taken == number)
+            if not mask.any():
+                break
+        if not mask.any():
+            continue
+        mask = _fill_holes(mask)
+        pieces = split_at_necks(mask, pixel, split_depth) if split_depth else mask.astype(np.int32)
+        result[box][mask] = pieces[mask] + count
+        count += int(pieces.max())
+    return result
+
+
+def _edge_level(crop: np.ndarray, taken: np.ndarray, plateau: float, free: np.ndarray, pixel: np.ndarray) -> float:
+    """Height of the contour on which the image is steepest, between a fifth and a half of the plateau.
+
+    A blurred step is steepest at half its height, but a particle that thins out towards its edge, such as a sphere,
+    lower down.
+    """
+    outside = crop[free & (taken == 0)]
+    noise = 1.4826 * float(np.median(np.abs(outside))) if outside.size else 0.0
+    lowest = max(LOWEST_EDGE, 3 * noise / plateau) if plateau > 0 else 0.5
+    if lowest >= 0.5 or min(crop.shape) < 2:
+        return 0.5 * plateau
+    rows, columns = np.gradient(crop, *pixel)
+    slope = np.hypot(rows, columns)[free]
+    share = crop[free] / plateau
+    centres = np.arange(0.5, lowest - 1e-9, -0.05)
+    steepness = [slope[np.abs(share - centre) < 0.06] for centre in centres]
+    means = np.array([values.mean() if values.size > 4 else 0.0 for values in steepness])
+    return float(centres[means.argmax()]) * plateau
+
+
+def _largest_overlap(mask: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """Return the connected part of a mask that has most of a region."""
+    parts, count = ndi.label(mask)
+    if count < 2:
+        return mask
+    share = np.bincount(parts[region], minlength=count + 1)
+    share[0] = 0
+    return parts == share.argmax()
+
+
+def _plateau(values: np.ndarray, pixel: np.ndarray, smoothing: float) -> float:
+    """Median of the values of a region that lie further inside than the blur reaches."""
+    radius = np.sqrt(values.size * pixel.prod() / np.pi)
+    inside = max(1 - 1.5 * smoothing / radius, 0) ** 2
+    place = int((1 - inside / 2) * (values.size - 1))
+    return float(np.partition(values, place)[place])
+
+
+def _fill_holes(mask: np.ndarray) -> np.ndarray:
+    """Fill the holes of one region, but not what a ring of particles encloses (more than a third of its area)."""
+    holes, count = ndi.label(~np.pad(mask, 1))
+    if count < 2:
+        return mask
+    holes = holes[1:-1, 1:-1]
+    size = np.bincount(holes.ravel(), minlength=count + 1)
+    fill = size <= mask.sum() / 3
+    fill[0] = False
+    edge = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
+    fill[edge] = False
+    return mask | fill[holes]
+
+
+def split_at_necks(mask: np.ndarray, pixel: np.ndarray, depth: float) -> np.ndarray:
+    """Cut one region at its necks.
+
+    Parts are the basins of the distance to the outline. Two are one particle if the way from one to the other is
+    nowhere narrower than (1 - depth) times the narrower of the two, less the roughness of a pixel.
+    """
+    # A dozen pixels along a radius are enough to judge a neck.
+    reduce = max(1, int(np.sqrt(mask.sum()) / 24))
+    small = np.pad(mask, 1)[::reduce, ::reduce]
+    distance = ndi.distance_transform_edt(small, sampling=pixel * reduce)
+    distance = ndi.gaussian_filter(distance, 1.0) * small
+    peaks = (distance == ndi.maximum_filter(distance, 3)) & small
+    markers, count = ndi.label(peaks, np.ones((3, 3)))
+    if count < 2:
+        return mask.astype(np.int32)
+    basins = watershed(-distance, markers, mask=small)
+    group = _merge(basins, distance, count, depth, 0.5 * float(pixel.max()) * reduce)
+    basins = group[basins]
+    if basins.max() < 2:
+        return mask.astype(np.int32)
+    if reduce == 1:
+        return basins[1:-1, 1:-1] * mask
+    index = ndi.distance_transform_edt(basins == 0, return_distances=False, return_indices=True)
+    basins = basins[tuple(index)]
+    rows, columns = (
+        np.minimum((np.arange(1, n + 1) + reduce // 2) // reduce, m - 1)
+        for n, m in zip(mask.shape, basins.shape, strict=True)
+    )
+    return basins[np.ix_(rows, columns)] * mask
+
+
+def _merge(basins: np.ndarray, distance: np.ndarray, count: int, depth: float, roughness: float) -> np.ndarray:
+    """Return the group of each basin, 1 to n, basins without a neck between them in one group."""
+    top = np.zeros(count + 1)
+    np.maximum.at(top, basins.ravel(), distance.ravel())
+    saddle = np.zeros((count + 1, count + 1))
+    for a, b, d, e in (
+        (basins[1:], basins[:-1], distance[1:], distance[:-1]),
+        (basins[:, 1:], basins[:, :-1], distance[:, 1:], distance[:, :-1]),
+    ):
+        border = (a != b) & (a > 0) & (b > 0)
+        low = np.minimum(d[border], e[border])
+        np.maximum.at(saddle, (a[border], b[border]), low)
+    saddle = np.maximum(saddle, saddle.T)
+    group = np.arange(count + 1)
+    while True:
+        lower = np.minimum.outer(top, top)
+        ratio = np.where(saddle > 0, (saddle + roughness) / np.maximum(lower, 1e-12), 0)
+        i, j = np.unravel_index(np.argmax(ratio), ratio.shape)
+        if ratio[i, j] <= 1 - depth:
+            break
+        group[group == j] = i
+        top[i], top[j] = max(top[i], top[j]), 0
+        saddle[i] = np.maximum(saddle[i], saddle[j])
+        saddle[:, i] = saddle[i]
+        saddle[i, i] = saddle[j] = saddle[:, j] = 0
+    return np.unique(group, return_inverse=True)[1]
+
+
+def _outline_heights(labels: np.ndarray, height: np.ndarray, count: int) -> np.ndarray:
+    """Return the height at which the outline of each label runs, where it faces the background; entry 0 is 0."""
+    highest = ndi.maximum_filter(labels, 3)
+    alone = ndi.minimum_filter(labels, 3) == 0
+    sides = []
+    for side in (alone & (labels > 0) & (labels == highest), (labels == 0) & (highest > 0)):
+        keys = highest[side]
+        sides.append(np.bincount(keys, height[side], count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1))
+    result = np.where((sides[0] == 0) | (sides[1] == 0), 0.5 * _level(height, labels, count), (sides[0] + sides[1]) / 2)
+    result[0] = 0
+    return result.astype(np.float32)
+
+
+def upsample_labels(labels: np.ndarray, height: np.ndarray, factor: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Bring labels to the pixels of the image, their outlines interpolated between the binned pixels."""
+    if (factor == 1).all():
+        return labels
+    count = int(labels.max())
+    threshold = _outline_heights(labels, height, count)
+    wide = ndi.maximum_filter(labels, 5)
+    wide = np.where(labels > 0, labels, wide)
+    # Inside, where columns or holes may lie below the threshold, the outline is not in question.
+    inner = ndi.minimum_filter(labels, 3) == ndi.maximum_filter(labels, 3)
+    excess = height - threshold[wide]
+    excess[inner & (labels > 0)] = np.abs(excess[inner & (labels > 0)])
+    # Background further off has no threshold of its own and must not add to what is interpolated beside it.
+    excess[wide == 0] = -np.abs(excess[wide == 0])
+    rows, columns = (np.arange(n) // f for n, f in zip(shape, factor, strict=True))
+    return wide[np.ix_(rows, columns)] * (interpolate_blocks(excess, factor, shape) > 0)
