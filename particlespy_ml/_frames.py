@@ -9,6 +9,8 @@ import dask
 import dask.array as da
 import numpy as np
 
+BLOCK_PIXELS = 2**23
+
 
 def check_image(signal) -> None:
     """Raise if a signal is not an image, or a series of images, of real numbers.
@@ -40,13 +42,20 @@ def check_image(signal) -> None:
 def frames_array(signal) -> np.ndarray | da.Array:
     """Return the data as (navigation..., rows, columns) with at least one navigation dimension.
 
-    Lazy data are chunked in whole frames.
+    Lazy data are chunked in whole frames, as many as make up `BLOCK_PIXELS` at most, so that what is kept beside the
+    data (labels, windows) does not depend on the chunks of a file.
     """
     data = signal.data
     if data.ndim == 2:
         data = data[np.newaxis]
     if isinstance(data, da.Array):
-        return data.rechunk({data.ndim - 2: -1, data.ndim - 1: -1})
+        frames = max(1, BLOCK_PIXELS // max(1, data.shape[-2] * data.shape[-1]))
+        chunks: list = [-1, -1]
+        for existing in data.chunks[-3::-1]:
+            limit = min(max(existing, default=1), frames)
+            chunks.insert(0, existing if max(existing, default=1) <= limit else limit)
+            frames = max(1, frames // max(1, limit))
+        return data.rechunk(tuple(chunks))
     return data
 
 

@@ -157,3 +157,17 @@ def test_errors_name_the_frame_as_inav_counts(grid):
     for image in (grid, grid.as_lazy()):
         with pytest.raises(ValueError, match=r"Frame 0, 1: 1 of 20480 pixels are not finite"):
             image.measure_particles(method="otsu", lazy_output=False)
+
+
+def test_large_chunks_are_cut_into_small_blocks_of_whole_frames():
+    import dask.array as da
+    from hyperspy.signals import Signal2D
+
+    from particlespy_ml._frames import BLOCK_PIXELS, frames_array
+
+    for shape, chunks in [((64, 512, 512), -1), ((12, 30, 256, 256), (12, 30, 128, 256)), ((5, 64, 64), (2, 64, 64))]:
+        found = frames_array(Signal2D(da.zeros(shape, chunks=chunks)).as_lazy())
+        assert found.shape == shape
+        assert found.numblocks[-2:] == (1, 1)
+        assert np.prod(found.chunksize) <= BLOCK_PIXELS
+    assert found.chunks[0] == (2, 2, 1)

@@ -130,7 +130,7 @@ def _measure_shape(row, region, grid: PixelGrid) -> None:
     _measure_ellipse(row, rows, columns, grid)
     row["perimeter"] = length = _perimeter(region.image, grid.scale)
     row["circularity"] = 4 * np.pi * area / length**2 if length > 0 else np.nan
-    row["solidity"] = _solidity(region)
+    row["solidity"] = _solidity(region.image)
     x, y = grid.to_xy([top - 0.5, bottom - 0.5], [left - 0.5, right - 0.5])
     row["bbox_x_min"], row["bbox_x_max"] = sorted(x)
     row["bbox_y_min"], row["bbox_y_max"] = sorted(y)
@@ -152,11 +152,40 @@ def _measure_ellipse(row, rows: np.ndarray, columns: np.ndarray, grid: PixelGrid
     row["orientation"] = (np.degrees(np.arctan2(2 * xy, xx - yy)) / 2 + 90) % 180 - 90
 
 
-def _solidity(region) -> float:
-    """Area over area of the convex hull; 1 for regions too thin to have one."""
-    if min(region.image.shape) < 3:
+def _solidity(mask: np.ndarray) -> float:
+    """Area over area of the convex hull, as in `skimage.measure.regionprops` but several times faster.
+
+    The hull is that of the middles of the pixels' edges, and its area the number of pixels whose centres it holds. 1
+    for regions too thin to have one.
+    """
+    if min(mask.shape) < 3:
         return 1.0
-    return region.solidity
+    filled = np.flatnonzero(mask.any(1))  # a user's label may be in pieces
+    first, last = mask.argmax(1)[filled], mask.shape[1] - 1 - mask[:, ::-1].argmax(1)[filled]
+    rows_of_corners = np.concatenate([filled, filled - 0.5, filled + 0.5])
+    left = np.concatenate([first - 0.5, first, first])
+    right = np.concatenate([last + 0.5, last, last])
+    rows = np.arange(mask.shape[0])
+    low = np.ceil(_lower_hull(rows_of_corners, left)(rows) - 1e-9)
+    high = np.floor(-_lower_hull(rows_of_corners, -right)(rows) + 1e-9)
+    return float(mask.sum() / (high - low + 1).sum())
+
+
+def _lower_hull(positions: np.ndarray, values: np.ndarray) -> Callable:
+    """Return the largest convex function below some points, for interpolation between its corners."""
+    hull: list[tuple[float, float]] = []
+    for x, y in sorted(zip(positions.tolist(), values.tolist(), strict=True)):
+        if hull and hull[-1][0] == x:
+            continue  # sorted, so the first of the points at one position is the lowest
+        while len(hull) > 1 and _turns_down(hull[-2], hull[-1], (x, y)):
+            hull.pop()
+        hull.append((x, y))
+    corners = np.array(hull)
+    return partial(np.interp, xp=corners[:, 0], fp=corners[:, 1])
+
+
+def _turns_down(a: tuple, b: tuple, c: tuple) -> bool:
+    return (b[1] - a[1]) * (c[0] - b[0]) >= (c[1] - b[1]) * (b[0] - a[0])
 
 
 def _perimeter(mask: np.ndarray, scale: tuple[float, float]) -> float:

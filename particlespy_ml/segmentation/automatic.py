@@ -98,7 +98,7 @@ def segment_automatic(
     if smoothing is None:
         smoothing = choose_smoothing(frame, pixel, contrast, diameter)
     # Nothing finer than the smoothing survives it, so the work is done on pixels of about two thirds of it.
-    factor = np.maximum(1, (smoothing / 1.5 / pixel).astype(int))
+    factor = np.maximum(1, np.round(smoothing / 1.5 / pixel).astype(int))
     smooth = sign * smooth_and_bin(frame, smoothing / pixel, factor)
     step = pixel * factor
     wide = background_diameter or WIDE * diameter

@@ -75,9 +75,9 @@ def refine_outlines(
         crop, taken = height[box], labels[box]
         free = ((taken == number) | (taken == 0)) & (result[box] == 0)
         mask = taken == number
-        for _ in range(2):
+        for level in (_half_height, _edge_level):
             plateau = _plateau(crop[mask], pixel, smoothing)
-            mask = _largest_overlap((crop > _edge_level(crop, taken, plateau, free, pixel)) & free, taken == number)
+            mask = _largest_overlap((crop > level(crop, taken, plateau, free, pixel)) & free, taken == number)
             if not mask.any():
                 break
         if not mask.any():
@@ -87,6 +87,10 @@ def refine_outlines(
         result[box][mask] = pieces[mask] + count
         count += int(pieces.max())
     return result
+
+
+def _half_height(crop, taken, plateau: float, free, pixel) -> float:
+    return 0.5 * plateau
 
 
 def _edge_level(crop: np.ndarray, taken: np.ndarray, plateau: float, free: np.ndarray, pixel: np.ndarray) -> float:
@@ -104,8 +108,12 @@ def _edge_level(crop: np.ndarray, taken: np.ndarray, plateau: float, free: np.nd
     slope = np.hypot(rows, columns)[free]
     share = crop[free] / plateau
     centres = np.arange(0.5, lowest - 1e-9, -0.05)
-    steepness = [slope[np.abs(share - centre) < 0.06] for centre in centres]
-    means = np.array([values.mean() if values.size > 4 else 0.0 for values in steepness])
+    # sums over bins of 0.05, each with half of its neighbours
+    bins = np.rint((0.5 - share) / 0.05).astype(int) + 1
+    inside = (bins >= 0) & (bins < len(centres) + 2)
+    number = np.convolve(np.bincount(bins[inside], minlength=len(centres) + 2), (0.5, 1, 0.5), "valid")
+    total = np.convolve(np.bincount(bins[inside], slope[inside], len(centres) + 2), (0.5, 1, 0.5), "valid")
+    means = np.where(number > 4, total / np.maximum(number, 1), 0)
     return float(centres[means.argmax()]) * plateau
 
 

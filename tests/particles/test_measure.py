@@ -6,6 +6,8 @@ from hyperspy.signals import Signal2D
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from particlespy.particle_analysis import parameters, particle_analysis
+from scipy import ndimage as ndi
+from skimage.measure import label, regionprops
 
 from particlespy_ml._calibration import PixelGrid
 from particlespy_ml.particles.measure import (
@@ -439,3 +441,18 @@ def test_provenance(two_disks):
     assert record.image.units == "nm" and list(record.image.scale) == [0.04, 0.04]
     assert set(record.versions.as_dictionary()) >= {"hyperspy", "particlespy", "numpy"}
     assert table.units["area"] == "nm²"
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), smooth=st.floats(0.5, 5), pieces=st.booleans())
+def test_solidity_is_that_of_scikit_image(seed, smooth, pieces):
+    noise = ndi.gaussian_filter(np.random.default_rng(seed).normal(size=(50, 60)), smooth)
+    labels = label(noise > np.quantile(noise, 0.75))
+    if pieces:
+        labels = np.minimum(labels, 2)
+    labels = labels.astype(np.int32)
+    grid = PixelGrid(labels.shape, (0.1, 0.1), (0.0, 0.0), "nm")
+    table = measure_frame(np.ones(labels.shape), labels, grid)
+    for row, region in zip(table, regionprops(labels), strict=True):
+        if min(region.image.shape) >= 3:
+            assert row["solidity"] == pytest.approx(region.solidity, abs=1e-12)

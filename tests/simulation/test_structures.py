@@ -24,7 +24,9 @@ def test_nearest_neighbours_are_at_the_metal_distance(kind):
 
 
 def test_bulk_atoms_of_a_cuboctahedron_have_twelve_neighbours():
-    coordination = structures.coordination_numbers(structures.closed_shell("cuboctahedron", 309).positions, 1.2 * NEIGHBOUR)
+    coordination = structures.coordination_numbers(
+        structures.closed_shell("cuboctahedron", 309).positions, 1.2 * NEIGHBOUR
+    )
     assert coordination.max() == 12
     assert np.sum(coordination == 12) == 147  # the next smaller magic number is the interior
 
