@@ -1,7 +1,8 @@
 """``python -m benchmarks``: every benchmark that needs no simulations, one after the other."""
 
-from benchmarks import frames, series
+from benchmarks import cluster, frames, series
 
 if __name__ == "__main__":
     frames.main()
     series.main()
+    cluster.main()

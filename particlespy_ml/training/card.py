@@ -39,6 +39,7 @@ def write_model(folder: str | Path, network: torch.nn.Module, card: dict) -> Pat
     part.mkdir(parents=True)
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, part / "model.safetensors")
+    (part / "model.safetensors").chmod(0o644)  # safetensors makes files that other users cannot read
     card = {"format_version": FORMAT_VERSION, **card, "sha256": sha256(part / "model.safetensors")}
     (part / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     _replace(part, folder)
