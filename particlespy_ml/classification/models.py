@@ -78,6 +78,11 @@ class Model:
         return float(self.card["min_probability"])
 
     @property
+    def confusion_matrix(self) -> np.ndarray:
+        """Share of each predicted class (columns) for each true class (rows) on held-out images; empty if unknown."""
+        return np.array(self.card.get("confusion_matrix", {}).get("values", []), dtype=float)
+
+    @property
     def sha256(self) -> str:
         """Hash of the weights' file."""
         return self.card["sha256"]

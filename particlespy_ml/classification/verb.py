@@ -73,7 +73,12 @@ def classify_particles(
     outputs = ("table", "labels") if return_labels else ("table",)
     record = {
         "classes": list(model.classes),
-        "model": {"name": model.name, "sha256": model.sha256, "min_probability": float(min_probability)},
+        "model": {
+            "name": model.name,
+            "sha256": model.sha256,
+            "min_probability": float(min_probability),
+            "confusion_matrix": model.confusion_matrix.ravel().tolist(),
+        },
     }
     extra = {name: "" for name, _ in class_columns(model.classes)}
     results = run_pipeline(

@@ -70,13 +70,15 @@ def frame_times(table) -> np.ndarray:
     return np.asarray(axes[0].axis, dtype=float) * SECONDS[units]
 
 
-def sequences(table) -> Sequences:
+def sequences(table, timed: bool = True) -> Sequences:
     """Return the class probabilities of every particle of a movie over time.
 
     Parameters
     ----------
     table
         Classified table of a movie. With more than one particle in a frame it must be tracked.
+    timed
+        Whether the navigation axis must be a time; otherwise frames are counted.
 
     Raises
     ------
@@ -85,8 +87,8 @@ def sequences(table) -> Sequences:
     """
     if not table.classes:
         raise ValueError("The particles are not classified; make the table with classify_particles().")
-    times = frame_times(table)
     frames = table._frames()
+    times = frame_times(table) if timed else np.arange(len(frames), dtype=float)
     if "track" not in table.columns:
         if max(len(rows) for rows in frames) > 1:
             raise ValueError("Frames have more than one particle: follow them first with table.track_particles().")

@@ -84,18 +84,49 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
 
         return select(self, condition)
 
-    def class_fractions(self):
-        """Return the fraction of each class, and of undefined particles, in each frame.
+    def class_fractions(self, per: str = "frame", confidence: float = 0.95):
+        """Return the fraction of each class, frame by frame or over the whole series with intervals.
+
+        Parameters
+        ----------
+        per
+            "frame": one row for each frame with its navigation values, the number of particles, and a column for each
+            class and for undefined particles; frames without particles have fractions that are NaN. "series": one row
+            for each class with its fraction of all classified particles and frames, the bounds of its confidence
+            interval, which knows how long particles keep their class, and the same corrected by the model's confusion
+            matrix. Frames with several particles must be tracked for that.
+        confidence
+            Confidence of the intervals.
 
         Returns
         -------
         pandas.DataFrame
-            One row for each frame with its navigation values, the number of particles, and a column for each class.
-            Frames without particles have fractions that are NaN.
         """
-        from particlespy_ml.particles.dataframe import class_fractions
+        if per == "frame":
+            from particlespy_ml.particles.dataframe import class_fractions
 
-        return class_fractions(self)
+            return class_fractions(self)
+        if per == "series":
+            from particlespy_ml.dynamics.energies import series_fractions
+
+            return series_fractions(self, confidence)
+        raise ValueError(f'per={per!r}; expected "frame" or "series".')
+
+    def free_energy_differences(self, temperature: float, confidence: float = 0.95):
+        """Return differences of free energy between classes from the fractions of time in a movie at equilibrium.
+
+        Parameters
+        ----------
+        temperature, confidence
+            See `particlespy_ml.dynamics.energies.free_energy_differences`.
+
+        Returns
+        -------
+        pandas.DataFrame
+        """
+        from particlespy_ml.dynamics.energies import free_energy_differences
+
+        return free_energy_differences(self, temperature, confidence)
 
     def track_particles(self, max_displacement: float | None = None, memory: int = 3, size_weight: float = 0.5):
         """Follow particles from frame to frame.
