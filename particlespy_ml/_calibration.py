@@ -120,7 +120,7 @@ def pixel_grid(signal) -> PixelGrid:
             reason = "has no unit" if units in ("<undefined>", "None", "") else f"has the unit {units!r}"
             raise ValueError(
                 f"The image is not calibrated as a length: its axis {axis.name!s} {reason}; expected one of "
-                f"{', '.join(dict.fromkeys(NANOMETRES))}. Set the pixel size, for example "
+                "pm, Å, nm, µm, mm or m. Set the pixel size, for example "
                 's.axes_manager.signal_axes.set(scale=0.02, units="nm").'
             )
         if not np.isfinite(axis.scale) or axis.scale == 0:

@@ -36,6 +36,8 @@ def prepare(signal, method, labels, exclude_border: bool, options: dict, needs_g
 
 def given_labels(signal, labels) -> np.ndarray | da.Array:
     """Return a user's labels or mask in the shape of the frames of a signal; one frame's labels serve all frames."""
+    if isinstance(labels, str) or hasattr(labels, "segment") or callable(labels):
+        raise TypeError(f"Expected labels or a mask, not {type(labels).__name__}; a way to segment goes in method=.")
     data = labels.data if hasattr(labels, "axes_manager") else labels
     data = data if isinstance(data, da.Array) else np.asarray(data)
     frames = frames_array(signal)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from particlespy_ml import __version__
+from particlespy_ml.segmentation.particlespy import THRESHOLDS
 
 _EAGER_FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")  # which HyperSpy cannot load lazily
 
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="particlespy-ml", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="particlespy-ml", description="Classify particles, and train models that do.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands")
 
@@ -38,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument("--model", help="bundled model, or folder of a model; by default that of the signal type")
     classify.add_argument("--pixel-size", type=_positive, metavar="NM", help="pixel size in nm, over the file's own")
     classify.add_argument("--min-probability", type=float, help="leave less probable classes undefined")
-    classify.add_argument("--method", default="auto", help="segmentation: auto (default) or a ParticleSpy threshold")
+    classify.add_argument(
+        "--method", default="auto", choices=("auto", *THRESHOLDS), help="segmentation: auto (default) or a threshold"
+    )
     classify.add_argument("--exclude-border", action="store_true", help="leave out particles that the border cuts")
     classify.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables and pictures")
     classify.set_defaults(run=_classify)
@@ -72,9 +75,12 @@ def _classify(options) -> int:
     import pandas as pd
     from tqdm.auto import tqdm
 
-    from particlespy_ml.classification.models import default_model, load_model
+    from particlespy_ml.classification.models import DEFAULT_MODELS, load_model
 
-    model = load_model(options.model or default_model(options.signal_type))
+    name = options.model or DEFAULT_MODELS.get(options.signal_type)
+    model = load_model(name) if name else None
+    if model is None:
+        print(f"There is no model for {options.signal_type} images: particles are measured, not classified.")
     options.out.mkdir(parents=True, exist_ok=True)
     frames, failures = [], []
     # "particles.csv" is the table of all files, and results must not replace the files they come from
@@ -132,14 +138,16 @@ def _free_name(name: str, taken: set[str]) -> str:
 def _classify_one(path: Path, name: str, image, model, options):
     import matplotlib.pyplot as plt
 
-    table = image.classify_particles(
-        model,
-        method=options.method,
-        min_probability=options.min_probability,
-        exclude_border=options.exclude_border,
-        lazy_output=False,
-        show_progressbar=image.axes_manager.navigation_size > 1,
-    )
+    settings = {
+        "method": options.method,
+        "exclude_border": options.exclude_border,
+        "lazy_output": False,
+        "show_progressbar": image.axes_manager.navigation_size > 1,
+    }
+    if model is None:
+        table = image.measure_particles(**settings)
+    else:
+        table = image.classify_particles(model, min_probability=options.min_probability, **settings)
     frame = table.to_dataframe()
     frame.insert(0, "file", str(path))
     table.save(options.out / f"{name}.hspy", overwrite=True)

@@ -178,8 +178,8 @@ def default_model(signal_type: str) -> str:
     """
     if signal_type not in DEFAULT_MODELS:
         raise ValueError(
-            f"There is no default model for the signal type {signal_type!r}; give model=, one of {list_models()} or a "
-            f"folder of your own, or set the signal type to one of {sorted(DEFAULT_MODELS)} with s.set_signal_type()."
+            f"There is no default model for the signal type {signal_type!r}, only for {sorted(DEFAULT_MODELS)}; give "
+            f"model=, one of {list_models()} or a folder of your own, or measure without classes: measure_particles()."
         )
     return DEFAULT_MODELS[signal_type]
 
@@ -295,7 +295,7 @@ def _build(card: dict, weights: dict[str, np.ndarray]):
     try:
         network = build_network(card["architecture"])
         network.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in weights.items()})
-        network = fuse(network)
+        network = fuse(network).to(memory_format=torch.channels_last)
         with torch.inference_mode():
             edge = min(card["windows"])
             outputs = network(torch.zeros(1, 1, edge, edge)).shape[1]

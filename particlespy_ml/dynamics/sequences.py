@@ -109,7 +109,7 @@ def sequences(table, timed: bool = True) -> Sequences:
     return Sequences(numbers, probabilities, predicted, table.classes, step, times)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Transitions:
     """Transitions between classes in a movie, as `transitions` finds them.
 
@@ -123,6 +123,9 @@ class Transitions:
 
     classes: tuple[str, ...]
     fit: markov.RateFit
+
+    def __repr__(self) -> str:
+        return f"Transitions, rates in 1/s\n{self.to_dataframe().to_string(index=False, float_format='{:.3g}'.format)}"
 
     @property
     def dwell_times(self) -> np.ndarray:

@@ -92,6 +92,8 @@ def from_particle_list(particles, image):
     ValueError
         If a particle has no mask, a mask of another shape, or a frame that the image has not.
     """
+    if not hasattr(particles, "list"):
+        raise TypeError(f"Expected a ParticleSpy particle_list, not {type(particles).__name__}.")
     grid = pixel_grid(image)
     axes = navigation_axes(image)
     shape = tuple(axis["size"] for axis in axes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from particlespy_ml._calibration import PixelGrid
 from particlespy_ml.particles.measure import measure_frame
+from particlespy_ml.segmentation.segment import is_constant
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,20 @@ class FramePipeline:
         labels, tables = [], []
         for i, frame in enumerate(frames):
             try:
+                if is_constant(frame):
+                    warnings.warn(f"Frame {_name(indices[i])} is constant: it has no particles.", stacklevel=2)
                 found = self.segment(frame, None if given is None else given[i])
                 labels.append(found)
                 if "table" in self.outputs:
                     tables.append(measure_frame(frame, found, self.grid))
             except ValueError as error:
-                where = ", ".join(str(n) for n in reversed(indices[i]))  # as inav counts
-                raise ValueError(f"Frame {where}: {error}") from error
+                raise ValueError(f"Frame {_name(indices[i])}: {error}") from error
         if self.classify is not None:
             tables = self.classify(frames, labels, tables)
         results = {"labels": labels, "table": tables}
         return list(zip(*(results[name] for name in self.outputs), strict=True))
+
+
+def _name(index: tuple[int, ...]) -> str:
+    """Return the index of a frame as inav counts."""
+    return ", ".join(str(number) for number in reversed(index))

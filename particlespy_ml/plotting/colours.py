@@ -44,7 +44,8 @@ def row_labels(table, rows: np.ndarray, label: str | None) -> list[str]:
     rows
         Rows of one frame.
     label
-        A column; None for nothing; "auto" for the class with its probability or else the number of the particle.
+        A column; None for nothing; "auto" for the class with its probability (undefined particles are told by their
+        colour), or else the number of the track or of the particle.
     """
     if label is None:
         return [""] * len(rows)
@@ -54,7 +55,7 @@ def row_labels(table, rows: np.ndarray, label: str | None) -> list[str]:
         else:
             names = table.class_names(rows["class_index"])
             return [
-                name if name == UNDEFINED or not np.isfinite(probability) else f"{name} {100 * probability:.0f} %"
+                "" if name == UNDEFINED or not np.isfinite(probability) else f"{name} {100 * probability:.0f} %"
                 for name, probability in zip(names, rows["probability"], strict=True)
             ]
     if label not in table.columns or label == "outline":

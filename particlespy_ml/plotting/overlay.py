@@ -20,7 +20,8 @@ def plot_overlay(image, table, index=None, label: str | None = "auto", ax=None):
     table
         Its particle table, computed.
     index
-        Frame: an integer, or a tuple in the order of the navigation axes. By default the current one.
+        Frame: its number as in the column ``frame`` of `ParticleTable.to_dataframe`, or a tuple of indices in the order
+        of ``image.axes_manager.navigation_axes``, as for ``image.inav``. By default the current one.
     label
         See `particlespy_ml.plotting.colours.row_labels`.
     ax
@@ -35,13 +36,17 @@ def plot_overlay(image, table, index=None, label: str | None = "auto", ax=None):
         raise ValueError(f"The table was measured on frames of {grid.shape} pixels, not {pixel_grid(image).shape}.")
     if index is None:
         index = image.axes_manager.indices
-    index = (index,) if isinstance(index, (int, np.integer)) else tuple(index)
-    where = index[::-1] or (0,)
+    if isinstance(index, (int, np.integer)) and -table.data.size <= index < table.data.size:
+        where = tuple(int(i) for i in np.unravel_index(index % table.data.size, table.data.shape))
+    else:
+        where = tuple(np.atleast_1d(index)[::-1].astype(int)) or (0,)
     frames = frames_array(image)
-    if table.data.shape != frames.shape[:-2] or len(where) != table.data.ndim:
+    inside = len(where) == table.data.ndim and all(-n <= i < n for i, n in zip(where, table.data.shape, strict=True))
+    if table.data.shape != frames.shape[:-2] or not inside:
         raise ValueError(
             f"The frame {index} of an image with the navigation shape {image.axes_manager.navigation_shape} was asked "
-            f"for, but the table has {table.axes_manager.navigation_shape}."
+            f"for, but the table has {table.axes_manager.navigation_shape}; expected one index for each navigation "
+            "axis, as for inav, or the number of the frame."
         )
     frame = np.asarray(frames[where], dtype=float)
     texts = row_labels(table, table.data[where], label)
@@ -63,15 +68,14 @@ def _draw_frame(ax, frame: np.ndarray, grid: PixelGrid) -> None:
     ax.set_axis_off()
     length = np.copysign(_round_length(abs(right - left) / 5), right - left)
     x, y = left + 0.04 * (right - left), bottom - 0.04 * (bottom - top)
-    ax.plot([x, x + length], [y, y], color="white", linewidth=3, solid_capstyle="butt")
-    ax.text(
-        x + length / 2,
-        y - 0.015 * (bottom - top),
-        f"{abs(length):g} {grid.units}",
-        color="white",
-        ha="center",
-        va="bottom",
-    )
+    from matplotlib.patheffects import withStroke
+
+    edge = [withStroke(linewidth=3, foreground="black")]
+    bar = [withStroke(linewidth=5, foreground="black")]
+    ax.plot([x, x + length], [y, y], color="white", linewidth=3, solid_capstyle="butt", path_effects=bar)
+    text = f"{abs(length):g} {grid.units}"
+    position = (x + length / 2, y - 0.02 * (bottom - top))
+    ax.text(*position, text, color="white", ha="center", va="bottom", path_effects=edge)
 
 
 def _draw_particles(ax, table, rows: np.ndarray, texts: list[str]) -> None:
@@ -85,17 +89,12 @@ def _draw_particles(ax, table, rows: np.ndarray, texts: list[str]) -> None:
             PolyCollection(rows["outline"].astype(float), facecolors="none", edgecolors=colours, linewidths=1.3)
         )
     outline = [withStroke(linewidth=2, foreground="black")]
-    for anchor, colour, text in zip(label_anchors(table, rows), colours, texts, strict=True):
-        ax.text(
-            *anchor,
-            text,
-            color=colour,
-            fontsize=7,
-            ha="center",
-            va="bottom",
-            path_effects=outline,
-            clip_on=True,
-        )
+    for (x, y), colour, text in zip(label_anchors(table, rows), colours, texts, strict=True):
+        across, down = ax.transAxes.inverted().transform(ax.transData.transform((x, y)))
+        # beside the edges of the frame a label grows inwards
+        side = "left" if across < 0.08 else "right" if across > 0.92 else "center"
+        style = {"ha": side, "va": "top" if down > 0.95 else "bottom", "path_effects": outline, "clip_on": True}
+        ax.text(x, y, text, color=colour, fontsize=7, **style)
     if table.classes and "class_index" in (rows.dtype.names or ()):
         present = set(table.class_names(rows["class_index"]))
         handles = [

@@ -8,6 +8,8 @@ from particlespy_ml.particles.dataframe import class_fractions, navigation_units
 from particlespy_ml.particles.table import UNDEFINED
 from particlespy_ml.plotting.colours import PALETTE, class_colours
 
+MOST_GROUPS = 12
+
 
 def plot_histogram(table, column: str, by: str | None = None, bins="auto", ax=None):
     """Draw a histogram of a column, stacked by the values of another one.
@@ -19,7 +21,7 @@ def plot_histogram(table, column: str, by: str | None = None, bins="auto", ax=No
     column
         A column of numbers.
     by
-        A column of few values, such as "class".
+        A column of few values, such as "class" or "track".
     bins
         As for `numpy.histogram_bin_edges`.
     ax
@@ -40,7 +42,7 @@ def plot_histogram(table, column: str, by: str | None = None, bins="auto", ax=No
         ax.hist(data, bins=edges, stacked=True, label=[name for name, _, _ in groups], color=[c for *_, c in groups])
     ax.set(xlabel=axis_label(table, column), ylabel="Particles")
     if by is not None and groups:
-        ax.legend(frameon=False)
+        _legend_beside(ax, axis_label(table, by))
     return ax
 
 
@@ -54,7 +56,7 @@ def plot_scatter(table, x: str, y: str, by: str | None = None, ax=None):
     x, y
         Columns of numbers.
     by
-        A column of few values, such as "class".
+        A column: one of few values, such as "class" or "track", gives a legend, one of many numbers a colour bar.
     ax
         Axes to draw in; by default a new figure's.
 
@@ -63,18 +65,26 @@ def plot_scatter(table, x: str, y: str, by: str | None = None, ax=None):
     matplotlib.axes.Axes
     """
     frame = _columns(table, x, y)
+    if by in frame and _is_continuous(table, frame, by):
+        ax = _axes(ax)
+        points = ax.scatter(frame[x], frame[y], s=14, c=frame[by], linewidths=0)
+        ax.figure.colorbar(points, ax=ax, label=axis_label(table, by))
+        ax.set(xlabel=axis_label(table, x), ylabel=axis_label(table, y))
+        return ax
     groups = _groups(table, frame, by)
     ax = _axes(ax)
     for name, mask, colour in groups:
         ax.scatter(frame.loc[mask, x], frame.loc[mask, y], s=14, alpha=0.8, color=colour, label=name, linewidths=0)
     ax.set(xlabel=axis_label(table, x), ylabel=axis_label(table, y))
     if by is not None and groups:
-        ax.legend(frameon=False)
+        _legend_beside(ax, axis_label(table, by))
     return ax
 
 
 def plot_class_fractions(table, ax=None):
     """Draw the fraction of each class over the frames of a series, or as bars for one image.
+
+    Frames without particles are left blank.
 
     Parameters
     ----------
@@ -87,6 +97,11 @@ def plot_class_fractions(table, ax=None):
     -------
     matplotlib.axes.Axes
     """
+    axes = table.axes_manager.navigation_axes
+    if len(axes) > 1:
+        raise ValueError(
+            f"Class fractions are drawn along one axis, but the table has {len(axes)}; choose a series with inav."
+        )
     fractions = class_fractions(table)
     ax = _axes(ax)
     colours = class_colours(table.classes)
@@ -97,16 +112,33 @@ def plot_class_fractions(table, ax=None):
         return ax
     position = fractions["frame"].to_numpy()
     label = "Frame"
-    axes = table.axes_manager.navigation_axes
-    if len(axes) == 1 and str(axes[0].name) != "<undefined>":
+    if str(axes[0].name) != "<undefined>":
         position = axes[0].axis
         units = str(axes[0].units)
         label = str(axes[0].name).capitalize() + (f" ({units})" if units not in ("<undefined>", "") else "")
-    ax.stackplot(position, fractions[names].fillna(0).T, labels=names, colors=[colours[name] for name in names])
+    width = float(np.median(np.abs(np.diff(position))))
+    bottom = np.zeros(len(fractions))
+    for name in names:
+        height = fractions[name].fillna(0).to_numpy()
+        if height.any():
+            ax.bar(position, height, width, bottom, color=colours[name], label=name, linewidth=0)
+        bottom += height
     ax.set(xlabel=label, ylabel="Fraction of particles", ylim=(0, 1))
     ax.margins(x=0)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=len(names), frameon=False, fontsize=8)
+    _legend_beside(ax)
     return ax
+
+
+def _is_continuous(table, frame, column: str) -> bool:
+    """Whether a column holds measured numbers, or more values than a legend can list."""
+    measured = frame[column].dtype.kind == "f" and column in table.columns
+    return measured or (frame[column].dtype.kind in "iuf" and frame[column].nunique() > MOST_GROUPS)
+
+
+def _legend_beside(ax, title: str | None = None) -> None:
+    """Put the legend right of the axes, where it covers no data."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(title=title, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8, title_fontsize=8)
 
 
 def axis_label(table, column: str) -> str:
@@ -139,10 +171,19 @@ def _groups(table, frame, by: str | None) -> list[tuple]:
         return [("all", np.ones(len(frame), bool), PALETTE[6])]
     if by not in frame:
         raise ValueError(f"There is no column {by!r}; expected one of {', '.join(frame.columns)}.")
+    if frame[by].nunique() > MOST_GROUPS:
+        raise ValueError(
+            f"The column {by!r} has {frame[by].nunique()} values; expected {MOST_GROUPS} at most. Select some "
+            "particles with table.select(), or take another column."
+        )
     known = class_colours(table.classes)
     values = [value for value in frame[by].unique() if value == value]
     values.sort(key=str if isinstance(values and values[0], str) else None)
     return [
-        (str(value), (frame[by] == value).to_numpy(), known.get(str(value), PALETTE[i % len(PALETTE)]))
+        (
+            f"{value:g}" if isinstance(value, float) else str(value),
+            (frame[by] == value).to_numpy(),
+            known.get(str(value), PALETTE[i % len(PALETTE)]),
+        )
         for i, value in enumerate(values)
     ]

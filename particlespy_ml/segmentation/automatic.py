@@ -127,7 +127,7 @@ def check_options(
         raise ValueError(f"polarity must be one of {POLARITIES}, not {polarity!r}.")
     lengths = {"smoothing": smoothing, "min_diameter": min_diameter, "background_diameter": background_diameter}
     for name, value in lengths.items():
-        if value is not None and not (np.isfinite(value) and value >= 0):
+        if value is not None and not (isinstance(value, (int, float, np.number)) and 0 <= value < np.inf):
             raise ValueError(f"{name} must be a length in nm, 0 or more, not {value!r}.")
     if background_diameter == 0:
         raise ValueError("background_diameter must be a length in nm, more than 0, not 0.")

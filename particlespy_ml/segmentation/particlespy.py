@@ -99,12 +99,22 @@ def segment_with_threshold(image: np.ndarray, options: dict) -> np.ndarray:
     if options["invert"]:
         data = invert(data)
     labels = segptcls.threshold(data, options)
-    if options["watershed"]:
-        labels = segptcls.p_watershed(labels, options["watershed_size"], options["watershed_erosion"])
-    if options["min_size"]:
+    cleaning = {key: options[key] for key in ("watershed", "watershed_size", "watershed_erosion", "min_size")}
+    return clean_labels(labels, **cleaning)
+
+
+def clean_labels(
+    labels: np.ndarray, watershed: bool = False, watershed_size: int = 0, watershed_erosion: int = 0, min_size: int = 0
+) -> np.ndarray:
+    """Split labels by ParticleSpy's watershed and drop those of fewer than *min_size* pixels, where asked."""
+    from particlespy import segptcls
+
+    if watershed and labels.any():
+        labels = segptcls.p_watershed(labels, watershed_size, watershed_erosion)
+    if min_size:
         # not by scikit-image's remove_small_objects: called as ParticleSpy does, 0.26 drops particles of just min_size
         sizes = np.bincount(labels.ravel())
-        labels = np.where(sizes[labels] < options["min_size"], 0, labels)
+        labels = np.where(sizes[labels] < min_size, 0, labels)
     return labels.astype(np.int32)
 
 

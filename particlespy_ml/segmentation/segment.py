@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from particlespy_ml._calibration import PixelGrid
 from particlespy_ml.segmentation.particlespy import (
     THRESHOLDS,
     TrainedSegmentation,
+    clean_labels,
     segment_with_threshold,
     threshold_options,
 )
@@ -24,6 +24,9 @@ AUTOMATIC_OPTIONS = {
     "split": True,
     "split_depth": 0.15,
 }
+
+
+CLEANING_OPTIONS = {"watershed": False, "watershed_size": 0, "watershed_erosion": 0, "min_size": 0}
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class Segmenter:
     def parameters(self) -> dict:
         """What is recorded in metadata."""
         options = {key: "" if value is None else value for key, value in self.options.items()}
-        return {"method": self.method, "exclude_border": self.exclude_border, **options}
+        trained = {} if self.trained is None else self.trained.parameters
+        return {**trained, "method": self.method, "exclude_border": self.exclude_border, **options}
 
     def __call__(self, image: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
         """Return the labels of a frame, 1 to n unless they are the user's own, int32."""
@@ -67,8 +71,7 @@ class Segmenter:
             if labels.size and labels.min() < 0:
                 raise ValueError(f"Labels are 0 for background and above for particles, not {labels.min()}.")
             labels = _separate_mask(labels)
-        elif image.size == 0 or image.min() == image.max():
-            warnings.warn("A frame is constant: it has no particles.", UserWarning, stacklevel=2)
+        elif is_constant(image):
             labels = np.zeros(image.shape, np.int32)
         elif self.method == "auto":
             from particlespy_ml.segmentation.automatic import segment_automatic
@@ -77,7 +80,7 @@ class Segmenter:
         elif self.method == "threshold":
             labels = segment_with_threshold(image, self.options)
         else:
-            labels = self.trained(image)
+            labels = clean_labels(self.trained(image), **self.options)
         if self.exclude_border:
             labels = clear_border_particles(labels)
         return labels if self.method == "labels" else renumber(labels)
@@ -121,9 +124,10 @@ def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: boo
             raise ValueError(f"Unknown method {method!r}; expected 'auto' or one of {', '.join(THRESHOLDS)}.")
         return Segmenter("threshold", threshold_options(threshold=method, **options), None, exclude_border)
     if isinstance(method, TrainedSegmentation):
-        if options:
-            raise TypeError(f"A trained segmentation takes no options, but got {sorted(options)}.")
-        return Segmenter("trained", method.parameters, None, exclude_border, method)
+        unknown = sorted(set(options) - set(CLEANING_OPTIONS))
+        if unknown:
+            raise TypeError(f"Unknown options {unknown}; a trained segmentation takes {', '.join(CLEANING_OPTIONS)}.")
+        return Segmenter("trained", {**CLEANING_OPTIONS, **options}, None, exclude_border, method)
     if hasattr(method, "generate") or hasattr(method, "segment"):
         return Segmenter("threshold", threshold_options(method, **options), None, exclude_border)
     raise TypeError(
@@ -138,6 +142,11 @@ def given_segmenter(dtype: np.dtype, exclude_border: bool) -> Segmenter:
     if dtype.kind not in "biu":
         raise TypeError(f"Expected labels of integers or a mask of booleans, not {dtype}.")
     return Segmenter("mask" if dtype.kind == "b" else "labels", {}, None, exclude_border)
+
+
+def is_constant(image: np.ndarray) -> bool:
+    """Whether a frame shows nothing, as a blanked one of a movie."""
+    return image.size == 0 or image.min() == image.max()
 
 
 def check_frame(image: np.ndarray) -> None:

@@ -37,7 +37,8 @@ def segment_particles(
         For "auto": ``polarity`` ("auto", "bright" or "dark"; HAADF images are bright), ``smoothing``,
         ``min_diameter`` and ``background_diameter`` in nm, ``split`` and ``split_depth``. For ParticleSpy:
         ``watershed``, ``watershed_size``, ``watershed_erosion``, ``invert``, ``min_size``, ``rb_kernel``, ``gaussian``
-        and ``local_size``, in pixels.
+        and ``local_size``, in pixels. For a trained segmentation: ``watershed``, ``watershed_size``,
+        ``watershed_erosion`` and ``min_size``.
 
     Returns
     -------

@@ -65,6 +65,11 @@ class ParticleImage(SafeSaveMixin, Signal2D):
                 "Expected the one frame that was painted; choose it from the series, for example s.inav[0]."
             )
         painted = np.asarray(getattr(painted, "data", painted))
+        if painted.dtype.fields is not None or painted.squeeze().ndim != 2:
+            raise ValueError(
+                f"Expected painted pixels as integers of the image's shape {self.data.shape[-2:]}, 0 where nothing was "
+                f"painted, not {painted.dtype} of {painted.shape}; turn colours into numbers first."
+            )
         image = np.asarray(self.data)
         return train_segmentation(
             image.reshape(image.shape[-2:]),

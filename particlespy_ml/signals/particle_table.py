@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 from hyperspy.signals import BaseSignal, LazySignal
 
@@ -310,20 +312,27 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
         return self._computed()
 
     def _computed(self) -> ParticleTable:
-        """This table, or a computed copy of a lazy one."""
+        """This table, or a computed copy of a lazy one, which keeps the result so that it is computed once."""
         if not self._lazy:
             return self
+        import dask.array as da
+
         table = self.deepcopy()
         table.compute()
+        self.data = da.from_array(table.data, chunks=-1, name=False)
         return table
 
     def _frames(self) -> list[np.ndarray]:
         """Rows of each frame in the order of the series."""
         return list(self._computed().data.ravel())
 
+    def __repr__(self) -> str:
+        text = super().__repr__()
+        return text if self._lazy else f"{text[:-1]}, {self.n_particles} particles>"
+
     def _repr_html_(self) -> str:
         """Show a table, not a line, in notebooks; a lazy one shows its chunks, as HyperSpy does."""
-        return f"<pre>{self!r}: {self.n_particles} particles</pre>{self.to_dataframe()._repr_html_()}"
+        return f"<pre>{html.escape(repr(self))}</pre>{self.to_dataframe()._repr_html_()}"
 
 
 class LazyParticleTable(LazySignal, ParticleTable):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT_VERSION = 1
-_PACKAGES = ("torch", "numpy", "scipy", "ase", "abtem", "particlespy-ml")
+_PACKAGES = ("torch", "numpy", "scipy", "ase", "particlespy-ml")
 
 
 def write_model(folder: str | Path, network: torch.nn.Module, card: dict) -> Path:

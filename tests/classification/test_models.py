@@ -261,7 +261,7 @@ def test_a_name_may_not_leave_the_bundled_folder(tmp_path, monkeypatch):
 def test_default_model():
     assert default_model("HAADF") == "isomer-haadf"
     for signal_type in ("HRTEM", "particle_image", ""):
-        with pytest.raises(ValueError, match=r"no default model.*model=.*set_signal_type"):
+        with pytest.raises(ValueError, match=r"no default model.*model=.*measure_particles"):
             default_model(signal_type)
 
 

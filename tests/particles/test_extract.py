@@ -102,7 +102,7 @@ def test_default_box_holds_every_particle_with_a_margin(two_disks):
 
 
 def test_default_box_is_never_larger_than_the_image(make_image):
-    image = make_image(np.ones((20, 40)))
+    image = make_image(np.arange(800.0).reshape(20, 40))
     labels = np.zeros((20, 40), int)
     labels[1:19, 2:38] = 1
     assert image.extract_particles(image.measure_particles(labels)).data.shape == (1, 20, 20)

@@ -221,7 +221,7 @@ def test_overlay_errors(series, two_disks):
         table.plot_overlay(series, (0, 1))
     with pytest.raises(ValueError, match="no column 'colour' to write; expected one of label, x"):
         table.plot_overlay(series, 0, label="colour")
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match="one index for each navigation axis"):
         table.plot_overlay(series, 3)
 
 
@@ -234,7 +234,7 @@ def test_colours_of_classes_tracks_and_plain(series, add_classes):
     assert row_labels(tracked, tracked.data[0], "auto") == ["0", "1"]
     classified = add_classes(table)
     assert row_colours(classified, classified.data[2]) == [UNDEFINED_COLOUR]
-    assert row_labels(classified, classified.data[2], "auto") == ["undefined"]
+    assert row_labels(classified, classified.data[2], "auto") == [""]
     assert row_labels(classified, classified.data[0], "class") == ["icosahedron", "amorphous"]
     assert row_labels(classified, classified.data[0], None) == ["", ""]
     assert class_colours(tuple("abcdefghi"))["h"] == PALETTE[0]  # from the beginning again
@@ -266,16 +266,21 @@ def test_histogram_leaves_out_what_is_no_number(two_disks):
     assert ax.get_xlabel() == "Circularity"
 
 
-def test_scatter(uneven, add_classes):
+def test_scatter(uneven, add_classes, monkeypatch):
     table = add_classes(measured(uneven))
     ax = table.plot_scatter("area", "intensity", by="class")
     points = np.concatenate([c.get_offsets() for c in ax.collections])
     expected = np.column_stack([table["area"], table["intensity"]])
     np.testing.assert_allclose(points[np.lexsort(points.T)], expected[np.lexsort(expected.T)])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Area (nm²)", "Intensity")
+    many = table.plot_scatter("x", "y", by="area")
+    assert len(many.figure.axes) == 2  # a colour bar
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match="values; expected"):
+        patch.setattr("particlespy_ml.plotting.table.MOST_GROUPS", 2)
+        table.plot_histogram("area", by="x")
     ax = table.plot_scatter("time", "area", by="temperature")
     assert ax.get_xlabel() == "Time (s)"
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["1.0", "1.5", "2.0"]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["1", "1.5", "2"]
 
 
 def test_figures_without_particles(series, add_classes):
@@ -308,14 +313,14 @@ def test_class_fractions_over_a_series(series, add_classes):
     ax = table.plot_class_fractions()
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Time (s)", "Fraction of particles")
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["icosahedron", "amorphous", "undefined"]
-    assert ax.get_xlim() == (1, 2)
-    top = ax.collections[-1].get_paths()[0].vertices
-    assert top[:, 1].max() == pytest.approx(1)
+    tops = [max(p.get_y() + p.get_height() for p in ax.patches if p.get_x() == x) for x in (0.75, 1.25, 1.75)]
+    assert tops == pytest.approx([1, 0, 1])  # the frame without particles is blank
 
 
 def test_class_fractions_of_one_image_and_of_a_grid(series, grid, add_classes):
     ax = add_classes(measured(series.inav[0])).plot_class_fractions()
     assert [p.get_height() for p in ax.patches] == [0.5, 0.5, 0]
-    assert add_classes(measured(grid)).plot_class_fractions().get_xlabel() == "Frame"
+    with pytest.raises(ValueError, match="along one axis"):
+        add_classes(measured(grid)).plot_class_fractions()
     with pytest.raises(ValueError, match="not classified"):
         measured(series).plot_class_fractions()

@@ -254,9 +254,15 @@ def test_painted_in_another_shape(two_disks, series, painted):
         train_segmentation(series.data, np.ones(series.data.shape, int))
 
 
-def test_a_trained_segmentation_takes_no_options(two_disks, painted):
-    with pytest.raises(TypeError, match=r"no options, but got \['min_size'\]"):
-        two_disks.segment_particles(two_disks.train_segmentation(painted), min_size=3)
+def test_a_trained_segmentation_takes_cleaning_options(two_disks, painted):
+    trained = two_disks.train_segmentation(painted)
+    sizes = np.sort(two_disks.measure_particles(method=trained)["area"])
+    smallest = sizes[-1] / 0.04**2 * 0.9
+    kept = two_disks.measure_particles(method=trained, min_size=smallest)
+    np.testing.assert_allclose(kept["area"], sizes[-1:])
+    assert kept.metadata.particlespy_ml.segmentation.classifier.startswith("RandomForestClassifier")
+    with pytest.raises(TypeError, match=r"Unknown options \['gaussian'\]"):
+        two_disks.segment_particles(trained, gaussian=3)
 
 
 def test_labels_of_ones_own_are_kept(series):
