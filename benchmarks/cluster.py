@@ -30,7 +30,7 @@ def run(workers: int) -> tuple[float, np.ndarray]:
     from dask.distributed import Client, LocalCluster
 
     with (
-        LocalCluster(workers, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         client.wait_for_workers(workers)

@@ -140,20 +140,26 @@ class Transitions:
         return np.divide(departures, total, out=np.zeros_like(departures), where=total > 0)
 
     def to_dataframe(self):
-        """Return one row for each pair of classes: expected count, rate in 1/s with its interval, branching ratio."""
+        """Return one row for each pair of classes: expected count, rate in 1/s with its interval, branching ratio.
+
+        Rates from a class in which hardly a frame was spent are NaN.
+        """
         import pandas as pd
 
         branching = self.branching_ratios()
+        known = self.fit.occupation >= self.fit.frame_time
+        rates = np.where(known[:, None], self.fit.rates, np.nan)
+        high = np.where(known[:, None], self.fit.high, np.nan)
         return pd.DataFrame(
             [
                 {
                     "from": self.classes[i],
                     "to": self.classes[j],
                     "count": self.fit.counts[i, j],
-                    "rate": self.fit.rates[i, j],
+                    "rate": rates[i, j],
                     "rate_low": self.fit.low[i, j],
-                    "rate_high": self.fit.high[i, j],
-                    "branching_ratio": branching[i, j],
+                    "rate_high": high[i, j],
+                    "branching_ratio": branching[i, j] if known[i] else np.nan,
                 }
                 for i, j in zip(*np.nonzero(~np.eye(len(self.classes), dtype=bool)), strict=True)
             ]
