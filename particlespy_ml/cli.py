@@ -195,7 +195,15 @@ def _train(options) -> int:
 def _evaluate(options) -> int:
     from particlespy_ml.training.evaluate import evaluate
 
-    evaluate(options.model, options.cache, options.out)
+    results = evaluate(options.model, options.cache, options.out)
+    print("dose (e/Å²)  accuracy, 95 % interval (well-run microscope)  accuracy, 95 % interval (every fault)")
+    for dose, row in results["nominal"].items():
+        texts = [
+            f"{part['accuracy']:.3f}, {part['interval'][0]:.3f} to {part['interval'][1]:.3f}"
+            for part in (row, results["harsh"][dose])
+        ]
+        print(f"{dose:>11}  {texts[0]:<46}  {texts[1]}")
+    print(f"{row['structures']} structures, {row['n']} images a dose; figures and all numbers in {options.out}")
     return 0
 
 
