@@ -107,6 +107,7 @@ def simulate_haadf(
     images, angles = np.mean([part for part, _ in parts], axis=0), parts[0][1]
     parameters = {
         **asdict(microscope),
+        "abtem": abtem.__version__,
         "scan_step": scan_step,
         "sampling": sampling,
         "slice_thickness": slice_thickness,
