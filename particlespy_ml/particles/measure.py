@@ -190,15 +190,17 @@ def _turns_down(a: tuple, b: tuple, c: tuple) -> bool:
 
 def _perimeter(mask: np.ndarray, scale: tuple[float, float]) -> float:
     """Perimeter of a mask; pixels that are not square are first resampled to square ones of the finer size."""
-    fine, coarse = min(scale), max(scale)
-    if np.isclose(fine, coarse, rtol=1e-3, atol=0):
+    fine = min(scale)
+    # rounded, so that the same shape in another unit is resampled to the same pixels
+    ratios = np.round([s / fine for s in scale], 6)
+    if ratios.max() < 1.001:
         return perimeter(mask, neighborhood=4) * fine
     padded = np.pad(mask, 3).astype(np.float32)
     # without smoothing the steps of the coarser pixels would stay, and make outlines up to 12 % longer
-    smooth = ndi.gaussian_filter(padded, [0.7 * coarse / s for s in scale])
+    smooth = ndi.gaussian_filter(padded, 0.7 * ratios.max() / ratios)
     if smooth.max() <= 0.5:
         smooth = padded  # too thin to be smoothed
-    square = ndi.zoom(smooth, [s / fine for s in scale], order=1, grid_mode=True, mode="nearest") > 0.5
+    square = ndi.zoom(smooth, ratios, order=1, grid_mode=True, mode="nearest") > 0.5
     return perimeter(square, neighborhood=4) * fine
 
 
