@@ -5,10 +5,12 @@ Functions take and return batches of torch tensors, shape (n, rows, columns); le
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from particlespy_ml.simulation.settings import from_table
 
 if TYPE_CHECKING:
     import torch
@@ -82,11 +84,7 @@ class DetectorRecipe:
     @classmethod
     def from_dict(cls, values: dict) -> DetectorRecipe:
         """Make a recipe from a mapping such as the ``[detector]`` table of a recipe file."""
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ValueError(f"Unknown detector settings {unknown}; expected some of {sorted(known)}.")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        return from_table(cls, values, "detector")
 
     def nominal(self, dose: float, pixel_size: float = 0.4, source_fwhm: float = 0.8) -> DetectorRecipe:
         """Return a well-run microscope: fixed dose, pixel and source; clean thin support, no neighbour, no fault."""

@@ -7,10 +7,12 @@ import logging
 import os
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+
+from particlespy_ml.simulation.settings import from_table
 
 _logger = logging.getLogger(__name__)
 
@@ -57,11 +59,7 @@ class IsomerLibraryRecipe:
     @classmethod
     def from_dict(cls, values: dict) -> IsomerLibraryRecipe:
         """Make a recipe from a mapping such as the ``[simulation]`` table of a recipe file."""
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ValueError(f"Unknown simulation settings {unknown}; expected some of {sorted(known)}.")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        return from_table(cls, values, "simulation")
 
     def is_held_out(self, index: int) -> bool:
         """Whether simulation *index* is kept from training."""
