@@ -61,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--cache", type=Path, required=True, metavar="DIR", help="folder of the simulations")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model")
     train.add_argument("--seed", type=int, help="seed, over the recipe's own")
+    train.add_argument("--workers", type=int, default=1, help="processes that make batches (default: 1)")
+    train.add_argument("--pretrain-only", action="store_true", help="only the stages that need no PRISM images")
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="evaluate a model on the simulations held out; writes its figures")
@@ -188,7 +190,14 @@ def _simulate(options) -> int:
 def _train(options) -> int:
     from particlespy_ml.training.loop import train
 
-    train(options.recipe, options.cache, options.out, seed=options.seed)
+    train(
+        options.recipe,
+        options.cache,
+        options.out,
+        seed=options.seed,
+        workers=options.workers,
+        pretrain_only=options.pretrain_only,
+    )
     return 0
 
 

@@ -261,7 +261,7 @@ def test_a_damaged_model(two_disks, make_model):
 def test_a_card_that_does_not_fit(two_disks, make_model):
     with pytest.raises(ValueError) as error:
         two_disks.classify_particles(make_model(classes=["one", "two"]))
-    says(error, "names 2 classes", "4 outputs")
+    says(error, "needs 2 outputs", "the network has 4")
 
 
 @verbs

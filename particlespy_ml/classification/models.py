@@ -83,6 +83,11 @@ class Model:
         return np.array(self.card.get("confusion_matrix", {}).get("values", []), dtype=float)
 
     @property
+    def rejects(self) -> bool:
+        """Whether the network has one more output, for what is none of the classes."""
+        return bool(self.card.get("rejects", False))
+
+    @property
     def sha256(self) -> str:
         """Hash of the weights' file."""
         return self.card["sha256"]
@@ -100,7 +105,8 @@ class Model:
         Returns
         -------
         numpy.ndarray
-            Probabilities, shape (n, classes), float32; each row sums to one.
+            Probabilities, shape (n, classes), float32. Each row sums to one or, if the model `rejects`, to the
+            probability that the window shows one of the classes at all.
         """
         import torch
 
@@ -112,7 +118,7 @@ class Model:
             for start in range(0, len(windows), batch_size):
                 batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + batch_size]))[:, None]
                 logits = network(batch) / float(self.card["temperature"])
-                parts.append(torch.softmax(logits, dim=1).numpy())
+                parts.append(torch.softmax(logits, dim=1)[:, : len(self.classes)].numpy())
         return np.concatenate(parts)
 
     def _network(self):
@@ -241,8 +247,9 @@ def _read_card(path: Path) -> dict:
             f"{FORMAT_VERSION}."
         )
     for key, (expected, is_valid) in _VALID.items():
-        if not is_valid(card[key]):
-            raise ValueError(f"The card {path} has {key} = {card[key]!r}; expected {expected}.")
+        value = card.get(key, False)
+        if not is_valid(value):
+            raise ValueError(f"The card {path} has {key} = {value!r}; expected {expected}.")
     return card
 
 
@@ -282,6 +289,7 @@ _VALID = {
     "pixel_size_range_angstrom": ("[low, high]", _is_range),
     "diameter_range_nm": ("[low, high]", _is_range),
     "temperature": ("a positive number", lambda value: _is_number(value) and value > 0),
+    "rejects": ("true or false", lambda value: isinstance(value, bool)),
     "min_probability": ("a number between 0 and 1", lambda value: _is_number(value) and 0 <= value <= 1),
 }
 
@@ -301,10 +309,11 @@ def _build(card: dict, weights: dict[str, np.ndarray]):
             outputs = network(torch.zeros(1, 1, edge, edge)).shape[1]
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"The card of the model {card['name']!r} does not fit its weights: {error}") from error
-    if outputs != len(card["classes"]):
+    wanted = len(card["classes"]) + bool(card.get("rejects", False))
+    if outputs != wanted:
         raise ValueError(
-            f"The card of the model {card['name']!r} names {len(card['classes'])} classes, but the network has "
-            f"{outputs} outputs."
+            f"The card of the model {card['name']!r} needs {wanted} outputs (one for each class, and one more for what "
+            f"is none of them if it rejects), but the network has {outputs}."
         )
     return network
 

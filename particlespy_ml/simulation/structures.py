@@ -9,6 +9,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from particlespy_ml.simulation.neighbours import identify_isomer
+
 if TYPE_CHECKING:
     from ase import Atoms
 
@@ -115,6 +117,36 @@ def amorphous(n_atoms: int, symbol: str = "Au", rng: np.random.Generator | None 
     return Atoms([symbol] * n_atoms, positions=positions - positions.mean(0))
 
 
+def molten(
+    n_atoms: int, symbol: str = "Au", rng: np.random.Generator | None = None, temperature: float = 1400
+) -> Atoms:
+    """Return a snapshot of a liquid particle: a loose packing after Langevin dynamics with the EMT potential.
+
+    Parameters
+    ----------
+    n_atoms
+        Number of atoms.
+    symbol
+        An fcc element. The dynamics are those of gold, scaled to the element's lattice constant.
+    rng
+        Random generator.
+    temperature
+        Temperature in K; gold melts at 1337 K, and small particles lower.
+    """
+    from ase import Atoms, units
+    from ase.calculators.emt import EMT
+    from ase.md.langevin import Langevin
+
+    rng = rng if rng is not None else np.random.default_rng()
+    atoms = amorphous(n_atoms, "Au", rng, max_steps=30)
+    atoms.calc = EMT()
+    momentum = np.sqrt(atoms.get_masses() * units.kB * temperature)[:, None]
+    atoms.set_momenta(momentum * rng.normal(size=(n_atoms, 3)))
+    Langevin(atoms, 4 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, fixcm=False, rng=rng).run(60)
+    positions = atoms.positions * (lattice_constant(symbol) / lattice_constant("Au"))
+    return Atoms([symbol] * n_atoms, positions=positions - positions.mean(0))
+
+
 def _random_packing(n: int, radius: float, min_distance: float, rng: np.random.Generator) -> np.ndarray:
     """Points in a sphere, pushed apart until neighbours keep their distance (a soft-sphere packing)."""
     directions = rng.normal(size=(n, 3))
@@ -140,8 +172,8 @@ def coordination_numbers(positions: np.ndarray, cutoff: float) -> np.ndarray:
     return np.asarray(tree.query_ball_point(positions, cutoff, return_length=True)) - 1
 
 
-def _neighbour_cutoff(symbol: str) -> float:
-    """Half-way between the first and the second neighbour shell of fcc."""
+def neighbour_cutoff(symbol: str) -> float:
+    """Return the distance in Å half-way between the first and the second neighbour shell of an fcc element."""
     return lattice_constant(symbol) * (1 / np.sqrt(2) + 1) / 2
 
 
@@ -150,7 +182,7 @@ def remove_surface_atoms(atoms: Atoms, fraction: float, rng: np.random.Generator
 
     An atom of coordination c is removed with a weight exp(-c), so corners and edges go before faces.
     """
-    coordination = coordination_numbers(atoms.positions, _neighbour_cutoff(atoms[0].symbol))
+    coordination = coordination_numbers(atoms.positions, neighbour_cutoff(atoms[0].symbol))
     surface = np.flatnonzero(coordination < 10)
     count = int(round(fraction * len(surface)))
     weights = np.exp(-coordination[surface].astype(float))
@@ -183,7 +215,7 @@ def add_surface_atoms(atoms: Atoms, count: int, rng: np.random.Generator) -> Ato
     positions = atoms.positions.copy()
     for _ in range(count):
         tree = cKDTree(positions)
-        surface = np.flatnonzero(coordination_numbers(positions, _neighbour_cutoff(symbol)) < 10)
+        surface = np.flatnonzero(coordination_numbers(positions, neighbour_cutoff(symbol)) < 10)
         trials = _three_atom_sites(positions[rng.choice(surface, size=min(24, len(surface)), replace=False)], tree, d)
         if not len(trials):
             break
@@ -220,6 +252,38 @@ def random_rotation(atoms: Atoms, rng: np.random.Generator) -> Atoms:
     return rotate(atoms, Rotation.random(rng=rng))
 
 
+_GOLDEN = (1 + np.sqrt(5)) / 2
+# directions in the frame in which ASE builds the particles; others follow by symmetry
+SYMMETRY_AXES = {
+    "icosahedron": ((0.0, 1.0, _GOLDEN), (1.0, 1.0, 1.0), (0.0, 0.0, 1.0)),
+    "decahedron": ((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
+    "cuboctahedron": ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
+}
+
+
+def near_axis_rotation(kind: str, rng: np.random.Generator, spread: float = 6.0) -> Rotation:
+    """Draw a rotation that brings a symmetry axis of an isomer close to the beam.
+
+    Parameters
+    ----------
+    kind
+        An isomer. The axes are the five-, three- and two-fold ones of icosahedra, the five-fold and both two-fold ones
+        of decahedra, <001>, <011> and <111> of fcc; amorphous particles have none and get any orientation.
+    rng
+        Random generator.
+    spread
+        Standard deviation of the tilt about each of two axes, in degrees.
+    """
+    axes = SYMMETRY_AXES.get(kind)
+    if axes is None:
+        return Rotation.random(rng=rng)
+    axis = np.array(axes[rng.integers(len(axes))])
+    to_beam, _ = Rotation.align_vectors([[0, 0, 1]], [axis / np.linalg.norm(axis)])
+    turn = Rotation.from_euler("z", rng.uniform(0, 360), degrees=True)
+    tilt = Rotation.from_rotvec(np.append(np.radians(rng.normal(scale=spread, size=2)), 0))
+    return tilt * turn * to_beam
+
+
 def rotate(atoms: Atoms, rotation: Rotation) -> Atoms:
     """Return the atoms rotated about their centre of mass, which becomes the origin."""
     turned = atoms.copy()
@@ -238,8 +302,10 @@ def draw_isomer(kind: str, n_atoms: int, rng: np.random.Generator, symbol: str =
     """Draw a particle as it may be met on a support: an isomer with an imperfect surface.
 
     Half of the particles have an unfinished outer shell, so that size says nothing about the isomer. Particles lose
-    up to 15 % of their surface atoms or gain up to 10 % in surface sites; every atom gets a static displacement of up
-    to 0.15 Å (rms along each axis); the lattice is stretched by up to 2 %.
+    up to 15 % of their surface atoms or gain up to 10 % in surface sites. The result is checked by common-neighbour
+    analysis and drawn again where it is another isomer (a small glassy particle may be an icosahedron). Then every atom
+    gets a static displacement, mostly up to 0.15 Å and in a quarter of the particles up to 0.28 Å (rms along each
+    axis), and the lattice is stretched by up to 2 %. A quarter of the amorphous particles are liquid.
 
     Parameters
     ----------
@@ -254,21 +320,35 @@ def draw_isomer(kind: str, n_atoms: int, rng: np.random.Generator, symbol: str =
     """
     if kind not in ISOMERS:
         raise ValueError(f"Unknown isomer {kind!r}; expected one of {ISOMERS}.")
-    if kind == "amorphous":
-        atoms = amorphous(n_atoms, symbol, rng, max_steps=int(rng.integers(25, 150)))
-    elif rng.random() < 0.5:
-        sizes = [n for n, _ in _families()[kind] if n >= n_atoms]
-        atoms = keep_nearest(closed_shell(kind, sizes[0], symbol), n_atoms, rng)
+    for _ in range(20):
+        atoms = _draw_surface(_draw_body(kind, n_atoms, rng, symbol), kind, rng)
+        if identify_isomer(atoms.positions, neighbour_cutoff(symbol)) == kind:
+            break
     else:
-        atoms = closed_shell(kind, n_atoms, symbol, rng)
+        raise RuntimeError(f"No {kind} of about {n_atoms} atoms passed the common-neighbour check in 20 draws.")
+    atoms.positions *= rng.uniform(0.98, 1.02)
+    return displace(atoms, rng.uniform(0, 0.15) if rng.random() < 0.75 else rng.uniform(0.15, 0.28), rng)
+
+
+def _draw_body(kind: str, n_atoms: int, rng: np.random.Generator, symbol: str) -> Atoms:
+    if kind == "amorphous":
+        if rng.random() < 0.25:
+            return molten(n_atoms, symbol, rng, temperature=rng.uniform(1000, 1600))
+        return amorphous(n_atoms, symbol, rng, max_steps=int(rng.integers(25, 150)))
+    if rng.random() < 0.5:
+        sizes = [n for n, _ in _families()[kind] if n >= n_atoms]
+        return keep_nearest(closed_shell(kind, sizes[0], symbol), n_atoms, rng)
+    return closed_shell(kind, n_atoms, symbol, rng)
+
+
+def _draw_surface(atoms: Atoms, kind: str, rng: np.random.Generator) -> Atoms:
     surface = rng.random()
     if surface < 0.55:
-        atoms = remove_surface_atoms(atoms, rng.uniform(0, 0.15), rng)
-    elif surface < 0.8 and kind != "amorphous":
-        n_surface = np.sum(coordination_numbers(atoms.positions, _neighbour_cutoff(symbol)) < 10)
-        atoms = add_surface_atoms(atoms, int(rng.integers(0, max(2, int(0.1 * n_surface)))), rng)
-    atoms.positions *= rng.uniform(0.98, 1.02)
-    return displace(atoms, rng.uniform(0, 0.15), rng)
+        return remove_surface_atoms(atoms, rng.uniform(0, 0.15), rng)
+    if surface < 0.8 and kind != "amorphous":
+        n_surface = np.sum(coordination_numbers(atoms.positions, neighbour_cutoff(atoms[0].symbol)) < 10)
+        return add_surface_atoms(atoms, int(rng.integers(0, max(2, int(0.1 * n_surface)))), rng)
+    return atoms
 
 
 def _bare(cluster: Atoms) -> Atoms:

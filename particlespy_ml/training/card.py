@@ -117,13 +117,15 @@ def make_card(recipe: dict, n_training: int, calibration: dict, results: dict) -
     from particlespy_ml.training.dataset import CANONICAL, MULTIPLE
 
     model, card = dict(recipe["model"]), dict(recipe["card"])
-    classes = list(IsomerLibraryRecipe.from_dict(recipe["simulation"]).classes)
+    simulation = IsomerLibraryRecipe.from_dict(recipe["simulation"])
+    classes, outputs = list(simulation.isomers), len(simulation.classes)
     low, high = card.pop("window_range")
     conditions = "held-out PRISM images, random orientation, 0.4 Å pixels, 0.8 Å source (DetectorRecipe.nominal)"
     return {
         **model,
-        "architecture": {**model["architecture"], "n_classes": len(classes)},
+        "architecture": {**model["architecture"], "n_classes": outputs},
         "classes": classes,
+        "rejects": outputs > len(classes),
         "pixel_size": {"value": CANONICAL, "unit": "Å"},
         "window_multiple": MULTIPLE,
         "windows": list(range(low, high + 1, MULTIPLE)),
@@ -140,6 +142,10 @@ def make_card(recipe: dict, n_training: int, calibration: dict, results: dict) -
         "evaluation_harsh_conditions": "the same structures with everything that the detector recipe draws",
         "evaluation_incoherent": results.get("incoherent", {}),
         "evaluation_by_size": results["by_size_at_1000"],
+        "evaluation_by_pixel_size": results["by_pixel_size_at_1000"],
+        "evaluation_by_source_size": results["by_source_size_at_1000"],
+        "evaluation_by_off_centring": results["by_off_centring_at_1000"],
+        "out_of_range": results["out_of_range"],
         "calibration_error": results["calibration_error_harsh"],
         "coverage": results["coverage_nominal_1000"],
         "training": {

@@ -42,6 +42,8 @@ class Item:
         Atomic positions in Å about the middle, shape (n_atoms, 3).
     index
         Index in the library, -1 for a model that is not in it.
+    tumbles
+        Whether a model is imaged in any orientation; one that lies on a film is only turned in its plane.
     """
 
     label: int
@@ -49,6 +51,7 @@ class Item:
     images: np.ndarray | None
     positions: np.ndarray
     index: int = -1
+    tumbles: bool = True
 
     @property
     def window(self) -> int:
@@ -78,10 +81,19 @@ def prism_items(folder: str | Path, indices: list[int] | None = None) -> list[It
     return items
 
 
-def model_items(models: list[tuple[np.ndarray, int]]) -> list[Item]:
-    """Atomic models as items whose images are made anew, in a new orientation, whenever they are drawn."""
+def model_items(models: list[tuple[np.ndarray, int]], lying: int | None = None) -> list[Item]:
+    """Atomic models as items whose images are made anew, in a new orientation, whenever they are drawn.
+
+    Models of the class *lying* are turned in their plane only.
+    """
     return [
-        Item(label, float(np.linalg.norm(positions, axis=1).max()), None, positions.astype(np.float32))
+        Item(
+            label,
+            float(np.linalg.norm(positions[:, :2] if label == lying else positions, axis=1).max()),
+            None,
+            positions.astype(np.float32),
+            tumbles=label != lying,
+        )
         for positions, label in models
     ]
 
@@ -125,7 +137,7 @@ class BatchMaker:
         self.n_classes, self.recipe, self.chunk = n_classes, recipe, chunk
         self.groups = {"prism": self._group(prism), "models": self._group(models)}
         counts: dict[int, int] = {}
-        for item in models + prism:
+        for item in models or prism:
             counts[item.window] = counts.get(item.window, 0) + 1
         self.windows = sorted(counts)
         frequency = np.array([counts[window] for window in self.windows], dtype=float)
@@ -210,19 +222,20 @@ def clean_images(
             stack[row, :, start:end, start:end] = torch.from_numpy(item.images)
     if made:
         split = torch.tensor(_ANNULI_OF_INCOHERENT)[:, None, None]
-        stack[made] = _image_models([items[row].positions for row in made], size, rng)[:, None] * split
+        stack[made] = _image_models([items[row] for row in made], size, rng)[:, None] * split
     radius = torch.tensor([item.radius for item in items], dtype=torch.float32)
     return mix_annuli(stack, single_annuli, generator), radius
 
 
-def _image_models(models: list[np.ndarray], size: int, rng: np.random.Generator) -> torch.Tensor:
+def _image_models(models: list[Item], size: int, rng: np.random.Generator) -> torch.Tensor:
     """Incoherent images in random orientations; widths and saturation spread as fitted to PRISM images."""
     from scipy.spatial.transform import Rotation
 
     turned = []
-    for positions in models:
-        moved = positions + rng.normal(scale=rng.uniform(0, 0.08), size=positions.shape)
-        rotated = Rotation.random(rng=rng).apply(moved)
+    for item in models:
+        moved = item.positions + rng.normal(scale=rng.uniform(0, 0.08), size=item.positions.shape)
+        in_plane = Rotation.from_euler("z", rng.uniform(0, 360), degrees=True)
+        rotated = (Rotation.random(rng=rng) if item.tumbles else in_plane).apply(moved)
         turned.append(rotated - (rotated.max(0) + rotated.min(0)) / 2)
     n = len(models)
     return incoherent_haadf(

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-DOSES = (30.0, 100.0, 300.0, 1e3, 1e4, 1e5)
-PIXEL_SIZES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+DOSES = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 1e5)
+PIXEL_SIZES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # Å
+SOURCE_SIZES = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4)  # Å, full width at half maximum
+OFF_CENTRING = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)  # Å, rms distance from the middle of the window
 SIZE_EDGES = (0.8, 1.5, 2.0, 2.5, 3.0, 4.5)  # nm
 
 
@@ -171,59 +173,124 @@ def threshold_for(probabilities: np.ndarray, labels: np.ndarray, wanted: float =
     return float(round(confidence[order][enough[-1]], 3)) if len(enough) else 0.999
 
 
-def calibrate(network: torch.nn.Module, items: list[Item], recipe: DetectorRecipe, seed: int = 11) -> dict:
-    """Temperature over all doses of the recipe, and the probability that makes 95 % right at 1e3 e/Å²."""
-    labels = np.array([item.label for item in items])[:, None]
+def calibrate(
+    network: torch.nn.Module, items: list[Item], recipe: DetectorRecipe, n_classes: int, seed: int = 11
+) -> dict:
+    """Temperature over all doses of the recipe, and the probability that makes 95 % right at 1e3 e/Å².
+
+    Items whose label is *n_classes* are none of the classes: no class is right for them.
+    """
+    labels = _labels(items)
     mixed = logits_of(network, items, replace(recipe, dose=(100.0, 1e5)), 8, seed)
     temperature = fit_temperature(mixed, np.broadcast_to(labels, mixed.shape[:2]))
     at_1000 = softmax(logits_of(network, items, replace(recipe, dose=(1e3, 1e3)), 8, seed + 1), temperature)
-    return {"temperature": round(temperature, 4), "min_probability": threshold_for(at_1000, labels)}
+    return {
+        "temperature": round(temperature, 4),
+        "min_probability": threshold_for(at_1000[..., :n_classes], labels),
+    }
+
+
+def _labels(items: list[Item]) -> np.ndarray:
+    return np.array([item.label for item in items])[:, None]
 
 
 def measure(
-    network: torch.nn.Module, items: list[Item], recipe: DetectorRecipe, temperature: float, realisations: int = 8
+    network: torch.nn.Module,
+    items: list[Item],
+    recipe: DetectorRecipe,
+    temperature: float,
+    n_classes: int,
+    realisations: int = 16,
 ) -> dict:
     """All numbers of a card, on held-out items; see `evaluate` for what is in it."""
-    labels = np.array([item.label for item in items])[:, None]
+    known = [item for item in items if item.label < n_classes]
+    others = [item for item in items if item.label >= n_classes]
+    labels = _labels(known)
 
-    def probabilities(conditions: DetectorRecipe, seed: int = 21) -> np.ndarray:
-        return softmax(logits_of(network, items, conditions, realisations, seed), temperature)
-
-    nominal = {dose: probabilities(recipe.nominal(dose)) for dose in DOSES}
-    harsh = {dose: probabilities(replace(recipe, dose=(dose, dose))) for dose in DOSES}
-    diameter = np.array([2 * item.radius / 10 for item in items])
-    pixels = {size: probabilities(recipe.nominal(1e3, pixel_size=size)) for size in PIXEL_SIZES}
-    every = np.concatenate([harsh[dose] for dose in DOSES[1:]], axis=1)
+    def probabilities(conditions: DetectorRecipe, of: list[Item] = known, seed: int = 21) -> np.ndarray:
+        return softmax(logits_of(network, of, conditions, realisations, seed), temperature)[..., :n_classes]
 
     def accuracy(values: np.ndarray, rows=slice(None)) -> dict:
         return accuracy_with_interval((values.argmax(-1) == labels)[rows])
 
+    at_1000 = recipe.nominal(1e3)
+    nominal = {dose: probabilities(recipe.nominal(dose)) for dose in DOSES}
+    harsh = {dose: probabilities(replace(recipe, dose=(dose, dose))) for dose in DOSES}
+    sweeps = {
+        "by_pixel_size_at_1000": {size: recipe.nominal(1e3, pixel_size=size) for size in PIXEL_SIZES},
+        "by_source_size_at_1000": {size: recipe.nominal(1e3, source_fwhm=size) for size in SOURCE_SIZES},
+        "by_off_centring_at_1000": {rms: replace(at_1000, off_centre=rms / np.sqrt(2)) for rms in OFF_CENTRING},
+    }
+    curves = {
+        name: {f"{value:g}": accuracy(probabilities(conditions)) for value, conditions in sweep.items()}
+        for name, sweep in sweeps.items()
+    }
+    diameter = np.array([2 * item.radius / 10 for item in known])
     bins = list(zip(SIZE_EDGES[:-1], SIZE_EDGES[1:], strict=True))
     inside = {f"{low}-{high} nm": (diameter >= low) & (diameter < high) for low, high in bins}
     every_label = np.broadcast_to(labels, nominal[1e3].shape[:2])
-    n_classes = nominal[1e3].shape[-1]
+    every_harsh = np.concatenate([harsh[dose] for dose in DOSES if dose >= 100], axis=1)
     return {
         "nominal": {f"{dose:g}": accuracy(values) for dose, values in nominal.items()},
         "harsh": {f"{dose:g}": accuracy(values) for dose, values in harsh.items()},
         "by_size_at_1000": {name: accuracy(nominal[1e3], rows) for name, rows in inside.items() if rows.any()},
-        "by_pixel_size_at_1000": {f"{size:g}": accuracy(values) for size, values in pixels.items()},
+        **curves,
         "confusion": {
             f"{dose:g}": confusion_matrix(every_label, nominal[dose].argmax(-1), n_classes).round(4).tolist()
             for dose in (300.0, 1e3, 1e4)
         },
-        "calibration_error_harsh": round(expected_calibration_error(every, labels), 4),
+        "calibration_error_harsh": round(expected_calibration_error(every_harsh, labels), 4),
         "calibration_error_nominal_1000": round(expected_calibration_error(nominal[1e3], labels), 4),
         "coverage_nominal_1000": coverage_curve(nominal[1e3], labels),
         "coverage_harsh_1000": coverage_curve(harsh[1e3], labels),
+        "out_of_range": {
+            f"{dose:g}": auroc_with_interval(nominal[dose].max(-1), probabilities(recipe.nominal(dose), others).max(-1))
+            for dose in (1e3, 1e4)
+            if others
+        },
+    }
+
+
+def auroc_with_interval(known: np.ndarray, others: np.ndarray, seed: int = 0, draws: int = 1000) -> dict:
+    """Probability that a known image scores above one out of range, with a 95 % interval over structures.
+
+    Parameters
+    ----------
+    known, others
+        Largest class probability, shapes (structures, realisations).
+    """
+    from sklearn.metrics import roc_auc_score
+
+    def score(first: np.ndarray, second: np.ndarray) -> float:
+        truth = np.repeat([1, 0], [first.size, second.size])
+        return float(roc_auc_score(truth, np.concatenate([first.ravel(), second.ravel()])))
+
+    rng = np.random.default_rng(seed)
+    drawn = [
+        score(*(values[rng.integers(len(values), size=len(values))] for values in (known, others)))
+        for _ in range(draws)
+    ]
+    return {
+        "auroc": round(score(known, others), 4),
+        "interval": [round(float(edge), 4) for edge in np.quantile(drawn, [0.025, 0.975])],
+        "structures": [len(known), len(others)],
     }
 
 
 def accuracy_by_dose(
-    network: torch.nn.Module, items: list[Item], recipe: DetectorRecipe, realisations: int = 8, seed: int = 31
+    network: torch.nn.Module,
+    items: list[Item],
+    recipe: DetectorRecipe,
+    n_classes: int,
+    realisations: int = 8,
+    seed: int = 31,
 ) -> dict:
-    """Accuracy with intervals at each of `DOSES` under nominal conditions."""
-    labels = np.array([item.label for item in items])[:, None]
-    outputs = {dose: logits_of(network, items, recipe.nominal(dose), realisations, seed) for dose in DOSES}
+    """Accuracy with intervals at each of `DOSES` under nominal conditions, of the items that have a class."""
+    items = [item for item in items if item.label < n_classes]
+    labels = _labels(items)
+    outputs = {
+        dose: logits_of(network, items, recipe.nominal(dose), realisations, seed)[..., :n_classes] for dose in DOSES
+    }
     return {f"{dose:g}": accuracy_with_interval(values.argmax(-1) == labels) for dose, values in outputs.items()}
 
 
@@ -235,7 +302,9 @@ def held_out_items(cache_folder: str | Path, recipe: IsomerLibraryRecipe, part: 
     return prism_items(cache_folder, indices)
 
 
-def evaluate(model_folder: str | Path, cache_folder: str | Path, out_folder: str | Path, realisations: int = 8) -> dict:
+def evaluate(
+    model_folder: str | Path, cache_folder: str | Path, out_folder: str | Path, realisations: int = 16
+) -> dict:
     """Measure a model on the test part of the cache and write ``evaluation.json`` and figures.
 
     Parameters
@@ -253,8 +322,9 @@ def evaluate(model_folder: str | Path, cache_folder: str | Path, out_folder: str
     -------
     dict
         Accuracy with intervals over structures at several doses under ``nominal`` conditions (a well-run microscope,
-        `DetectorRecipe.nominal`) and ``harsh`` ones (everything that training draws), by size and pixel size,
-        ``confusion`` matrices, calibration errors and accuracy-against-coverage curves.
+        `DetectorRecipe.nominal`) and ``harsh`` ones (everything that training draws), by size, pixel size, source size
+        and off-centring, ``confusion`` matrices, calibration errors, accuracy-against-coverage curves and how well
+        what is out of range is told apart (area under the receiver operating characteristic).
     """
     from particlespy_ml.training.figures import draw_figures
 
@@ -267,7 +337,7 @@ def evaluate(model_folder: str | Path, cache_folder: str | Path, out_folder: str
     detector = DetectorRecipe.from_dict(card["training"]["detector"])
     items = held_out_items(cache_folder, recipe, "test")
     _logger.info("evaluating on %d structures", len(items))
-    results = measure(network, items, detector, card["temperature"], realisations)
+    results = measure(network, items, detector, card["temperature"], len(card["classes"]), realisations)
     out_folder = Path(out_folder)
     out_folder.mkdir(parents=True, exist_ok=True)
     (out_folder / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -18,7 +18,7 @@ def draw_figures(results: dict, classes: list[str], folder: Path) -> list[Path]:
 
     files = []
     for name, draw in {"accuracy": _accuracy, "confusion": _confusion, "coverage": _coverage}.items():
-        figure = Figure(figsize=(10, 3.4), layout="constrained")
+        figure = Figure(figsize=(15 if draw is _accuracy else 10, 3.4), layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure, results, classes)
         files.append(folder / f"{name}.png")
@@ -27,7 +27,7 @@ def draw_figures(results: dict, classes: list[str], folder: Path) -> list[Path]:
 
 
 def _accuracy(figure, results: dict, classes: list[str]) -> None:
-    dose, size, pixel = figure.subplots(1, 3, sharey=True)
+    dose, size, pixel, source, centre = figure.subplots(1, 5, sharey=True)
     for name in ("nominal", "harsh"):
         _curve(dose, results[name], name)
     dose.set(xscale="log", xlabel="dose (e/Å²)", ylabel="accuracy")
@@ -38,6 +38,10 @@ def _accuracy(figure, results: dict, classes: list[str]) -> None:
     size.set(xlabel="diameter (nm)", title="1000 e/Å², nominal")
     _curve(pixel, results["by_pixel_size_at_1000"], "1000 e/Å²")
     pixel.set(xlabel="pixel size (Å)", title="1000 e/Å², nominal")
+    _curve(source, results["by_source_size_at_1000"], "1000 e/Å²")
+    source.set(xlabel="source size (Å)", title="1000 e/Å², nominal")
+    _curve(centre, results["by_off_centring_at_1000"], "1000 e/Å²")
+    centre.set(xlabel="rms off-centring (Å)", title="1000 e/Å², nominal")
 
 
 def _curve(axes: Axes, values: dict, label: str) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -37,12 +38,14 @@ def train(
     seed: int | None = None,
     *,
     workers: int = 1,
+    pretrain_only: bool = False,
     show_progressbar: bool = True,
 ) -> Path:
     """Train a model as a recipe says, calibrate and evaluate it, and write its folder.
 
     A run that was stopped goes on from its checkpoint in the cache folder, as long as neither the recipe nor the number
-    of simulations changed.
+    of simulations changed. Leading stages without PRISM images do not depend on the simulations, so they can be trained
+    (``pretrain_only``) while simulations run.
 
     Parameters
     ----------
@@ -56,13 +59,15 @@ def train(
         Seed, over the recipe's own.
     workers
         Processes that make batches.
+    pretrain_only
+        Train only the leading stages without PRISM images, and write no model.
     show_progressbar
         Show a progress bar.
 
     Returns
     -------
     Path
-        The folder of the model: ``model.safetensors`` and ``card.json``.
+        The folder of the model: ``model.safetensors`` and ``card.json``; with *pretrain_only*, the checkpoint.
     """
     tables = load_recipe(recipe)
     if seed is not None:
@@ -71,20 +76,50 @@ def train(
     detector = DetectorRecipe.from_dict(tables["detector"])
     cache_folder = Path(cache_folder)
     indices = split_indices(entry_indices(cache_folder), simulation)["training"]
-    if not indices:
+    if not indices and not pretrain_only:
         raise ValueError(f"{cache_folder} has no simulations to train on: make some with `particlespy-ml simulate`.")
+    training, classes = tables["training"], simulation.classes
+    drawn = structures(cache_folder / "structures", simulation, training.get("models", {}))
+    models = model_items(drawn, lying=len(simulation.isomers))
+    architecture = {**tables["model"]["architecture"], "n_classes": len(classes)}
+    options = {"workers": workers, "show_progressbar": show_progressbar}
+    before = _pretraining_steps(training["stages"])
+    first = _checkpoint(cache_folder, tables)
+    if before:
+        _logger.info("pre-training on %d atomic models", len(models))
+        maker = BatchMaker([], models, len(classes), detector)
+        fit(maker, architecture, training, first, stop_after=before, **options)
+        if pretrain_only:
+            return first
     prism = prism_items(cache_folder, indices)
-    drawn = structures(cache_folder / "structures", simulation, tables["training"].get("models", {}))
-    models = model_items(drawn + [(item.positions, item.label) for item in prism])
-    maker = BatchMaker(prism, models, len(simulation.classes), detector)
     _logger.info("training on %d PRISM images and %d atomic models", len(prism), len(models))
-    architecture = {**tables["model"]["architecture"], "n_classes": len(simulation.classes)}
-    digest = hashlib.sha256(json.dumps([tables, indices], sort_keys=True).encode()).hexdigest()[:12]
-    checkpoint = cache_folder / "checkpoints" / f"{tables['model']['name']}-{digest}.pt"
-    network = fit(
-        maker, architecture, tables["training"], checkpoint, workers=workers, show_progressbar=show_progressbar
-    )
+    checkpoint = _checkpoint(cache_folder, tables, indices)
+    if before and not checkpoint.exists():
+        shutil.copyfile(first, checkpoint)
+    network = fit(BatchMaker(prism, models, len(classes), detector), architecture, training, checkpoint, **options)
     return finish(network, tables, cache_folder, out_folder, len(indices))
+
+
+def _pretraining_steps(stages: list[dict]) -> int:
+    """Steps of the leading stages that need no PRISM images."""
+    steps = 0
+    for stage in stages:
+        if stage["prism_fraction"] > 0:
+            break
+        steps += stage["steps"]
+    return steps
+
+
+def _checkpoint(cache_folder: Path, tables: dict, indices: list[int] | None = None) -> Path:
+    """File of the checkpoint, another for another recipe or other simulations."""
+    training = tables["training"]
+    if indices is None:  # pre-training does not depend on the later stages
+        stages = [stage for stage in training["stages"] if stage["prism_fraction"] == 0]
+        training = {**training, "stages": stages}
+    told = [tables["model"], tables["simulation"], tables["detector"], training, indices]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+    kind = "pretraining" if indices is None else "training"
+    return cache_folder / "checkpoints" / f"{tables['model']['name']}-{kind}-{digest}.pt"
 
 
 def finish(
@@ -98,12 +133,14 @@ def finish(
     cache_folder = Path(cache_folder)
     simulation = IsomerLibraryRecipe.from_dict(tables["simulation"])
     detector = DetectorRecipe.from_dict(tables["detector"])
+    classes = simulation.isomers
     counts = dict.fromkeys(simulation.classes, tables["training"].get("held_out_models", 0))
-    others = model_items(structures(cache_folder / "structures", simulation, counts, held_out=True))
+    others = model_items(structures(cache_folder / "structures", simulation, counts, held_out=True), len(classes))
     validation = held_out_items(cache_folder, simulation, "validation") + others[::2]
-    calibration = calibrate(network, validation, detector)
-    results = measure(network, held_out_items(cache_folder, simulation, "test"), detector, calibration["temperature"])
-    results["incoherent"] = accuracy_by_dose(network, others[1::2], detector) if others else {}
+    calibration = calibrate(network, validation, detector, len(classes))
+    test = held_out_items(cache_folder, simulation, "test")
+    results = measure(network, test, detector, calibration["temperature"], len(classes))
+    results["incoherent"] = accuracy_by_dose(network, others[1::2], detector, len(classes)) if others else {}
     _logger.info("accuracy %s", {dose: value["accuracy"] for dose, value in results["nominal"].items()})
     return write_model(out_folder, network, make_card(tables, n_training, calibration, results))
 
@@ -172,7 +209,8 @@ def fit(
         Argument of `build_network`.
     training
         The ``[training]`` table of a recipe: ``seed``, ``batch``, ``stages``, ``weight_decay``, ``label_smoothing``,
-        ``ema``, and optionally ``initial``, a file of weights to start from.
+        ``ema``, and optionally ``initial``, a file of weights to start from, and ``precision``, "float32" or
+        "bfloat16", which is faster on processors that have it.
     checkpoint
         File of the checkpoint. Training goes on from it where it exists.
     workers
@@ -223,6 +261,7 @@ class _State:
         self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=True)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=training.get("weight_decay", 0.02))
         self.loss = torch.nn.CrossEntropyLoss(label_smoothing=training.get("label_smoothing", 0.0))
+        self.precision = getattr(torch, training.get("precision", "float32"))
         self.step = 0
         self.recent = [1.0, 0.0]  # running loss and accuracy, for the log only
 
@@ -232,7 +271,8 @@ class _State:
         torch.manual_seed((self.seed << 32) + self.step)  # dropout
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
-        logits = self.network(windows.contiguous(memory_format=torch.channels_last))
+        with torch.autocast(windows.device.type, dtype=torch.bfloat16, enabled=self.precision == torch.bfloat16):
+            logits = self.network(windows.contiguous(memory_format=torch.channels_last)).float()
         loss = self.loss(logits, labels)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -59,11 +59,11 @@ def structures(
 
 
 def _draw_block(path: Path, recipe: IsomerLibraryRecipe, label: int, seed: tuple[int, ...]) -> None:
-    from particlespy_ml.simulation.structures import draw_isomer
+    from particlespy_ml.simulation.isomer_library import draw_model
 
     rng = np.random.default_rng([recipe.seed, *seed])
     sizes = np.exp(rng.uniform(*np.log(recipe.n_atoms), size=_BLOCK)).astype(int)
-    drawn = [draw_isomer(recipe.classes[label], int(n), rng, recipe.symbol).positions for n in sizes]
+    drawn = [draw_model(recipe.classes[label], int(n), rng, recipe.symbol).positions for n in sizes]
     part = path.with_suffix(f".{os.getpid()}.part")
     with open(part, "wb") as file:
         np.savez(file, positions=np.vstack(drawn).astype(np.float32), lengths=[len(p) for p in drawn])

@@ -196,6 +196,7 @@ def test_card_that_lacks_two_keys_names_both(folder):
         ("diameter_range_nm", 3),
         ("pixel_size_range_angstrom", [0.1]),
         ("architecture", "pooled_resnet"),
+        ("rejects", "yes"),
     ],
 )
 def test_card_with_a_wrong_value(folder, key, value):
@@ -204,10 +205,19 @@ def test_card_with_a_wrong_value(folder, key, value):
         load_model(folder)
 
 
+def test_a_model_that_rejects_has_one_more_output(folder):
+    change_card(folder, classes=["a", "b", "c"], rejects=True)
+    model = load_model(folder)
+    assert model.rejects
+    probabilities = model.predict(np.random.default_rng(0).normal(size=(5, 48, 48)).astype(np.float32))
+    assert probabilities.shape == (5, 3)
+    assert (probabilities.sum(1) < 1).all()
+
+
 @pytest.mark.parametrize("number", [3, 5])
 def test_wrong_number_of_classes(folder, number):
     change_card(folder, classes=[f"class {i}" for i in range(number)])
-    with pytest.raises(ValueError, match=rf"'random' names {number} classes, but the network has 4 outputs"):
+    with pytest.raises(ValueError, match=rf"'random' needs {number} outputs .*, but the network has 4"):
         load_model(folder)
 
 

@@ -8,14 +8,20 @@ import pytest
 from particlespy_ml.simulation import isomer_library
 from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, load_entries, simulate_library
 
-SMALL = IsomerLibraryRecipe(n_atoms=(13, 20), held_out_phonons=1)
+SMALL = IsomerLibraryRecipe(n_atoms=(55, 60), held_out_phonons=1)
 
 
 def test_held_out_rounds_have_all_classes():
     recipe = IsomerLibraryRecipe()
     held = [index for index in range(200) if recipe.is_held_out(index)]
     assert len(held) == 40
-    assert sorted({index % 4 for index in held}) == [0, 1, 2, 3]
+    assert sorted({index % len(recipe.classes) for index in held}) == list(range(len(recipe.classes)))
+
+
+def test_what_is_no_isomer_is_the_last_class():
+    assert IsomerLibraryRecipe().isomers == ("icosahedron", "decahedron", "cuboctahedron", "amorphous")
+    with pytest.raises(ValueError, match="must be the last"):
+        IsomerLibraryRecipe(classes=("other", "icosahedron"))
 
 
 def test_recipe_from_a_mapping():

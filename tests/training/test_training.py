@@ -25,11 +25,13 @@ name = "pooled_resnet"
 widths = [4, 8]
 blocks = [1, 1]
 [simulation]
+n_atoms = [55, 60]
 held_out_every = 2
 [training]
 seed = 5
 batch = 4
 held_out_models = 0
+models = { icosahedron = 2, decahedron = 2, cuboctahedron = 2, amorphous = 1, other = 2 }
 stages = [
   { steps = 1, learning_rate = 1e-3, prism_fraction = 0.0, detector = { dose = [1e3, 1e4] } },
   { steps = 1, learning_rate = 1e-3, prism_fraction = 0.5 },
@@ -45,17 +47,17 @@ limitations = ["A test."]
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
-    """Sixteen entries: two rounds of the classes for training, one for validation, one for test."""
+    """Twenty entries: two rounds of the classes for training, one for validation, one for test."""
     folder = tmp_path_factory.mktemp("cache")
     rng = np.random.default_rng(0)
-    for index in range(16):
+    for index in range(20):
         positions = rng.uniform(-5, 5, (8, 3)) + 9
         image = incoherent_haadf(positions - 9, n_pixels=60)[0].numpy()
         np.savez(
             folder / f"{index:06d}.npz",
             images=np.stack([image] * 3) / 3,
             positions=positions.astype(np.float32),
-            label=index % 4,
+            label=index % 5,
             parameters=json.dumps({"index": index}),
         )
     return folder
@@ -89,9 +91,10 @@ def test_training_writes_a_model_that_can_be_read_and_evaluated(model, cache, tm
     assert card["sha256"] == sha256(model / "model.safetensors")
     assert card["classes"] == ["icosahedron", "decahedron", "cuboctahedron", "amorphous"]
     assert card["windows"] == [48, 64, 80, 96, 112, 128]
-    assert card["training"]["seed"] == 5 and card["training"]["prism_simulations"] == 8
+    assert card["training"]["seed"] == 5 and card["training"]["prism_simulations"] == 10
+    assert card["rejects"] is True
     np.testing.assert_allclose(np.sum(card["confusion_matrix"]["values"], axis=1), 1, atol=1e-3)
-    assert network(torch.zeros(1, 1, 64, 64)).shape == (1, 4)
+    assert network(torch.zeros(1, 1, 64, 64)).shape == (1, 5)
     results = evaluation.evaluate(model, cache, tmp_path / "out", realisations=1)
     assert results["nominal"]["1000"]["structures"] == 4
     assert {"evaluation.json", "accuracy.png", "confusion.png", "coverage.png"} <= {
@@ -101,9 +104,9 @@ def test_training_writes_a_model_that_can_be_read_and_evaluated(model, cache, tm
 
 def test_resumed_training_ends_with_the_same_weights(cache, recipe, tmp_path):
     tables = load_recipe(recipe)
-    items = prism_items(cache, list(range(4)) + list(range(8, 12)))
-    maker = loop.BatchMaker(items, loop.model_items([(i.positions, i.label) for i in items]), 4, loop.DetectorRecipe())
-    architecture = {**tables["model"]["architecture"], "n_classes": 4}
+    items = prism_items(cache, list(range(5)) + list(range(10, 15)))
+    maker = loop.BatchMaker(items, loop.model_items([(i.positions, i.label) for i in items]), 5, loop.DetectorRecipe())
+    architecture = {**tables["model"]["architecture"], "n_classes": 5}
     options = {"workers": 0, "show_progressbar": False}
     whole = loop.fit(maker, architecture, tables["training"], tmp_path / "a.pt", **options)
     loop.fit(maker, architecture, tables["training"], tmp_path / "b.pt", stop_after=1, **options)
@@ -124,9 +127,9 @@ def test_the_parts_of_a_library_share_nothing(cache):
     recipe = IsomerLibraryRecipe(held_out_every=2)
     parts = split_indices(entry_indices(cache), recipe)
     assert parts == {
-        "training": [0, 1, 2, 3, 8, 9, 10, 11],
-        "validation": [4, 5, 6, 7],
-        "test": [12, 13, 14, 15],
+        "training": [0, 1, 2, 3, 4, 10, 11, 12, 13, 14],
+        "validation": [5, 6, 7, 8, 9],
+        "test": [15, 16, 17, 18, 19],
     }
 
 
@@ -175,3 +178,33 @@ def test_interval_is_over_structures_not_images():
 def test_confusion_matrix_has_the_truth_in_rows():
     matrix = evaluation.confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
     assert matrix.tolist() == [[0.5, 0.5], [0, 1]]
+
+
+def test_pretraining_can_run_before_the_simulations(cache, recipe, model, tmp_path):
+    early = tmp_path / "early"
+    options = {"workers": 0, "show_progressbar": False}
+    checkpoint = loop.train(recipe, early, tmp_path / "none", pretrain_only=True, **options)
+    assert checkpoint.is_file() and not (tmp_path / "none").exists()
+    for path in cache.glob("0*.npz"):
+        shutil.copy(path, early)
+    later = loop.train(recipe, early, tmp_path / "later", **options)
+    assert read_model(later)[1]["sha256"] == read_model(model)[1]["sha256"]
+
+
+def test_models_that_lie_are_turned_in_their_plane():
+    rod = np.zeros((9, 3))
+    rod[:, 0] = np.linspace(-20, 20, 9)
+    lying, tumbling = loop.model_items([(rod, 4), (rod, 0)], lying=4)
+    rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    images, _ = evaluation.clean_images([lying] * 20 + [tumbling] * 20, rng, generator)
+    mass = torch.linspace(-1, 1, images.shape[-1])
+    spread = (images * (mass**2 + mass[:, None] ** 2)).sum((1, 2)) / images.sum((1, 2))
+    assert spread[:20].std() < 0.02 * spread[:20].mean()
+    assert spread[20:].min() < 0.5 * spread[20:].max()
+
+
+def test_area_under_the_curve_of_known_scores():
+    rng = np.random.default_rng(0)
+    known, others = rng.normal(1, 1, (400, 5)), rng.normal(0, 1, (400, 5))
+    found = evaluation.auroc_with_interval(known, others)
+    assert found["interval"][0] < 0.7602 < found["interval"][1]  # Phi(1 / sqrt 2)
