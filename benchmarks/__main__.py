@@ -1,8 +1,9 @@
 """``python -m benchmarks``: every benchmark that needs no simulations, one after the other."""
 
-from benchmarks import cluster, frames, series
+from benchmarks import cluster, dynamics, frames, series
 
 if __name__ == "__main__":
     frames.main()
     series.main()
     cluster.main()
+    dynamics.main([])

@@ -1,4 +1,4 @@
-from . import data
+from . import data, dynamics
 from ._frames import compute_together
 from .classification.models import Model, list_models, load_model
 from .classification.verb import classify_particles
@@ -13,6 +13,7 @@ __all__ = [
     "classify_particles",
     "compute_together",
     "data",
+    "dynamics",
     "extract_particles",
     "from_particle_list",
     "list_models",

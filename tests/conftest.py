@@ -159,3 +159,40 @@ def make_image():
 def make_model(tmp_path):
     """A function that writes a model with random weights into a new folder and returns it."""
     return lambda name="model", **changes: write_model(tmp_path / name, **changes)
+
+
+@pytest.fixture(scope="session")
+def make_movie():
+    """A function that makes the tracked table of a movie from true states (S, T), seen with a known confusion.
+
+    ``missing`` and ``undefined`` are pairs of (track, frame).
+    """
+    from particlespy_ml.particles.table import make_table, object_array
+
+    def movie(states, accuracy=0.9, missing=(), undefined=(), seed=0, scale=0.5, units="s", known=True):
+        names = ("icosahedron", "decahedron", "amorphous")[: max(2, states.max() + 1)]
+        confusion = np.full((len(names),) * 2, (1 - accuracy) / (len(names) - 1))
+        np.fill_diagonal(confusion, accuracy)
+        rng = np.random.default_rng(seed)
+        columns = [("track", "i4"), ("class_index", "i1"), ("probability", "f4")]
+        columns += [(f"probability_{name}", "f4") for name in names]
+        frames = []
+        for frame in range(states.shape[1]):
+            tracks = [track for track in range(len(states)) if (track, frame) not in missing]
+            rows = np.zeros(len(tracks), columns)
+            for row, track in zip(rows, tracks, strict=True):
+                seen = rng.choice(len(names), p=confusion[states[track, frame]])
+                outside = (track, frame) in undefined
+                probabilities = np.where(outside, np.nan, confusion[:, seen])
+                row["track"], row["class_index"] = track, -1 if outside else seen
+                row["probability"] = probabilities[seen]
+                for name, value in zip(names, probabilities, strict=True):
+                    row[f"probability_{name}"] = value
+            frames.append(rows)
+        axis = {"name": "time", "size": len(frames), "scale": scale, "units": units, "navigate": True}
+        record = {"classes": list(names)}
+        if known:
+            record["model"] = {"confusion_matrix": confusion.ravel().tolist()}
+        return make_table(object_array(frames, (len(frames),)), [axis], {name: "" for name, _ in columns}, record)
+
+    return movie

@@ -1,1 +1,5 @@
 """Classes over time to fractions, rates and free energies."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

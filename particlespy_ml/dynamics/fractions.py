@@ -117,8 +117,10 @@ def class_fractions(states: np.ndarray, n_classes: int, confidence: float = 0.95
     indicators = (states[..., None] == np.arange(n_classes)).astype(float)
     values = indicators[known].mean(0)
     times = [autocorrelation_time(np.where(known, indicators[..., k], np.nan)) for k in range(n_classes)]
-    time = max(times[k] for k in range(n_classes) if 0 < values[k] < 1) if count > 1 and values.max() < 1 else 1.0
-    effective = max(count / time, 1.0)
+    if values.max() < 1:
+        effective = max(count / max(times[k] for k in range(n_classes) if values[k] > 0), 1.0)
+    else:  # nothing changes, so nothing says how long a particle keeps its class
+        effective = float(known.any(1).sum())
     covariance = (np.diag(values) - np.outer(values, values)) / effective
     return Fractions(values, covariance, effective, confidence)
 

@@ -76,7 +76,7 @@ def sequences(table, timed: bool = True) -> Sequences:
     Parameters
     ----------
     table
-        Classified table of a movie. With more than one particle in a frame it must be tracked.
+        Classified table of a movie. With more than one particle in a frame it must be tracked, unless it has one frame.
     timed
         Whether the navigation axis must be a time; otherwise frames are counted.
 
@@ -89,7 +89,9 @@ def sequences(table, timed: bool = True) -> Sequences:
         raise ValueError("The particles are not classified; make the table with classify_particles().")
     frames = table._frames()
     times = frame_times(table) if timed else np.arange(len(frames), dtype=float)
-    if "track" not in table.columns:
+    if "track" not in table.columns and len(frames) == 1:
+        tracks = [np.arange(len(frames[0]))]
+    elif "track" not in table.columns:
         if max(len(rows) for rows in frames) > 1:
             raise ValueError("Frames have more than one particle: follow them first with table.track_particles().")
         tracks = [np.zeros(len(rows), int) for rows in frames]
@@ -138,6 +140,22 @@ class Transitions:
         departures = self.fit.rates * (1 - np.eye(len(self.classes)))
         total = departures.sum(1, keepdims=True)
         return np.divide(departures, total, out=np.zeros_like(departures), where=total > 0)
+
+    def plot(self, min_count: float = 0.5, ax=None):
+        """Draw the classes as nodes and the transitions between them as arrows.
+
+        Parameters
+        ----------
+        min_count, ax
+            See `particlespy_ml.plotting.transitions.plot_transitions`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from particlespy_ml.plotting.transitions import plot_transitions
+
+        return plot_transitions(self, min_count, ax)
 
     def to_dataframe(self):
         """Return one row for each pair of classes: expected count, rate in 1/s with its interval, branching ratio.
@@ -206,12 +224,7 @@ def class_sequence(table, smooth: bool = True):
     from particlespy_ml.particles.table import UNDEFINED
 
     found = sequences(table)
-    states, probabilities = found.predicted, found.probabilities
-    if smooth:
-        emissions = _emissions(found)
-        fit = markov.fit_rates(emissions, found.frame_time)
-        states = markov.most_probable_path(emissions, fit.transition, fit.initial)
-        probabilities, _, _ = markov.forward_backward(emissions, fit.transition, fit.initial)
+    states, probabilities = smooth_states(found) if smooth else (found.predicted, found.probabilities)
     names = np.array([*found.classes, UNDEFINED], dtype=object)
     seen = np.isfinite(found.probabilities).all(-1)
     parts = []
@@ -223,6 +236,15 @@ def class_sequence(table, smooth: bool = True):
         part |= {f"probability_{name}": probabilities[row, frames, k] for k, name in enumerate(found.classes)}
         parts.append(pd.DataFrame(part))
     return pd.concat(parts, ignore_index=True)
+
+
+def smooth_states(found: Sequences) -> tuple[np.ndarray, np.ndarray]:
+    """Return the most probable path (S, T) and the probabilities (S, T, K) of a hidden Markov model of sequences."""
+    emissions = _emissions(found)
+    # the path does not depend on the unit of the time
+    fit = markov.fit_rates(emissions, 1.0)
+    states = markov.most_probable_path(emissions, fit.transition, fit.initial)
+    return states, markov.forward_backward(emissions, fit.transition, fit.initial)[0]
 
 
 def _emissions(found: Sequences) -> np.ndarray:

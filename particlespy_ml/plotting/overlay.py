@@ -66,7 +66,7 @@ def _draw_frame(ax, frame: np.ndarray, grid: PixelGrid) -> None:
     low, high = np.percentile(frame, (0.3, 99.7))
     ax.imshow(frame, cmap="gray", extent=(left, right, bottom, top), vmin=low, vmax=max(high, low + 1e-12))
     ax.set_axis_off()
-    length = np.copysign(_round_length(abs(right - left) / 5), right - left)
+    length = np.copysign(round_length(abs(right - left) / 5), right - left)
     x, y = left + 0.04 * (right - left), bottom - 0.04 * (bottom - top)
     from matplotlib.patheffects import withStroke
 
@@ -113,7 +113,7 @@ def _draw_particles(ax, table, rows: np.ndarray, texts: list[str]) -> None:
             )
 
 
-def _round_length(length: float) -> float:
+def round_length(length: float) -> float:
     """The largest of 1, 2, 5 times a power of ten that is not above a length."""
     power = 10.0 ** np.floor(np.log10(length))
     return float(max(step * power for step in (1, 2, 5) if step * power <= length * 1.0001))

@@ -1,11 +1,10 @@
-"""Histograms, scatter plots and class fractions of particle tables."""
+"""Histograms and scatter plots of particle tables."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.particles.dataframe import class_fractions, navigation_units, to_dataframe
-from particlespy_ml.particles.table import UNDEFINED
+from particlespy_ml.particles.dataframe import navigation_units, to_dataframe
 from particlespy_ml.plotting.colours import PALETTE, class_colours
 
 MOST_GROUPS = 12
@@ -42,7 +41,7 @@ def plot_histogram(table, column: str, by: str | None = None, bins="auto", ax=No
         ax.hist(data, bins=edges, stacked=True, label=[name for name, _, _ in groups], color=[c for *_, c in groups])
     ax.set(xlabel=axis_label(table, column), ylabel="Particles")
     if by is not None and groups:
-        _legend_beside(ax, axis_label(table, by))
+        legend_beside(ax, axis_label(table, by))
     return ax
 
 
@@ -77,56 +76,18 @@ def plot_scatter(table, x: str, y: str, by: str | None = None, ax=None):
         ax.scatter(frame.loc[mask, x], frame.loc[mask, y], s=14, alpha=0.8, color=colour, label=name, linewidths=0)
     ax.set(xlabel=axis_label(table, x), ylabel=axis_label(table, y))
     if by is not None and groups:
-        _legend_beside(ax, axis_label(table, by))
+        legend_beside(ax, axis_label(table, by))
     return ax
 
 
-def plot_class_fractions(table, ax=None):
-    """Draw the fraction of each class over the frames of a series, or as bars for one image.
-
-    Frames without particles are left blank.
-
-    Parameters
-    ----------
-    table
-        Computed particle table with classes.
-    ax
-        Axes to draw in; by default a new figure's.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    axes = table.axes_manager.navigation_axes
-    if len(axes) > 1:
-        raise ValueError(
-            f"Class fractions are drawn along one axis, but the table has {len(axes)}; choose a series with inav."
-        )
-    fractions = class_fractions(table)
-    ax = _axes(ax)
-    colours = class_colours(table.classes)
-    names = [*table.classes, UNDEFINED]
-    if len(fractions) == 1:
-        ax.bar(names, fractions.iloc[0][names].to_numpy(float), color=[colours[name] for name in names])
-        ax.set_ylabel("Fraction of particles")
-        return ax
-    position = fractions["frame"].to_numpy()
-    label = "Frame"
-    if str(axes[0].name) != "<undefined>":
-        position = axes[0].axis
-        units = str(axes[0].units)
-        label = str(axes[0].name).capitalize() + (f" ({units})" if units not in ("<undefined>", "") else "")
-    width = float(np.median(np.abs(np.diff(position))))
-    bottom = np.zeros(len(fractions))
-    for name in names:
-        height = fractions[name].fillna(0).to_numpy()
-        if height.any():
-            ax.bar(position, height, width, bottom, color=colours[name], label=name, linewidth=0)
-        bottom += height
-    ax.set(xlabel=label, ylabel="Fraction of particles", ylim=(0, 1))
-    ax.margins(x=0)
-    _legend_beside(ax)
-    return ax
+def navigation_position(table) -> tuple[np.ndarray, str]:
+    """Return the calibrated position of each frame along the one navigation axis of a series, and the axis' label."""
+    (axis,) = table.axes_manager.navigation_axes
+    if str(axis.name) in ("<undefined>", "None", ""):
+        return np.arange(axis.size), "Frame"
+    units = str(axis.units)
+    label = str(axis.name).replace("_", " ").capitalize()
+    return np.asarray(axis.axis), label + (f" ({units})" if units not in ("<undefined>", "None", "") else "")
 
 
 def _is_continuous(table, frame, column: str) -> bool:
@@ -135,7 +96,7 @@ def _is_continuous(table, frame, column: str) -> bool:
     return measured or (frame[column].dtype.kind in "iuf" and frame[column].nunique() > MOST_GROUPS)
 
 
-def _legend_beside(ax, title: str | None = None) -> None:
+def legend_beside(ax, title: str | None = None) -> None:
     """Put the legend right of the axes, where it covers no data."""
     if ax.get_legend_handles_labels()[0]:
         ax.legend(title=title, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8, title_fontsize=8)

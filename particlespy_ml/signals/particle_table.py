@@ -86,8 +86,8 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
 
         return select(self, condition)
 
-    def class_fractions(self, per: str = "frame", confidence: float = 0.95):
-        """Return the fraction of each class, frame by frame or over the whole series with intervals.
+    def class_fractions(self, per="frame", confidence: float = 0.95):
+        """Return the fraction of each class, frame by frame, over the whole series or over its steps.
 
         Parameters
         ----------
@@ -96,7 +96,9 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
             class and for undefined particles; frames without particles have fractions that are NaN. "series": one row
             for each class with its fraction of all classified particles and frames, the bounds of its confidence
             interval, which knows how long particles keep their class, and the same corrected by the model's confusion
-            matrix. Frames with several particles must be tracked for that.
+            matrix. Frames with several particles must be tracked for that. Otherwise rows for each step and class: the
+            name of a navigation axis, such as "temperature", a number of frames for each step, or one value for each
+            frame; see `particlespy_ml.dynamics.comparison.step_fractions`, and `compare_fractions` for several tables.
         confidence
             Confidence of the intervals.
 
@@ -104,15 +106,15 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
         -------
         pandas.DataFrame
         """
-        if per == "frame":
+        if isinstance(per, str) and per == "frame":
             from particlespy_ml.particles.dataframe import class_fractions
 
             return class_fractions(self)
-        if per == "series":
-            from particlespy_ml.dynamics.energies import series_fractions
+        from particlespy_ml.dynamics.comparison import series_fractions, step_fractions
 
+        if isinstance(per, str) and per == "series":
             return series_fractions(self, confidence)
-        raise ValueError(f'per={per!r}; expected "frame" or "series".')
+        return step_fractions(self._computed(), per, confidence)
 
     def free_energy_differences(self, temperature: float, confidence: float = 0.95):
         """Return differences of free energy between classes from the fractions of time in a movie at equilibrium.
@@ -275,17 +277,41 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
 
         return plot_scatter(self._computed(), x, y, by, ax)
 
-    def plot_class_fractions(self, ax=None):
-        """Draw the fraction of each class over the series.
+    def plot_class_fractions(self, per="frame", confidence: float = 0.95, ax=None):
+        """Draw the fraction of each class over the series, stacked frame by frame or with intervals over its steps.
 
         Parameters
         ----------
-        ax
-            See `particlespy_ml.plotting.table.plot_class_fractions`.
+        per, confidence, ax
+            See `particlespy_ml.plotting.fractions.plot_class_fractions`.
         """
-        from particlespy_ml.plotting.table import plot_class_fractions
+        from particlespy_ml.plotting.fractions import plot_class_fractions
 
-        return plot_class_fractions(self._computed(), ax)
+        return plot_class_fractions(self._computed(), per, confidence, ax)
+
+    def plot_class_sequence(self, smooth: bool | str = True, ax=None):
+        """Draw the class of every particle over time, as one strip for each particle.
+
+        Parameters
+        ----------
+        smooth, ax
+            See `particlespy_ml.plotting.sequence.plot_class_sequence`.
+        """
+        from particlespy_ml.plotting.sequence import plot_class_sequence
+
+        return plot_class_sequence(self._computed(), smooth, ax)
+
+    def plot_montage(self, image, columns: int = 8, order: str = "random", box=None, seed: int = 0):
+        """Draw particles of each class with their probabilities.
+
+        Parameters
+        ----------
+        image, columns, order, box, seed
+            See `particlespy_ml.plotting.montage.plot_montage`.
+        """
+        from particlespy_ml.plotting.montage import plot_montage
+
+        return plot_montage(image, self._computed(), columns, order, box, seed)
 
     def save(self, filename=None, overwrite=None, extension=None, **kwargs):
         """Save the table as HyperSpy does; a lazy table is computed first, since ragged files cannot be lazy.

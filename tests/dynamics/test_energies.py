@@ -71,16 +71,53 @@ def test_free_energy_difference_of_two_states():
     assert covered >= 16
 
 
-def test_barriers_of_movies_at_several_temperatures():
+@pytest.fixture(scope="module")
+def heated():
+    """Temperatures, and the tables of movies at them."""
     temperatures = [430.0, 460.0, 490.0, 520.0]
-    tables = [movie(rates_at(t, prefactor=1e5), 2500, seed=10 + i) for i, t in enumerate(temperatures)]
+    return temperatures, [movie(rates_at(t, prefactor=1e5), 2500, seed=10 + i) for i, t in enumerate(temperatures)]
+
+
+def test_barriers_of_movies_at_several_temperatures(heated):
+    temperatures, tables = heated
     with pytest.warns(UserWarning, match="beam"):
-        frame = energies.fit_barriers(tables, temperatures)
-    frame = frame.set_index(["from", "to"])
+        found = energies.fit_barriers(tables, temperatures)
+    assert "Barriers in eV from 4 temperatures" in repr(found)
+    frame = found.to_dataframe().set_index(["from", "to"])
     for pair, energy in {("icosahedron", "decahedron"): 0.6, ("decahedron", "icosahedron"): 0.56}.items():
         assert frame.loc[pair, "energy_low"] <= energy <= frame.loc[pair, "energy_high"]
         assert frame.loc[pair, "energy_high"] - frame.loc[pair, "energy_low"] < 0.4
         assert frame.loc[pair, "log10_prefactor_low"] <= 5 <= frame.loc[pair, "log10_prefactor_high"]
+
+
+def test_enthalpies_of_movies_at_several_temperatures(heated):
+    temperatures, tables = heated
+    frame = energies.fit_enthalpies(tables, temperatures).to_dataframe()
+    assert frame[["from", "to"]].to_numpy().tolist() == [["icosahedron", "decahedron"]]
+    row = frame.iloc[0]
+    assert row["enthalpy_low"] <= 0.04 <= row["enthalpy_high"]
+    assert row["enthalpy_high"] - row["enthalpy_low"] < 0.4
+    assert row["entropy_low"] <= 0 <= row["entropy_high"]
+
+
+def test_lines_are_left_out_where_a_class_is_never_seen():
+    tables = [movie(np.array([[-1e-9, 1e-9], [1.0, -1.0]]), 50, seed, np.eye(2)) for seed in range(2)]
+    found = energies.fit_enthalpies(tables, [400.0, 500.0])
+    assert found.pairs == ()
+    assert len(found.to_dataframe()) == 0
+    with pytest.raises(ValueError, match="less than two temperatures"):
+        found.plot()
+
+
+@pytest.mark.parametrize("temperatures", [[400.0, 400.0], [400.0, -1.0]])
+def test_temperatures_that_make_no_line(heated, temperatures):
+    with pytest.raises(ValueError, match="two or more different"):
+        energies.fit_enthalpies(heated[1][:2], temperatures)
+
+
+def test_tables_of_different_classes_make_no_line(heated, make_movie):
+    with pytest.raises(ValueError, match="same classes"):
+        energies.fit_enthalpies([heated[1][0], make_movie(np.array([[0, 1, 2]]))], [400.0, 500.0])
 
 
 def test_one_temperature_for_each_table():

@@ -48,6 +48,14 @@ def test_undefined_frames_are_left_out():
     assert found.high[2] > 0
 
 
+def test_particles_that_never_change_count_once_each():
+    found = fractions.class_fractions(np.zeros((5, 1000), int), 2)
+    assert found.effective_samples == 5
+    assert found.low[0] < 0.6
+    found = fractions.class_fractions(np.repeat([[0], [1], [0], [0]], 1000, 1), 2)
+    assert found.effective_samples < 20
+
+
 def test_no_classified_frame_is_an_error():
     with pytest.raises(ValueError, match="No frame"):
         fractions.class_fractions(np.full((1, 4), -1), 2)
@@ -82,6 +90,12 @@ def test_arrhenius_line_is_recovered():
     fit = barriers.fit_arrhenius(exact, errors, temperatures)
     assert fit.energy == pytest.approx(1.2)
     assert fit.log_prefactor == pytest.approx(np.log(1e9))
+    value, low, high = fit.line(temperatures)
+    np.testing.assert_allclose(value, exact)
+    assert (low < value).all() and (value < high).all()
+    assert (high - low)[2] < (high - low)[0]
+    far = fit.line(np.array([1e9]))  # the prefactor
+    np.testing.assert_allclose(np.ravel(far), [fit.log_prefactor, *fit.log_prefactor_interval], rtol=1e-5)
     covered = 0
     for _ in range(200):
         noisy = barriers.fit_arrhenius(exact + rng.normal(scale=errors), errors, temperatures)

@@ -7,13 +7,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR, class_colours, row_colours, row_labels
-from particlespy_ml.plotting.overlay import _round_length
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
+from particlespy_ml.plotting.overlay import round_length
 
 
 @pytest.fixture
@@ -177,7 +171,7 @@ def test_overlay_has_a_legend_of_the_classes_in_the_frame(series, add_classes):
     assert table.plot_overlay(series, 1).get_legend() is None
 
 
-def test_overlay_has_a_scale_bar_of_a_round_length(two_disks):
+def test_overlay_has_a_scale_bar_of_around_length(two_disks):
     for scale, units, text in [(0.04, "nm", "1 nm"), (0.4, "Å", "10 Å"), (2.1, "pm", "50 pm")]:
         two_disks.axes_manager.signal_axes.set(scale=scale, units=units)
         ax = measured(two_disks).plot_overlay(two_disks)
@@ -190,8 +184,8 @@ def test_overlay_has_a_scale_bar_of_a_round_length(two_disks):
 @pytest.mark.parametrize(
     ("length", "expected"), [(1, 1), (1.9, 1), (2, 2), (4.99, 2), (0.07, 0.05), (3e-5, 2e-5), (999, 500)]
 )
-def test_round_lengths(length, expected):
-    assert _round_length(length) == pytest.approx(expected)
+def testround_lengths(length, expected):
+    assert round_length(length) == pytest.approx(expected)
 
 
 def test_overlay_on_axes_of_ones_own_and_without_labels(two_disks):
