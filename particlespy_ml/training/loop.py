@@ -75,7 +75,10 @@ def train(
     simulation = IsomerLibraryRecipe.from_dict(tables["simulation"])
     detector = DetectorRecipe.from_dict(tables["detector"])
     cache_folder = Path(cache_folder)
-    indices = split_indices(entry_indices(cache_folder), simulation)["training"]
+    last = tables["training"].get("simulations")
+    indices = split_indices([i for i in entry_indices(cache_folder) if last is None or i < last], simulation)[
+        "training"
+    ]
     if not indices and not pretrain_only:
         raise ValueError(f"{cache_folder} has no simulations to train on: make some with `particlespy-ml simulate`.")
     training, classes = tables["training"], simulation.classes
@@ -116,6 +119,7 @@ def _checkpoint(cache_folder: Path, tables: dict, indices: list[int] | None = No
     if indices is None:  # pre-training does not depend on the later stages
         stages = [stage for stage in training["stages"] if stage["prism_fraction"] == 0]
         training = {**training, "stages": stages}
+        training.pop("simulations", None)
     told = [tables["model"], tables["simulation"], tables["detector"], training, indices]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
     kind = "pretraining" if indices is None else "training"
@@ -209,7 +213,8 @@ def fit(
         Argument of `build_network`.
     training
         The ``[training]`` table of a recipe: ``seed``, ``batch``, ``stages``, ``weight_decay``, ``label_smoothing``,
-        ``ema``, and optionally ``initial``, a file of weights to start from, and ``precision``, "float32" or
+        ``ema``, and optionally ``simulations``, the number of simulations of the cache of which those not held out are
+        trained on (by default all), ``initial``, a file of weights to start from, and ``precision``, "float32" or
         "bfloat16", which is faster on processors that have it.
     checkpoint
         File of the checkpoint. Training goes on from it where it exists.
