@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-ARCHITECTURES = ("pooled_resnet",)
+ARCHITECTURES = ("pooled_resnet", "spectral_resnet")
 
 
 def build_network(architecture: dict) -> torch.nn.Module:
@@ -24,7 +24,8 @@ def build_network(architecture: dict) -> torch.nn.Module:
     ----------
     architecture
         As on a model card: ``name`` (one of `ARCHITECTURES`), ``n_classes``, and optionally ``widths`` (channels at
-        1/2, 1/4, 1/8 ... of the resolution), ``blocks`` (residual blocks at each) and ``dropout``.
+        1/2, 1/4, 1/8 ... of the resolution), ``blocks`` (residual blocks at each) and ``dropout``. "spectral_resnet"
+        looks at the power spectrum as well, and takes ``spectral_widths``.
 
     Returns
     -------
@@ -48,10 +49,12 @@ def build_network(architecture: dict) -> torch.nn.Module:
     if name not in ARCHITECTURES:
         raise ValueError(f"Unknown architecture {name!r}; expected one of {ARCHITECTURES}.")
     allowed = {"n_classes", "widths", "blocks", "dropout"}
+    if name == "spectral_resnet":
+        allowed.add("spectral_widths")
     unknown = sorted(set(parameters) - allowed)
     if unknown or "n_classes" not in parameters:
         raise ValueError(f"Architecture {name!r} takes {sorted(allowed)} and needs 'n_classes'; got {parameters}.")
-    return _pooled_resnet(**parameters)
+    return {"pooled_resnet": _pooled_resnet, "spectral_resnet": _spectral_resnet}[name](**parameters)
 
 
 def fuse(network: torch.nn.Module) -> torch.nn.Module:
@@ -87,6 +90,34 @@ def _pooled_resnet(
 
     After K. He et al., CVPR (2016), and M. Ilse et al., ICML (2018) for the pooling.
     """
+    return _network([_spatial_branch(widths, blocks)], 3 * widths[-1], widths[-1], n_classes, dropout)
+
+
+def _spectral_resnet(
+    n_classes: int,
+    widths: tuple = (16, 32, 64, 96),
+    blocks: tuple = (1, 2, 2, 1),
+    spectral_widths: tuple = (32, 64, 96),
+    dropout: float = 0.1,
+) -> torch.nn.Module:
+    """The network of `_pooled_resnet` beside one that sees the power spectrum on a polar grid."""
+    features = 128
+    branches = [_spatial_branch(widths, blocks), _spectral_branch(spectral_widths, features)]
+    return _network(branches, 3 * widths[-1] + features, features, n_classes, dropout)
+
+
+def _network(branches: list, inputs: int, hidden: int, n_classes: int, dropout: float) -> torch.nn.Module:
+    """Branches, whose outputs are put together, and the layers that make logits of them."""
+    from torch import nn
+
+    trunk = branches[0] if len(branches) == 1 else _classes()["Branches"](*branches)
+    head = nn.Sequential(
+        nn.Dropout(dropout), nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_classes)
+    )
+    return nn.Sequential(trunk, head)
+
+
+def _spatial_branch(widths: tuple, blocks: tuple) -> torch.nn.Module:
     from torch import nn
 
     if len(widths) != len(blocks):
@@ -97,16 +128,20 @@ def _pooled_resnet(
         if level:
             layers.append(classes["ConvNorm"](widths[level - 1], width, 3, 2))
         layers.extend(classes["Residual"](width) for _ in range(count))
-    pooling = classes["AttentionPooling"](widths[-1])
-    hidden = widths[-1]
-    head = nn.Sequential(
-        nn.Dropout(dropout),
-        nn.Linear(3 * widths[-1], hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, n_classes),
-    )
-    return nn.Sequential(*layers, pooling, head)
+    return nn.Sequential(*layers, classes["AttentionPooling"](widths[-1]))
+
+
+def _spectral_branch(widths: tuple, features: int, radii: int = 40, angles: int = 72) -> torch.nn.Module:
+    """Convolutions over radius and angle of the spectrum; each width but the first halves both."""
+    from torch import nn
+
+    classes = _classes()
+    layers = [classes["PolarSpectrum"](radii, angles, 0.05, 0.31)]
+    for level, width in enumerate(widths):
+        layers.append(classes["Circular"](widths[level - 1] if level else 1, width, 2 if level else 1))
+        layers.append(classes["Circular"](width, width, 1))
+        radii = -(-radii // 2) if level else radii
+    return nn.Sequential(*layers, classes["PolarPooling"](widths[-1] * radii, features))
 
 
 _CACHE: dict = {}
@@ -160,5 +195,70 @@ def _classes() -> dict:
             spread = torch.sqrt(torch.relu(square - means[:, 0] ** 2) + 1e-4)
             return torch.cat([means.flatten(1), spread], dim=1)
 
+    class PolarSpectrum(nn.Module):
+        """Logarithm of the power spectrum on a polar grid, in which a turn of the particle is a shift.
+
+        Lattice fringes gather in few spots, so they stand out of the noise where no pixel of the image does.
+        """
+
+        def __init__(self, radii: int, angles: int, lowest: float, highest: float, edge: int = 192):
+            super().__init__()
+            self.edge = edge
+            radius = torch.linspace(lowest, highest, radii)[:, None]  # cycles per pixel
+            angle = torch.pi * ((torch.arange(angles) + 0.5) / angles - 0.5)
+            row, column = radius * torch.sin(angle), radius * torch.cos(angle)
+            columns = edge // 2 + 1
+            grid = torch.stack(
+                [2 * column * edge / (columns - 1) - 1, 2 * (row * edge + edge // 2) / (edge - 1) - 1], -1
+            )
+            self.register_buffer("grid", grid[None], persistent=False)
+
+        def forward(self, x):
+            with torch.autocast(x.device.type, enabled=False):
+                x = x.float()[:, 0]
+                border = torch.cat([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], dim=1).mean(1)
+                taper = torch.sin(torch.pi * (torch.arange(x.shape[-1], device=x.device) + 0.5) / x.shape[-1])
+                taper = (2 * taper).clamp(max=1)
+                x = (x - border[:, None, None]) * taper * taper[:, None]
+                wave = torch.fft.rfft2(x, s=(self.edge, self.edge))
+                power = torch.fft.fftshift(wave.real**2 + wave.imag**2, dim=1)[:, None]
+                grid = self.grid.expand(len(x), -1, -1, -1)
+                polar = torch.nn.functional.grid_sample(power, grid, mode="bilinear", align_corners=True)
+                level = polar.flatten(1).median(1).values[:, None, None, None]
+                return torch.log(polar / (level + 1e-12) + 0.1)
+
+    class Circular(nn.Module):
+        """Convolution, batch normalisation, rectifier; the last axis is closed."""
+
+        def __init__(self, inputs: int, outputs: int, stride: int):
+            super().__init__()
+            self.conv = nn.Conv2d(inputs, outputs, 3, stride, bias=False)
+            self.norm = nn.BatchNorm2d(outputs)
+
+        def forward(self, x):
+            x = torch.nn.functional.pad(x, (1, 1, 0, 0), mode="circular")
+            return torch.relu_(self.norm(self.conv(torch.nn.functional.pad(x, (0, 0, 1, 1)))))
+
+    class PolarPooling(nn.Module):
+        """Mean and maximum over angles for each radius, through a linear layer."""
+
+        def __init__(self, inputs: int, outputs: int):
+            super().__init__()
+            self.linear = nn.Linear(2 * inputs, outputs)
+
+        def forward(self, x):
+            return torch.relu(self.linear(torch.cat([x.mean(-1), x.amax(-1)], 1).flatten(1)))
+
+    class Branches(nn.Module):
+        """Outputs of several branches of one input, one after the other."""
+
+        def __init__(self, *branches):
+            super().__init__()
+            self.branches = nn.ModuleList(branches)
+
+        def forward(self, x):
+            return torch.cat([branch(x) for branch in self.branches], dim=1)
+
     _CACHE.update(ConvNorm=ConvNorm, Residual=Residual, AttentionPooling=AttentionPooling)
+    _CACHE.update(PolarSpectrum=PolarSpectrum, Circular=Circular, PolarPooling=PolarPooling, Branches=Branches)
     return _CACHE

@@ -157,7 +157,8 @@ class Schedule:
     ----------
     stages
         Mappings with ``steps``, ``learning_rate`` (peak), ``prism_fraction`` and optionally ``detector``, fields of the
-        detector recipe that differ in this stage.
+        detector recipe that differ in this stage, and ``frozen_norm``: batch normalisation keeps its averages, as it
+        does in use. The windows of a batch have one size, so that its own mean and spread tell of that size.
     warm_up
         Part of each stage in which the learning rate rises; it then falls as a cosine to a hundredth of the peak, or to
         the stage's ``final_rate``.
@@ -238,6 +239,8 @@ def fit(
     batches = _batches(maker, training, schedule, range(state.step, end), workers)
     for windows, labels in _progress(batches, state.step, end, show_progressbar):
         learning_rate = schedule.learning_rate(state.step)
+        if schedule.stage(state.step)[0].get("frozen_norm", False):
+            state.freeze_norm(first=not schedule.stage(max(0, state.step - 1))[0].get("frozen_norm", False))
         loss, right = state.advance(windows.to(device), labels.to(device), learning_rate)
         if state.step % 50 == 0:
             _logger.info("step %d loss %.4f accuracy %.3f rate %.2g", state.step, loss, right, learning_rate)
@@ -288,6 +291,18 @@ class _State:
         now = (loss.item(), (logits.argmax(1) == labels).float().mean().item())
         self.recent = [0.97 * old + 0.03 * new for old, new in zip(self.recent, now, strict=True)]
         return self.recent[0], self.recent[1]
+
+    def freeze_norm(self, first: bool) -> None:
+        """Normalise by the averages of the statistics, which are taken over at the *first* step."""
+        import torch
+
+        if first:
+            averages = dict(self.average.module.named_buffers())
+            for name, buffer in self.network.named_buffers():
+                buffer.copy_(averages[name])
+        for module in self.network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
 
     def save(self, path: Path) -> None:
         import torch

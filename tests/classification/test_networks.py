@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from particlespy_ml.classification.networks import build_network, fuse
+from particlespy_ml.classification.networks import ARCHITECTURES, _classes, build_network, fuse
 from particlespy_ml.classification.preprocess import standardise
 
 ARCHITECTURE = {"name": "pooled_resnet", "n_classes": 4}
+every_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -20,15 +21,17 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@every_architecture
 @pytest.mark.parametrize("window", [48, 64, 96, 128, 192])
-def test_any_multiple_of_16_gives_logits(window):
-    network = build_network(ARCHITECTURE).eval()
+def test_any_multiple_of_16_gives_logits(window, name):
+    network = build_network({**ARCHITECTURE, "name": name}).eval()
     assert network(torch.zeros(2, 1, window, window)).shape == (2, 4)
 
 
-def test_fused_network_gives_the_same():
+@every_architecture
+def test_fused_network_gives_the_same(name):
     torch.manual_seed(0)
-    network = build_network(ARCHITECTURE)
+    network = build_network({**ARCHITECTURE, "name": name})
     for _ in range(3):
         network(torch.randn(4, 1, 48, 48))  # fills the running statistics
     network.eval()
@@ -39,9 +42,38 @@ def test_fused_network_gives_the_same():
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
 
 
-def test_default_network_is_small():
-    parameters = sum(tensor.numel() for tensor in build_network(ARCHITECTURE).state_dict().values())
+@every_architecture
+def test_default_network_is_small(name):
+    network = build_network({**ARCHITECTURE, "name": name})
+    parameters = sum(tensor.numel() for tensor in network.state_dict().values())
     assert 4 * parameters < 8e6
+
+
+@pytest.mark.parametrize("degrees", [-60.0, 0.0, 25.0, 80.0])
+def test_fringes_are_one_spot_of_the_polar_spectrum(degrees):
+    radii, angles, frequency = 53, 90, 0.16  # cycles per pixel, a radius of the grid
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
+    angle = np.radians(degrees)
+    fringes = torch.cos(2 * np.pi * frequency * (x * np.cos(angle) + y * np.sin(angle)))
+    spectrum = _classes()["PolarSpectrum"](radii, angles, 0.05, 0.31)
+    found = spectrum(5 + 3 * fringes[None, None])[0, 0]
+    radius, direction = divmod(int(found.argmax()), angles)
+    assert radius == pytest.approx((frequency - 0.05) / 0.26 * (radii - 1), abs=1)
+    assert direction == pytest.approx((degrees + 90) / 180 * angles - 0.5, abs=1)
+
+
+def test_polar_spectrum_does_not_depend_on_contrast_nor_on_empty_space():
+    spectrum = _classes()["PolarSpectrum"](40, 72, 0.05, 0.31)
+    torch.manual_seed(0)
+    middle = torch.randn(1, 1, 48, 48) * torch.hann_window(48) * torch.hann_window(48)[:, None]
+    wide = torch.nn.functional.pad(middle, (64, 64, 64, 64))
+    narrow = torch.nn.functional.pad(middle, (40, 40, 40, 40))
+    torch.testing.assert_close(spectrum(wide), spectrum(7 * narrow + 3), atol=0.05, rtol=0.05)
+
+
+def test_empty_windows_are_finite():
+    network = build_network({**ARCHITECTURE, "name": "spectral_resnet"}).eval()
+    assert torch.isfinite(network(torch.zeros(1, 1, 64, 64))).all()
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ models = { icosahedron = 2, decahedron = 2, cuboctahedron = 2, amorphous = 1, ot
 stages = [
   { steps = 1, learning_rate = 1e-3, prism_fraction = 0.0, detector = { dose = [1e3, 1e4] } },
   { steps = 1, learning_rate = 1e-3, prism_fraction = 0.5 },
+  { steps = 2, learning_rate = 1e-3, prism_fraction = 0.5, frozen_norm = true },
 ]
 [card]
 license = "GPL-3.0-or-later"
@@ -109,7 +110,8 @@ def test_resumed_training_ends_with_the_same_weights(cache, recipe, tmp_path):
     architecture = {**tables["model"]["architecture"], "n_classes": 5}
     options = {"workers": 0, "show_progressbar": False}
     whole = loop.fit(maker, architecture, tables["training"], tmp_path / "a.pt", **options)
-    loop.fit(maker, architecture, tables["training"], tmp_path / "b.pt", stop_after=1, **options)
+    for step in (1, 3):
+        loop.fit(maker, architecture, tables["training"], tmp_path / "b.pt", stop_after=step, **options)
     resumed = loop.fit(maker, architecture, tables["training"], tmp_path / "b.pt", **options)
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
