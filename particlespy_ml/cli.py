@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--cache", type=Path, required=True, metavar="DIR", help="folder of the simulations")
     simulate.add_argument("--count", type=int, required=True, help="number of simulations in all; it resumes")
     simulate.add_argument("--workers", type=int, help="processes; by default one for each core")
+    simulate.add_argument("--held-out", action="store_true", help="only those held out, for a larger test")
     simulate.set_defaults(run=_simulate)
 
     train = commands.add_parser("train", help="train a model")
@@ -183,7 +184,7 @@ def _simulate(options) -> int:
     from particlespy_ml.training.recipe import load_recipe
 
     recipe = IsomerLibraryRecipe.from_dict(load_recipe(options.recipe)["simulation"])
-    simulate_library(options.cache, options.count, recipe, options.workers)
+    simulate_library(options.cache, options.count, recipe, options.workers, held_out_only=options.held_out)
     return 0
 
 

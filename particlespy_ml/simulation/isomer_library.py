@@ -152,6 +152,7 @@ def simulate_library(
     recipe: IsomerLibraryRecipe | None = None,
     workers: int | None = None,
     show_progressbar: bool = True,
+    held_out_only: bool = False,
 ) -> list[Path]:
     """Make the entries 0 to *count* - 1 that the folder lacks, each in a file of its own.
 
@@ -169,11 +170,13 @@ def simulate_library(
         Number of processes; by default one for each core.
     show_progressbar
         Show a progress bar.
+    held_out_only
+        Make only those of the entries that are held out, for a larger validation and test.
 
     Returns
     -------
     list of Path
-        The files of all entries, in order.
+        The files of the entries, in order.
     """
     from tqdm.auto import tqdm
 
@@ -181,7 +184,8 @@ def simulate_library(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _check_recipe(folder, recipe)
-    missing = [index for index in range(count) if not _entry(folder, index).exists()]
+    wanted = [index for index in range(count) if recipe.is_held_out(index) or not held_out_only]
+    missing = [index for index in wanted if not _entry(folder, index).exists()]
     with (
         ProcessPoolExecutor(workers or os.cpu_count(), initializer=_one_thread) as pool,
         tqdm(total=len(missing), disable=not show_progressbar, desc="Simulating") as bar,
@@ -190,7 +194,7 @@ def simulate_library(
         for future in as_completed(futures):
             future.result()
             bar.update()
-    return [_entry(folder, index) for index in range(count)]
+    return [_entry(folder, index) for index in wanted]
 
 
 def load_entries(folder: str | Path, indices: Iterable[int] | None = None) -> list[dict]:

@@ -1,6 +1,7 @@
 """The library of simulations: seeded, resumable, and never half-written."""
 
 import json
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -52,6 +53,29 @@ def test_library_is_made_resumed_and_refused(tmp_path, monkeypatch):
     np.testing.assert_allclose(centre, entries[0]["positions"][:, :2].mean(0), atol=0.5)
     with pytest.raises(ValueError, match="another recipe"):
         simulate_library(tmp_path, 3, IsomerLibraryRecipe(seed=5), workers=1, show_progressbar=False)
+
+
+def test_only_what_is_held_out(tmp_path, monkeypatch):
+    made = []
+
+    class InThisProcess:
+        def __init__(self, *args, **kwargs): ...
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error): ...
+
+        def submit(self, function, *args):
+            made.append(args[2])
+            future = Future()
+            future.set_result(None)
+            return future
+
+    monkeypatch.setattr(isomer_library, "ProcessPoolExecutor", InThisProcess)
+    files = simulate_library(tmp_path, 60, SMALL, show_progressbar=False, held_out_only=True)
+    assert made == [20, 21, 22, 23, 24, 45, 46, 47, 48, 49]
+    assert [int(path.stem) for path in files] == made
 
 
 def test_a_part_is_no_entry(tmp_path):
