@@ -1,4 +1,4 @@
-from . import data, dynamics
+from . import data, dynamics, plotting
 from ._frames import compute_together
 from .classification.models import Model, list_models, load_model
 from .classification.verb import classify_particles
@@ -19,6 +19,7 @@ __all__ = [
     "list_models",
     "load_model",
     "measure_particles",
+    "plotting",
     "segment_particles",
     "to_particle_list",
     "train_segmentation",

@@ -98,7 +98,7 @@ def plot_fractions(frame, corrected: bool | None = None, ax=None):
     >>> from particlespy_ml.plotting.fractions import plot_fractions
     >>> table = pml.data.gold_on_carbon().classify_particles()
     >>> frame = pml.dynamics.compare_fractions({300: table, 500: table}, name="temperature")
-    >>> plot_fractions(frame).get_xlabel()
+    >>> pml.plotting.plot_fractions(frame).get_xlabel()
     'Temperature'
     """
     if not {"class", "fraction", "low", "high"} <= set(frame.columns):

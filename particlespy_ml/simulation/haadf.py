@@ -97,6 +97,7 @@ def simulate_haadf(
     particle.set_cell([edge, edge, extent[2] + 2.0])
     particle.center()
     settings = {"precision": "float32", "fftw.planning_effort": "FFTW_ESTIMATE", "diagnostics.progress_bar": False}
+    settings["device"] = find_device()
     with abtem.config.set(settings), dask.config.set(scheduler="synchronous"):
         phonons = abtem.FrozenPhonons(particle, frozen_phonons, sigmas=thermal_rms, seed=seed)
         potentials = (
@@ -137,11 +138,21 @@ def _prism(potential, microscope: HAADFMicroscope, interpolation: int, edge: flo
         detectors = [abtem.AnnularDetector(inner, outer) for inner, outer in zip(edges[:-1], edges[1:], strict=True)]
         found = matrix.reduce(scan=scan, detectors=detectors, ctf=ctf, max_batch_reduction=256)
         found = found if isinstance(found, (list, tuple)) else [found]
-        return np.stack([np.asarray(part.array).T for part in found])
+        return np.stack([np.asarray(part.to_cpu().array).T for part in found])
 
     # abTEM's versions normalise aberrated probes differently, so the beam is taken from the empty corner of the cell
     whole_beam = detect(scan_step, 2, [0.0, largest]).mean()
     return detect(edge, round(edge / scan_step), angles) / whole_beam, angles
+
+
+def find_device() -> str:
+    """Return "gpu" where CuPy finds a device, with which abTEM then computes, otherwise "cpu"."""
+    try:
+        import cupy
+
+        return "gpu" if cupy.cuda.runtime.getDeviceCount() else "cpu"
+    except Exception:  # CuPy is missing, or its drivers are
+        return "cpu"
 
 
 def _import_abtem():

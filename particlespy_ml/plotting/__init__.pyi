@@ -1,0 +1,3 @@
+from .fractions import plot_fractions
+
+__all__ = ["plot_fractions"]
