@@ -77,10 +77,15 @@ class Model:
         """Probability below which a particle is left undefined by default."""
         return float(self.card["min_probability"])
 
-    @property
-    def confusion_matrix(self) -> np.ndarray:
-        """Share of each predicted class (columns) for each true class (rows) on held-out images; empty if unknown."""
-        return np.array(self.card.get("confusion_matrix", {}).get("values", []), dtype=float)
+    def confusion_matrix(self, min_probability: float = 0.0) -> np.ndarray:
+        """Return the share of each predicted class (columns) for each true class (rows) on held-out images.
+
+        Rows sum to less than one where *min_probability* leaves particles undefined. The card knows it for 0 and for
+        the model's own; for others, and where there is none on the card, the array is empty.
+        """
+        known = self.card.get("confusion_matrix", {})
+        names = {0.0: "values", self.min_probability: "values_above_min_probability"}
+        return np.array(known.get(names.get(float(min_probability)), []), dtype=float)
 
     @property
     def rejects(self) -> bool:

@@ -18,7 +18,7 @@ def build_network(architecture: dict) -> torch.nn.Module:
 
     It maps standardised windows, shape (n, 1, w, w) with w a multiple of 16, to logits, shape (n, classes). A network
     is fully convolutional up to a pooling that weighs positions by learned attention, so one set of weights serves
-    any window and empty space around the particle counts for nothing.
+    windows of any size (up to 192 pixels where it looks at the power spectrum) with any empty space in them.
 
     Parameters
     ----------
@@ -214,6 +214,8 @@ def _classes() -> dict:
             self.register_buffer("grid", grid[None], persistent=False)
 
         def forward(self, x):
+            if x.shape[-1] > self.edge:
+                raise ValueError(f"Expected windows of {self.edge} pixels at most, not {x.shape[-1]}.")
             with torch.autocast(x.device.type, enabled=False):
                 x = x.float()[:, 0]
                 border = torch.cat([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], dim=1).mean(1)

@@ -77,7 +77,7 @@ def classify_particles(
             "name": model.name,
             "sha256": model.sha256,
             "min_probability": float(min_probability),
-            "confusion_matrix": model.confusion_matrix.ravel().tolist(),
+            "confusion_matrix": model.confusion_matrix(min_probability).ravel().tolist(),
         },
     }
     extra = {name: "" for name, _ in class_columns(model.classes)}

@@ -112,8 +112,11 @@ def compare_fractions(tables: Mapping, name: str = "condition", confidence: floa
             f'Expected tables by condition, such as {{"as made": table, "heated": other}}, not {type(tables).__name__}.'
         )
     parts, classes = {}, None
-    for condition, given in tables.items():
+    numbers = all(isinstance(condition, (int, float)) for condition in tables)
+    for condition, given in sorted(tables.items()) if numbers else tables.items():
         pooled = list(given) if isinstance(given, (list, tuple)) else [given]
+        if not pooled:
+            raise ValueError(f"{condition!r} has no tables.")
         for table in pooled:
             classes = classes or table.classes
             if table.classes != classes:

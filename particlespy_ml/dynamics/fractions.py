@@ -34,16 +34,16 @@ class Fractions:
 
     @property
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Wilson bounds with the number of samples that the variance of each class is worth."""
+        """Wilson bounds of the effective samples, or normal ones where a correction made the variance larger."""
         z = norm.ppf(0.5 + self.confidence / 2)
-        p = np.clip(self.values, 0, 1)
-        variance = np.diag(self.covariance)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            n = np.where(variance > 0, p * (1 - p) / variance, self.effective_samples)
-        n = np.maximum(np.minimum(n, self.effective_samples), 1)
+        p, n = np.clip(self.values, 0, 1), max(self.effective_samples, 1)
         middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-        return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+        variance = np.diag(self.covariance)
+        normal = np.where(variance > 1.0001 * p * (1 - p) / n, z * np.sqrt(np.maximum(variance, 0)), 0)
+        return np.clip(np.minimum(middle - half, p - normal), 0, 1), np.clip(
+            np.maximum(middle + half, p + normal), 0, 1
+        )
 
     @property
     def low(self) -> np.ndarray:
@@ -133,19 +133,27 @@ def correct_fractions(observed: Fractions, confusion: np.ndarray) -> Fractions:
     observed
         Fractions of predicted classes.
     confusion
-        Probability of each predicted class (column) for each true class (row), or counts, shape (K, K).
+        Probability of each predicted class (column) for each true class (row), shape (K, K). Rows sum to less than one
+        where some particles are left undefined, more of one class than of another perhaps.
+
+    Raises
+    ------
+    ValueError
+        If the rows are no probabilities.
 
     References
     ----------
     W. J. Youden, Biometrics 6, 172 (1950); J. Forman, Data Min. Knowl. Discov. 17, 164 (2008): adjusted counts.
     """
     confusion = np.asarray(confusion, dtype=float)
-    mixing = (confusion / confusion.sum(1, keepdims=True)).T
-    k = len(mixing)
-    solution, _ = nnls(np.vstack([mixing, 1e3 * np.ones(k)]), np.append(observed.values, 1e3))
-    inverse = np.linalg.pinv(mixing)
-    covariance = inverse @ observed.covariance @ inverse.T
-    return Fractions(solution / solution.sum(), covariance, observed.effective_samples, observed.confidence)
+    if (confusion < 0).any() or (confusion.sum(1) > 1.01).any():
+        raise ValueError(f"Expected rows of probabilities, which sum to one at most, not {confusion.tolist()}.")
+    solution, _ = nnls(confusion.T, observed.values)  # in proportion to the fractions
+    total = solution.sum()
+    values = solution / total
+    slope = (np.eye(len(values)) - values[:, None]) @ np.linalg.pinv(confusion.T) / total
+    covariance = slope @ observed.covariance @ slope.T
+    return Fractions(values, covariance, observed.effective_samples, observed.confidence)
 
 
 def free_energy_differences(fractions: Fractions, temperature: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -60,6 +60,9 @@ class DetectorRecipe:
         (probability, largest fraction of clipped pixels) of a saturated detector.
     single_annuli
         Probability that not all annuli are recorded.
+    binning
+        Whether pixels much finer than the network's are binned when they are counted, which is faster and leaves
+        Poisson noise what it is, or recorded and resampled, as analysis does with a measured image.
     """
 
     dose: tuple[float, float] = (30.0, 1e5)
@@ -80,6 +83,7 @@ class DetectorRecipe:
     readout: tuple[float, float] = (0.3, 0.4)
     clipping: tuple[float, float] = (0.06, 0.05)
     single_annuli: float = 0.35
+    binning: bool = True
 
     @classmethod
     def from_dict(cls, values: dict) -> DetectorRecipe:
@@ -294,7 +298,7 @@ def detect(
     draw = _Draws(n, generator)
     low, high = np.log(recipe.pixel_size)
     pixel_size = float(np.exp(low + (high - low) * draw.one()))
-    pixel_size *= max(1, int(canonical / pixel_size + 1e-6))  # binning pixels leaves Poisson noise what it is
+    pixel_size *= max(1, int(canonical / pixel_size + 1e-6)) if recipe.binning else 1
     matches = np.isclose(pixel_size, canonical, rtol=1e-3)
     n_pixels = window if matches else int(np.ceil(window * canonical / pixel_size)) + 1
     fwhm, ellipticity = draw.uniform(*recipe.source_fwhm), draw.uniform(0, recipe.source_ellipticity)

@@ -18,6 +18,7 @@ from particlespy_ml.simulation.settings import from_table
 if TYPE_CHECKING:
     from ase import Atoms
 
+_RECIPE = "recipe.json"
 OTHER = "other"  # the class of what is none of the isomers
 
 _logger = logging.getLogger(__name__)
@@ -183,7 +184,8 @@ def simulate_library(
     recipe = recipe or IsomerLibraryRecipe()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _check_recipe(folder, recipe)
+    check_recipe(folder, recipe)
+    write_recipe(folder, recipe)
     wanted = [index for index in range(count) if recipe.is_held_out(index) or not held_out_only]
     missing = [index for index in wanted if not _entry(folder, index).exists()]
     with (
@@ -213,21 +215,30 @@ def load_entries(folder: str | Path, indices: Iterable[int] | None = None) -> li
     return entries
 
 
+def check_recipe(folder: str | Path, recipe: IsomerLibraryRecipe) -> None:
+    """Refuse a folder whose simulations were made by another recipe."""
+    path = Path(folder) / _RECIPE
+    if path.exists() and path.read_text() != _as_text(recipe):
+        raise ValueError(f"{folder} holds simulations of another recipe: choose another folder, or remove it.")
+
+
+def write_recipe(folder: str | Path, recipe: IsomerLibraryRecipe) -> None:
+    """Write down what a folder was made by, for `check_recipe`."""
+    (Path(folder) / _RECIPE).write_text(_as_text(recipe))
+
+
+def _as_text(recipe: IsomerLibraryRecipe) -> str:
+    return json.dumps(asdict(recipe), indent=1)
+
+
 def _entry(folder: Path, index: int) -> Path:
     return folder / f"{index:06d}.npz"
 
 
-def _check_recipe(folder: Path, recipe: IsomerLibraryRecipe) -> None:
-    path = folder / "recipe.json"
-    text = json.dumps(asdict(recipe), indent=1)
-    if path.exists() and path.read_text() != text:
-        raise ValueError(f"{folder} holds simulations of another recipe: choose another folder, or remove it.")
-    path.write_text(text)
-
-
 def _one_thread() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
-    os.nice(10)
+    if hasattr(os, "nice"):
+        os.nice(10)
 
 
 def _simulate_to_file(folder: Path, recipe: IsomerLibraryRecipe, index: int) -> None:

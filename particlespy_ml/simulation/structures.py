@@ -337,6 +337,8 @@ def _draw_body(kind: str, n_atoms: int, rng: np.random.Generator, symbol: str) -
         return amorphous(n_atoms, symbol, rng, max_steps=int(rng.integers(25, 150)))
     if rng.random() < 0.5:
         sizes = [n for n, _ in _families()[kind] if n >= n_atoms]
+        if not sizes:
+            raise ValueError(f"n_atoms={n_atoms}; the largest {kind} known has {_families()[kind][-1][0]} atoms.")
         return keep_nearest(closed_shell(kind, sizes[0], symbol), n_atoms, rng)
     return closed_shell(kind, n_atoms, symbol, rng)
 

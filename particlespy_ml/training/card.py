@@ -135,6 +135,7 @@ def make_card(recipe: dict, n_training: int, calibration: dict, results: dict) -
             "rows": "true class",
             "conditions": f"{conditions}, 1000 e/Å²",
             "values": results["confusion"]["1000"],
+            "values_above_min_probability": results["confusion_above_min_probability"],
         },
         "evaluation": results["nominal"],
         "evaluation_conditions": f"{conditions}; intervals of 95 % over structures",

@@ -13,7 +13,7 @@ import numpy as np
 from particlespy_ml.classification.networks import fuse
 from particlespy_ml.classification.preprocess import standardise
 from particlespy_ml.simulation.detector import DetectorRecipe, detect
-from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
+from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, check_recipe
 from particlespy_ml.training.card import read_model
 from particlespy_ml.training.dataset import (
     CANONICAL,
@@ -42,34 +42,34 @@ def logits_of(
 ) -> np.ndarray:
     """Return the logits of items that are recorded several times, shape (items, realisations, classes).
 
-    Each realisation has its own in-plane orientation, position, noise and whatever else the recipe draws.
+    Each realisation has its own in-plane orientation, position, noise and whatever else the recipe draws. Up to 8 items
+    are recorded together with one pixel size, in another company each time.
     """
     import torch
 
     network = fuse(network).to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(seed)
     rng = np.random.default_rng(seed)
-    order = np.argsort([item.window for item in items], kind="stable")
-    result: list = [None] * len(items)
+    windows = np.array([item.window for item in items])
+    result: list = []
     with torch.inference_mode():
-        for start in range(0, len(order), 4):
-            rows = [row for row in order[start : start + 4] if items[row].window == items[order[start]].window]
-            rows_of_next = [row for row in order[start : start + 4] if row not in rows]
-            for group in (rows, rows_of_next):
-                if group:
-                    output = _record_and_classify(network, [items[row] for row in group], recipe, realisations, rng,
-                                                  generator)  # fmt: skip
-                    for row, values in zip(group, output, strict=True):
-                        result[row] = values
-    return np.stack(result)
+        for _ in range(realisations):
+            outputs: list = [None] * len(items)
+            for window in np.unique(windows):
+                rows = rng.permutation(np.flatnonzero(windows == window))
+                for group in np.array_split(rows, -(-len(rows) // 8)):
+                    made = _record_and_classify(network, [items[row] for row in group], recipe, rng, generator)
+                    for row, values in zip(group, made, strict=True):
+                        outputs[row] = values
+            result.append(np.stack(outputs))
+    return np.stack(result, axis=1)
 
 
-def _record_and_classify(network, items, recipe, realisations, rng, generator) -> np.ndarray:
-    repeated = [item for item in items for _ in range(realisations)]
-    window = max(item.window for item in items)
-    clean, radius = clean_images(repeated, rng, generator, recipe.single_annuli)
+def _record_and_classify(network, items, recipe, rng, generator) -> np.ndarray:
+    clean, radius = clean_images(items, rng, generator, recipe.single_annuli)
+    window = items[0].window
     windows = standardise(detect(clean, radius, recipe, generator, window=window, step=STEP, canonical=CANONICAL))
-    return network(windows[:, None]).numpy().reshape(len(items), realisations, -1)
+    return network(windows[:, None]).numpy()
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -100,7 +100,8 @@ def accuracy_with_interval(right: np.ndarray, seed: int = 0, draws: int = 2000) 
     """Accuracy with a 95 % interval over structures.
 
     Realisations of one structure are not independent, so whole structures are drawn anew (cluster bootstrap). Where
-    the bootstrap has no spread or few structures, the Wilson interval of the number of structures is wider and taken.
+    structures are few or all alike, the bootstrap has too little spread: the Wilson interval of as many independent
+    images as there are structures is taken where all structures are alike.
 
     Parameters
     ----------
@@ -112,7 +113,8 @@ def accuracy_with_interval(right: np.ndarray, seed: int = 0, draws: int = 2000) 
     rng = np.random.default_rng(seed)
     drawn = means[rng.integers(len(means), size=(draws, len(means)))].mean(1)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    wilson = _wilson(float(means.mean()), len(means)) if np.isin(means, (0, 1)).all() else (low, high)
+    alike = np.ptp(means) == 0 or np.isin(means, (0, 1)).all()
+    wilson = _wilson(float(means.mean()), len(means)) if alike else (low, high)
     low, high = min(low, wilson[0]), max(high, wilson[1])
     return {
         "accuracy": round(float(means.mean()), 4),
@@ -129,10 +131,13 @@ def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """Share of each predicted class (columns) among the images of each true class (rows)."""
-    counts = np.zeros((n_classes, n_classes))
+    """Share of each predicted class (columns) among the images of each true class (rows).
+
+    Images whose prediction is -1 are undefined: they count for the row, but for no column.
+    """
+    counts = np.zeros((n_classes, n_classes + 1))
     np.add.at(counts, (labels.ravel(), predicted.ravel()), 1)
-    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return counts[:, :-1] / np.maximum(counts.sum(1, keepdims=True), 1)
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
@@ -198,17 +203,22 @@ def measure(
     network: torch.nn.Module,
     items: list[Item],
     recipe: DetectorRecipe,
-    temperature: float,
+    calibration: dict,
     n_classes: int,
     realisations: int = 16,
 ) -> dict:
-    """All numbers of a card, on held-out items; see `evaluate` for what is in it."""
+    """All numbers of a card, on held-out items; see `evaluate` for what is in it.
+
+    *calibration* has the ``temperature`` and ``min_probability`` of the model, as from `calibrate`.
+    """
     known = [item for item in items if item.label < n_classes]
     others = [item for item in items if item.label >= n_classes]
     labels = _labels(known)
 
     def probabilities(conditions: DetectorRecipe, of: list[Item] = known, seed: int = 21) -> np.ndarray:
-        return softmax(logits_of(network, of, conditions, realisations, seed), temperature)[..., :n_classes]
+        return softmax(logits_of(network, of, conditions, realisations, seed), calibration["temperature"])[
+            ..., :n_classes
+        ]
 
     def accuracy(values: np.ndarray, rows=slice(None)) -> dict:
         return accuracy_with_interval((values.argmax(-1) == labels)[rows])
@@ -217,7 +227,9 @@ def measure(
     nominal = {dose: probabilities(recipe.nominal(dose)) for dose in DOSES}
     harsh = {dose: probabilities(replace(recipe, dose=(dose, dose))) for dose in DOSES}
     sweeps = {
-        "by_pixel_size_at_1000": {size: recipe.nominal(1e3, pixel_size=size) for size in PIXEL_SIZES},
+        "by_pixel_size_at_1000": {
+            size: replace(recipe.nominal(1e3, pixel_size=size), binning=False) for size in PIXEL_SIZES
+        },
         "by_source_size_at_1000": {size: recipe.nominal(1e3, source_fwhm=size) for size in SOURCE_SIZES},
         "by_off_centring_at_1000": {rms: replace(at_1000, off_centre=rms / np.sqrt(2)) for rms in OFF_CENTRING},
     }
@@ -239,6 +251,13 @@ def measure(
             f"{dose:g}": confusion_matrix(every_label, nominal[dose].argmax(-1), n_classes).round(4).tolist()
             for dose in (300.0, 1e3, 1e4)
         },
+        "confusion_above_min_probability": confusion_matrix(
+            every_label,
+            np.where(nominal[1e3].max(-1) >= calibration["min_probability"], nominal[1e3].argmax(-1), -1),
+            n_classes,
+        )
+        .round(4)
+        .tolist(),
         "calibration_error_harsh": round(expected_calibration_error(every_harsh, labels), 4),
         "calibration_error_nominal_1000": round(expected_calibration_error(nominal[1e3], labels), 4),
         "coverage_nominal_1000": coverage_curve(nominal[1e3], labels),
@@ -298,7 +317,8 @@ def held_out_items(cache_folder: str | Path, recipe: IsomerLibraryRecipe, part: 
     """Items of the "validation" or "test" part of a cache."""
     indices = split_indices(entry_indices(cache_folder), recipe)[part]
     if not indices:
-        raise ValueError(f"{cache_folder} has no simulations held out for {part}: simulate more, 40 at least.")
+        wanted = 2 * recipe.held_out_every * len(recipe.classes)
+        raise ValueError(f"{cache_folder} has no simulations held out for {part}: simulate more, {wanted} at least.")
     return prism_items(cache_folder, indices)
 
 
@@ -335,9 +355,10 @@ def evaluate(
     network, card = read_model(model_folder)
     recipe = IsomerLibraryRecipe.from_dict(card["training"]["simulation"])
     detector = DetectorRecipe.from_dict(card["training"]["detector"])
+    check_recipe(cache_folder, recipe)
     items = held_out_items(cache_folder, recipe, "test")
     _logger.info("evaluating on %d structures", len(items))
-    results = measure(network, items, detector, card["temperature"], len(card["classes"]), realisations)
+    results = measure(network, items, detector, card, len(card["classes"]), realisations)
     out_folder = Path(out_folder)
     out_folder.mkdir(parents=True, exist_ok=True)
     (out_folder / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

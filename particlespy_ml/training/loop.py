@@ -18,7 +18,7 @@ import numpy as np
 
 from particlespy_ml.classification.networks import build_network
 from particlespy_ml.simulation.detector import DetectorRecipe
-from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
+from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, check_recipe
 from particlespy_ml.training.card import make_card, write_model
 from particlespy_ml.training.dataset import BatchMaker, entry_indices, model_items, prism_items, split_indices
 from particlespy_ml.training.evaluate import accuracy_by_dose, calibrate, held_out_items, measure
@@ -82,12 +82,20 @@ def train(
     if not indices and not pretrain_only:
         raise ValueError(f"{cache_folder} has no simulations to train on: make some with `particlespy-ml simulate`.")
     training, classes = tables["training"], simulation.classes
+    check_recipe(cache_folder, simulation)
     drawn = structures(cache_folder / "structures", simulation, training.get("models", {}))
     models = model_items(drawn, lying=len(simulation.isomers))
     architecture = {**tables["model"]["architecture"], "n_classes": len(classes)}
+    if not pretrain_only:  # what would otherwise be missed hours later
+        for part in ("validation", "test"):
+            held_out_items(cache_folder, simulation, part)
     options = {"workers": workers, "show_progressbar": show_progressbar}
     before = _pretraining_steps(training["stages"])
     first = _checkpoint(cache_folder, tables)
+    if pretrain_only and not before:
+        raise ValueError(
+            "The first stage of the recipe takes PRISM images (prism_fraction), so there is no pre-training."
+        )
     if before:
         _logger.info("pre-training on %d atomic models", len(models))
         maker = BatchMaker([], models, len(classes), detector)
@@ -143,7 +151,7 @@ def finish(
     validation = held_out_items(cache_folder, simulation, "validation") + others[::2]
     calibration = calibrate(network, validation, detector, len(classes))
     test = held_out_items(cache_folder, simulation, "test")
-    results = measure(network, test, detector, calibration["temperature"], len(classes))
+    results = measure(network, test, detector, calibration, len(classes))
     results["incoherent"] = accuracy_by_dose(network, others[1::2], detector, len(classes)) if others else {}
     _logger.info("accuracy %s", {dose: value["accuracy"] for dose, value in results["nominal"].items()})
     return write_model(out_folder, network, make_card(tables, n_training, calibration, results))
@@ -239,6 +247,7 @@ def fit(
     batches = _batches(maker, training, schedule, range(state.step, end), workers)
     for windows, labels in _progress(batches, state.step, end, show_progressbar):
         learning_rate = schedule.learning_rate(state.step)
+        state.network.train()
         if schedule.stage(state.step)[0].get("frozen_norm", False):
             state.freeze_norm(first=not schedule.stage(max(0, state.step - 1))[0].get("frozen_norm", False))
         loss, right = state.advance(windows.to(device), labels.to(device), learning_rate)

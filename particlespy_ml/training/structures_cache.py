@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
+from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, check_recipe, write_recipe
 
 _logger = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ def structures(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    check_recipe(folder, recipe)
+    write_recipe(folder, recipe)
     prefix = "held-out-" if held_out else ""
     models = []
     for name, count in counts.items():

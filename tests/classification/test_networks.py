@@ -71,6 +71,11 @@ def test_polar_spectrum_does_not_depend_on_contrast_nor_on_empty_space():
     torch.testing.assert_close(spectrum(wide), spectrum(7 * narrow + 3), atol=0.05, rtol=0.05)
 
 
+def test_windows_larger_than_the_spectrum_are_an_error():
+    with pytest.raises(ValueError, match="192 pixels at most, not 208"):
+        build_network({**ARCHITECTURE, "name": "spectral_resnet"}).eval()(torch.zeros(1, 1, 208, 208))
+
+
 def test_empty_windows_are_finite():
     network = build_network({**ARCHITECTURE, "name": "spectral_resnet"}).eval()
     assert torch.isfinite(network(torch.zeros(1, 1, 64, 64))).all()

@@ -65,7 +65,7 @@ def test_correction_undoes_a_known_confusion():
     truth = np.array([0.6, 0.3, 0.1])
     confusion = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8]])
     observed = fractions.Fractions(truth @ confusion, np.eye(3) * 1e-4, 1000, 0.95)
-    corrected = fractions.correct_fractions(observed, confusion * 50)
+    corrected = fractions.correct_fractions(observed, confusion)
     np.testing.assert_allclose(corrected.values, truth, atol=1e-6)
     assert (np.diag(corrected.covariance) > np.diag(observed.covariance)).all()
 
@@ -107,3 +107,20 @@ def test_arrhenius_line_is_recovered():
 def test_bad_temperatures(temperatures):
     with pytest.raises(ValueError, match="temperature"):
         barriers.fit_arrhenius([1.0, 2.0], [0.1, 0.1], temperatures)
+
+
+def test_correction_knows_that_classes_are_refused_unequally():
+    truth = np.array([0.6, 0.3, 0.1])
+    confusion = np.array([[0.9, 0.02, 0.03], [0.05, 0.5, 0.0], [0.0, 0.1, 0.7]])
+    seen = truth @ confusion
+    observed = fractions.Fractions(seen / seen.sum(), np.eye(3) * 1e-5, 1000, 0.95)
+    np.testing.assert_allclose(fractions.correct_fractions(observed, confusion).values, truth, atol=1e-6)
+    with pytest.raises(ValueError, match="probabilities"):
+        fractions.correct_fractions(observed, 50 * confusion)
+
+
+def test_corrected_bounds_of_a_class_that_is_absent_are_narrow():
+    confusion = np.array([[0.97, 0.03], [0.02, 0.98]])
+    states = (np.random.default_rng(0).random((1, 4000)) < 0.03).astype(int)  # only false ones
+    corrected = fractions.correct_fractions(fractions.class_fractions(states, 2), confusion)
+    assert corrected.low[1] == 0 and 0.001 < corrected.high[1] < 0.02
