@@ -38,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument("--signal-type", default="HAADF", choices=types, help="default: HAADF")
     classify.add_argument("--model", help="bundled model, or folder of a model; by default that of the signal type")
     classify.add_argument("--pixel-size", type=_positive, metavar="NM", help="pixel size in nm, over the file's own")
+    classify.add_argument(
+        "--lattice-constant", type=_positive, metavar="NM", help="of the metal, where it is not gold: 0.392 for Pt"
+    )
     classify.add_argument("--min-probability", type=float, help="leave less probable classes undefined")
     classify.add_argument(
         "--method", default="auto", choices=("auto", *THRESHOLDS), help="segmentation: auto (default) or a threshold"
@@ -150,7 +153,12 @@ def _classify_one(path: Path, name: str, image, model, options):
     if model is None:
         table = image.measure_particles(**settings)
     else:
-        table = image.classify_particles(model, min_probability=options.min_probability, **settings)
+        table = image.classify_particles(
+            model,
+            min_probability=options.min_probability,
+            lattice_constant=options.lattice_constant,
+            **settings,
+        )
     frame = table.to_dataframe()
     frame.insert(0, "file", str(path))
     table.save(options.out / f"{name}.hspy", overwrite=True)

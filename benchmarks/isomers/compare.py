@@ -22,7 +22,8 @@ TUNING = (36, 3)  # structures, realisations
 
 TITLES = {
     "hard": f"Hard: {', '.join(map(str, SIZES))} atoms, {REMOVED:.0%} of the surface removed, {DISORDER} Å of disorder",
-    "in_range": "Isomers of any size and surface, drawn as for training: the atlas has templates of three sizes",
+    "in_range": "Isomers of any size and surface, drawn as for training; the atlas has closed shells of three sizes,\n"
+    "and its filter and offsets are those for the hard particles",
 }
 
 

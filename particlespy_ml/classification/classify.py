@@ -54,11 +54,19 @@ class ParticleClassifier:
         Calibration of the frames.
     min_probability
         Particles whose largest probability is below are undefined.
+    scale
+        Lattice constant of the sample over that of the model. All lengths of the model are in proportion to it.
     """
 
     model: Model
     grid: PixelGrid
     min_probability: float
+    scale: float = 1.0
+
+    @property
+    def pixel_size(self) -> float:
+        """Pixel size in nm to which particles are resampled."""
+        return self.model.pixel_size * self.scale
 
     def __call__(self, frames, labels: list[np.ndarray], tables: list[np.ndarray]) -> list[np.ndarray]:
         """Return the tables with classes, probabilities batched over particles and frames."""
@@ -68,9 +76,9 @@ class ParticleClassifier:
             waiting: list[tuple[int, np.ndarray]] = []
             number = 0
             for frame, label, table in zip(frames, labels, tables, strict=True):
-                edges = window_edges(table, self.grid, self.model.pixel_size, self.model.windows)
+                edges = window_edges(table, self.grid, self.pixel_size, self.model.windows)
                 for row, edge in zip(table, edges, strict=True):
-                    waiting.append((number, cut_window(frame, label, row, self.grid, self.model.pixel_size, int(edge))))
+                    waiting.append((number, cut_window(frame, label, row, self.grid, self.pixel_size, int(edge))))
                     number += 1
                     if len(waiting) >= FLUSH:
                         self._predict(waiting, probabilities)
@@ -83,7 +91,7 @@ class ParticleClassifier:
     def in_pixel_range(self) -> bool:
         """Whether the frames resolve what the model looks at."""
         low, high = self.model.card["pixel_size_range_angstrom"]
-        sizes = np.array(self.grid.nanometres) * 10
+        sizes = np.array(self.grid.nanometres) * 10 / self.scale
         return bool((sizes >= low).all() and (sizes <= high).all())
 
     def _predict(self, waiting: list[tuple[int, np.ndarray]], probabilities: np.ndarray) -> None:
@@ -112,7 +120,7 @@ class ParticleClassifier:
 
     def _in_size_range(self, table: np.ndarray) -> np.ndarray:
         low, high = self.model.card["diameter_range_nm"]
-        diameter = table["equivalent_circular_diameter"] * NANOMETRES[self.grid.units]
+        diameter = table["equivalent_circular_diameter"] * NANOMETRES[self.grid.units] / self.scale
         return (diameter >= low) & (diameter <= high)
 
 

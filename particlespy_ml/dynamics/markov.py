@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import expm, logm
 from scipy.optimize import minimize
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 
 def pad_sequences(sequences: list[np.ndarray]) -> np.ndarray:
@@ -199,7 +199,7 @@ def fit_rates(emissions: np.ndarray, frame_time: float, confidence: float = 0.95
     The expectation-maximisation algorithm finds the transition matrix between frames; its logarithm starts a fit of the
     rates themselves, so that more than one jump between frames is accounted for. Intervals come from the curvature of
     the likelihood in the logarithms of the rates. A transition that is hardly seen has an upper bound alone: the rate
-    at which none in the time spent would be as rare as one minus the confidence.
+    at which so few in the time spent would be as rare as one minus the confidence.
 
     Parameters
     ----------
@@ -317,9 +317,11 @@ def _intervals(emissions, rates, initial, frame_time, counts, occupation, confid
     k = len(rates)
     rows, columns = _off_diagonal(k)
     low, high = np.full((k, k), np.nan), np.full((k, k), np.nan)
-    seen = counts[rows, columns] > 0.5
+    # a jump within a frame may as well have gone by another state: then the rate is nothing, however many are counted
+    count, time = counts[rows, columns], np.maximum(occupation[rows], frame_time)
+    seen = (count > 0.5) & (rates[rows, columns] * time > 0.1)
     low[rows, columns] = 0
-    high[rows, columns] = -np.log(1 - confidence) / np.maximum(occupation[rows], frame_time)
+    high[rows, columns] = chi2.ppf(confidence, 2 * (np.where(count > 0.5, count, 0) + 1)) / 2 / time
     if not seen.any():
         return low, high
     theta = np.log(np.clip(rates[rows, columns], 1e-300, None))

@@ -239,7 +239,7 @@ def test_the_bundled_model_on_the_simulated_image():
         distance = np.hypot(found["x"] - x, found["y"] - y)
         assert distance.min() < 0.5
         right += table["class"][distance.argmin()] == isomer
-    assert right >= 3
+    assert right >= 5
 
 
 def test_the_bundled_model_on_the_simulated_movie():
@@ -252,7 +252,7 @@ def test_the_bundled_model_on_the_simulated_movie():
     for rows, left, below in zip(table.data, truth["upper_left"], truth["lower_right"], strict=True):
         names = table.class_names(rows["class_index"])[np.argsort(rows["x"])]
         right += (names[0] == left) + (names[1] == below)
-    assert right / 48 > 0.75
+    assert right / 48 > 0.9
 
 
 @pytest.mark.parametrize("signal_type", ["HRTEM", "particle_image"])
@@ -457,3 +457,22 @@ def test_exclude_border(make_image, make_frame, model):
     kept = image.classify_particles(model)
     assert sorted(kept["touches_border"]) == [False, True]
     assert not image.classify_particles(model, exclude_border=True)["touches_border"].any()
+
+
+def test_lattice_constant_scales_what_the_network_sees():
+    image = pml.data.gold_on_carbon()
+    expected = image.classify_particles()
+    shrunk = image.deepcopy()
+    for axis in shrunk.axes_manager.signal_axes:
+        axis.scale *= 0.392 / 0.408
+    table = shrunk.classify_particles(lattice_constant=0.392)
+    assert list(table["class"]) == list(expected["class"])
+    np.testing.assert_allclose(table["probability"], expected["probability"], atol=0.02)
+    for wrong in (3.92, 0):
+        with pytest.raises(ValueError, match=r"expected nm, such as 0\.408"):
+            image.classify_particles(lattice_constant=wrong)
+
+
+def test_a_model_without_a_lattice_constant_cannot_be_scaled(two_disks, model):
+    with pytest.raises(ValueError, match="no lattice constant"):
+        two_disks.classify_particles(model, lattice_constant=0.392)

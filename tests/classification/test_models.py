@@ -293,7 +293,7 @@ def test_every_bundled_card_says_what_the_design_asks():
         text = json.dumps(card).lower()
         for word in ("confusion", "seed", "versions", "licen"):
             assert word in text, f"the card of {name} does not mention {word}"
-        assert len(card["classes"]) == card["architecture"]["n_classes"]
+        assert len(card["classes"]) + card["rejects"] == card["architecture"]["n_classes"]
 
 
 def test_torch_keeps_its_threads(two_disks, model_folder):
