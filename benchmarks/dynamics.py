@@ -103,7 +103,7 @@ def run_movie(seed: int) -> dict:
     result["true states"] = _rates_of_steps(states, k)[off]
     balance = markov.stationary_distribution(truth)
     observed = fractions.class_fractions(labels[None], k)
-    rough = np.array([rng.multinomial(100, row) for row in confusion])
+    rough = np.array([rng.multinomial(100, row) for row in confusion]) / 100
     for name, found in {
         "raw": observed,
         "corrected": fractions.correct_fractions(observed, confusion),
