@@ -34,13 +34,22 @@ class Fractions:
 
     @property
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Wilson bounds of the effective samples, or normal ones where a correction made the variance larger."""
+        """Wilson bounds with the number of samples that the variance of each class is worth.
+
+        Where a correction finds that a class is hardly there, the variance is that of a fraction as small as the error.
+        """
         z = norm.ppf(0.5 + self.confidence / 2)
-        p, n = np.clip(self.values, 0, 1), max(self.effective_samples, 1)
+        p = np.clip(self.values, 0, 1)
+        variance = np.maximum(np.diag(self.covariance), 0)
+        error = np.minimum(np.sqrt(variance), 0.5)
+        size = np.clip(p, error, 1 - error)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            n = np.where(variance > 0, size * (1 - size) / variance, self.effective_samples)
+        n = np.maximum(np.minimum(n, self.effective_samples), 1)
         middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-        variance = np.diag(self.covariance)
-        normal = np.where(variance > 1.0001 * p * (1 - p) / n, z * np.sqrt(np.maximum(variance, 0)), 0)
+        # a fraction near zero that a correction left uncertain may be zero
+        normal = np.where(variance > 1.001 * p * (1 - p) / self.effective_samples, z * np.sqrt(variance), 0)
         return np.clip(np.minimum(middle - half, p - normal), 0, 1), np.clip(
             np.maximum(middle + half, p + normal), 0, 1
         )
