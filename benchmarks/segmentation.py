@@ -17,7 +17,8 @@ from scipy import ndimage as ndi
 from skimage.io import imread
 
 from particlespy_ml.segmentation.automatic import segment_automatic
-from particlespy_ml.segmentation.segment import clear_border_particles, renumber
+from particlespy_ml.segmentation.score import score_labels
+from particlespy_ml.segmentation.segment import clear_border_particles
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -29,33 +30,22 @@ def main(arguments: list[str] | None = None) -> None:
     scores: dict[str, list] = {}
     images = sorted((options.folder / "images").iterdir())
     for path, truth_path in zip(images, sorted((options.folder / "labels").iterdir()), strict=True):
-        image, truth = _grey(path), _grey(truth_path)
+        image, truth = grey(path), grey(truth_path)
         truth = clear_border_particles(ndi.label(truth > truth.max() / 2)[0])
         dark = image[truth > 0].mean() < image[truth == 0].mean()
         found = segment_automatic(image, (options.pixel_size,) * 2)
-        scores.setdefault("default", []).append(score(clear_border_particles(found), truth))
+        scores.setdefault("default", []).append(score_labels(clear_border_particles(found), truth))
         for sigma, watershed in product((0, 1, 2, 4), (False, True)):
             name = f"Otsu, gaussian={sigma}, watershed={watershed}"
-            scores.setdefault(name, []).append(score(_otsu(image, dark, sigma, watershed), truth))
+            scores.setdefault(name, []).append(score_labels(otsu(image, dark, sigma, watershed), truth))
     means = {name: np.mean(rows, axis=0) for name, rows in scores.items()}
     print(f"{len(images)} images: IoU of the masks, F1 of the particles at IoU 0.5")
     for name, (overlap, f1) in sorted(means.items(), key=lambda item: -item[1][1]):
         print(f"  {overlap:.3f}  {f1:.3f}  {name}")
 
 
-def score(labels: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """Intersection over union of the masks, and F1 of particles matched at 0.5 or more."""
-    labels, truth = renumber(labels), renumber(truth)
-    union = ((labels > 0) | (truth > 0)).sum()
-    overlap = ((labels > 0) & (truth > 0)).sum() / max(union, 1)
-    pairs = np.zeros((labels.max() + 1, truth.max() + 1))
-    np.add.at(pairs, (labels.ravel(), truth.ravel()), 1)
-    areas = pairs.sum(1)[1:, None] + pairs.sum(0)[None, 1:] - pairs[1:, 1:]
-    matched = int((pairs[1:, 1:] / np.maximum(areas, 1) >= 0.5).sum())
-    return float(overlap), 2 * matched / max(labels.max() + truth.max(), 1)
-
-
-def _otsu(image: np.ndarray, dark: bool, sigma: float, watershed: bool) -> np.ndarray:
+def otsu(image: np.ndarray, dark: bool, sigma: float, watershed: bool) -> np.ndarray:
+    """Labels by ParticleSpy's Otsu threshold."""
     from particlespy.particle_analysis import parameters
     from particlespy.segptcls import process
 
@@ -64,7 +54,8 @@ def _otsu(image: np.ndarray, dark: bool, sigma: float, watershed: bool) -> np.nd
     return np.asarray(process(SimpleNamespace(data=image), settings)).astype(np.int32)
 
 
-def _grey(path: Path) -> np.ndarray:
+def grey(path: Path) -> np.ndarray:
+    """Read an image as one of grey values."""
     image = imread(path)
     return image if image.ndim == 2 else np.rint(image[..., :3].mean(-1)).astype(np.uint8)
 

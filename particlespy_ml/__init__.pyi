@@ -1,7 +1,7 @@
 from . import data, dynamics, plotting
 from ._frames import compute_together
-from .classification.models import Model, list_models, load_model
 from .classification.verb import classify_particles
+from .models.model import Model, list_models, load_model
 from .particles.extract import extract_particles
 from .particles.particlespy_list import from_particle_list, to_particle_list
 from .particles.verbs import measure_particles

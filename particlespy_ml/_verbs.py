@@ -22,14 +22,17 @@ def prepare(signal, method, labels, exclude_border: bool, options: dict, needs_g
         *others* holds the user's labels as an array of the data's shape, or nothing.
     """
     check_image(signal)
-    automatic = labels is None and (method is None or (isinstance(method, str) and method == "auto"))
+    signal_type = signal.metadata.get_item("Signal.signal_type", "")
+    if labels is None and method is None:
+        method = "network" if signal_type == "HRTEM" else "auto"
+    automatic = labels is None and isinstance(method, str) and method in ("auto", "network")
     grid = pixel_grid(signal) if needs_grid or automatic else None
     if labels is not None:
-        if method not in (None, "auto") or options:
+        if method is not None or options:
             raise TypeError("Give either labels= or a method with its options, not both.")
         given = given_labels(signal, labels)
         return given_segmenter(given.dtype, exclude_border), grid, (given,)
-    if automatic and "polarity" not in options and signal.metadata.get_item("Signal.signal_type", "") == "HAADF":
+    if automatic and method == "auto" and "polarity" not in options and signal_type == "HAADF":
         options = {**options, "polarity": "bright"}
     return make_segmenter(method, grid=grid, exclude_border=exclude_border, **options), grid, ()
 

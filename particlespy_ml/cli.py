@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     classify.add_argument("--min-probability", type=float, help="leave less probable classes undefined")
     classify.add_argument(
-        "--method", default="auto", choices=("auto", *THRESHOLDS), help="segmentation: auto (default) or a threshold"
+        "--method",
+        choices=("auto", "network", *THRESHOLDS),
+        help="segmentation: by default network for HRTEM and auto for others; or a threshold",
     )
     classify.add_argument("--exclude-border", action="store_true", help="leave out particles that the border cuts")
     classify.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables and pictures")
@@ -81,7 +83,7 @@ def _classify(options) -> int:
     import pandas as pd
     from tqdm.auto import tqdm
 
-    from particlespy_ml.classification.models import DEFAULT_MODELS, load_model
+    from particlespy_ml.models.model import DEFAULT_MODELS, load_model
 
     name = options.model or DEFAULT_MODELS.get(options.signal_type)
     model = load_model(name) if name else None
@@ -146,7 +148,7 @@ def _classify_one(path: Path, name: str, image, model, options):
 
     settings = {
         "method": options.method,
-        "exclude_border": options.exclude_border,
+        "exclude_border": options.exclude_border or None,
         "lazy_output": False,
         "show_progressbar": image.axes_manager.navigation_size > 1,
     }
@@ -178,26 +180,25 @@ def _write_csv(frame, path: Path) -> None:
 
 
 def _models(options) -> int:
-    from particlespy_ml.classification.models import list_models, load_model
+    from particlespy_ml.models.model import list_models, load_model
 
     for name in list_models():
         card = load_model(name).card
         low, high = card["diameter_range_nm"]
-        print(f"{name}: {card['signal_type']}, {', '.join(card['classes'])}; {low:g} to {high:g} nm")
+        what = ", ".join(card["classes"]) if "classes" in card else "finds particles"
+        print(f"{name}: {card['signal_type']}, {what}; {low:g} to {high:g} nm")
     return 0
 
 
 def _simulate(options) -> int:
-    from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, simulate_library
-    from particlespy_ml.training.recipe import load_recipe
+    from particlespy_ml.training.tasks import simulate
 
-    recipe = IsomerLibraryRecipe.from_dict(load_recipe(options.recipe)["simulation"])
-    simulate_library(options.cache, options.count, recipe, options.workers, held_out_only=options.held_out)
+    simulate(options.recipe, options.cache, options.count, options.workers, held_out_only=options.held_out)
     return 0
 
 
 def _train(options) -> int:
-    from particlespy_ml.training.loop import train
+    from particlespy_ml.training.tasks import train
 
     train(
         options.recipe,

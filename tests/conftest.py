@@ -117,7 +117,7 @@ def write_model(folder, **changes):
     import torch
     from safetensors.torch import save_file
 
-    from particlespy_ml.classification.networks import build_network
+    from particlespy_ml.models.networks import build_network
 
     torch.manual_seed(0)
     architecture = {"name": "pooled_resnet", "n_classes": 4, "widths": [8, 8, 8], "blocks": [1, 1, 1]}
@@ -141,6 +141,40 @@ def write_model(folder, **changes):
     }
     (folder / "card.json").write_text(json.dumps(card))
     return folder
+
+
+def write_finder(folder, **changes):
+    """Write a model that finds particles, with random weights; *changes* are made to its card."""
+    import torch
+    from safetensors.torch import save_file
+
+    from particlespy_ml.models.networks import build_network
+
+    torch.manual_seed(0)
+    architecture = {"name": "unet", "outputs": 2, "widths": [4, 8, 8]}
+    folder.mkdir(parents=True)
+    save_file(build_network(architecture).state_dict(), folder / "model.safetensors")
+    card = {
+        "format_version": 1,
+        "name": "random-finder",
+        "signal_type": "HRTEM",
+        "task": "segmentation",
+        "architecture": architecture,
+        "pixel_size": {"value": 1.0, "unit": "Å"},
+        "pixel_size_range_angstrom": [0.05, 2.0],
+        "diameter_range_nm": [1.0, 12.0],
+        "threshold": 0.5,
+        "sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
+        **changes,
+    }
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+@pytest.fixture
+def make_finder(tmp_path):
+    """A function that writes a model that finds particles, with random weights, and returns its folder."""
+    return lambda name="finder", **changes: write_finder(tmp_path / name, **changes)
 
 
 @pytest.fixture(scope="session")

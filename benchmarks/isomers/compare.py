@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.isomers.atlas import Atlas, fit_offsets
 from benchmarks.isomers.record import hard_conditions, record
 from benchmarks.isomers.simulations import DISORDER, REMOVED, SEED, SIZES, draw_hard
-from particlespy_ml.classification.models import Model
 from particlespy_ml.classification.preprocess import standardise
+from particlespy_ml.models.model import Model
 from particlespy_ml.simulation.structures import ISOMERS
 from particlespy_ml.training.dataset import Item, model_items
 from particlespy_ml.training.evaluate import accuracy_with_interval

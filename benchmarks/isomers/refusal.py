@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.isomers.compare import interval_of_mean, predicted, print_table
 from benchmarks.isomers.record import nominal_conditions, record
 from benchmarks.isomers.simulations import FOREIGN, SEED, SETS
-from particlespy_ml.classification.models import Model
+from particlespy_ml.models.model import Model
 from particlespy_ml.simulation.out_of_range import OUT_OF_RANGE
 from particlespy_ml.training.dataset import Item
 from particlespy_ml.training.evaluate import auroc_with_interval

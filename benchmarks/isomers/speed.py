@@ -7,7 +7,7 @@ from timeit import repeat
 import numpy as np
 
 from benchmarks.images import gold_image
-from particlespy_ml.classification.models import Model
+from particlespy_ml.models.model import Model
 
 WINDOWS, EDGE, THREADS = 256, 96, 2
 

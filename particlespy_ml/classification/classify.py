@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from particlespy_ml._calibration import NANOMETRES, PixelGrid
-from particlespy_ml.classification.models import Model
 from particlespy_ml.classification.preprocess import standardise
 from particlespy_ml.classification.windows import cut_window, window_edges
+from particlespy_ml.models.model import Classifier
 
 FLUSH = 256  # windows gathered over frames before they go through the network
 
@@ -58,7 +58,7 @@ class ParticleClassifier:
         Lattice constant of the sample over that of the model. All lengths of the model are in proportion to it.
     """
 
-    model: Model
+    model: Classifier
     grid: PixelGrid
     min_probability: float
     scale: float = 1.0
@@ -90,9 +90,7 @@ class ParticleClassifier:
 
     def in_pixel_range(self) -> bool:
         """Whether the frames resolve what the model looks at."""
-        low, high = self.model.card["pixel_size_range_angstrom"]
-        sizes = np.array(self.grid.nanometres) * 10 / self.scale
-        return bool((sizes >= low).all() and (sizes <= high).all())
+        return self.model.in_pixel_range(tuple(size / self.scale for size in self.grid.nanometres))
 
     def _predict(self, waiting: list[tuple[int, np.ndarray]], probabilities: np.ndarray) -> None:
         """Predict what is waiting, window size by window size, and empty the list."""

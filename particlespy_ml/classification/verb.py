@@ -8,9 +8,9 @@ def classify_particles(
     model=None,
     *,
     labels=None,
-    method="auto",
+    method=None,
     min_probability: float | None = None,
-    exclude_border: bool = False,
+    exclude_border: bool | None = None,
     return_labels: bool = False,
     lattice_constant: float | None = None,
     lazy_output: bool | None = None,
@@ -25,7 +25,7 @@ def classify_particles(
         Image or series of images of any navigation shape, lazy or not, calibrated in a unit of length.
     model
         Name of a bundled model (see `list_models`), the folder of a model of your own, or a loaded model. By default
-        the model of the signal type: "isomer-haadf" for HAADF images.
+        the model of the signal type: "isomer-haadf" for HAADF images, "crystallinity-hrtem" for HRTEM images.
     labels
         Labels or a mask, as `segment_particles` returns them; without, the frames are segmented in the same pass.
     min_probability
@@ -35,7 +35,10 @@ def classify_particles(
         Lattice constant of the metal in nm, for metals other than the one that the model was trained on (0.392 for Pt,
         0.389 for Pd, 0.361 for Cu): images are seen in units of it. By default that of the model, 0.408 for gold.
         Without it, a metal whose lattice differs by more than about 3 % looks out of range.
-    method, exclude_border, lazy_output, show_progressbar, **options
+    exclude_border
+        Leave out the particles that the border cuts. By default as `segment_particles` for all images but HRTEM ones,
+        where they are left out unless this is False.
+    method, lazy_output, show_progressbar, **options
         See `segment_particles`.
     return_labels
         Return the labels too. Computed together, labels and table take one segmentation.
@@ -63,12 +66,19 @@ def classify_particles(
     """
     from particlespy_ml._verbs import prepare, run_pipeline
     from particlespy_ml.classification.classify import ParticleClassifier, class_columns, warn_out_of_range
-    from particlespy_ml.classification.models import default_model, load_model
+    from particlespy_ml.models.model import DEFAULT_MODELS, Classifier, default_model, load_model
 
+    signal_type = signal.metadata.get_item("Signal.signal_type", "")
+    if exclude_border is None:
+        exclude_border = signal_type == "HRTEM"
     segmenter, grid, others = prepare(signal, method, labels, exclude_border, options)
-    if model is None:
-        model = default_model(signal.metadata.get_item("Signal.signal_type", ""))
-    model = load_model(model)
+    model = load_model(default_model(signal_type) if model is None else model)
+    if not isinstance(model, Classifier):
+        raise ValueError(
+            f"The model {model.name!r} finds particles and does not classify them; it goes in "
+            f'method="network", model= of segment_particles. Expected a classifier, such as those for '
+            f"{sorted(DEFAULT_MODELS)}: {sorted(DEFAULT_MODELS.values())}."
+        )
     if min_probability is None:
         min_probability = model.min_probability
     if not 0 <= min_probability <= 1:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage as ndi
 
 from particlespy_ml._calibration import PixelGrid
+from particlespy_ml._resample import interpolate, smooth_for, smoothing_for
 from particlespy_ml.particles.measure import find_bbox_pixels
 
 MARGIN = 0.3  # nm of surroundings kept on each side of a particle
@@ -62,34 +62,48 @@ def cut_window(
     top, left, bottom, right = (int(value) for value in find_bbox_pixels(row, grid))
     centre = np.array([(top + bottom - 1) / 2, (left + right - 1) / 2])
     step = pixel_size / np.array(grid.nanometres)
+    return cut(image, labels, int(row["label"]), centre, step, edge, float(row["background"]))
+
+
+def cut(
+    image: np.ndarray,
+    labels: np.ndarray,
+    label: int,
+    centre: np.ndarray,
+    step: np.ndarray,
+    edge: int,
+    background: float,
+) -> np.ndarray:
+    """Cut a window out of a frame and resample it, as `cut_window` does.
+
+    Parameters
+    ----------
+    image, labels
+        Frame and its labels, shape (rows, columns).
+    label
+        The particle's label.
+    centre
+        Row and column of the middle of the window.
+    step
+        Pixel of the window in pixels of the frame along each axis.
+    edge
+        Edge of the window in pixels.
+    background
+        Fills where no pixel is free.
+    """
     half = (edge - 1) / 2 * step
-    sigma = np.sqrt(np.maximum(step**2 - 1, 0) / 12)
-    reach = np.ceil(half + 4 * sigma + 1)
+    reach = np.ceil(half + 4 * smoothing_for(step) + 1)
     low = np.floor(centre - reach).astype(int)
     high = np.ceil(centre + reach).astype(int) + 1
     inside = tuple(slice(max(lo, 0), min(hi, n)) for lo, hi, n in zip(low, high, image.shape, strict=True))
     crop = image[inside].astype(np.float32)
     near = labels[inside]
-    other = (near != 0) & (near != row["label"])
+    other = (near != 0) & (near != label)
     padding = [(s.start - lo, hi - s.stop) for s, lo, hi in zip(inside, low, high, strict=True)]
     if other.any() or np.any(padding):
         # not the particle's own background, whose ring lies within the blur of its edge where pixels are fine
         free = crop[near == 0]
-        fill = np.median(free) if free.size else np.float32(row["background"])
+        fill = np.median(free) if free.size else np.float32(background)
         crop[other] = fill
         crop = np.pad(crop, padding, constant_values=fill)
-    if sigma.max() > 0.2:
-        crop = ndi.gaussian_filter(crop, sigma, mode="nearest", truncate=3)
-    return _interpolate(crop, centre - low - half, step, edge)
-
-
-def _interpolate(crop: np.ndarray, start: np.ndarray, step: np.ndarray, edge: int) -> np.ndarray:
-    """Sample a crop linearly on a grid of *edge* by *edge* points, one axis after the other."""
-    for axis in (0, 1):
-        position = start[axis] + step[axis] * np.arange(edge)
-        below = np.clip(np.floor(position).astype(int), 0, crop.shape[axis] - 2)
-        weight = (position - below).astype(np.float32)
-        weight = weight[:, None] if axis == 0 else weight
-        lower, upper = np.take(crop, below, axis), np.take(crop, below + 1, axis)
-        crop = lower + weight * (upper - lower)
-    return crop
+    return interpolate(smooth_for(crop, step), centre - low - half, step, (edge, edge))

@@ -7,7 +7,7 @@ def measure_particles(
     signal,
     labels=None,
     *,
-    method="auto",
+    method=None,
     exclude_border: bool = False,
     return_labels: bool = False,
     lazy_output: bool | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from skimage.measure import label
@@ -16,6 +17,9 @@ from particlespy_ml.segmentation.particlespy import (
     threshold_options,
 )
 
+if TYPE_CHECKING:
+    from particlespy_ml.models.model import ParticleFinder
+
 AUTOMATIC_OPTIONS = {
     "polarity": "auto",
     "smoothing": None,
@@ -25,6 +29,8 @@ AUTOMATIC_OPTIONS = {
     "split_depth": 0.15,
 }
 
+
+NETWORK_OPTIONS = {"model": "particles-hrtem", "threshold": None, "min_diameter": 0.8, "split_depth": 0.12}
 
 CLEANING_OPTIONS = {"watershed": False, "watershed_size": 0, "watershed_erosion": 0, "min_size": 0}
 
@@ -36,7 +42,7 @@ class Segmenter:
     Parameters
     ----------
     method
-        "auto", "threshold", "trained", "mask" or "labels".
+        "auto", "network", "threshold", "trained", "mask" or "labels".
     options
         What the method takes.
     pixel_size
@@ -45,6 +51,8 @@ class Segmenter:
         Whether particles cut by the border are dropped.
     trained
         The trained segmentation, for the method of that name.
+    finder
+        The model, for the method "network".
     """
 
     method: str
@@ -52,12 +60,15 @@ class Segmenter:
     pixel_size: tuple[float, float] | None
     exclude_border: bool = False
     trained: TrainedSegmentation | None = None
+    finder: ParticleFinder | None = None
 
     @property
     def parameters(self) -> dict:
         """What is recorded in metadata."""
         options = {key: "" if value is None else value for key, value in self.options.items()}
         trained = {} if self.trained is None else self.trained.parameters
+        if self.finder is not None:
+            options |= {"model": self.finder.name, "sha256": self.finder.sha256}
         return {**trained, "method": self.method, "exclude_border": self.exclude_border, **options}
 
     def __call__(self, image: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
@@ -77,6 +88,10 @@ class Segmenter:
             from particlespy_ml.segmentation.automatic import segment_automatic
 
             labels = segment_automatic(image, self.pixel_size, **self.options)
+        elif self.method == "network":
+            from particlespy_ml.segmentation.network import segment_with_network
+
+            labels = segment_with_network(image, self.pixel_size, self.finder, **self.options)
         elif self.method == "threshold":
             labels = segment_with_threshold(image, self.options)
         else:
@@ -92,9 +107,10 @@ def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: boo
     Parameters
     ----------
     method
-        "auto"; the name of a ParticleSpy threshold; a ParticleSpy ``parameters`` object; or a `TrainedSegmentation`.
+        "auto"; "network"; the name of a ParticleSpy threshold; a ParticleSpy ``parameters`` object; or a
+        `TrainedSegmentation`.
     grid
-        Calibration of the frames; needed by "auto", whose sizes are in nm.
+        Calibration of the frames; needed by "auto" and "network", whose sizes are in nm.
     exclude_border
         Whether particles cut by the border are dropped.
     **options
@@ -119,9 +135,13 @@ def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: boo
         full = {**AUTOMATIC_OPTIONS, **options}
         check_options(grid.nanometres, **{key: value for key, value in full.items() if key != "split"})
         return Segmenter("auto", full, grid.nanometres, exclude_border)
+    if isinstance(method, str) and method == "network":
+        return _network_segmenter(grid, exclude_border, options)
     if isinstance(method, str):
         if method not in THRESHOLDS:
-            raise ValueError(f"Unknown method {method!r}; expected 'auto' or one of {', '.join(THRESHOLDS)}.")
+            raise ValueError(
+                f"Unknown method {method!r}; expected 'auto', 'network' or one of {', '.join(THRESHOLDS)}."
+            )
         return Segmenter("threshold", threshold_options(threshold=method, **options), None, exclude_border)
     if isinstance(method, TrainedSegmentation):
         unknown = sorted(set(options) - set(CLEANING_OPTIONS))
@@ -134,6 +154,33 @@ def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: boo
         "Expected method to be a name, a ParticleSpy parameters object or a trained segmentation, not "
         f"{type(method).__name__}; labels or a mask of your own go in labels=."
     )
+
+
+def _network_segmenter(grid: PixelGrid, exclude_border: bool, options: dict) -> Segmenter:
+    """The segmenter that runs a network."""
+    from particlespy_ml.models.model import ParticleFinder, load_model
+
+    unknown = sorted(set(options) - set(NETWORK_OPTIONS))
+    if unknown:
+        raise TypeError(f'Unknown options {unknown} for method="network", which takes {", ".join(NETWORK_OPTIONS)}.')
+    full = {**NETWORK_OPTIONS, **options}
+    finder = load_model(full.pop("model"))
+    if not isinstance(finder, ParticleFinder):
+        raise ValueError(
+            f"The model {finder.name!r} classifies particles and does not find them; expected a model for "
+            f"segmentation such as {NETWORK_OPTIONS['model']!r}."
+        )
+    for name, (low, high) in {"threshold": (0, 1), "split_depth": (0, 1), "min_diameter": (0, float("inf"))}.items():
+        value = full[name]
+        if not (value is None and name == "threshold") and not low <= value < high:
+            raise ValueError(f"{name}={value}; expected a number from {low} to {high}.")
+    if not finder.in_pixel_range(grid.nanometres):
+        low, high = finder.card["pixel_size_range_angstrom"]
+        raise ValueError(
+            f"The pixel size of {max(grid.nanometres) * 10:.3g} Å is outside the range of the model {finder.name!r}, "
+            f'{low:g} to {high:g} Å; check the calibration, or segment with method="auto" or a threshold.'
+        )
+    return Segmenter("network", full, grid.nanometres, exclude_border, finder=finder)
 
 
 def given_segmenter(dtype: np.dtype, exclude_border: bool) -> Segmenter:

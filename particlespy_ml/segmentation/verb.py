@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def segment_particles(
     signal,
-    method="auto",
+    method=None,
     *,
     labels=None,
     exclude_border: bool = False,
@@ -20,10 +20,11 @@ def segment_particles(
     signal
         Image or series of images of any navigation shape, lazy or not.
     method
-        "auto" needs no tuning: it removes an uneven background, smooths, finds bright or dark particles and splits
-        those that touch. The name of a ParticleSpy threshold ("otsu", "mean", "minimum", "yen", "isodata", "li",
-        "local", "local_otsu", "lg_otsu", "niblack", "sauvola"), a ParticleSpy ``parameters`` object, and what
-        `train_segmentation` returns are taken too.
+        By default "network" for HRTEM images and "auto" for all others. "auto" needs no tuning: it removes an uneven
+        background, smooths, finds bright or dark particles and splits those that touch. "network" finds particles
+        where thresholds fail, by a model trained on simulated HRTEM images. The name of a ParticleSpy threshold
+        ("otsu", "mean", "minimum", "yen", "isodata", "li", "local", "local_otsu", "lg_otsu", "niblack", "sauvola"), a
+        ParticleSpy ``parameters`` object, and what `train_segmentation` returns are taken too.
     labels
         Labels (integers) or a mask (booleans, or integers of one value such as 0 and 255) of your own, array or signal,
         for every frame or one for all frames.
@@ -35,7 +36,9 @@ def segment_particles(
         Show a progress bar; by default HyperSpy's preference.
     **options
         For "auto": ``polarity`` ("auto", "bright" or "dark"; HAADF images are bright), ``smoothing``,
-        ``min_diameter`` and ``background_diameter`` in nm, ``split`` and ``split_depth``. For ParticleSpy:
+        ``min_diameter`` and ``background_diameter`` in nm, ``split`` and ``split_depth``. For "network": ``model``
+        (a bundled one, or a folder of your own), ``threshold`` (probability from which a pixel belongs to a particle),
+        ``min_diameter`` in nm and ``split_depth``. For ParticleSpy:
         ``watershed``, ``watershed_size``, ``watershed_erosion``, ``invert``, ``min_size``, ``rb_kernel``, ``gaussian``
         and ``local_size``, in pixels. For a trained segmentation: ``watershed``, ``watershed_size``,
         ``watershed_erosion`` and ``min_size``.
@@ -48,7 +51,8 @@ def segment_particles(
     Raises
     ------
     ValueError
-        If the image is not calibrated, has pixels that are not finite, or the method is unknown.
+        If the image is not calibrated, has pixels that are not finite or of a size that the network does not take, or
+        the method is unknown.
     TypeError
         If the image is complex or RGB, or an option is unknown.
 

@@ -19,7 +19,7 @@ class ParticleImage(SafeSaveMixin, Signal2D):
     _signal_type = "particle_image"
 
     @wraps(segment_particles)
-    def segment_particles(self, method="auto", **kwargs):  # noqa: D102
+    def segment_particles(self, method=None, **kwargs):  # noqa: D102
         return segment_particles(self, method, **kwargs)
 
     @wraps(measure_particles)

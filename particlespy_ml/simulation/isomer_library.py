@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from particlespy_ml.simulation.library import entry_indices, load_entry, simulate_entries
 from particlespy_ml.simulation.settings import from_table
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-_RECIPE = "recipe.json"
 OTHER = "other"  # the class of what is none of the isomers
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -179,71 +174,12 @@ def simulate_library(
     list of Path
         The files of the entries, in order.
     """
-    from tqdm.auto import tqdm
-
     recipe = recipe or IsomerLibraryRecipe()
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    check_recipe(folder, recipe)
-    write_recipe(folder, recipe)
     wanted = [index for index in range(count) if recipe.is_held_out(index) or not held_out_only]
-    missing = [index for index in wanted if not _entry(folder, index).exists()]
-    with (
-        ProcessPoolExecutor(workers or os.cpu_count(), initializer=_one_thread) as pool,
-        tqdm(total=len(missing), disable=not show_progressbar, desc="Simulating") as bar,
-    ):
-        futures = [pool.submit(_simulate_to_file, folder, recipe, index) for index in missing]
-        for future in as_completed(futures):
-            future.result()
-            bar.update()
-    return [_entry(folder, index) for index in wanted]
+    return simulate_entries(folder, wanted, recipe, simulate_isomer, workers, show_progressbar)
 
 
 def load_entries(folder: str | Path, indices: Iterable[int] | None = None) -> list[dict]:
     """Load entries (all that are there by default); each has its ``index`` and its parameters as a dictionary."""
-    folder = Path(folder)
-    if indices is None:
-        indices = sorted(int(path.stem) for path in folder.glob("[0-9]*.npz"))
-    entries = []
-    for index in indices:
-        with np.load(_entry(folder, index), allow_pickle=False) as file:
-            entry = {name: file[name] for name in file.files}
-        entry["parameters"] = json.loads(str(entry["parameters"]))
-        entry["label"] = int(entry["label"])
-        entry["index"] = index
-        entries.append(entry)
-    return entries
-
-
-def check_recipe(folder: str | Path, recipe: IsomerLibraryRecipe) -> None:
-    """Refuse a folder whose simulations were made by another recipe."""
-    path = Path(folder) / _RECIPE
-    if path.exists() and path.read_text() != _as_text(recipe):
-        raise ValueError(f"{folder} holds simulations of another recipe: choose another folder, or remove it.")
-
-
-def write_recipe(folder: str | Path, recipe: IsomerLibraryRecipe) -> None:
-    """Write down what a folder was made by, for `check_recipe`."""
-    (Path(folder) / _RECIPE).write_text(_as_text(recipe))
-
-
-def _as_text(recipe: IsomerLibraryRecipe) -> str:
-    return json.dumps(asdict(recipe), indent=1)
-
-
-def _entry(folder: Path, index: int) -> Path:
-    return folder / f"{index:06d}.npz"
-
-
-def _one_thread() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
-    if hasattr(os, "nice"):
-        os.nice(10)
-
-
-def _simulate_to_file(folder: Path, recipe: IsomerLibraryRecipe, index: int) -> None:
-    entry = simulate_isomer(recipe, index)
-    part = folder / f"{index:06d}.{os.getpid()}.part"
-    with open(part, "wb") as file:
-        np.savez(file, **entry)
-    os.replace(part, _entry(folder, index))
+    entries = [load_entry(folder, index) for index in (entry_indices(folder) if indices is None else indices)]
+    return [{**entry, "label": int(entry["label"])} for entry in entries]

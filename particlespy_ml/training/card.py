@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from particlespy_ml.classification.networks import build_network
+from particlespy_ml.models.networks import build_network
 
 if TYPE_CHECKING:
     import torch

@@ -98,11 +98,6 @@ def model_items(models: list[tuple[np.ndarray, int]], lying: int | None = None) 
     ]
 
 
-def entry_indices(folder: str | Path) -> list[int]:
-    """Indices of the simulations in a folder, in order."""
-    return sorted(int(path.stem) for path in Path(folder).glob("[0-9]*.npz"))
-
-
 def split_indices(indices: list[int], recipe: IsomerLibraryRecipe) -> dict[str, list[int]]:
     """Split simulations into "training", "validation" and "test".
 
@@ -150,21 +145,18 @@ class BatchMaker:
             groups.setdefault((item.window, item.label), []).append(item)
         return groups
 
-    def draw(
-        self, size: int, prism_fraction: float, seed: tuple[int, ...], changes: dict | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def draw(self, size: int, stage: dict, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw a batch; the same seed gives the same batch.
 
         Parameters
         ----------
         size
             Number of windows.
-        prism_fraction
-            Share of PRISM images; the others are incoherent ones.
+        stage
+            ``prism_fraction``, the share of PRISM images, the others being incoherent; and optionally ``detector``,
+            fields of the detector recipe that differ for this batch, so that training may begin with easy images.
         seed
             Numbers that seed the draw.
-        changes
-            Fields of the detector recipe that differ for this batch, so that training may begin with easy images.
 
         Returns
         -------
@@ -173,7 +165,7 @@ class BatchMaker:
         """
         import torch
 
-        recipe = replace(self.recipe, **{key: _tuple(value) for key, value in (changes or {}).items()})
+        recipe = replace(self.recipe, **{key: _tuple(value) for key, value in stage.get("detector", {}).items()})
         rng = np.random.default_rng(seed)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         window = int(rng.choice(self.windows, p=self.frequency))
@@ -182,7 +174,7 @@ class BatchMaker:
         parts, labels = [], []
         for start in range(0, size, self.chunk):
             count = min(self.chunk, size - start)
-            chosen = [self._choose(window, prism_fraction, rng) for _ in range(count)]
+            chosen = [self._choose(window, stage["prism_fraction"], rng) for _ in range(count)]
             clean, radius = clean_images(chosen, rng, generator, recipe.single_annuli)
             parts.append(detect(clean, radius, recipe, generator, window=shown, step=STEP, canonical=CANONICAL))
             labels.extend(item.label for item in chosen)

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.classification.networks import fuse
 from particlespy_ml.classification.preprocess import standardise
+from particlespy_ml.models.networks import fuse
 from particlespy_ml.simulation.detector import DetectorRecipe, detect
-from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, check_recipe
+from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
+from particlespy_ml.simulation.library import check_recipe, entry_indices
 from particlespy_ml.training.card import read_model
 from particlespy_ml.training.dataset import (
     CANONICAL,
     STEP,
     Item,
     clean_images,
-    entry_indices,
     prism_items,
     split_indices,
 )

@@ -6,24 +6,17 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from particlespy_ml.classification.networks import build_network
-from particlespy_ml.simulation.detector import DetectorRecipe
-from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, check_recipe
-from particlespy_ml.training.card import make_card, write_model
-from particlespy_ml.training.dataset import BatchMaker, entry_indices, model_items, prism_items, split_indices
-from particlespy_ml.training.evaluate import accuracy_by_dose, calibrate, held_out_items, measure
-from particlespy_ml.training.recipe import load_recipe
-from particlespy_ml.training.structures_cache import structures
+from particlespy_ml.models.networks import build_network
+from particlespy_ml.training.losses import ClassLoss
 
 if TYPE_CHECKING:
     import torch
@@ -31,130 +24,11 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 
-def train(
-    recipe: str | Path,
-    cache_folder: str | Path,
-    out_folder: str | Path,
-    seed: int | None = None,
-    *,
-    workers: int = 1,
-    pretrain_only: bool = False,
-    show_progressbar: bool = True,
-) -> Path:
-    """Train a model as a recipe says, calibrate and evaluate it, and write its folder.
+class Maker(Protocol):
+    """What draws batches; it must be picklable."""
 
-    A run that was stopped goes on from its checkpoint in the cache folder, as long as neither the recipe nor the number
-    of simulations changed. Leading stages without PRISM images do not depend on the simulations, so they can be trained
-    (``pretrain_only``) while simulations run.
-
-    Parameters
-    ----------
-    recipe
-        Name of a bundled recipe, or a file.
-    cache_folder
-        Folder of simulations, made with `particlespy_ml.simulation.isomer_library.simulate_library`.
-    out_folder
-        Folder of the model; an older model there is replaced.
-    seed
-        Seed, over the recipe's own.
-    workers
-        Processes that make batches.
-    pretrain_only
-        Train only the leading stages without PRISM images, and write no model.
-    show_progressbar
-        Show a progress bar.
-
-    Returns
-    -------
-    Path
-        The folder of the model: ``model.safetensors`` and ``card.json``; with *pretrain_only*, the checkpoint.
-    """
-    tables = load_recipe(recipe)
-    if seed is not None:
-        tables["training"] = {**tables["training"], "seed": seed}
-    simulation = IsomerLibraryRecipe.from_dict(tables["simulation"])
-    detector = DetectorRecipe.from_dict(tables["detector"])
-    cache_folder = Path(cache_folder)
-    last = tables["training"].get("simulations")
-    indices = split_indices([i for i in entry_indices(cache_folder) if last is None or i < last], simulation)[
-        "training"
-    ]
-    if not indices and not pretrain_only:
-        raise ValueError(f"{cache_folder} has no simulations to train on: make some with `particlespy-ml simulate`.")
-    training, classes = tables["training"], simulation.classes
-    check_recipe(cache_folder, simulation)
-    drawn = structures(cache_folder / "structures", simulation, training.get("models", {}))
-    models = model_items(drawn, lying=len(simulation.isomers))
-    architecture = {**tables["model"]["architecture"], "n_classes": len(classes)}
-    if not pretrain_only:  # what would otherwise be missed hours later
-        for part in ("validation", "test"):
-            held_out_items(cache_folder, simulation, part)
-    options = {"workers": workers, "show_progressbar": show_progressbar}
-    before = _pretraining_steps(training["stages"])
-    first = _checkpoint(cache_folder, tables)
-    if pretrain_only and not before:
-        raise ValueError(
-            "The first stage of the recipe takes PRISM images (prism_fraction), so there is no pre-training."
-        )
-    if before:
-        _logger.info("pre-training on %d atomic models", len(models))
-        maker = BatchMaker([], models, len(classes), detector)
-        fit(maker, architecture, training, first, stop_after=before, **options)
-        if pretrain_only:
-            return first
-    prism = prism_items(cache_folder, indices)
-    _logger.info("training on %d PRISM images and %d atomic models", len(prism), len(models))
-    checkpoint = _checkpoint(cache_folder, tables, indices)
-    if before and not checkpoint.exists():
-        shutil.copyfile(first, checkpoint)
-    network = fit(BatchMaker(prism, models, len(classes), detector), architecture, training, checkpoint, **options)
-    return finish(network, tables, cache_folder, out_folder, len(indices))
-
-
-def _pretraining_steps(stages: list[dict]) -> int:
-    """Steps of the leading stages that need no PRISM images."""
-    steps = 0
-    for stage in stages:
-        if stage["prism_fraction"] > 0:
-            break
-        steps += stage["steps"]
-    return steps
-
-
-def _checkpoint(cache_folder: Path, tables: dict, indices: list[int] | None = None) -> Path:
-    """File of the checkpoint, another for another recipe or other simulations."""
-    training = tables["training"]
-    if indices is None:  # pre-training does not depend on the later stages
-        stages = [stage for stage in training["stages"] if stage["prism_fraction"] == 0]
-        training = {**training, "stages": stages}
-        training.pop("simulations", None)
-    told = [tables["model"], tables["simulation"], tables["detector"], training, indices]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
-    kind = "pretraining" if indices is None else "training"
-    return cache_folder / "checkpoints" / f"{tables['model']['name']}-{kind}-{digest}.pt"
-
-
-def finish(
-    network: torch.nn.Module, tables: dict, cache_folder: str | Path, out_folder: str | Path, n_training: int
-) -> Path:
-    """Calibrate a network on the validation part of the cache, measure it on the test part, write its folder.
-
-    While there are few simulations, atomic models that were never trained on, imaged incoherently in many orientations,
-    make the calibration steadier (``held_out_models`` of each class in the recipe; half of them are for the test).
-    """
-    cache_folder = Path(cache_folder)
-    simulation = IsomerLibraryRecipe.from_dict(tables["simulation"])
-    detector = DetectorRecipe.from_dict(tables["detector"])
-    classes = simulation.isomers
-    counts = dict.fromkeys(simulation.classes, tables["training"].get("held_out_models", 0))
-    others = model_items(structures(cache_folder / "structures", simulation, counts, held_out=True), len(classes))
-    validation = held_out_items(cache_folder, simulation, "validation") + others[::2]
-    calibration = calibrate(network, validation, detector, len(classes))
-    test = held_out_items(cache_folder, simulation, "test")
-    results = measure(network, test, detector, calibration, len(classes))
-    results["incoherent"] = accuracy_by_dose(network, others[1::2], detector, len(classes)) if others else {}
-    _logger.info("accuracy %s", {dose: value["accuracy"] for dose, value in results["nominal"].items()})
-    return write_model(out_folder, network, make_card(tables, n_training, calibration, results))
+    def draw(self, size: int, stage: dict, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw inputs and targets for a stage of the training; the same seed gives the same batch."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +38,10 @@ class Schedule:
     Parameters
     ----------
     stages
-        Mappings with ``steps``, ``learning_rate`` (peak), ``prism_fraction`` and optionally ``detector``, fields of the
-        detector recipe that differ in this stage, and ``frozen_norm``: batch normalisation keeps its averages, as it
-        does in use. The windows of a batch have one size, so that its own mean and spread tell of that size.
+        Mappings with ``steps``, ``learning_rate`` (peak), what the maker of batches takes (``detector``, fields of the
+        detector recipe that differ in this stage; ``prism_fraction`` for isomers, ``simulations`` for fields), and
+        optionally ``frozen_norm``: batch normalisation keeps its averages, as it does in use. The windows of a batch
+        have one size, so that its own mean and spread tell of that size.
     warm_up
         Part of each stage in which the learning rate rises; it then falls as a cosine to a hundredth of the peak, or to
         the stage's ``final_rate``.
@@ -199,11 +74,12 @@ class Schedule:
 
 
 def fit(
-    maker: BatchMaker,
+    maker: Maker,
     architecture: dict,
     training: dict,
     checkpoint: str | Path,
     *,
+    loss: Callable | None = None,
     workers: int = 1,
     checkpoint_seconds: float = 180.0,
     stop_after: int | None = None,
@@ -227,6 +103,8 @@ def fit(
         "bfloat16", which is faster on processors that have it.
     checkpoint
         File of the checkpoint. Training goes on from it where it exists.
+    loss
+        One of `particlespy_ml.training.losses`; by default that of classes.
     workers
         Processes that make batches; 0 makes them in this one.
     checkpoint_seconds
@@ -240,7 +118,7 @@ def fit(
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     schedule = Schedule(tuple(training["stages"]))
-    state = _State(architecture, training, device)
+    state = _State(architecture, training, device, loss or ClassLoss(training.get("label_smoothing", 0.0)))
     state.load(Path(checkpoint))
     end = schedule.steps if stop_after is None else min(stop_after, schedule.steps)
     saved = time.monotonic()
@@ -263,7 +141,7 @@ def fit(
 class _State:
     """Network, average, optimiser and step; what a checkpoint holds."""
 
-    def __init__(self, architecture: dict, training: dict, device: str):
+    def __init__(self, architecture: dict, training: dict, device: str, loss: Callable):
         import torch
         from torch.optim.swa_utils import AveragedModel
 
@@ -277,7 +155,7 @@ class _State:
         update = _moving_average(float(training.get("ema", 0.998)))
         self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=True)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=training.get("weight_decay", 0.02))
-        self.loss = torch.nn.CrossEntropyLoss(label_smoothing=training.get("label_smoothing", 0.0))
+        self.loss = loss
         self.precision = getattr(torch, training.get("precision", "float32"))
         self.step = 0
         self.recent = [1.0, 0.0]  # running loss and accuracy, for the log only
@@ -297,7 +175,7 @@ class _State:
         self.optimiser.step()
         self.average.update_parameters(self.network)
         self.step += 1
-        now = (loss.item(), (logits.argmax(1) == labels).float().mean().item())
+        now = (loss.item(), self.loss.right(logits.detach(), labels))
         self.recent = [0.97 * old + 0.03 * new for old, new in zip(self.recent, now, strict=True)]
         return self.recent[0], self.recent[1]
 
@@ -346,13 +224,13 @@ def _moving_average(decay: float) -> Callable:
 
 
 def _batches(
-    maker: BatchMaker, training: dict, schedule: Schedule, steps: range, workers: int
+    maker: Maker, training: dict, schedule: Schedule, steps: range, workers: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield the batches of the steps in order, made a few ahead in other processes."""
     import torch
 
     calls = (
-        (int(training["batch"]), stage["prism_fraction"], (int(training["seed"]), step), stage.get("detector"))
+        (int(training["batch"]), stage, (int(training["seed"]), step))
         for step, (stage, _) in ((step, schedule.stage(step)) for step in steps)
     )
     if not workers:
@@ -373,10 +251,10 @@ def _batches(
             yield torch.from_numpy(windows), torch.from_numpy(labels)
 
 
-_MAKER: BatchMaker | None = None
+_MAKER: Maker | None = None
 
 
-def _start_worker(maker: BatchMaker) -> None:
+def _start_worker(maker: Maker) -> None:
     global _MAKER
     import torch
 
@@ -393,3 +271,9 @@ def _progress(batches: Iterator, start: int, end: int, show: bool) -> Iterator:
     from tqdm.auto import tqdm
 
     return tqdm(batches, initial=start, total=end, disable=not show, desc="Training", mininterval=5)
+
+
+def checkpoint_path(cache_folder: str | Path, name: str, kind: str, *told) -> Path:
+    """File of the checkpoint of a training, another for everything that it depends on (plain values)."""
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+    return Path(cache_folder) / "checkpoints" / f"{name}-{kind}-{digest}.pt"

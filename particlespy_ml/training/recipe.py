@@ -6,9 +6,17 @@ import tomllib
 from pathlib import Path
 
 from particlespy_ml.simulation.detector import DetectorRecipe
+from particlespy_ml.simulation.exit_wave_library import ExitWaveRecipe
+from particlespy_ml.simulation.imaging import ImagingRecipe
 from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
 
 _FOLDER = Path(__file__).parent / "recipes"
+# what the tables ``simulation`` and ``detector`` are for each task
+TASKS = {
+    "isomer": (IsomerLibraryRecipe, DetectorRecipe),
+    "crystallinity": (ExitWaveRecipe, ImagingRecipe),
+    "segmentation": (ExitWaveRecipe, ImagingRecipe),
+}
 _TABLES = ("model", "simulation", "detector", "training", "card")
 
 
@@ -23,13 +31,13 @@ def load_recipe(path_or_name: str | Path) -> dict:
     Returns
     -------
     dict
-        The tables ``model``, ``simulation`` (for `IsomerLibraryRecipe.from_dict`), ``detector`` (for
-        `DetectorRecipe.from_dict`), ``training`` and ``card``, as plain values.
+        The tables ``model``, ``simulation`` and ``detector`` (for the classes in `TASKS`), ``training`` and ``card``,
+        as plain values.
 
     Raises
     ------
     ValueError
-        If there is no such recipe, or a table or setting is unknown.
+        If there is no such recipe, or a task, a table or a setting is unknown.
 
     Examples
     --------
@@ -47,6 +55,9 @@ def load_recipe(path_or_name: str | Path) -> dict:
     if unknown or missing:
         raise ValueError(f"Recipe {path.name}: unknown tables {unknown}, missing {missing}; expected {_TABLES}.")
     recipe = {table: recipe.get(table, {}) for table in _TABLES}
-    IsomerLibraryRecipe.from_dict(recipe["simulation"])
-    DetectorRecipe.from_dict(recipe["detector"])
+    task = recipe["model"].get("task")
+    if task not in TASKS:
+        raise ValueError(f"Recipe {path.name}: unknown task {task!r}; expected one of {sorted(TASKS)}.")
+    for settings, table in zip(TASKS[task], ("simulation", "detector"), strict=True):
+        settings.from_dict(recipe[table])
     return recipe

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, check_recipe, write_recipe
+from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
+from particlespy_ml.simulation.library import check_recipe, write_recipe
 
 _logger = logging.getLogger(__name__)
 

@@ -9,10 +9,11 @@ import torch
 
 from particlespy_ml.simulation.incoherent import incoherent_haadf
 from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
+from particlespy_ml.simulation.library import entry_indices
 from particlespy_ml.training import evaluate as evaluation
-from particlespy_ml.training import loop
+from particlespy_ml.training import isomers, loop, tasks
 from particlespy_ml.training.card import read_model, sha256
-from particlespy_ml.training.dataset import entry_indices, prism_items, split_indices, window_for
+from particlespy_ml.training.dataset import prism_items, split_indices, window_for
 from particlespy_ml.training.recipe import bundled_recipes, load_recipe
 
 RECIPE = """
@@ -73,7 +74,7 @@ def recipe(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(cache, recipe, tmp_path_factory):
-    return loop.train(recipe, cache, tmp_path_factory.mktemp("models") / "tiny", workers=0, show_progressbar=False)
+    return tasks.train(recipe, cache, tmp_path_factory.mktemp("models") / "tiny", workers=0, show_progressbar=False)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,7 +107,9 @@ def test_training_writes_a_model_that_can_be_read_and_evaluated(model, cache, tm
 def test_resumed_training_ends_with_the_same_weights(cache, recipe, tmp_path):
     tables = load_recipe(recipe)
     items = prism_items(cache, list(range(5)) + list(range(10, 15)))
-    maker = loop.BatchMaker(items, loop.model_items([(i.positions, i.label) for i in items]), 5, loop.DetectorRecipe())
+    maker = isomers.BatchMaker(
+        items, isomers.model_items([(i.positions, i.label) for i in items]), 5, isomers.DetectorRecipe()
+    )
     architecture = {**tables["model"]["architecture"], "n_classes": 5}
     options = {"workers": 0, "show_progressbar": False}
     whole = loop.fit(maker, architecture, tables["training"], tmp_path / "a.pt", **options)
@@ -137,11 +140,11 @@ def test_the_parts_of_a_library_share_nothing(cache):
 
 def test_an_empty_cache_is_an_error_that_says_what_to_do(recipe, tmp_path):
     with pytest.raises(ValueError, match="simulate"):
-        loop.train(recipe, tmp_path, tmp_path / "model", show_progressbar=False)
+        tasks.train(recipe, tmp_path, tmp_path / "model", show_progressbar=False)
 
 
 def test_bundled_recipe_loads_and_an_unknown_one_lists_it():
-    assert bundled_recipes() == ["isomer-haadf"]
+    assert bundled_recipes() == ["crystallinity-hrtem", "isomer-haadf", "particles-hrtem"]
     assert load_recipe("isomer-haadf")["model"]["architecture"]["name"] == "spectral_resnet"
     with pytest.raises(ValueError, match="isomer-haadf"):
         load_recipe("isomer-tem")
@@ -185,18 +188,18 @@ def test_confusion_matrix_has_the_truth_in_rows():
 def test_pretraining_can_run_before_the_simulations(cache, recipe, model, tmp_path):
     early = tmp_path / "early"
     options = {"workers": 0, "show_progressbar": False}
-    checkpoint = loop.train(recipe, early, tmp_path / "none", pretrain_only=True, **options)
+    checkpoint = tasks.train(recipe, early, tmp_path / "none", pretrain_only=True, **options)
     assert checkpoint.is_file() and not (tmp_path / "none").exists()
     for path in cache.glob("0*.npz"):
         shutil.copy(path, early)
-    later = loop.train(recipe, early, tmp_path / "later", **options)
+    later = tasks.train(recipe, early, tmp_path / "later", **options)
     assert read_model(later)[1]["sha256"] == read_model(model)[1]["sha256"]
 
 
 def test_models_that_lie_are_turned_in_their_plane():
     rod = np.zeros((9, 3))
     rod[:, 0] = np.linspace(-20, 20, 9)
-    lying, tumbling = loop.model_items([(rod, 4), (rod, 0)], lying=4)
+    lying, tumbling = isomers.model_items([(rod, 4), (rod, 0)], lying=4)
     rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
     images, _ = evaluation.clean_images([lying] * 20 + [tumbling] * 20, rng, generator)
     mass = torch.linspace(-1, 1, images.shape[-1])

@@ -1,4 +1,4 @@
-"""Models on disk: a folder with weights (safetensors) and a card (JSON), checked when loaded."""
+"""Models on disk: a folder with weights (safetensors) and a card (JSON), checked when loaded; and what they do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import numpy as np
 from particlespy_ml.particles.table import UNDEFINED
 
 FORMAT_VERSION = 1
-DEFAULT_MODELS = {"HAADF": "isomer-haadf"}
+DEFAULT_MODELS = {"HAADF": "isomer-haadf", "HRTEM": "crystallinity-hrtem"}
+SEGMENTATION = "segmentation"  # the task of models that find particles; all others classify them
 
 _REQUIRED = (
     "format_version",
@@ -23,15 +24,12 @@ _REQUIRED = (
     "signal_type",
     "task",
     "architecture",
-    "classes",
     "pixel_size",
-    "windows",
     "pixel_size_range_angstrom",
     "diameter_range_nm",
-    "temperature",
-    "min_probability",
     "sha256",
 )
+_REQUIRED_TO_CLASSIFY = ("classes", "windows", "temperature", "min_probability")
 
 _networks: dict[str, object] = {}
 _networks_lock = threading.Lock()
@@ -39,12 +37,12 @@ _networks_lock = threading.Lock()
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A classifier of single particles, as loaded from its folder.
+    """A network and its card, as loaded from a folder; see `load_model`.
 
     Parameters
     ----------
     card
-        What the model is and what it reaches; see `load_model`.
+        What the model is and what it reaches.
     weights
         Parameters of the network by name.
     """
@@ -58,14 +56,36 @@ class Model:
         return self.card["name"]
 
     @property
+    def pixel_size(self) -> float:
+        """Pixel size in nm to which images are resampled."""
+        return float(self.card["pixel_size"]["value"]) * 0.1
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights' file."""
+        return self.card["sha256"]
+
+    def in_pixel_range(self, nanometres: tuple[float, float]) -> bool:
+        """Whether pixels of some size, in nm along rows and columns, resolve what the model looks at."""
+        low, high = self.card["pixel_size_range_angstrom"]
+        sizes = np.array(nanometres) * 10
+        return bool((sizes >= low).all() and (sizes <= high).all())
+
+    def _network(self):
+        """The network, built once in each process."""
+        with _networks_lock:
+            if self.sha256 not in _networks:
+                _networks[self.sha256] = _build(self.card, self.weights)
+            return _networks[self.sha256]
+
+
+class Classifier(Model):
+    """A model that gives each particle the probabilities of some classes."""
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Classes in the order of the probabilities."""
         return tuple(self.card["classes"])
-
-    @property
-    def pixel_size(self) -> float:
-        """Pixel size in nm to which particles are resampled."""
-        return float(self.card["pixel_size"]["value"]) * 0.1
 
     @property
     def windows(self) -> tuple[int, ...]:
@@ -91,11 +111,6 @@ class Model:
     def rejects(self) -> bool:
         """Whether the network has one more output, for what is none of the classes."""
         return bool(self.card.get("rejects", False))
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the weights' file."""
-        return self.card["sha256"]
 
     def predict(self, windows: np.ndarray, batch_size: int = 64) -> np.ndarray:
         """Return calibrated class probabilities.
@@ -126,12 +141,66 @@ class Model:
                 parts.append(torch.softmax(logits, dim=1)[:, : len(self.classes)].numpy())
         return np.concatenate(parts)
 
-    def _network(self):
-        """The network, built once in each process."""
-        with _networks_lock:
-            if self.sha256 not in _networks:
-                _networks[self.sha256] = _build(self.card, self.weights)
-            return _networks[self.sha256]
+
+class ParticleFinder(Model):
+    """A model that finds particles: it maps a frame to where particles are, and how deep inside of one."""
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a pixel belongs to a particle."""
+        return float(self.card["threshold"])
+
+    def maps(self, frame: np.ndarray, tile: int = 768, overlap: int = 128) -> tuple[np.ndarray, np.ndarray]:
+        """Return the probability that a pixel belongs to a particle, and its relative depth in the particle.
+
+        Parameters
+        ----------
+        frame
+            Frame at the model's pixel size, scaled by `scale_frame`, shape (rows, columns), float32.
+        tile
+            Edge of the tiles in which large frames go through the network, a multiple of 16.
+        overlap
+            Pixels by which neighbouring tiles overlap on each side. More than the network sees of the surroundings, so
+            that seams do not show; a multiple of 16.
+
+        Returns
+        -------
+        probability, depth
+            Shape (rows, columns), float32, between 0 and 1. The depth is the distance from the particle's edge
+            relative to that of its middle.
+        """
+        import torch
+
+        rows, columns = frame.shape
+        padded = np.pad(
+            frame, [(0, -rows % 16), (0, -columns % 16)], mode="symmetric" if min(rows, columns) > 15 else "edge"
+        )
+        result = np.empty((2, *padded.shape), np.float32)
+        network = self._network()
+        with torch.inference_mode(), _one_thread_in_workers():
+            for inner, outer in _tiles(padded.shape, tile, overlap):
+                found = network(torch.from_numpy(np.ascontiguousarray(padded[outer]))[None, None])[0].sigmoid()
+                start = [own.start - whole.start for own, whole in zip(inner, outer, strict=True)]
+                part = tuple(
+                    slice(first, first + own.stop - own.start) for first, own in zip(start, inner, strict=True)
+                )
+                result[(slice(None), *inner)] = found[(slice(None), *part)].numpy()
+        return result[0, :rows, :columns], result[1, :rows, :columns]
+
+
+def _tiles(shape: tuple[int, int], tile: int, overlap: int):
+    """Pairs of slices: the part of a frame that a tile fills, and the part that it sees."""
+    axes = []
+    for size in shape:
+        if size <= tile + 2 * overlap:
+            axes.append([(slice(0, size), slice(0, size))])
+            continue
+        starts = range(0, size, tile)
+        inner = [slice(start, min(start + tile, size)) for start in starts]
+        axes.append([(own, slice(max(own.start - overlap, 0), min(own.stop + overlap, size))) for own in inner])
+    for own_rows, rows in axes[0]:
+        for own_columns, columns in axes[1]:
+            yield (own_rows, own_columns), (rows, columns)
 
 
 def list_models() -> list[str]:
@@ -231,7 +300,7 @@ def _load_folder_cached(folder: str, stamp: tuple) -> Model:
     except SafetensorError as error:
         raise ValueError(f"{weights_path} is no safetensors file: {error}.") from error
     _build(card, weights)
-    return Model(card, weights)
+    return (ParticleFinder if card["task"] == SEGMENTATION else Classifier)(card, weights)
 
 
 def _read_card(path: Path) -> dict:
@@ -243,7 +312,8 @@ def _read_card(path: Path) -> dict:
         raise ValueError(f"The card {path} is not valid JSON: {error}.") from error
     if not isinstance(card, dict):
         raise ValueError(f"The card {path} is no JSON object, but a {type(card).__name__}.")
-    missing = [key for key in _REQUIRED if key not in card]
+    required = _REQUIRED + (("threshold",) if card.get("task") == SEGMENTATION else _REQUIRED_TO_CLASSIFY)
+    missing = [key for key in required if key not in card]
     if missing:
         raise ValueError(f"The card {path} lacks {', '.join(missing)}.")
     if card["format_version"] != FORMAT_VERSION:
@@ -252,7 +322,9 @@ def _read_card(path: Path) -> dict:
             f"{FORMAT_VERSION}."
         )
     for key, (expected, is_valid) in _VALID.items():
-        value = card.get(key, False)
+        if key not in card and key not in required:
+            continue
+        value = card[key]
         if not is_valid(value):
             raise ValueError(f"The card {path} has {key} = {value!r}; expected {expected}.")
     return card
@@ -295,6 +367,7 @@ _VALID = {
     "diameter_range_nm": ("[low, high]", _is_range),
     "temperature": ("a positive number", lambda value: _is_number(value) and value > 0),
     "rejects": ("true or false", lambda value: isinstance(value, bool)),
+    "threshold": ("a number between 0 and 1", lambda value: _is_number(value) and 0 < value < 1),
     "min_probability": ("a number between 0 and 1", lambda value: _is_number(value) and 0 <= value <= 1),
 }
 
@@ -303,22 +376,25 @@ def _build(card: dict, weights: dict[str, np.ndarray]):
     """Build the network and fill it; a card that does not fit its weights is an error."""
     import torch
 
-    from particlespy_ml.classification.networks import build_network, fuse
+    from particlespy_ml.models.networks import build_network, fuse
 
     try:
         network = build_network(card["architecture"])
         network.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in weights.items()})
         network = fuse(network).to(memory_format=torch.channels_last)
         with torch.inference_mode():
-            edge = min(card["windows"])
-            outputs = network(torch.zeros(1, 1, edge, edge)).shape[1]
+            edge = min(card.get("windows", [64]))
+            shape = tuple(network(torch.zeros(1, 1, edge, edge)).shape)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"The card of the model {card['name']!r} does not fit its weights: {error}") from error
-    wanted = len(card["classes"]) + bool(card.get("rejects", False))
-    if outputs != wanted:
+    if card["task"] == SEGMENTATION:
+        wanted, what = (1, 2, edge, edge), "two maps (particle, depth)"
+    else:
+        wanted = (1, len(card["classes"]) + bool(card.get("rejects", False)))
+        what = f"{wanted[1]} outputs (one for each class, and one more for what is none of them if it rejects)"
+    if shape != wanted:
         raise ValueError(
-            f"The card of the model {card['name']!r} needs {wanted} outputs (one for each class, and one more for what "
-            f"is none of them if it rejects), but the network has {outputs}."
+            f"The card of the model {card['name']!r} needs {what}, but the network gives an array of {shape}."
         )
     return network
 

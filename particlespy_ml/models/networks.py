@@ -1,4 +1,4 @@
-"""Small convolutional networks that classify a window about one particle.
+"""Small convolutional networks that classify a window about one particle, or find the particles of a frame.
 
 This module and `particlespy_ml.training` are the only ones that need torch, which is imported inside functions.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-ARCHITECTURES = ("pooled_resnet", "spectral_resnet")
+ARCHITECTURES = ("pooled_resnet", "spectral_resnet", "unet")
 
 
 def build_network(architecture: dict) -> torch.nn.Module:
@@ -18,14 +18,17 @@ def build_network(architecture: dict) -> torch.nn.Module:
 
     It maps standardised windows, shape (n, 1, w, w) with w a multiple of 16, to logits, shape (n, classes). A network
     is fully convolutional up to a pooling that weighs positions by learned attention, so one set of weights serves
-    windows of any size (up to 192 pixels where it looks at the power spectrum) with any empty space in them.
+    windows of any size (up to 192 pixels where it looks at the power spectrum) with any empty space in them. "unet"
+    maps frames, shape (n, 1, rows, columns), both multiples of 16, to maps of the same size, shape (n, outputs, rows,
+    columns).
 
     Parameters
     ----------
     architecture
         As on a model card: ``name`` (one of `ARCHITECTURES`), ``n_classes``, and optionally ``widths`` (channels at
         1/2, 1/4, 1/8 ... of the resolution), ``blocks`` (residual blocks at each) and ``dropout``. "spectral_resnet"
-        looks at the power spectrum as well, and takes ``spectral_widths``.
+        looks at the power spectrum as well, and takes ``spectral_widths``. "unet" takes ``outputs`` and ``widths`` (at
+        full, 1/2 ... 1/16 of the resolution).
 
     Returns
     -------
@@ -48,13 +51,15 @@ def build_network(architecture: dict) -> torch.nn.Module:
     name = parameters.pop("name", None)
     if name not in ARCHITECTURES:
         raise ValueError(f"Unknown architecture {name!r}; expected one of {ARCHITECTURES}.")
-    allowed = {"n_classes", "widths", "blocks", "dropout"}
-    if name == "spectral_resnet":
-        allowed.add("spectral_widths")
-    unknown = sorted(set(parameters) - allowed)
-    if unknown or "n_classes" not in parameters:
-        raise ValueError(f"Architecture {name!r} takes {sorted(allowed)} and needs 'n_classes'; got {parameters}.")
-    return {"pooled_resnet": _pooled_resnet, "spectral_resnet": _spectral_resnet}[name](**parameters)
+    make, needed, optional = {
+        "pooled_resnet": (_pooled_resnet, "n_classes", {"widths", "blocks", "dropout"}),
+        "spectral_resnet": (_spectral_resnet, "n_classes", {"widths", "blocks", "dropout", "spectral_widths"}),
+        "unet": (_unet, "outputs", {"widths"}),
+    }[name]
+    allowed = {needed, *optional}
+    if needed not in parameters or set(parameters) - allowed:
+        raise ValueError(f"Architecture {name!r} takes {sorted(allowed)} and needs {needed!r}; got {parameters}.")
+    return make(**parameters)
 
 
 def fuse(network: torch.nn.Module) -> torch.nn.Module:
@@ -115,6 +120,14 @@ def _network(branches: list, inputs: int, hidden: int, n_classes: int, dropout: 
         nn.Dropout(dropout), nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_classes)
     )
     return nn.Sequential(trunk, head)
+
+
+def _unet(outputs: int, widths: tuple = (16, 32, 64, 96, 128)) -> torch.nn.Module:
+    """Maps of the resolution of the frame that know of its surroundings.
+
+    After O. Ronneberger et al., MICCAI (2015), with residual blocks and fewer channels.
+    """
+    return _classes()["UNet"](outputs, tuple(widths))
 
 
 def _spatial_branch(widths: tuple, blocks: tuple) -> torch.nn.Module:
@@ -251,6 +264,31 @@ def _classes() -> dict:
         def forward(self, x):
             return torch.relu(self.linear(torch.cat([x.mean(-1), x.amax(-1)], 1).flatten(1)))
 
+    class UNet(nn.Module):
+        """Encoder and decoder with connections between levels of the same resolution."""
+
+        def __init__(self, outputs: int, widths: tuple):
+            super().__init__()
+            self.stem = nn.Sequential(ConvNorm(1, widths[0], 3, 1), ConvNorm(widths[0], widths[0], 3, 1))
+            pairs = list(zip(widths[:-1], widths[1:], strict=True))
+            self.down = nn.ModuleList(
+                nn.Sequential(ConvNorm(a, b, 3, 2), *(Residual(b) for _ in range(2 if level > 1 else 1)))
+                for level, (a, b) in enumerate(pairs)
+            )
+            self.narrow = nn.ModuleList(ConvNorm(b, a, 1, 1) for a, b in pairs[::-1])
+            self.up = nn.ModuleList(Residual(a) if a > widths[0] else ConvNorm(a, a, 3, 1) for a, _ in pairs[::-1])
+            self.out = nn.Conv2d(widths[0], outputs, 1)
+
+        def forward(self, x):
+            levels = [self.stem(x)]
+            for down in self.down:
+                levels.append(down(levels[-1]))
+            y = levels.pop()
+            for narrow, up in zip(self.narrow, self.up, strict=True):
+                y = torch.nn.functional.interpolate(narrow(y), scale_factor=2, mode="bilinear", align_corners=False)
+                y = up(y + levels.pop())
+            return self.out(y)
+
     class Branches(nn.Module):
         """Outputs of several branches of one input, one after the other."""
 
@@ -262,5 +300,6 @@ def _classes() -> dict:
             return torch.cat([branch(x) for branch in self.branches], dim=1)
 
     _CACHE.update(ConvNorm=ConvNorm, Residual=Residual, AttentionPooling=AttentionPooling)
-    _CACHE.update(PolarSpectrum=PolarSpectrum, Circular=Circular, PolarPooling=PolarPooling, Branches=Branches)
+    _CACHE.update(PolarSpectrum=PolarSpectrum, Circular=Circular, PolarPooling=PolarPooling)
+    _CACHE.update(Branches=Branches, UNet=UNet)
     return _CACHE

@@ -6,7 +6,14 @@ import pickle
 import numpy as np
 import pytest
 
-from particlespy_ml.classification.models import DEFAULT_MODELS, Model, default_model, list_models, load_model
+from particlespy_ml.models.model import (
+    DEFAULT_MODELS,
+    Classifier,
+    ParticleFinder,
+    default_model,
+    list_models,
+    load_model,
+)
 
 
 def change_card(folder, **changes):
@@ -21,7 +28,7 @@ def folder(make_model):
 
 def test_load(folder):
     model = load_model(folder)
-    assert isinstance(model, Model)
+    assert isinstance(model, Classifier)
     assert model.name == "random"
     assert model.classes == ("icosahedron", "decahedron", "cuboctahedron", "amorphous")
     assert model.pixel_size == pytest.approx(0.04)
@@ -217,7 +224,9 @@ def test_a_model_that_rejects_has_one_more_output(folder):
 @pytest.mark.parametrize("number", [3, 5])
 def test_wrong_number_of_classes(folder, number):
     change_card(folder, classes=[f"class {i}" for i in range(number)])
-    with pytest.raises(ValueError, match=rf"'random' needs {number} outputs .*, but the network has 4"):
+    with pytest.raises(
+        ValueError, match=rf"'random' needs {number} outputs .*, but the network gives an array of \(1, 4\)"
+    ):
         load_model(folder)
 
 
@@ -270,7 +279,8 @@ def test_a_name_may_not_leave_the_bundled_folder(tmp_path, monkeypatch):
 
 def test_default_model():
     assert default_model("HAADF") == "isomer-haadf"
-    for signal_type in ("HRTEM", "particle_image", ""):
+    assert default_model("HRTEM") == "crystallinity-hrtem"
+    for signal_type in ("particle_image", ""):
         with pytest.raises(ValueError, match=r"no default model.*model=.*measure_particles"):
             default_model(signal_type)
 
@@ -291,9 +301,35 @@ def test_every_bundled_card_says_what_the_design_asks():
     for name in names:
         card = load_model(name).card
         text = json.dumps(card).lower()
-        for word in ("confusion", "seed", "versions", "licen"):
+        for word in ("evaluation", "seed", "versions", "licen", "limitations"):
             assert word in text, f"the card of {name} does not mention {word}"
-        assert len(card["classes"]) + card["rejects"] == card["architecture"]["n_classes"]
+        if "classes" in card:
+            assert "confusion_matrix" in card
+            assert len(card["classes"]) + card["rejects"] == card["architecture"]["n_classes"]
+
+
+def test_a_model_that_finds_particles(make_finder):
+    model = load_model(make_finder())
+    assert isinstance(model, ParticleFinder) and model.threshold == 0.5
+    assert model.in_pixel_range((0.1, 0.1)) and not model.in_pixel_range((0.1, 0.3))
+    frame = np.random.default_rng(0).normal(size=(40, 50)).astype(np.float32)
+    for first, second in zip(model.maps(frame), model.maps(frame), strict=True):
+        assert first.shape == frame.shape and 0 <= first.min() and first.max() <= 1
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"threshold": 0}, "has threshold = 0; expected a number between 0 and 1"),
+        ({"architecture": {"name": "unet", "outputs": 3, "widths": [4, 8, 8]}}, "does not fit its weights"),
+        ({"architecture": {"name": "unet", "widths": [4, 8, 8]}}, "needs 'outputs'"),
+        ({"task": "isomer"}, "lacks classes, windows, temperature, min_probability"),
+    ],
+)
+def test_a_finder_that_does_not_fit_its_card(make_finder, changes, message):
+    with pytest.raises(ValueError, match=message):
+        load_model(make_finder(**changes))
 
 
 def test_torch_keeps_its_threads(two_disks, model_folder):

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from particlespy_ml.classification.networks import ARCHITECTURES, _classes, build_network, fuse
 from particlespy_ml.classification.preprocess import standardise
+from particlespy_ml.models.networks import ARCHITECTURES, _classes, build_network, fuse
 
 ARCHITECTURE = {"name": "pooled_resnet", "n_classes": 4}
+NEEDS = {name: {"outputs": 2} if name == "unet" else {"n_classes": 4} for name in ARCHITECTURES}
 every_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
 
 
@@ -24,14 +25,15 @@ def one_thread():
 @every_architecture
 @pytest.mark.parametrize("window", [48, 64, 96, 128, 192])
 def test_any_multiple_of_16_gives_logits(window, name):
-    network = build_network({**ARCHITECTURE, "name": name}).eval()
-    assert network(torch.zeros(2, 1, window, window)).shape == (2, 4)
+    network = build_network({"name": name, **NEEDS[name]}).eval()
+    shape = (2, 2, window, window) if name == "unet" else (2, 4)
+    assert network(torch.zeros(2, 1, window, window)).shape == shape
 
 
 @every_architecture
 def test_fused_network_gives_the_same(name):
     torch.manual_seed(0)
-    network = build_network({**ARCHITECTURE, "name": name})
+    network = build_network({"name": name, **NEEDS[name]})
     for _ in range(3):
         network(torch.randn(4, 1, 48, 48))  # fills the running statistics
     network.eval()
@@ -44,7 +46,7 @@ def test_fused_network_gives_the_same(name):
 
 @every_architecture
 def test_default_network_is_small(name):
-    network = build_network({**ARCHITECTURE, "name": name})
+    network = build_network({"name": name, **NEEDS[name]})
     parameters = sum(tensor.numel() for tensor in network.state_dict().values())
     assert 4 * parameters < 8e6
 
@@ -91,7 +93,7 @@ def test_what_is_unknown_is_an_error(change, message):
 
 
 def test_importing_the_module_does_not_import_torch():
-    code = "import sys, particlespy_ml.classification.networks; sys.exit('torch' in sys.modules)"
+    code = "import sys, particlespy_ml.models.networks; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

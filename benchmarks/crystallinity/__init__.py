@@ -1,0 +1,1 @@
+"""The networks for HRTEM images beside thresholds, bounds and the literature."""

@@ -1,0 +1,48 @@
+"""``python -m benchmarks.crystallinity``: the networks for HRTEM images beside thresholds, bounds and the literature.
+
+It needs the exit waves of ``particlespy-ml simulate crystallinity-hrtem --cache cache/hrtem --count 1500``; those held
+out are all that is measured on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.crystallinity import accuracy, ceiling, segmentation, speed, transfer
+
+PARTS = ("accuracy", "ceiling", "transfer", "segmentation", "speed", "measured")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the tables of the parts that are asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.crystallinity", description=__doc__)
+    parser.add_argument("--cache", type=Path, default=Path("cache/hrtem"), help="folder of the exit waves")
+    parser.add_argument(
+        "--model", type=Path, default=Path("weights/crystallinity-hrtem"), help="folder of a classifier"
+    )
+    parser.add_argument("--finder", type=Path, default=Path("weights/particles-hrtem"), help="folder of a model")
+    parser.add_argument("--realisations", type=int, default=4, help="images of each particle under each condition")
+    parser.add_argument("--frames", type=int, default=60, help="held-out fields for the segmentation")
+    parser.add_argument("--steps", type=int, default=1200, help="steps of each training of the transfer table")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make batches for it")
+    parser.add_argument("--measured", type=Path, help="folder with `images` and, in the same order, masks in `labels`")
+    parser.add_argument("--pixel-size", type=float, metavar="NM", help="of these images")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    options = parser.parse_args(arguments)
+    if "accuracy" in options.parts:
+        accuracy.main(options.model, options.cache, options.realisations)
+    if "ceiling" in options.parts:
+        ceiling.main(options.model, options.cache)
+    if "transfer" in options.parts:
+        transfer.main(options.cache, options.steps, options.workers)
+    if "segmentation" in options.parts:
+        segmentation.simulated(options.finder, options.cache, options.frames)
+    if "speed" in options.parts:
+        speed.main()
+    if "measured" in options.parts and options.measured:
+        segmentation.measured(options.finder, options.measured, options.pixel_size)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Bring pixels to another size: what every network's input goes through."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage as ndi
+
+
+def smoothing_for(step: np.ndarray) -> np.ndarray:
+    """Return the Gaussian (standard deviation in pixels along each axis) that stands in for a larger pixel.
+
+    Parameters
+    ----------
+    step
+        Size of the new pixel in old pixels along each axis. Smaller pixels need no smoothing.
+    """
+    return np.sqrt(np.maximum(np.asarray(step, dtype=float) ** 2 - 1, 0) / 12)
+
+
+def smooth_for(image: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Smooth an image that is finer than the pixels it is to be sampled with, so that nothing is aliased."""
+    sigma = smoothing_for(step)
+    return ndi.gaussian_filter(image, sigma, mode="nearest", truncate=3) if sigma.max() > 0.2 else image
+
+
+def interpolate(image: np.ndarray, start: np.ndarray, step: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Sample an image linearly on a regular grid, one axis after the other.
+
+    Parameters
+    ----------
+    image
+        Shape (rows, columns), at least 2 by 2.
+    start, step
+        First sample and distance of samples along each axis in pixels of the image. Beyond the edge the slope of the
+        edge goes on.
+    shape
+        Number of samples along each axis.
+
+    Returns
+    -------
+    numpy.ndarray
+        Samples, shape *shape*.
+    """
+    for axis in (0, 1):
+        position = start[axis] + step[axis] * np.arange(shape[axis])
+        below = np.clip(np.floor(position).astype(int), 0, image.shape[axis] - 2)
+        weight = (position - below).astype(np.float32)
+        weight = weight[:, None] if axis == 0 else weight
+        lower, upper = np.take(image, below, axis), np.take(image, below + 1, axis)
+        image = lower + weight * (upper - lower)
+    return image
+
+
+def resample_frame(image: np.ndarray, step: tuple[float, float]) -> np.ndarray:
+    """Return a whole image with another size of pixels; both cover the same area.
+
+    Parameters
+    ----------
+    image
+        Shape (rows, columns), at least 2 by 2.
+    step
+        Size of the new pixel in old pixels along each axis.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (round(rows / step), round(columns / step)), at least one by one, float32.
+    """
+    steps = np.asarray(step, dtype=float)
+    shape = tuple(max(1, round(n / s)) for n, s in zip(image.shape, steps, strict=True))
+    image = smooth_for(image.astype(np.float32), steps)
+    return _clamped(image, steps, shape)
+
+
+def enlarge_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return a map on a grid of another shape that covers the same area, interpolated linearly."""
+    steps = np.array(values.shape) / np.array(shape)
+    return _clamped(values.astype(np.float32), steps, shape)
+
+
+def nearest_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return a map on a grid of another shape that covers the same area, the nearest value for each pixel."""
+    rows, columns = (
+        np.clip(((np.arange(n) + 0.5) * m / n).astype(int), 0, m - 1) for n, m in zip(shape, values.shape, strict=True)
+    )
+    return values[np.ix_(rows, columns)]
+
+
+def _clamped(image: np.ndarray, steps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Samples of pixels whose grid covers the image, the value at the edge beyond the middle of the outer pixels."""
+    padded = np.pad(image, 1, mode="edge")
+    return interpolate(padded, (steps - 1) / 2 + 1, steps, shape)

@@ -1,0 +1,144 @@
+"""Segmentation by a network that maps where particles are and how deep inside of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage as ndi
+from skimage.measure import label
+from skimage.morphology import reconstruction
+from skimage.segmentation import expand_labels, watershed
+
+from particlespy_ml._resample import enlarge_map, nearest_map, resample_frame
+
+if TYPE_CHECKING:
+    from particlespy_ml.models.model import ParticleFinder
+
+_CLIP = 6.0
+
+
+def segment_with_network(
+    image: np.ndarray,
+    pixel_size: tuple[float, float],
+    model: ParticleFinder,
+    threshold: float | None = None,
+    min_diameter: float = 0.8,
+    split_depth: float = 0.12,
+) -> np.ndarray:
+    """Find the particles of a frame.
+
+    The frame is resampled to the pixel size of the model and scaled by its own median and spread. Pixels whose
+    probability is above the threshold belong to particles; particles that touch are told apart by a watershed of the
+    map of depth, whose basins are deeper than *split_depth*.
+
+    Parameters
+    ----------
+    image
+        Shape (rows, columns).
+    pixel_size
+        Rows and columns in nm.
+    model
+        Loaded model.
+    threshold
+        Probability from which a pixel belongs to a particle; that of the model by default.
+    min_diameter
+        Particles of a smaller area than a circle of this diameter in nm are dropped.
+    split_depth
+        How much a neck between two particles must be shallower than the shallower of their middles, 0 to 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        Labels of the frame's shape, int32.
+    """
+    step = tuple(model.pixel_size / size for size in pixel_size)
+    if min(round(n / s) for n, s in zip(image.shape, step, strict=True)) < 2:
+        return np.zeros(image.shape, np.int32)
+    probability, depth = model.maps(scale_frame(resample_frame(image, step)))
+    threshold = model.threshold if threshold is None else threshold
+    labels = labels_from_maps(probability, depth, threshold, split_depth)
+    labels = nearest_map(expand_labels(labels, 3), image.shape)
+    labels[enlarge_map(probability, image.shape) < threshold] = 0
+    smallest = np.pi / 4 * min_diameter**2 / (pixel_size[0] * pixel_size[1])
+    counts = np.bincount(labels.ravel())
+    return np.where((counts >= smallest)[labels], labels, 0).astype(np.int32)
+
+
+def scale_frame(image: np.ndarray) -> np.ndarray:
+    """Return a frame less its median, divided by its spread (from the median absolute deviation), clipped at six.
+
+    Parameters
+    ----------
+    image
+        Shape (rows, columns).
+
+    Returns
+    -------
+    numpy.ndarray
+        Same shape, float32. A constant frame is zero.
+    """
+    image = np.asarray(image, np.float32)
+    centred = image - np.median(image)
+    spread = 1.4826 * float(np.median(np.abs(centred)))
+    spread = spread or float(centred.std())  # more than half of the pixels have one value
+    return np.clip(centred / spread, -_CLIP, _CLIP) if spread > 0 else np.zeros_like(image)
+
+
+def labels_from_maps(probability: np.ndarray, depth: np.ndarray, threshold: float, split_depth: float) -> np.ndarray:
+    """Return the particles in the maps of a network.
+
+    Parameters
+    ----------
+    probability, depth
+        Shape (rows, columns).
+    threshold
+        Probability from which a pixel belongs to a particle.
+    split_depth
+        How much a neck must be shallower than the shallower of two middles for them to be two particles.
+
+    Returns
+    -------
+    numpy.ndarray
+        Labels, int32.
+    """
+    inside = probability >= threshold
+    depth = np.where(inside, ndi.gaussian_filter(depth, 0.7), 0).astype(np.float32)
+    # maxima that rise above everything around them by the split depth, and one for each piece that has none
+    rest = reconstruction(np.maximum(depth - split_depth, 0), depth)
+    middles = label(depth - rest >= 0.99 * split_depth)
+    pieces = label(inside)
+    without = np.ones(pieces.max() + 1, bool)
+    without[np.unique(pieces[middles > 0])] = False
+    without[0] = False
+    middles = np.where(without[pieces], middles.max() + pieces, middles)
+    return watershed(-depth, middles, mask=inside).astype(np.int32)
+
+
+def maps_from_labels(labels: np.ndarray) -> np.ndarray:
+    """Return the maps that a network should give: 1 inside of particles, and the relative depth.
+
+    Parameters
+    ----------
+    labels
+        Particles, shape (rows, columns).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (2, rows, columns), float32. The depth is the distance from the edge of the particle relative to the
+        largest one in it. Where the frame cuts a particle there is no edge.
+    """
+    maps = np.zeros((2, *labels.shape), np.float32)
+    maps[0] = labels > 0
+    for number, slices in enumerate(ndi.find_objects(labels), start=1):
+        if slices is None:
+            continue
+        own = labels[slices] == number
+        # a rim of background, but none where the frame cuts the particle
+        rim = [(int(s.start > 0), int(s.stop < n)) for s, n in zip(slices, labels.shape, strict=True)]
+        distance = ndi.distance_transform_edt(np.pad(own, rim))
+        (top, _), (left, _) = rim
+        distance = distance[top : top + own.shape[0], left : left + own.shape[1]]
+        maps[1][slices] = np.where(own, distance / max(float(distance.max()), 1e-6), maps[1][slices])
+    return maps

@@ -1,0 +1,129 @@
+"""From an exit wave to the intensity in the image plane: aberrations and partial coherence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+
+
+@dataclass(frozen=True)
+class Optics:
+    """What an objective lens does to a wave. Lengths are in Å, angles in mrad or radians as stated.
+
+    Parameters
+    ----------
+    energy
+        Beam energy in eV.
+    defocus
+        Defocus; positive is underfocus, as in abTEM.
+    astigmatism
+        Two-fold astigmatism.
+    astigmatism_angle
+        Its direction in radians.
+    spherical_aberration
+        Third-order spherical aberration.
+    focal_spread
+        Spread of the defocus by the spread of energy and the ripple of the lens: where a Gaussian falls to 1/e.
+    beam_semiangle
+        Spread of the directions of illumination in mrad: where a Gaussian falls to 1/e.
+    aperture
+        Radius of the objective aperture in 1/Å; none where it is infinite.
+    """
+
+    energy: float = 300e3
+    defocus: float = 0.0
+    astigmatism: float = 0.0
+    astigmatism_angle: float = 0.0
+    spherical_aberration: float = 0.0
+    focal_spread: float = 50.0
+    beam_semiangle: float = 0.0
+    aperture: float = np.inf
+
+
+def wavelength(energy: float) -> float:
+    """Return the relativistic wavelength in Å of electrons of some energy in eV.
+
+    Examples
+    --------
+    >>> round(wavelength(300e3), 5)
+    0.01969
+    """
+    rest = 510998.95  # eV
+    return 12.398419843320e3 / np.sqrt(energy * (2 * rest + energy))
+
+
+def transfer_function(optics: Optics, pixels: int, edge: float) -> np.ndarray:
+    """Return the complex transfer function of a wave of a square field, in the order of `numpy.fft.fft2`.
+
+    Partial coherence is by envelopes (the quasi-coherent approximation), which holds while the unscattered beam is the
+    strongest.
+
+    Parameters
+    ----------
+    optics
+        The lens.
+    pixels, edge
+        Pixels along each edge of the field, and its edge in Å. Rows are along y.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (pixels, pixels), complex64.
+
+    References
+    ----------
+    E. J. Kirkland, Advanced Computing in Electron Microscopy, 2nd ed., Springer (2010), ch. 3.
+    """
+    k = fft.fftfreq(pixels, edge / pixels).astype(np.float32)
+    ky, kx = k[:, None], k[None, :]
+    k2 = kx**2 + ky**2
+    length = wavelength(optics.energy)
+    direction = np.float32(optics.astigmatism_angle)
+    # cos(2 (angle - direction)) times k², without the angle
+    twofold = np.cos(2 * direction) * (kx**2 - ky**2) + np.sin(2 * direction) * 2 * kx * ky
+    chi = (
+        np.pi
+        * length
+        * (0.5 * length**2 * optics.spherical_aberration * k2**2 - optics.defocus * k2 + optics.astigmatism * twofold)
+    )
+    # gradient of the phase error over k, which the spread of directions blurs; astigmatism is small beside the rest
+    slope2 = (2 * np.pi) ** 2 * k2 * (length**2 * optics.spherical_aberration * k2 - optics.defocus) ** 2
+    damping = (0.5 * np.pi * length * optics.focal_spread * k2) ** 2
+    damping = damping + (0.5e-3 * optics.beam_semiangle) ** 2 * slope2
+    amplitude = np.exp(-damping)
+    if np.isfinite(optics.aperture):
+        amplitude[k2 > optics.aperture**2] = 0
+    transfer = np.empty(k2.shape, np.complex64)
+    np.multiply(amplitude, np.cos(chi), out=transfer.real)
+    np.multiply(amplitude, -np.sin(chi), out=transfer.imag)
+    return transfer
+
+
+def image_intensity(wave: np.ndarray, edge: float, optics: Optics) -> np.ndarray:
+    """Return the intensity in the image plane, with twice the pixels of the wave so that nothing is aliased.
+
+    Parameters
+    ----------
+    wave
+        Exit wave of a square field, taken as periodic, shape (n, n).
+    edge
+        Edge of the field in Å.
+    optics
+        The lens.
+
+    Returns
+    -------
+    numpy.ndarray
+        Intensity, shape (2 n, 2 n), float32; 1 is that of the empty beam.
+    """
+    n = len(wave)
+    spectrum = fft.fft2(wave.astype(np.complex64)) * transfer_function(optics, n, edge)
+    padded = np.zeros((2 * n, 2 * n), np.complex64)
+    half, rest = (n + 1) // 2, n // 2
+    for rows in (slice(0, half), slice(-rest, None)):
+        for columns in (slice(0, half), slice(-rest, None)):
+            padded[rows, columns] = spectrum[rows, columns]
+    image = fft.ifft2(padded) * 4
+    return image.real**2 + image.imag**2

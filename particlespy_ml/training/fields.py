@@ -1,0 +1,312 @@
+"""Batches for training from fields of particles: windows about single particles, and tiles with all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from skimage.measure import label
+
+from particlespy_ml._resample import nearest_map, resample_frame
+from particlespy_ml.classification.preprocess import standardise
+from particlespy_ml.classification.windows import cut
+from particlespy_ml.segmentation.network import maps_from_labels, scale_frame
+from particlespy_ml.simulation.crystallinity import CRYSTALLINITY
+from particlespy_ml.simulation.exit_wave_library import ExitWaveRecipe, Field, load_field
+from particlespy_ml.simulation.imaging import ImagingRecipe, record
+from particlespy_ml.simulation.patterns import draw_pattern
+from particlespy_ml.training.dataset import CANONICAL, MULTIPLE, window_for
+
+if TYPE_CHECKING:
+    import torch
+
+FRAME_PIXEL = 1.0  # Å, pixel size that a network sees which finds particles
+
+
+@dataclass(frozen=True)
+class FieldParticle:
+    """A particle of a field.
+
+    Parameters
+    ----------
+    field
+        Number of the field in a list of fields.
+    number
+        Number of the particle in its field.
+    label
+        Index of the class.
+    kind
+        Kind, such as "twin".
+    diameter
+        Diameter in Å.
+    middle
+        Row and column of the middle of its bounding box in Å.
+    window
+        Window in pixels that holds it.
+    """
+
+    field: int
+    number: int
+    label: int
+    kind: str
+    diameter: float
+    middle: np.ndarray
+    window: int
+
+
+def split_fields(indices: list[int], recipe: ExitWaveRecipe) -> dict[str, list[int]]:
+    """Split fields into "training", "validation" and "test"; those held out go to the last two in turn."""
+    parts: dict[str, list[int]] = {"training": [], "validation": [], "test": []}
+    for index in indices:
+        second = index // recipe.held_out_every % 2
+        parts[("validation", "test")[second] if recipe.is_held_out(index) else "training"].append(index)
+    return parts
+
+
+def list_particles(fields: list[Field]) -> list[FieldParticle]:
+    """Return the particles of some fields."""
+    particles = []
+    for row, field in enumerate(fields):
+        step = field.parameters["edge"] / len(field.wave)
+        for number, mask in enumerate(field.masks):
+            spans = [_span(mask.any(1 - axis)) for axis in (0, 1)]
+            middle = np.array([(low + high) / 2 for low, high in spans]) * step
+            extent = max(high - low + 1 for low, high in spans) * step
+            kind, diameter = field.kinds[number], float(field.diameters[number])
+            window = window_for(extent)
+            particles.append(FieldParticle(row, number, int(field.labels[number]), kind, diameter, middle, window))
+    return particles
+
+
+def _span(occupied: np.ndarray) -> tuple[int, int]:
+    """First and last pixel of what is occupied on a closed axis; the last may lie beyond the end."""
+    at = np.flatnonzero(occupied)
+    gaps = np.diff(np.append(at, at[0] + len(occupied)))
+    widest = int(np.argmax(gaps))
+    first = at[(widest + 1) % len(at)]
+    return int(first), int(first + len(occupied) - gaps[widest])
+
+
+def record_window(
+    field: Field,
+    particle: FieldParticle,
+    recipe: ImagingRecipe,
+    rng: np.random.Generator,
+    window: int,
+    off_centre: float = 1.0,
+    hidden: float = 0.85,
+) -> np.ndarray:
+    """Record a particle and cut its window as analysis does.
+
+    Parameters
+    ----------
+    field, particle
+        The field and the particle in it.
+    recipe
+        Microscope and camera.
+    rng
+        Random generator.
+    window
+        Edge of the window in pixels of `CANONICAL` Å.
+    off_centre
+        Standard deviation in Å of the middle of the window along each axis.
+    hidden
+        Probability that other particles are filled with the background, as analysis fills those that it finds.
+
+    Returns
+    -------
+    numpy.ndarray
+        Window, shape (window, window), float32, not standardised.
+    """
+    seen = record(field, recipe, rng, view=window * CANONICAL * 1.04 + 6.0, middle=particle.middle)
+    shift = rng.normal(scale=off_centre, size=2) / seen.pixel_size
+    centre = (np.array(seen.image.shape) - 1) / 2 + shift
+    labels = seen.labels if rng.random() < hidden else np.where(seen.labels == particle.number + 1, seen.labels, 0)
+    step = np.full(2, CANONICAL / seen.pixel_size)
+    return cut(seen.image, labels, particle.number + 1, centre, step, window, float(np.median(seen.image)))
+
+
+class _Fields:
+    """Fields of a library, loaded when they are first needed, so that a copy in another process starts small."""
+
+    def __init__(self, folder: str | Path, indices: list[int]):
+        self.folder, self.indices = Path(folder), sorted(indices)
+        self._fields: list[Field] = []
+
+    def load(self, below: int | None = None) -> list[Field]:
+        """Fields whose index is below a number, or all."""
+        wanted = len(self.indices) if below is None else sum(index < below for index in self.indices)
+        self._fields += [load_field(self.folder, index) for index in self.indices[len(self._fields) : wanted]]
+        return self._fields[:wanted]
+
+    def __getstate__(self):
+        return {**self.__dict__, "_fields": []}
+
+
+class WindowMaker:
+    """Draws batches of windows in which the classes are equally frequent and all windows have one size.
+
+    Parameters
+    ----------
+    folder, indices
+        Library of exit waves, and the fields to use.
+    recipe
+        Microscope and camera.
+    n_classes
+        Number of classes.
+    """
+
+    def __init__(self, folder: str | Path, indices: list[int], recipe: ImagingRecipe, n_classes: int):
+        self.fields, self.recipe, self.n_classes = _Fields(folder, indices), recipe, n_classes
+        self._groups: tuple[int | None, dict] = (-1, {})
+
+    def _particles(self, below: int | None) -> dict[int, list[list[FieldParticle]]]:
+        """Particles by window and class, of windows that hold all classes."""
+        if self._groups[0] != below:
+            groups: dict[int, list[list[FieldParticle]]] = {}
+            for particle in list_particles(self.fields.load(below)):
+                groups.setdefault(particle.window, [[] for _ in range(self.n_classes)])[particle.label].append(particle)
+            self._groups = below, {window: group for window, group in sorted(groups.items()) if all(group)}
+        return self._groups[1]
+
+    def draw(self, size: int, stage: dict, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw a batch; the same seed gives the same batch.
+
+        Parameters
+        ----------
+        size
+            Number of windows.
+        stage
+            Stage of the training: ``detector`` has the fields of the recipe that differ in it, and with
+            ``simulations`` only the fields below that number are used.
+        seed
+            Numbers that seed the draw.
+
+        Returns
+        -------
+        windows, labels
+            Standardised windows, shape (size, 1, w, w), and labels, shape (size,).
+        """
+        import torch
+
+        recipe = changed(self.recipe, stage.get("detector"))
+        rng = np.random.default_rng(seed)
+        groups = self._particles(stage.get("simulations"))
+        windows = list(groups)
+        # large windows cost much and are the easy ones
+        frequency = np.array([sum(map(len, groups[window])) / window for window in windows])
+        window = int(rng.choice(windows, p=frequency / frequency.sum()))
+        shown = min(192, window + MULTIPLE * int(rng.choice((0, 1, 2), p=(0.6, 0.28, 0.12))))
+        labels = rng.integers(self.n_classes, size=size)
+        fields = self.fields.load(stage.get("simulations"))
+        made = np.empty((size, shown, shown), np.float32)
+        for row, label_ in enumerate(labels):
+            group = groups[window][label_]
+            particle = group[rng.integers(len(group))]
+            made[row] = record_window(fields[particle.field], particle, recipe, rng, shown)
+        return standardise(torch.from_numpy(made))[:, None], torch.from_numpy(labels)
+
+
+class PatternMaker:
+    """Draws batches of drawn patterns instead of simulated images, to show that they do not transfer.
+
+    Parameters
+    ----------
+    diameters
+        Range of the diameters in Å, drawn uniformly in its logarithm.
+    """
+
+    def __init__(self, diameters: tuple[float, float] = (10.0, 60.0)):
+        self.diameters = diameters
+
+    def draw(self, size: int, stage: dict, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw a batch of standardised windows of one size, shape (size, 1, w, w), and labels, shape (size,)."""
+        import torch
+
+        rng = np.random.default_rng(seed)
+        largest = float(np.exp(rng.uniform(*np.log(self.diameters))))
+        window = window_for(largest)
+        labels = rng.integers(len(CRYSTALLINITY), size=size)
+        made = [
+            draw_pattern(CRYSTALLINITY[number], largest * rng.uniform(0.75, 1.0), window, CANONICAL, rng)
+            for number in labels
+        ]
+        return standardise(torch.from_numpy(np.stack(made)))[:, None], torch.from_numpy(labels)
+
+
+class TileMaker:
+    """Draws batches of tiles of fields, and the maps of the particles in them.
+
+    Parameters
+    ----------
+    folder, indices
+        Library of exit waves, and the fields to use.
+    recipe
+        Microscope and camera.
+    tile
+        Edge of the tiles in pixels of `FRAME_PIXEL` Å.
+    """
+
+    def __init__(self, folder: str | Path, indices: list[int], recipe: ImagingRecipe, tile: int = 160):
+        self.fields, self.recipe, self.tile = _Fields(folder, indices), recipe, tile
+
+    def draw(self, size: int, stage: dict, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw a batch of frames and of maps, shapes (size, 1, tile, tile) and (size, 2, tile, tile)."""
+        import torch
+
+        recipe = changed(self.recipe, stage.get("detector"))
+        rng = np.random.default_rng(seed)
+        fields = self.fields.load(stage.get("simulations"))
+        frames, maps = [], []
+        for _ in range(size):
+            frame, labels = record_frame(fields[rng.integers(len(fields))], recipe, rng, self.tile)
+            frames.append(scale_frame(_overlay(frame, rng)))
+            maps.append(maps_from_labels(labels))
+        return torch.from_numpy(np.stack(frames))[:, None], torch.from_numpy(np.stack(maps))
+
+
+def record_frame(
+    field: Field, recipe: ImagingRecipe, rng: np.random.Generator, tile: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Record a frame of a field at `FRAME_PIXEL`, and the particles in it.
+
+    Returns
+    -------
+    frame, labels
+        Shape (tile, tile). Every particle in view has a label of its own.
+    """
+    seen = record(field, recipe, rng, view=tile * FRAME_PIXEL * 1.05)
+    labels = label(seen.labels, background=0)
+    step = FRAME_PIXEL / seen.pixel_size
+    frame = resample_frame(seen.image, (step, step))
+    labels = nearest_map(labels, frame.shape)
+    row, column = ((n - tile) // 2 for n in frame.shape)
+    inside = np.s_[row : row + tile, column : column + tile]
+    return frame[inside], label(labels[inside], background=0)
+
+
+def _overlay(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Some frames have a scale bar burnt in, or the dark edge of an aperture."""
+    choice = rng.random()
+    if choice < 0.04:
+        height, width = rng.integers(8, 30), rng.integers(20, 90)
+        row, column = rng.integers(0, frame.shape[0] - height), rng.integers(0, frame.shape[1] - width)
+        low, high = frame.min(), frame.max()
+        frame = frame.copy()
+        frame[row : row + height, column : column + width] = low if rng.random() < 0.6 else high
+        bar = row + height // 3
+        frame[bar : bar + max(2, height // 6), column + 3 : column + width - 3] = high if rng.random() < 0.6 else low
+    elif choice < 0.06:
+        axis = np.arange(frame.shape[0]) - frame.shape[0] * rng.uniform(0.1, 0.5)
+        tilt = np.tan(rng.uniform(-0.7, 0.7))
+        dark = axis[:, None] + tilt * (np.arange(frame.shape[1]) - frame.shape[1] / 2) < 0
+        frame = np.where(dark, frame.min(), frame)
+    return frame
+
+
+def changed(recipe: ImagingRecipe, changes: dict | None) -> ImagingRecipe:
+    """Recipe with some fields changed, lists as tuples."""
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in (changes or {}).items()}
+    return replace(recipe, **values)

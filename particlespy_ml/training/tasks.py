@@ -1,0 +1,72 @@
+"""The same three commands for every task: simulate, train, evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from particlespy_ml.training.recipe import TASKS, load_recipe
+
+
+def simulate(
+    recipe: str | Path, cache_folder: str | Path, count: int, workers: int | None = None, held_out_only: bool = False
+) -> list[Path]:
+    """Simulate what a recipe trains on; see `particlespy_ml.simulation.library.simulate_entries`."""
+    from particlespy_ml.simulation.exit_wave_library import simulate_exit_waves
+    from particlespy_ml.simulation.isomer_library import simulate_library
+
+    tables = load_recipe(recipe)
+    task = tables["model"]["task"]
+    run = simulate_library if task == "isomer" else simulate_exit_waves
+    settings = TASKS[task][0].from_dict(tables["simulation"])
+    return run(cache_folder, count, settings, workers, held_out_only=held_out_only)
+
+
+def train(
+    recipe: str | Path,
+    cache_folder: str | Path,
+    out_folder: str | Path,
+    seed: int | None = None,
+    *,
+    workers: int = 1,
+    pretrain_only: bool = False,
+    show_progressbar: bool = True,
+) -> Path:
+    """Train a model as a recipe says, calibrate and evaluate it, and write its folder.
+
+    Parameters
+    ----------
+    recipe
+        Name of a bundled recipe, or a file.
+    cache_folder
+        Folder of the simulations.
+    out_folder
+        Folder of the model; an older model there is replaced.
+    seed
+        Seed, over the recipe's own.
+    workers
+        Processes that make batches.
+    pretrain_only
+        Train only the leading stages that need no simulations, and write no model (isomers).
+    show_progressbar
+        Show a progress bar.
+
+    Returns
+    -------
+    Path
+        The folder of the model: ``model.safetensors`` and ``card.json``; with *pretrain_only*, the checkpoint.
+    """
+    from particlespy_ml.training.crystallinity import train_crystallinity
+    from particlespy_ml.training.isomers import train_isomers
+    from particlespy_ml.training.segmentation import train_segmentation_network
+
+    tables = load_recipe(recipe)
+    if seed is not None:
+        tables["training"] = {**tables["training"], "seed": seed}
+    task = tables["model"]["task"]
+    options = {"workers": workers, "show_progressbar": show_progressbar}
+    if task == "isomer":
+        return train_isomers(tables, cache_folder, out_folder, pretrain_only=pretrain_only, **options)
+    if pretrain_only:
+        raise ValueError(f"The task {task!r} has no stages that need no simulations; train without --pretrain-only.")
+    run = {"crystallinity": train_crystallinity, "segmentation": train_segmentation_network}[task]
+    return run(tables, cache_folder, out_folder, **options)
