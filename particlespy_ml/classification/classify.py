@@ -56,12 +56,15 @@ class ParticleClassifier:
         Particles whose largest probability is below are undefined.
     scale
         Lattice constant of the sample over that of the model. All lengths of the model are in proportion to it.
+    calibrated
+        Whether probabilities are calibrated.
     """
 
     model: Classifier
     grid: PixelGrid
     min_probability: float
     scale: float = 1.0
+    calibrated: bool = True
 
     @property
     def pixel_size(self) -> float:
@@ -99,7 +102,7 @@ class ParticleClassifier:
             by_edge.setdefault(len(window), []).append((number, window))
         for group in by_edge.values():
             windows = standardise(np.stack([window for _, window in group]))
-            probabilities[[number for number, _ in group]] = self.model.predict(windows)
+            probabilities[[number for number, _ in group]] = self.model.predict(windows, calibrated=self.calibrated)
         waiting.clear()
 
     def _with_classes(self, table: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

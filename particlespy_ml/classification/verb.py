@@ -10,6 +10,7 @@ def classify_particles(
     labels=None,
     method=None,
     min_probability: float | None = None,
+    calibrated: bool = True,
     exclude_border: bool | None = None,
     return_labels: bool = False,
     lattice_constant: float | None = None,
@@ -30,7 +31,10 @@ def classify_particles(
         Labels or a mask, as `segment_particles` returns them; without, the frames are segmented in the same pass.
     min_probability
         Particles whose most probable class is less probable than this are "undefined". By default the value on the
-        model's card.
+        model's card, above which 95 % of the held-out images were right.
+    calibrated
+        Whether probabilities are calibrated. ``min_probability=0.8, calibrated=False`` is the rule of Gumbiowski et
+        al., Nanoscale Adv. 6, 4196 (2024), on an uncalibrated softmax.
     lattice_constant
         Lattice constant of the metal in nm, for metals other than the one that the model was trained on (0.392 for Pt,
         0.389 for Pd, 0.361 for Cu): images are seen in units of it. By default that of the model, 0.408 for gold.
@@ -83,7 +87,7 @@ def classify_particles(
         min_probability = model.min_probability
     if not 0 <= min_probability <= 1:
         raise ValueError(f"min_probability={min_probability}; expected a probability between 0 and 1.")
-    classifier = ParticleClassifier(model, grid, float(min_probability), _scale(model, lattice_constant))
+    classifier = ParticleClassifier(model, grid, float(min_probability), _scale(model, lattice_constant), calibrated)
     warn_out_of_range(classifier)
     outputs = ("table", "labels") if return_labels else ("table",)
     record = {
@@ -92,8 +96,12 @@ def classify_particles(
             "name": model.name,
             "sha256": model.sha256,
             "min_probability": float(min_probability),
+            "calibrated": bool(calibrated),
             **({} if lattice_constant is None else {"lattice_constant_nm": float(lattice_constant)}),
-            "confusion_matrix": model.confusion_matrix(min_probability).ravel().tolist(),
+            # the card's matrix above a probability is one above a calibrated one
+            "confusion_matrix": model.confusion_matrix(min_probability).ravel().tolist()
+            if calibrated or min_probability == 0
+            else [],
         },
     }
     extra = {name: "" for name, _ in class_columns(model.classes)}

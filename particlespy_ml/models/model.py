@@ -112,8 +112,8 @@ class Classifier(Model):
         """Whether the network has one more output, for what is none of the classes."""
         return bool(self.card.get("rejects", False))
 
-    def predict(self, windows: np.ndarray, batch_size: int = 64) -> np.ndarray:
-        """Return calibrated class probabilities.
+    def predict(self, windows: np.ndarray, batch_size: int = 64, calibrated: bool = True) -> np.ndarray:
+        """Return class probabilities.
 
         Parameters
         ----------
@@ -121,6 +121,9 @@ class Classifier(Model):
             Standardised windows at the model's pixel size, shape (n, edge, edge), float32.
         batch_size
             Windows that go through the network at a time.
+        calibrated
+            Whether the logits are divided by the temperature on the card, so that probabilities are shares of right
+            classes.
 
         Returns
         -------
@@ -137,7 +140,7 @@ class Classifier(Model):
         with torch.inference_mode(), _one_thread_in_workers():
             for start in range(0, len(windows), batch_size):
                 batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + batch_size]))[:, None]
-                logits = network(batch) / float(self.card["temperature"])
+                logits = network(batch) / (float(self.card["temperature"]) if calibrated else 1.0)
                 parts.append(torch.softmax(logits, dim=1)[:, : len(self.classes)].numpy())
         return np.concatenate(parts)
 

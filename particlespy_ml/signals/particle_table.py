@@ -86,6 +86,34 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
 
         return select(self, condition)
 
+    def summary(self, confidence: float = 0.95):
+        """Return a short report: counts, mean diameters and class fractions with intervals, and the undefined share.
+
+        Parameters
+        ----------
+        confidence
+            See `particlespy_ml.particles.summary.summarise`.
+
+        Returns
+        -------
+        pandas.DataFrame
+        """
+        from particlespy_ml.particles.summary import summarise
+
+        return summarise(self, confidence)
+
+    def merge_classes(self, groups: dict[str, tuple[str, ...]], min_probability: float | None = None) -> ParticleTable:
+        """Return the table with some classes put together, such as two crystalline ones beside amorphous.
+
+        Parameters
+        ----------
+        groups, min_probability
+            See `particlespy_ml.classification.merge.merge_classes`.
+        """
+        from particlespy_ml.classification.merge import merge_classes
+
+        return merge_classes(self, groups, min_probability)
+
     def class_fractions(self, per="frame", confidence: float = 0.95):
         """Return the fraction of each class, frame by frame, over the whole series or over its steps.
 

@@ -1,0 +1,151 @@
+"""Fewer classes from the same probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from particlespy_ml.classification.classify import class_columns, classes_from_probabilities
+
+
+def merge_rows(
+    rows: np.ndarray, classes: tuple[str, ...], groups: dict[str, tuple[str, ...]], min_probability: float
+) -> np.ndarray:
+    """Return the rows of a frame with the probabilities of classes summed.
+
+    Parameters
+    ----------
+    rows
+        Classified particles.
+    classes
+        Their classes.
+    groups
+        Classes that make up each of the new ones.
+    min_probability
+        Particles whose largest probability is below, and those that were out of the model's range of sizes, are
+        undefined.
+    """
+    added = {name for name, _ in class_columns(classes)}
+    kept = [(name, rows.dtype[name]) for name in rows.dtype.names if name not in added]
+    out = np.zeros(len(rows), dtype=[*kept, *class_columns(tuple(groups))])
+    for name, _ in kept:
+        out[name] = rows[name]
+    probabilities = np.stack(
+        [sum(rows[f"probability_{name}"] for name in members) for members in groups.values()], axis=1
+    ).astype(np.float32)
+    index, probability = classes_from_probabilities(probabilities, min_probability)
+    out["class_index"], out["probability"] = index, probability
+    for number, name in enumerate(groups):
+        out[f"probability_{name}"] = probabilities[:, number]
+    return out
+
+
+def full_groups(classes: tuple[str, ...], groups: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Check groups of classes, and add those that are in none as groups of their own, in the order of the classes.
+
+    Raises
+    ------
+    ValueError
+        If a class is unknown, is in two groups, or if a new name is that of a class left as it is.
+    """
+    groups = {name: (members,) if isinstance(members, str) else tuple(members) for name, members in groups.items()}
+    members = [name for group in groups.values() for name in group]
+    unknown = sorted(set(members) - set(classes))
+    twice = sorted({name for name in members if members.count(name) > 1})
+    left = [name for name in groups if name in classes and name not in members]
+    if left:
+        raise ValueError(f"{left[0]!r} is the name of a class that is in no group; choose another name.")
+    if unknown or twice or not all(groups.values()):
+        raise ValueError(
+            f"Expected groups of some of the classes {', '.join(classes)}, each class once; unknown are {unknown}, more "
+            f"than once {twice}."
+        )
+    ordered: dict[str, tuple[str, ...]] = {}
+    for name in classes:
+        group = next((new for new, group in groups.items() if name in group), name)
+        if group in groups:
+            ordered[group] = groups[group]
+        else:
+            ordered[name] = (name,)
+    return ordered
+
+
+def merge_classes(table, groups: dict[str, tuple[str, ...]], min_probability: float | None = None):
+    """Return a classified table with some classes put together; their probabilities are summed.
+
+    Parameters
+    ----------
+    table
+        Classified particles, lazy or not.
+    groups
+        Classes that make up each new one, such as ``{"crystalline": ("monocrystalline", "polycrystalline")}``; classes
+        that are in none stay.
+    min_probability
+        Particles whose largest probability is below are undefined; by default as the table was made. Particles out of
+        the model's range of sizes stay undefined only where their probabilities are below.
+
+    Returns
+    -------
+    ParticleTable or LazyParticleTable
+
+    Raises
+    ------
+    ValueError
+        If the table is not classified, or a group names what is no class.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> table = pml.data.gold_on_carbon().classify_particles()
+    >>> table.merge_classes({"multiply twinned": ("icosahedron", "decahedron")}).classes
+    ('multiply twinned', 'cuboctahedron', 'amorphous')
+    """
+    from particlespy_ml.particles.table import METADATA_NODE, make_table, navigation_axes
+
+    if not table.classes:
+        raise ValueError("The table is not classified: make it with classify_particles().")
+    full = full_groups(table.classes, groups)
+    record = table.metadata.get_item(METADATA_NODE).as_dictionary()
+    model = record.get("model", {})
+    if min_probability is None:
+        min_probability = float(model.get("min_probability", 0.0))
+    units = {name: unit for name, unit in table.units.items() if name != "class"}
+    for name, _ in class_columns(table.classes):
+        units.pop(name)
+    units |= {name: "" for name, _ in class_columns(tuple(full))}
+    data = _map_frames(table.data, merge_rows, table.classes, full, min_probability)
+    # a matrix of what was above another threshold, and of other classes, does not fit
+    confusion = _merge_matrix(model.get("confusion_matrix", []), table.classes, full)
+    same = min_probability == float(model.get("min_probability", 0.0))
+    record |= {
+        "classes": list(full),
+        "model": {**model, "min_probability": min_probability, "confusion_matrix": confusion if same else []},
+    }
+    record.pop("columns", None)
+    record.pop("units", None)
+    title = table.metadata.get_item("General.title", "")
+    return make_table(data, navigation_axes(table), units, record, title)
+
+
+def _map_frames(data, function, *arguments):
+    """Apply a function to every frame of an object array, eager or dask."""
+    import dask.array as da
+
+    if isinstance(data, da.Array):
+        return data.map_blocks(_of_block, function, arguments, dtype=object, meta=data._meta)
+    return _of_block(data, function, arguments)
+
+
+def _of_block(block: np.ndarray, function, arguments: tuple) -> np.ndarray:
+    out = np.empty(block.shape, dtype=object)
+    for index in np.ndindex(block.shape):
+        out[index] = function(block[index], *arguments)
+    return out
+
+
+def _merge_matrix(values: list, classes: tuple[str, ...], groups: dict[str, tuple[str, ...]]) -> list[float]:
+    """Confusion matrix of the groups, their classes taken as equally frequent; empty where there is none."""
+    if len(values) != len(classes) ** 2:
+        return []
+    matrix = np.reshape(np.asarray(values, dtype=float), (len(classes),) * 2)
+    member = np.array([[name in group for name in classes] for group in groups.values()], float)
+    return (member @ matrix @ member.T / member.sum(1, keepdims=True)).ravel().tolist()
