@@ -212,25 +212,12 @@ def _train(options) -> int:
 
 
 def _evaluate(options) -> int:
-    from particlespy_ml.training.evaluate import evaluate
+    from particlespy_ml.training.report import report
+    from particlespy_ml.training.tasks import evaluate
 
     results = evaluate(options.model, options.cache, options.out)
-    print("dose (e/Å²)  accuracy, 95 % interval (well-run microscope)  accuracy, 95 % interval (every fault)")
-    for dose, row in results["nominal"].items():
-        texts = [
-            f"{part['accuracy']:.3f}, {part['interval'][0]:.3f} to {part['interval'][1]:.3f}"
-            for part in (row, results["harsh"][dose])
-        ]
-        print(f"{dose:>11}  {texts[0]:<46}  {texts[1]}")
-    for name in ("by_size", "by_pixel_size", "by_source_size", "by_off_centring"):
-        row_of = {key: f"{part['accuracy']:.3f}" for key, part in results[f"{name}_at_1000"].items()}
-        print(f"{name.replace('_', ' ')}, 1e3 e/Å²: " + ", ".join(f"{key}: {text}" for key, text in row_of.items()))
-    print(f"expected calibration error: {results['calibration_error_nominal_1000']:.3f} (well-run, 1e3 e/Å²), "
-          f"{results['calibration_error_harsh']:.3f} (every fault, 100 e/Å² and more)")  # fmt: skip
-    for dose, part in results["out_of_range"].items():
-        low, high = part["interval"]
-        print(f"out of range, {dose} e/Å²: AUROC {part['auroc']:.3f}, {low:.3f} to {high:.3f}")
-    print(f"{row['structures']} structures, {row['n']} images a dose; figures and all numbers in {options.out}")
+    print(report(results))
+    print(f"figures and all numbers in {options.out}")
     return 0
 
 

@@ -166,8 +166,8 @@ def test_unknown_model(classify, files, capsys):
     assert not classify.out.exists()
 
 
-@pytest.mark.parametrize("signal_type", ["HRTEM", "particle_image"])
-def test_without_a_default_model_particles_are_measured(classify, files, capsys, signal_type):
+def test_without_a_default_model_particles_are_measured(classify, files, capsys):
+    signal_type = "particle_image"
     assert classify(files[0], "--signal-type", signal_type, model=None) == 0
     assert f"no model for {signal_type} images" in capsys.readouterr().out
     assert "class" not in hs.load(classify.out / "still.hspy").columns

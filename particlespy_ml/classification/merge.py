@@ -56,8 +56,8 @@ def full_groups(classes: tuple[str, ...], groups: dict[str, tuple[str, ...]]) ->
         raise ValueError(f"{left[0]!r} is the name of a class that is in no group; choose another name.")
     if unknown or twice or not all(groups.values()):
         raise ValueError(
-            f"Expected groups of some of the classes {', '.join(classes)}, each class once; unknown are {unknown}, more "
-            f"than once {twice}."
+            f"Expected groups of some of the classes {', '.join(classes)}, each class once; unknown are {unknown}, "
+            f"more than once {twice}."
         )
     ordered: dict[str, tuple[str, ...]] = {}
     for name in classes:

@@ -60,6 +60,30 @@ def isomer_movie(lazy: bool = True):
     return _bundled("isomer_movie", "Simulated movie of two Au particles", [time], lazy)
 
 
+def gold_hrtem(lazy: bool = False):
+    """Return a simulated HRTEM image of Au particles on a film of amorphous carbon.
+
+    Multislice at 300 kV, corrected microscope near focus, 5000 e/Å², 0.04 nm a pixel. The metadata name the class of
+    every particle and its place (``metadata.Simulation``).
+
+    Parameters
+    ----------
+    lazy
+        Whether the image is lazy.
+
+    Returns
+    -------
+    HRTEMImage or LazyHRTEMImage
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> pml.data.gold_hrtem().data.shape
+    (450, 450)
+    """
+    return _bundled("gold_hrtem", "Simulated HRTEM image of Au particles on carbon", [], lazy, "HRTEM")
+
+
 def measured_gold_path() -> Path:
     """Return the file of the measured Au image that the PyPI package temul-toolkit carries.
 
@@ -100,7 +124,7 @@ def measured_gold(lazy: bool = True):
     return hs.load(measured_gold_path(), signal_type="HAADF", lazy=lazy)
 
 
-def _bundled(name: str, title: str, navigation: list[dict], lazy: bool):
+def _bundled(name: str, title: str, navigation: list[dict], lazy: bool, signal_type: str = "HAADF"):
     """A bundled simulation as a calibrated signal."""
     import json
 
@@ -114,5 +138,5 @@ def _bundled(name: str, title: str, navigation: list[dict], lazy: bool):
     signal = Signal2D(data, axes=axes)
     signal.metadata.General.title = title
     signal.metadata.set_item("Simulation", truth)
-    signal.set_signal_type("HAADF")
+    signal.set_signal_type(signal_type)
     return signal.as_lazy() if lazy else signal

@@ -6,11 +6,18 @@ The particles are drawn here, from seeds that no library of simulations uses, so
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from skimage.measure import label, regionprops
 
+from particlespy_ml.simulation.crystallinity import CRYSTALLINITY
+from particlespy_ml.simulation.exit_wave import simulate_exit_wave
+from particlespy_ml.simulation.exit_wave_library import Field
+from particlespy_ml.simulation.field import draw_field, particle_masks
 from particlespy_ml.simulation.haadf import HAADFMicroscope, simulate_haadf
+from particlespy_ml.simulation.imaging import ImagingRecipe, record
 from particlespy_ml.simulation.scene import PlacedParticle, compose_haadf
 from particlespy_ml.simulation.structures import closed_shell, displace, draw_isomer, random_rotation
 
@@ -38,6 +45,7 @@ def main() -> None:
     _write_still(folder / "gold_on_carbon.npz")
     _write_movie(folder / "isomer_movie.npz")
     _write_views(folder / "gold_309_views.npz")
+    _write_hrtem(folder / "gold_hrtem.npz")
 
 
 def _simulated(kind: str, n_atoms: int, seed: int) -> tuple[np.ndarray, int]:
@@ -98,6 +106,39 @@ def _write_views(path: Path) -> None:
             images.append(_cut(image, 100))
     data = np.array(images, dtype=np.float16).reshape(len(kinds), VIEWS, 100, 100)
     np.savez_compressed(path, data=data, truth=json.dumps({"isomers": kinds, "scan_step_A": 0.3}))
+
+
+def _write_hrtem(path: Path) -> None:
+    """A field of 18 nm in the middle of a larger one, so that some particles are cut by the border."""
+    edge, view, pixels = 200.0, 180.0, 450
+    rng = np.random.default_rng([SEED, 60])
+    particles, film = draw_field(edge, 26, (13.0, 42.0), "C", 18.0, rng, max_coverage=0.32, overlapping=0.0)
+    positions = np.concatenate([film, *(particle.positions for particle in particles)])
+    symbols = ["C"] * len(film) + ["Au"] * (len(positions) - len(film))
+    moved = positions + rng.normal(scale=0.07, size=positions.shape)
+    wave = simulate_exit_wave(symbols, moved, edge, sampling=0.125, pixels=450)
+    masks = particle_masks(particles, edge, 450)
+    labels = np.array([particle.crystallinity for particle in particles])
+    kinds = tuple(particle.kind for particle in particles)
+    diameters = np.array([particle.diameter for particle in particles])
+    field = Field(wave, masks, labels, kinds, diameters, {"edge": edge, "energy": 300e3})
+    recipe = replace(ImagingRecipe().nominal(5e3), shear=0.0, scale_error=0.0, focus=40.0, defocus=(0.0, 0.0))
+    seen = record(field, recipe, rng, view=view, middle=np.full(2, edge / 2))
+    # the field is periodic, so a particle may be in view twice
+    regions = [region for region in regionprops(label(seen.labels, background=0), seen.labels) if region.area > 60]
+    shown = [int(region.intensity_max) - 1 for region in regions]
+    places = [np.array(region.centroid) * view / pixels / 10 for region in regions]
+    truth = {
+        "pixel_size_nm": view / pixels / 10,
+        "classes": [CRYSTALLINITY[labels[number]] for number in shown],
+        "kinds": [kinds[number] for number in shown],
+        "x_nm": [float(place[1]) for place in places],
+        "y_nm": [float(place[0]) for place in places],
+        "energy_eV": 300e3,
+        "dose_per_A2": 5e3,
+        "defocus_nm": 4.0,
+    }
+    np.savez_compressed(path, data=np.rint(seen.image).astype(np.uint16), truth=json.dumps(truth))
 
 
 def _cut(image: np.ndarray, size: int) -> np.ndarray:

@@ -46,6 +46,15 @@ def write_model(folder: str | Path, network: torch.nn.Module, card: dict) -> Pat
     return folder
 
 
+def model_folder(model: str | Path) -> Path:
+    """Folder of a model, given as a folder or as the name of a bundled one."""
+    if Path(model).is_dir():
+        return Path(model)
+    from importlib.resources import files
+
+    return Path(str(files("particlespy_ml.weights"))) / str(model)
+
+
 def update_card(folder: str | Path, **changes) -> dict:
     """Change fields of the card of a model folder and return the new card."""
     path = Path(folder) / "card.json"

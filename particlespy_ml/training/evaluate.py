@@ -15,6 +15,7 @@ from particlespy_ml.models.networks import fuse
 from particlespy_ml.simulation.detector import DetectorRecipe, detect
 from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
 from particlespy_ml.simulation.library import check_recipe, entry_indices
+from particlespy_ml.training.card import model_folder as find_folder
 from particlespy_ml.training.card import read_model
 from particlespy_ml.training.dataset import (
     CANONICAL,
@@ -348,11 +349,7 @@ def evaluate(
     """
     from particlespy_ml.training.figures import draw_figures
 
-    if not Path(model_folder).is_dir():
-        from importlib.resources import files
-
-        model_folder = Path(str(files("particlespy_ml.weights"))) / str(model_folder)
-    network, card = read_model(model_folder)
+    network, card = read_model(find_folder(model_folder))
     recipe = IsomerLibraryRecipe.from_dict(card["training"]["simulation"])
     detector = DetectorRecipe.from_dict(card["training"]["detector"])
     check_recipe(cache_folder, recipe)

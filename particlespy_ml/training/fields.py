@@ -195,6 +195,8 @@ class WindowMaker:
         rng = np.random.default_rng(seed)
         groups = self._particles(stage.get("simulations"))
         windows = list(groups)
+        if not windows:
+            raise ValueError("The fields have no particles of every class that fill one window: simulate more.")
         # large windows cost much and are the easy ones
         frequency = np.array([sum(map(len, groups[window])) / window for window in windows])
         window = int(rng.choice(windows, p=frequency / frequency.sum()))

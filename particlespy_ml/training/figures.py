@@ -13,14 +13,74 @@ if TYPE_CHECKING:
 
 def draw_figures(results: dict, classes: list[str], folder: Path) -> list[Path]:
     """Write the figures of an evaluation as PNG and return their files."""
+    figures = {}
+    for name, draw in {"accuracy": _accuracy, "confusion": _confusion, "coverage": _coverage}.items():
+        figures[name] = _figure(15 if draw is _accuracy else 10, 3.4)
+        draw(figures[name], results, classes)
+    return _save(figures, folder)
+
+
+def draw_crystallinity(results: dict, classes: list[str], folder: Path) -> list[Path]:
+    """Write the figures of the evaluation of a classifier of crystallinity as PNG and return their files."""
+    curves = _figure(17, 6.5)
+    axes = curves.subplots(2, 3, sharey=True).ravel()
+    panels = (
+        ("nominal", "dose (e/Å²), paper's optics", True),
+        ("harsh", "dose (e/Å²), every fault", True),
+        ("by_defocus_at_10000", "defocus", False),
+        ("by_size_at_10000", "diameter", False),
+        ("by_support_at_10000", "support", False),
+        ("by_kind_at_10000", "kind", False),
+    )
+    for axis, (key, label, is_dose) in zip(axes, panels, strict=True):
+        parts = results[key]
+        if not parts:
+            continue
+        for name in ("two_class", "three_class"):
+            values = {row: part.get(name, part) for row, part in parts.items()}
+            if is_dose:
+                _curve(axis, values, name.replace("_", " "))
+            elif name in next(iter(parts.values())) or name == "three_class":
+                _curve(axis, {str(place): part for place, part in enumerate(values.values())}, name.replace("_", " "))
+        if is_dose:
+            axis.set_xscale("log")
+        else:
+            axis.set_xticks(range(len(parts)), list(parts), rotation=40, ha="right", fontsize=7)
+        axis.set_xlabel(label)
+        axis.legend(fontsize=7)
+    axes[0].set_ylabel("accuracy")
+    confusion = _figure(7, 3.4)
+    for axis, (dose, matrix) in zip(confusion.subplots(1, 2), results["confusion"].items(), strict=True):
+        _matrix(axis, matrix, classes, f"{float(dose):g} e/Å²")
+    coverage = _figure(5, 3.4)
+    _selective(coverage.subplots(), {name: results[f"coverage_{name}"] for name in ("nominal_10000", "harsh")})
+    return _save({"accuracy": curves, "confusion": confusion, "coverage": coverage}, folder)
+
+
+def draw_segmentation(results: dict, folder: Path) -> list[Path]:
+    """Write the figure of the evaluation of a model that finds particles as PNG and return its file."""
+    figure = _figure(8, 3.4)
+    for axis, (name, doses) in zip(figure.subplots(1, 2, sharey=True), results.items(), strict=True):
+        for score in ("iou", "f1"):
+            values = {dose: {"accuracy": row[score]["value"], **row[score]} for dose, row in doses.items()}
+            _curve(axis, values, {"iou": "IoU of the masks", "f1": "F1 at an IoU of 0.5"}[score])
+        axis.set(xscale="log", xlabel="dose (e/Å²)", title=name)
+        axis.legend()
+    return _save({"scores": figure}, folder)
+
+
+def _figure(width: float, height: float):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figures: dict, folder: Path) -> list[Path]:
     files = []
-    for name, draw in {"accuracy": _accuracy, "confusion": _confusion, "coverage": _coverage}.items():
-        figure = Figure(figsize=(15 if draw is _accuracy else 10, 3.4), layout="constrained")
-        FigureCanvasAgg(figure)
-        draw(figure, results, classes)
+    for name, figure in figures.items():
         files.append(folder / f"{name}.png")
         figure.savefig(files[-1], dpi=120)
     return files
@@ -55,21 +115,28 @@ def _curve(axes: Axes, values: dict, label: str) -> None:
 
 def _confusion(figure, results: dict, classes: list[str]) -> None:
     for axes, (dose, matrix) in zip(figure.subplots(1, 3), results["confusion"].items(), strict=True):
-        axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1)
-        for row, column in np.ndindex(np.shape(matrix)):
-            value = matrix[row][column]
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.5 else "black")
-        short = [name[:5] for name in classes]
-        axes.set_xticks(range(len(short)), short)
-        axes.set_yticks(range(len(short)), short)
-        axes.set(title=f"{dose} e/Å²", xlabel="predicted", ylabel="true")
+        _matrix(axes, matrix, classes, f"{dose} e/Å²")
+
+
+def _matrix(axes: Axes, matrix: list, classes: list[str], title: str) -> None:
+    axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(np.shape(matrix)):
+        value = matrix[row][column]
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.5 else "black")
+    short = [name[:5] for name in classes]
+    axes.set_xticks(range(len(short)), short)
+    axes.set_yticks(range(len(short)), short)
+    axes.set(title=title, xlabel="predicted", ylabel="true")
 
 
 def _coverage(figure, results: dict, classes: list[str]) -> None:
-    axes = figure.subplots()
-    for name in ("nominal", "harsh"):
-        curve = results[f"coverage_{name}_1000"]
-        axes.plot(curve["coverage"], curve["accuracy"], label=f"{name}, 1000 e/Å²")
+    curves = {f"{name}, 1000 e/Å²": results[f"coverage_{name}_1000"] for name in ("nominal", "harsh")}
+    _selective(figure.subplots(), curves)
+
+
+def _selective(axes: Axes, curves: dict) -> None:
+    for name, curve in curves.items():
+        axes.plot(curve["coverage"], curve["accuracy"], label=name)
     axes.set(xlabel="share of images classified", ylabel="accuracy among them")
     axes.grid(alpha=0.3)
     axes.legend()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from particlespy_ml.training.recipe import TASKS, load_recipe
@@ -19,6 +20,46 @@ def simulate(
     run = simulate_library if task == "isomer" else simulate_exit_waves
     settings = TASKS[task][0].from_dict(tables["simulation"])
     return run(cache_folder, count, settings, workers, held_out_only=held_out_only)
+
+
+def evaluate(model: str | Path, cache_folder: str | Path, out_folder: str | Path) -> dict:
+    """Measure a model on the test part of a cache and write ``evaluation.json`` and figures.
+
+    Parameters
+    ----------
+    model
+        Folder of the model, or name of a bundled one; its card says which simulations are held out.
+    cache_folder
+        Folder of the simulations.
+    out_folder
+        Where the results go.
+
+    Returns
+    -------
+    dict
+        See `particlespy_ml.training.evaluate.measure`,
+        `particlespy_ml.training.evaluate_crystallinity.measure_crystallinity` and
+        `particlespy_ml.training.evaluate_segmentation.measure_segmentation`.
+    """
+    from particlespy_ml.training.card import model_folder, read_model
+    from particlespy_ml.training.evaluate import evaluate as evaluate_isomers
+    from particlespy_ml.training.evaluate_crystallinity import evaluate_crystallinity
+    from particlespy_ml.training.evaluate_segmentation import evaluate_segmentation
+    from particlespy_ml.training.figures import draw_crystallinity, draw_segmentation
+
+    network, card = read_model(model_folder(model))
+    if card["task"] == "isomer":
+        return evaluate_isomers(model, cache_folder, out_folder)
+    out_folder = Path(out_folder)
+    out_folder.mkdir(parents=True, exist_ok=True)
+    if card["task"] == "segmentation":
+        results = evaluate_segmentation(network, card, cache_folder)
+        draw_segmentation(results, out_folder)
+    else:
+        results = evaluate_crystallinity(network, card, cache_folder)
+        draw_crystallinity(results, card["classes"], out_folder)
+    (out_folder / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    return results
 
 
 def train(
