@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,14 @@ class Field:
     diameters: np.ndarray
     parameters: dict
     index: int = -1
+
+    @cached_property
+    def label_map(self) -> np.ndarray:
+        """Number of the particle plus one at each pixel, 0 for none; the smaller one where two overlap."""
+        labels = np.zeros(self.masks.shape[1:], np.int16)
+        for number in np.argsort(-self.masks.sum((1, 2)), kind="stable"):
+            labels[self.masks[number]] = number + 1
+        return labels
 
 
 def simulate_field(recipe: ExitWaveRecipe, index: int) -> dict:

@@ -194,7 +194,7 @@ def record(
     clean = ndi.affine_transform(
         intensity, matrix * pixel_size / fine, (corner - start * step) / fine, order=1, **sampling
     )
-    labels = ndi.affine_transform(_label_map(field), matrix * pixel_size / step, corner / step, order=0, **sampling)
+    labels = ndi.affine_transform(field.label_map, matrix * pixel_size / step, corner / step, order=0, **sampling)
     clean = np.maximum(clean, 0) * _illumination(recipe, count, rng)
     counts = _count(clean, recipe, pixel_size, rng)
     if noise_blurred:
@@ -298,11 +298,3 @@ def _count(clean: np.ndarray, recipe: ImagingRecipe, pixel_size: float, rng: np.
     counts *= 1 + np.float32(recipe.gain * rng.random()) * rng.standard_normal(clean.shape, dtype=np.float32)
     readout = np.float32(recipe.readout * rng.random() * np.sqrt(per_pixel))
     return counts + readout * rng.standard_normal(clean.shape, dtype=np.float32)
-
-
-def _label_map(field: Field) -> np.ndarray:
-    """Number of the particle plus one at each pixel of the field, 0 for none; the smaller one where two overlap."""
-    labels = np.zeros(field.masks.shape[1:], np.int16)
-    for number in np.argsort(-field.masks.sum((1, 2)), kind="stable"):
-        labels[field.masks[number]] = number + 1
-    return labels
