@@ -10,7 +10,7 @@ HEADLESS := MPLBACKEND=Agg QT_QPA_PLATFORM=offscreen
 .PHONY: help demo test lint format benchmark simulate train evaluate wheel-test clean
 
 help:
-	@echo "make demo         classify the particles of a measured image and of a simulated movie into demo_output/"
+	@echo "make demo         classify the particles of two images and of a movie into demo_output/"
 	@echo "make test         run all the tests"
 	@echo "make wheel-test   build the wheel and test it outside the checkout"
 	@echo "make lint|format  check or apply the style"

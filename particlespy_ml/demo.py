@@ -1,4 +1,4 @@
-"""The main job on a measured image and a simulated movie: ``python -m particlespy_ml.demo --out DIR``."""
+"""The main jobs on a measured HAADF image, a simulated HRTEM image and a simulated movie: ``python -m particlespy_ml.demo --out DIR``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from particlespy_ml import data
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Classify the particles of a measured image and of a simulated movie; print and write what was found."""
+    """Classify the particles of two images and of a movie; print and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("demo_output"), help="folder for tables and pictures")
     out = parser.parse_args(arguments).out
     out.mkdir(parents=True, exist_ok=True)
     classify(data.measured_gold(lazy=True), out, "measured_gold")
+    hrtem = classify(data.gold_hrtem(lazy=True), out, "gold_hrtem")
+    print(hrtem.summary().round(2).to_string(), "\n")
     movie = data.isomer_movie(lazy=True)
     table = classify(movie, out, "isomer_movie").track_particles()
     _save(table.plot_class_fractions(), out / "isomer_movie_fractions.png")

@@ -153,7 +153,7 @@ class ParticleFinder(Model):
         """Probability from which a pixel belongs to a particle."""
         return float(self.card["threshold"])
 
-    def maps(self, frame: np.ndarray, tile: int = 768, overlap: int = 128) -> tuple[np.ndarray, np.ndarray]:
+    def maps(self, frame: np.ndarray, tile: int = 768, overlap: int = 176) -> tuple[np.ndarray, np.ndarray]:
         """Return the probability that a pixel belongs to a particle, and its relative depth in the particle.
 
         Parameters
