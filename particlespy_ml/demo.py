@@ -1,4 +1,4 @@
-"""The main jobs on a measured HAADF image, a simulated HRTEM image and a simulated movie: ``python -m particlespy_ml.demo --out DIR``."""
+"""The main jobs on two images and a movie: ``python -m particlespy_ml.demo --out DIR``."""
 
 from __future__ import annotations
 

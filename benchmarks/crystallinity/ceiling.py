@@ -39,7 +39,7 @@ def main(folder: Path, cache: Path) -> None:
         "Ceiling: lattices that show in projection (planes of 1.2 Å and more, 30 % of the amplitude on axis, domains of"
     )
     print(
-        "  10 % of the atoms and more), noise, film and defocus left out; share of the network's answers that are right"
+        "  4 % of the atoms and more), noise, film and defocus left out; share of the network's answers that are right"
     )
     for name, chosen in (
         ("monocrystalline, none shows", (labels == 0) & (lattices == 0)),

@@ -11,7 +11,7 @@ import numpy as np
 
 from particlespy_ml.simulation.crystallinity import CRYSTALLINITY
 from particlespy_ml.simulation.exit_wave import simulate_exit_wave
-from particlespy_ml.simulation.field import PlacedParticle, draw_field, particle_masks
+from particlespy_ml.simulation.field import PlacedParticle, draw_field, particle_masks, place_particles
 from particlespy_ml.simulation.library import load_entry, simulate_entries
 from particlespy_ml.simulation.settings import from_table
 
@@ -131,8 +131,11 @@ def simulate_field(recipe: ExitWaveRecipe, index: int) -> dict:
         ``diameters`` of the particles; ``parameters`` (JSON). `load_field` reads it.
     """
     rng = np.random.default_rng([recipe.seed, index])
-    particles, support, parameters = _draw(recipe, index, rng)
-    film, energy = parameters["film"], parameters["energy"]
+    drawn = _draw_conditions(recipe, rng)
+    film, energy = drawn["film"], drawn["energy"]
+    particles, support = draw_field(
+        recipe.edge, drawn["count"], recipe.diameters, film, drawn["thickness"], rng, recipe.symbol
+    )
     symbols = [film] * len(support) + [recipe.symbol] * sum(len(particle.positions) for particle in particles)
     positions = np.concatenate([support, *(particle.positions for particle in particles)])
     thermal_rms = rng.uniform(*recipe.thermal_rms)
@@ -147,8 +150,10 @@ def simulate_field(recipe: ExitWaveRecipe, index: int) -> dict:
         pixels=recipe.pixels,
     )
     parameters = {
-        **parameters,
         "edge": recipe.edge,
+        "energy": energy,
+        "film": film,
+        "thickness": drawn["thickness"],
         "thermal_rms": thermal_rms,
         "sampling": sampling,
         "kinds": [particle.kind for particle in particles],
@@ -167,16 +172,17 @@ def simulate_field(recipe: ExitWaveRecipe, index: int) -> dict:
 
 def draw_particles(recipe: ExitWaveRecipe, index: int) -> list[PlacedParticle]:
     """Draw the particles of field *index* again, with their atoms."""
-    return _draw(recipe, index, np.random.default_rng([recipe.seed, index]))[0]
+    rng = np.random.default_rng([recipe.seed, index])
+    drawn = _draw_conditions(recipe, rng)
+    return place_particles(recipe.edge, drawn["count"], recipe.diameters, drawn["thickness"], rng, recipe.symbol)
 
 
-def _draw(recipe: ExitWaveRecipe, index: int, rng: np.random.Generator):
-    """Particles, positions of the film, and what was chosen for them."""
+def _draw_conditions(recipe: ExitWaveRecipe, rng: np.random.Generator) -> dict:
+    """What is drawn of a field before its particles are."""
     film, energy = str(rng.choice(recipe.films)), float(rng.choice(recipe.energies))
     thickness = rng.uniform(*recipe.thickness)
     count = int(rng.integers(recipe.particles[0], recipe.particles[1] + 1))
-    particles, support = draw_field(recipe.edge, count, recipe.diameters, film, thickness, rng, recipe.symbol)
-    return particles, support, {"film": film, "energy": energy, "thickness": thickness}
+    return {"film": film, "energy": energy, "thickness": thickness, "count": count}
 
 
 def simulate_exit_waves(

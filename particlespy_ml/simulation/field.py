@@ -91,6 +91,32 @@ def draw_field(
         The particles, and the positions of the film's atoms in Å, shape (n, 3). The film lies between z = 0 and its
         thickness.
     """
+    placed = place_particles(edge, count, diameters, thickness, rng, symbol, touching, overlapping, max_coverage)
+    support = amorphous_film(film, edge, thickness, rng)
+    if placed:
+        metal = np.concatenate([particle.positions for particle in placed])
+        metal = np.column_stack([metal[:, :2] % edge, metal[:, 2]])
+        offset = metal[:, 2].min() - 10.0
+        span = max(metal[:, 2].max(), thickness) - offset + 10.0
+        box = np.array([edge, edge, 2 * span])
+        shifted = [np.column_stack([p[:, :2] % edge % edge, p[:, 2] - offset]) for p in (metal, support)]
+        distance, _ = cKDTree(shifted[0], boxsize=box).query(shifted[1], distance_upper_bound=_CLEARANCE)
+        support = support[~np.isfinite(distance)]
+    return placed, support
+
+
+def place_particles(
+    edge: float,
+    count: int,
+    diameters: tuple[float, float],
+    thickness: float,
+    rng: np.random.Generator,
+    symbol: str = "Au",
+    touching: float = 0.25,
+    overlapping: float = 0.08,
+    max_coverage: float = 0.4,
+) -> list[PlacedParticle]:
+    """Draw the particles of a field; parameters as of `draw_field`, which draws the film after them."""
     placed: list[PlacedParticle] = []
     circles: list[tuple[np.ndarray, float, int]] = []
     for _ in range(count):
@@ -112,17 +138,7 @@ def draw_field(
             height = thickness - positions[:, 2].min() + 1.5 - depth
         placed.append(PlacedParticle(kind, positions + np.array([*middle, height]), domains, side))
         circles.append((middle, diameter / 2, side))
-    support = amorphous_film(film, edge, thickness, rng)
-    if placed:
-        metal = np.concatenate([particle.positions for particle in placed])
-        metal = np.column_stack([metal[:, :2] % edge, metal[:, 2]])
-        offset = metal[:, 2].min() - 10.0
-        span = max(metal[:, 2].max(), thickness) - offset + 10.0
-        box = np.array([edge, edge, 2 * span])
-        shifted = [np.column_stack([p[:, :2] % edge % edge, p[:, 2] - offset]) for p in (metal, support)]
-        distance, _ = cKDTree(shifted[0], boxsize=box).query(shifted[1], distance_upper_bound=_CLEARANCE)
-        support = support[~np.isfinite(distance)]
-    return placed, support
+    return placed
 
 
 def _find_spot(circles, radius: float, edge: float, rng, touching: float, overlapping: float):

@@ -33,7 +33,7 @@ def reflections(
     """
     from scipy import ndimage as ndi
 
-    step = 0.25  # Å, of the pixels onto which the atoms are projected
+    step = 0.5  # Å, of the pixels onto which the atoms are projected
     xy = positions[:, :2] - positions[:, :2].min(0)
     # spots are as wide as one over the particle, and are sampled three times in that
     pixels = int(2 ** np.ceil(np.log2(3 * (xy.max() + 2) / step)))
@@ -49,7 +49,7 @@ def reflections(
     return np.stack([kx[peak], ky[peak]], axis=1), amplitude[peak]
 
 
-def count_visible_lattices(positions: np.ndarray, domains: np.ndarray, min_share: float = 0.1, **options) -> int:
+def count_visible_lattices(positions: np.ndarray, domains: np.ndarray, min_share: float = 0.04, **options) -> int:
     """Return how many lattices the projection of a particle shows that differ from one another.
 
     Parameters

@@ -49,6 +49,6 @@ def test_lattices_that_differ_are_counted(turns, expected):
 
 
 def test_small_domains_do_not_count():
-    large, small = crystal(), crystal(Rotation.from_euler("z", 25, degrees=True), 3.5) + [30, 0, 0]
+    large, small = crystal(), crystal(Rotation.from_euler("z", 25, degrees=True), 2.0) + [30, 0, 0]
     domains = np.repeat([0, 1], [len(large), len(small)])
     assert count_visible_lattices(np.concatenate([large, small]), domains) == 1

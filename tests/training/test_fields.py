@@ -191,7 +191,9 @@ def test_batches_are_seeded_and_balanced(cache):
 
 
 def test_tiles_and_their_maps(cache):
-    frames, maps = TileMaker(cache, [0, 2], ImagingRecipe(stretch=(0.5, 2.0), scale_error=0.1), tile=96).draw(12, {}, (1, 2))
+    frames, maps = TileMaker(cache, [0, 2], ImagingRecipe(stretch=(0.5, 2.0), scale_error=0.1), tile=96).draw(
+        12, {}, (1, 2)
+    )
     assert frames.shape == (12, 1, 96, 96) and maps.shape == (12, 2, 96, 96)
     assert set(np.unique(maps[:, 0])) <= {0.0, 1.0}
     assert maps[:, 0].mean() > 0.02
