@@ -47,7 +47,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=("auto", "network", *THRESHOLDS),
         help="segmentation: by default network for HRTEM and auto for others; or a threshold",
     )
-    classify.add_argument("--exclude-border", action="store_true", help="leave out particles that the border cuts")
+    classify.add_argument(
+        "--exclude-border",
+        action=argparse.BooleanOptionalAction,
+        help="leave out particles that the border cuts; by default only of HRTEM images",
+    )
     classify.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables and pictures")
     classify.set_defaults(run=_classify)
 
@@ -148,12 +152,12 @@ def _classify_one(path: Path, name: str, image, model, options):
 
     settings = {
         "method": options.method,
-        "exclude_border": options.exclude_border or None,
+        "exclude_border": options.exclude_border,
         "lazy_output": False,
         "show_progressbar": image.axes_manager.navigation_size > 1,
     }
     if model is None:
-        table = image.measure_particles(**settings)
+        table = image.measure_particles(**{**settings, "exclude_border": bool(options.exclude_border)})
     else:
         table = image.classify_particles(
             model,

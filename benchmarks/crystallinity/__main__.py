@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.crystallinity import accuracy, ceiling, segmentation, speed, transfer
+from benchmarks.crystallinity import accuracy, ceiling, end_to_end, segmentation, speed, transfer
 
-PARTS = ("accuracy", "ceiling", "transfer", "segmentation", "speed", "measured")
+PARTS = ("accuracy", "ceiling", "frames", "transfer", "segmentation", "speed", "measured")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -30,10 +30,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pixel-size", type=float, metavar="NM", help="of these images")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args(arguments)
+    if (options.measured is None) != (options.pixel_size is None):
+        parser.error("--measured and --pixel-size go together")
     if "accuracy" in options.parts:
         accuracy.main(options.model, options.cache, options.realisations)
     if "ceiling" in options.parts:
         ceiling.main(options.model, options.cache)
+    if "frames" in options.parts:
+        end_to_end.main(options.model, options.finder, options.cache, options.frames)
     if "transfer" in options.parts:
         transfer.main(options.cache, options.steps, options.workers)
     if "segmentation" in options.parts:

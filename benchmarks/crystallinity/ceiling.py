@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from particlespy_ml.models.networks import fuse
 from particlespy_ml.simulation.exit_wave_library import ExitWaveRecipe, draw_particles
 from particlespy_ml.simulation.imaging import ImagingRecipe
 from particlespy_ml.simulation.library import entry_indices
@@ -31,7 +30,7 @@ def main(folder: Path, cache: Path) -> None:
     )
     rows = np.flatnonzero(data.rows)
     conditions = ImagingRecipe.from_dict(card["training"]["detector"]).nominal(1e4)
-    predicted = particle_logits(fuse(network), data, rows, conditions, 2, 41).argmax(-1)
+    predicted = particle_logits(network, data, rows, conditions, 2, 41).argmax(-1)
     right = (predicted == data.labels[rows][:, None]).mean(1)
     lattices, labels, kinds = lattices[rows], data.labels[rows], data.kinds[rows]
     small = data.diameters[rows] < 30

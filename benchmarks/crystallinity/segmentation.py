@@ -25,7 +25,7 @@ _SETTINGS = list(product((0, 1, 2, 4), (False, True)))
 
 
 def simulated(folder: Path, cache: Path, frames: int) -> None:
-    """Print scores on frames of 24 nm of held-out fields."""
+    """Print scores on frames of 12 nm of held-out fields."""
     from skimage.measure import label
 
     model = load_model(folder)
@@ -42,7 +42,7 @@ def simulated(folder: Path, cache: Path, frames: int) -> None:
             recorded = []
             for index in indices:
                 seen = record(
-                    load_field(cache, index), conditions(dose), np.random.default_rng([71, index]), view=240.0
+                    load_field(cache, index), conditions(dose), np.random.default_rng([71, index]), view=118.0
                 )
                 recorded.append((seen.image, label(seen.labels, background=0), seen.pixel_size / 10))
             _print_scores(_scores(recorded, model), f"{dose:>8.0f} e/Å²")

@@ -28,10 +28,11 @@ def main(cache: Path, steps: int, workers: int) -> None:
     recipe, indices = training_fields(tables, cache)
     detector = ImagingRecipe.from_dict(tables["detector"])
     carbon = [index for index in indices if load_field(cache, index).parameters["film"] == "C"]
+    mixed = sorted(np.random.default_rng(0).choice(indices, len(carbon), replace=False).tolist())
+    fields = {"carbon": carbon, "carbon and silicon": mixed, "patterns": []}
     makers = {
-        "carbon": WindowMaker(cache, carbon, detector, len(CRYSTALLINITY)),
-        "carbon and silicon": WindowMaker(cache, indices, detector, len(CRYSTALLINITY)),
-        "patterns": PatternMaker(recipe.diameters),
+        name: WindowMaker(cache, chosen, detector, len(CRYSTALLINITY)) if chosen else PatternMaker(recipe.diameters)
+        for name, chosen in fields.items()
     }
     stages = [
         {"steps": steps * 3 // 4, "learning_rate": 2e-3, "final_rate": 0.2, "detector": {"dose": [3e2, 1e5]}},
@@ -44,7 +45,8 @@ def main(cache: Path, steps: int, workers: int) -> None:
     print(f"Transfer: {steps} steps of {training['batch']} images each, paper's optics, 1e4 e/Å², three classes")
     print(f"  {'trained on':<20} {'on carbon':<24} {'on silicon':<24} on patterns")
     for name, maker in makers.items():
-        checkpoint = checkpoint_path(cache, "transfer", name.replace(" ", "-"), architecture, training, len(indices))
+        told = (architecture, training, tables["simulation"], tables["detector"], fields[name])
+        checkpoint = checkpoint_path(cache, "transfer", name.replace(" ", "-"), *told)
         network = fit(maker, architecture, training, checkpoint, workers=workers)
         cells = []
         for chosen in ("C", "Si"):
@@ -54,9 +56,7 @@ def main(cache: Path, steps: int, workers: int) -> None:
         cells.append(_on_patterns(network))
         texts = [f"{c['accuracy']:.3f} ({c['interval'][0]:.3f} to {c['interval'][1]:.3f})" for c in cells]
         print(f"  {name:<20} " + " ".join(f"{text:<24}" for text in texts))
-    print(
-        "  Gumbiowski 2024 found the same: simulated carbon and silicon transfer to measured images, patterns do not.\n"
-    )
+    print(f"  {len(carbon)} fields for each of the first two\n")
 
 
 def _on_patterns(network) -> dict:

@@ -8,7 +8,11 @@ from particlespy_ml.classification.classify import class_columns, classes_from_p
 
 
 def merge_rows(
-    rows: np.ndarray, classes: tuple[str, ...], groups: dict[str, tuple[str, ...]], min_probability: float
+    rows: np.ndarray,
+    classes: tuple[str, ...],
+    groups: dict[str, tuple[str, ...]],
+    min_probability: float,
+    former_probability: float,
 ) -> np.ndarray:
     """Return the rows of a frame with the probabilities of classes summed.
 
@@ -21,8 +25,10 @@ def merge_rows(
     groups
         Classes that make up each of the new ones.
     min_probability
-        Particles whose largest probability is below, and those that were out of the model's range of sizes, are
-        undefined.
+        Particles whose largest probability is below are undefined.
+    former_probability
+        The same of the classes as they were. Particles that are undefined though they are above it are out of the
+        model's range of sizes, and stay undefined.
     """
     added = {name for name, _ in class_columns(classes)}
     kept = [(name, rows.dtype[name]) for name in rows.dtype.names if name not in added]
@@ -33,7 +39,8 @@ def merge_rows(
         [sum(rows[f"probability_{name}"] for name in members) for members in groups.values()], axis=1
     ).astype(np.float32)
     index, probability = classes_from_probabilities(probabilities, min_probability)
-    out["class_index"], out["probability"] = index, probability
+    out_of_range = (rows["class_index"] < 0) & (rows["probability"] >= former_probability)
+    out["class_index"], out["probability"] = np.where(out_of_range, -1, index), probability
     for number, name in enumerate(groups):
         out[f"probability_{name}"] = probabilities[:, number]
     return out
@@ -81,7 +88,7 @@ def merge_classes(table, groups: dict[str, tuple[str, ...]], min_probability: fl
         that are in none stay.
     min_probability
         Particles whose largest probability is below are undefined; by default as the table was made. Particles out of
-        the model's range of sizes stay undefined only where their probabilities are below.
+        the model's range of sizes stay undefined.
 
     Returns
     -------
@@ -106,19 +113,18 @@ def merge_classes(table, groups: dict[str, tuple[str, ...]], min_probability: fl
     full = full_groups(table.classes, groups)
     record = table.metadata.get_item(METADATA_NODE).as_dictionary()
     model = record.get("model", {})
+    former = float(model.get("min_probability", 0.0))
     if min_probability is None:
-        min_probability = float(model.get("min_probability", 0.0))
+        min_probability = former
     units = {name: unit for name, unit in table.units.items() if name != "class"}
     for name, _ in class_columns(table.classes):
         units.pop(name)
     units |= {name: "" for name, _ in class_columns(tuple(full))}
-    data = _map_frames(table.data, merge_rows, table.classes, full, min_probability)
-    # a matrix of what was above another threshold, and of other classes, does not fit
-    confusion = _merge_matrix(model.get("confusion_matrix", []), table.classes, full)
-    same = min_probability == float(model.get("min_probability", 0.0))
+    data = _map_frames(table.data, merge_rows, table.classes, full, float(min_probability), former)
+    # the confusion of merged classes does not follow from that of the classes: other particles are undefined
     record |= {
         "classes": list(full),
-        "model": {**model, "min_probability": min_probability, "confusion_matrix": confusion if same else []},
+        "model": {**model, "min_probability": float(min_probability), "confusion_matrix": []},
     }
     record.pop("columns", None)
     record.pop("units", None)
@@ -140,12 +146,3 @@ def _of_block(block: np.ndarray, function, arguments: tuple) -> np.ndarray:
     for index in np.ndindex(block.shape):
         out[index] = function(block[index], *arguments)
     return out
-
-
-def _merge_matrix(values: list, classes: tuple[str, ...], groups: dict[str, tuple[str, ...]]) -> list[float]:
-    """Confusion matrix of the groups, their classes taken as equally frequent; empty where there is none."""
-    if len(values) != len(classes) ** 2:
-        return []
-    matrix = np.reshape(np.asarray(values, dtype=float), (len(classes),) * 2)
-    member = np.array([[name in group for name in classes] for group in groups.values()], float)
-    return (member @ matrix @ member.T / member.sum(1, keepdims=True)).ravel().tolist()

@@ -402,19 +402,32 @@ def _build(card: dict, weights: dict[str, np.ndarray]):
     return network
 
 
+_workers = {"running": 0, "threads": 1}
+_workers_lock = threading.Lock()
+
+
 class _one_thread_in_workers:  # noqa: N801 - used as a function
-    """Give torch one thread in dask's worker threads, where frames already run side by side."""
+    """Give torch one thread while dask's worker threads use it, since frames already run side by side.
+
+    The number of threads is that of the whole process: the first worker to come sets it, the last to leave restores it.
+    """
 
     def __enter__(self):
         import torch
 
-        self._threads = None
-        if threading.current_thread() is not threading.main_thread():
-            self._threads = torch.get_num_threads()
-            torch.set_num_threads(1)
+        self._is_worker = threading.current_thread() is not threading.main_thread()
+        if self._is_worker:
+            with _workers_lock:
+                if _workers["running"] == 0:
+                    _workers["threads"] = torch.get_num_threads()
+                    torch.set_num_threads(1)
+                _workers["running"] += 1
 
     def __exit__(self, *exception):
-        if self._threads is not None:
+        if self._is_worker:
             import torch
 
-            torch.set_num_threads(self._threads)
+            with _workers_lock:
+                _workers["running"] -= 1
+                if _workers["running"] == 0:
+                    torch.set_num_threads(_workers["threads"])

@@ -69,6 +69,7 @@ def fuse(network: torch.nn.Module) -> torch.nn.Module:
     """
     import copy
 
+    import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     fused = copy.deepcopy(network).eval()
@@ -76,7 +77,7 @@ def fuse(network: torch.nn.Module) -> torch.nn.Module:
         children = dict(module.named_children())
         for name, child in children.items():
             partner = children.get(name.replace("conv", "norm")) if name.startswith("conv") else None
-            if partner is not None:
+            if isinstance(partner, torch.nn.BatchNorm2d):  # not where it was fused before
                 setattr(module, name, fuse_conv_bn_eval(child, partner))
                 setattr(module, name.replace("conv", "norm"), _identity())
     return fused

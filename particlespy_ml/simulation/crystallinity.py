@@ -127,7 +127,7 @@ def fivefold(kind: str, diameter: float, symbol: str, rng: np.random.Generator) 
         p = max(2, round(diameter / 1.75 / d) + 1)
         q = max(1, round(rng.uniform(0.4, 1.0) * p))
         atoms = Decahedron(symbol, p, q, int(rng.integers(0, 2)), latticeconstant=a)
-        angles = np.pi / 5 * (2 * np.arange(5) + 1) + _decahedron_angle(atoms.positions)
+        angles = np.pi / 10 + 2 * np.pi / 5 * np.arange(5) + np.pi / 5  # ASE has a twin plane at 18 degrees from x
         axes = np.stack([np.cos(angles), np.sin(angles), np.zeros(5)], axis=1)
     points = atoms.positions - atoms.positions.mean(0)
     domain = np.argmax(points @ axes.T, axis=1)
@@ -225,7 +225,7 @@ def _directions(family: str) -> np.ndarray:
         golden = (1 + np.sqrt(5)) / 2
         vectors = [v for v in product((-1, 1), repeat=3)]
         for i, j in product((-1, 1), repeat=2):
-            base = (0, i / golden, j * golden)
+            base = (0, i * golden, j / golden)
             vectors += [tuple(np.roll(base, shift)) for shift in range(3)]
     else:
         digits = [int(digit) for digit in family]
@@ -234,14 +234,6 @@ def _directions(family: str) -> np.ndarray:
         }
     vectors = np.array(sorted(vectors), dtype=float)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def _decahedron_angle(positions: np.ndarray) -> float:
-    """Angle in the plane of one of the five twin planes of ASE's decahedron, whose axis is z."""
-    centred = positions - positions.mean(0)
-    radius = np.hypot(centred[:, 0], centred[:, 1])
-    farthest = centred[np.argmax(radius)]
-    return float(np.arctan2(farthest[1], farthest[0]))
 
 
 def _without_overlaps(domains: list[np.ndarray], min_distance: float) -> list[np.ndarray]:

@@ -20,7 +20,7 @@ def reflections(
     min_spacing, max_spacing
         Spacings of planes in Å that are looked for; the smallest is what the microscope resolves.
     min_amplitude
-        Smallest amplitude.
+        Smallest amplitude. For few atoms it is raised to what atoms at random places reach by chance.
 
     Returns
     -------
@@ -43,6 +43,10 @@ def reflections(
     amplitude /= np.outer(np.sinc(k * step), np.sinc(k * step))  # atoms were moved to the middles of pixels
     kx, ky = np.meshgrid(k, k, indexing="ij")
     radius = np.hypot(kx, ky)
+    # the largest of as many amplitudes of random phases as there are spots in the range; twice it, since dense packings
+    # scatter more than random points into the ring of their nearest neighbours
+    spots = np.pi * (1 / min_spacing**2 - 1 / max_spacing**2) / 2 * np.prod(np.ptp(xy, axis=0) + 2)
+    min_amplitude = max(min_amplitude, 2.0 * np.sqrt(np.log(max(spots, 2.0)) / len(positions)))
     peak = amplitude == ndi.maximum_filter(amplitude, 5)
     peak &= (radius >= 1 / max_spacing) & (radius <= 1 / min_spacing) & (amplitude >= min_amplitude)
     peak &= (kx > 0) | ((kx == 0) & (ky > 0))
@@ -68,8 +72,7 @@ def count_visible_lattices(positions: np.ndarray, domains: np.ndarray, min_share
     int
         Number of domains with reflections of which at least one is no reflection of a domain counted before.
     """
-    close = 1.0 / max(float(np.ptp(positions[:, :2], axis=0).max()), 1.0)  # width of a spot
-    seen = np.empty((0, 2))
+    seen, narrowest = np.empty((0, 2)), np.inf
     count = 0
     for domain in sorted(np.unique(domains), key=lambda number: -(domains == number).sum()):
         own = positions[domains == domain]
@@ -77,7 +80,10 @@ def count_visible_lattices(positions: np.ndarray, domains: np.ndarray, min_share
             continue
         vectors, _ = reflections(own, **options)
         both = np.concatenate([seen, -seen])
+        narrow = np.ptp(own[:, :2], axis=0).min() + 2.0  # spots are as wide as one over the domain
+        close = 1.8 / min(narrow, narrowest)
         if len(vectors) and (not len(both) or (np.linalg.norm(vectors[:, None] - both, axis=2).min(1) > close).any()):
             count += 1
+            narrowest = min(narrow, narrowest)
             seen = np.concatenate([seen, vectors])
     return count

@@ -26,7 +26,7 @@ _logger = logging.getLogger(__name__)
 
 DOSES = (1e2, 3e2, 1e3, 3e3, 1e4, 1e5)
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
-FRAME = 240  # pixels of `FRAME_PIXEL` along each edge of the test frames
+FRAME = 112  # pixels of `FRAME_PIXEL` along each edge of the test frames: less than a field, which is periodic
 
 
 def frame_maps(
@@ -53,6 +53,7 @@ def agreement(found: list, threshold: float, split_depth: float = 0.12, min_diam
     for probability, depth, truth in found:
         labels = labels_from_maps(probability, depth, threshold, split_depth)
         labels = np.where((np.bincount(labels.ravel()) >= smallest)[labels], labels, 0)
+        truth = np.where((np.bincount(truth.ravel()) >= smallest)[truth], truth, 0)
         counts.append(count_agreement(clear_border_particles(labels), clear_border_particles(renumber(truth))))
     return score_frames(counts)
 

@@ -43,12 +43,18 @@ def test_threshold(table):
     assert strict.metadata.particlespy_ml.model.min_probability == 1.0
 
 
-def test_confusion_matrix_is_merged(make_model, series):
-    values = np.array([[0.8, 0.1, 0.1, 0], [0.2, 0.7, 0, 0.1], [0, 0, 1, 0], [0, 0, 0.2, 0.8]])
-    folder = make_model(confusion_matrix={"values": values.tolist(), "values_above_min_probability": values.tolist()})
-    merged = series.classify_particles(folder).merge_classes(TWO)
-    matrix = np.reshape(merged.metadata.particlespy_ml.model.confusion_matrix, (3, 3))
-    np.testing.assert_allclose(matrix, [[0.9, 0.05, 0.05], [0, 1, 0], [0, 0.2, 0.8]])
+def test_the_confusion_of_other_classes_is_not_taken_over(make_model, series):
+    values = np.eye(4).tolist()
+    folder = make_model(confusion_matrix={"values": values, "values_above_min_probability": values})
+    table = series.classify_particles(folder)
+    assert table.metadata.particlespy_ml.model.confusion_matrix
+    assert len(table.merge_classes(TWO).metadata.particlespy_ml.model.confusion_matrix) == 0
+
+
+def test_particles_out_of_the_range_of_sizes_stay_undefined(make_model, series):
+    table = series.classify_particles(make_model(diameter_range_nm=[90.0, 95.0]))
+    assert set(table["class"]) == {"undefined"}
+    assert set(table.merge_classes(TWO)["class"]) == {"undefined"}
 
 
 def test_table_without_particles(two_disks, model_folder):

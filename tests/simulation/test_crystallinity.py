@@ -140,3 +140,15 @@ def test_unknown_kind():
 
 def test_every_class_has_kinds():
     assert tuple(KINDS) == CRYSTALLINITY
+
+
+@pytest.mark.parametrize(("kind", "count"), [("decahedron", 5), ("icosahedron", 20)])
+def test_domains_of_fivefold_particles_end_at_the_twin_planes(kind, count):
+    """Inside of a domain every atom has the neighbours of one lattice, turned as the whole domain is."""
+    for seed in range(4):
+        for domain in fivefold(kind, 50.0, "Au", np.random.default_rng(seed)):
+            sets = lattice_of(domain)
+            if len(sets) < 5:
+                continue
+            distances = [np.linalg.norm(sets[0][:, None] - own, axis=2).min(1).max() for own in sets]
+            assert np.max(distances) < 0.25  # a turn by a twin moves a neighbour by more than 1 Å

@@ -52,3 +52,17 @@ def test_small_domains_do_not_count():
     large, small = crystal(), crystal(Rotation.from_euler("z", 25, degrees=True), 2.0) + [30, 0, 0]
     domains = np.repeat([0, 1], [len(large), len(small)])
     assert count_visible_lattices(np.concatenate([large, small]), domains) == 1
+
+
+@pytest.mark.parametrize("diameter", [10.0, 14.0, 20.0, 30.0])
+def test_neither_amorphous_particles_nor_halves_of_a_crystal_have_lattices_of_their_own(diameter):
+    from particlespy_ml.simulation.crystallinity import draw_particle
+
+    packed, split = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        packed.append(len(reflections(draw_particle("packing", diameter, "Au", rng)[0])[0]) > 0)
+        atoms, _ = draw_particle("sphere", diameter, "Au", rng)
+        split.append(count_visible_lattices(atoms, (atoms[:, 0] > 0.1 * diameter).astype(int)) > 1)
+    assert np.mean(packed) < 0.2
+    assert np.mean(split) < 0.2
