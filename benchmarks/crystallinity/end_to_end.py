@@ -32,9 +32,10 @@ def main(classifier: Path, finder: Path, cache: Path, frames: int) -> None:
         rows = np.concatenate([_frame(load_field(cache, i), conditions, model, finder, i) for i in indices])
         found, true, said = rows[:, 0] > 0, rows[:, 1].astype(int), rows[:, 2].astype(int)
         known = found & (said >= 0)
+        two = (said == AMORPHOUS) == (true == AMORPHOUS)
         print(f"  {name}: {len(rows)} particles not cut by the border, {found.mean():.3f} found; of these "
               f"{(said[found] < 0).mean():.3f} undefined; of the others right in three classes "
-              f"{(said == true)[known].mean():.3f}, in two {((said == AMORPHOUS) == (true == AMORPHOUS))[known].mean():.3f}"
+              f"{(said == true)[known].mean():.3f}, in two {two[known].mean():.3f}"
               )  # fmt: skip
     print()
 
@@ -44,7 +45,7 @@ def _frame(field: Field, conditions: ImagingRecipe, model, finder: Path, index: 
     from hyperspy.signals import Signal2D
     from skimage.measure import label, regionprops
 
-    seen = record(field, conditions, np.random.default_rng([81, index]), view=_VIEW)
+    seen = record(field, conditions, np.random.default_rng([81, index]), view=_VIEW, outlines=True)
     image = Signal2D(seen.image)
     image.axes_manager.signal_axes.set(scale=seen.pixel_size / 10, units="nm")
     image.set_signal_type("HRTEM")

@@ -42,7 +42,11 @@ def simulated(folder: Path, cache: Path, frames: int) -> None:
             recorded = []
             for index in indices:
                 seen = record(
-                    load_field(cache, index), conditions(dose), np.random.default_rng([71, index]), view=118.0
+                    load_field(cache, index),
+                    conditions(dose),
+                    np.random.default_rng([71, index]),
+                    view=118.0,
+                    outlines=True,
                 )
                 recorded.append((seen.image, label(seen.labels, background=0), seen.pixel_size / 10))
             _print_scores(_scores(recorded, model), f"{dose:>8.0f} e/Å²")

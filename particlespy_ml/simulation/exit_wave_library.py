@@ -8,12 +8,15 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage as ndi
 
 from particlespy_ml.simulation.crystallinity import CRYSTALLINITY
 from particlespy_ml.simulation.exit_wave import simulate_exit_wave
 from particlespy_ml.simulation.field import PlacedParticle, draw_field, particle_masks, place_particles
 from particlespy_ml.simulation.library import load_entry, simulate_entries
 from particlespy_ml.simulation.settings import from_table
+
+OUTLINE_DEPTH = 1.0  # Å: a particle is seen to its outermost atoms and little beyond, not to the end of their radii
 
 
 @dataclass(frozen=True)
@@ -115,10 +118,25 @@ class Field:
     @cached_property
     def label_map(self) -> np.ndarray:
         """Number of the particle plus one at each pixel, 0 for none; the smaller one where two overlap."""
-        labels = np.zeros(self.masks.shape[1:], np.int16)
-        for number in np.argsort(-self.masks.sum((1, 2)), kind="stable"):
-            labels[self.masks[number]] = number + 1
-        return labels
+        return _label_map(self.masks)
+
+    @cached_property
+    def outline_map(self) -> np.ndarray:
+        """The same within the outlines that are seen: those of the masks less `OUTLINE_DEPTH`."""
+        depth = OUTLINE_DEPTH / self.parameters["edge"] * len(self.wave)
+        rim = int(np.ceil(depth)) + 1
+        inner = np.empty_like(self.masks)
+        for own, mask in zip(inner, self.masks, strict=True):
+            distance = ndi.distance_transform_edt(np.pad(mask, rim, mode="wrap"))
+            own[:] = distance[rim:-rim, rim:-rim] > depth
+        return _label_map(inner)
+
+
+def _label_map(masks: np.ndarray) -> np.ndarray:
+    labels = np.zeros(masks.shape[1:], np.int16)
+    for number in np.argsort(-masks.sum((1, 2)), kind="stable"):
+        labels[masks[number]] = number + 1
+    return labels
 
 
 def simulate_field(recipe: ExitWaveRecipe, index: int) -> dict:

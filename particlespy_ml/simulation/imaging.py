@@ -141,7 +141,13 @@ class Recording:
 
 
 def record(
-    field: Field, recipe: ImagingRecipe, rng: np.random.Generator, *, view: float, middle: np.ndarray | None = None
+    field: Field,
+    recipe: ImagingRecipe,
+    rng: np.random.Generator,
+    *,
+    view: float,
+    middle: np.ndarray | None = None,
+    outlines: bool = False,
 ) -> Recording:
     """Record a view of a field as a microscope might.
 
@@ -157,6 +163,8 @@ def record(
         Edge of the view in Å.
     middle
         Row and column in Å of the middle of the view in the field; anywhere by default.
+    outlines
+        Whether the labels are those within the outlines that are seen, or go to the end of the atoms' radii.
 
     Returns
     -------
@@ -194,7 +202,8 @@ def record(
     clean = ndi.affine_transform(
         intensity, matrix * pixel_size / fine, (corner - start * step) / fine, order=1, **sampling
     )
-    labels = ndi.affine_transform(field.label_map, matrix * pixel_size / step, corner / step, order=0, **sampling)
+    covered = field.outline_map if outlines else field.label_map
+    labels = ndi.affine_transform(covered, matrix * pixel_size / step, corner / step, order=0, **sampling)
     clean = np.maximum(clean, 0) * _illumination(recipe, count, rng)
     counts = _count(clean, recipe, pixel_size, rng)
     if noise_blurred:

@@ -279,7 +279,7 @@ def record_frame(
     frame, labels
         Shape (tile, tile). Every particle in view has a label of its own.
     """
-    seen = record(field, recipe, rng, view=tile * FRAME_PIXEL * (1.05 + 1.2 * recipe.scale_error))
+    seen = record(field, recipe, rng, view=tile * FRAME_PIXEL * (1.05 + 1.2 * recipe.scale_error), outlines=True)
     labels = label(seen.labels, background=0)
     step = FRAME_PIXEL / seen.pixel_size
     frame = resample_frame(seen.image, (step, step))

@@ -124,3 +124,14 @@ def test_nominal_is_the_range_of_the_paper():
 def test_unknown_setting():
     with pytest.raises(ValueError, match=r"Unknown detector settings \['dosis'\]"):
         ImagingRecipe.from_dict({"dosis": [1, 2]})
+
+
+@pytest.mark.parametrize("middle", [(30.0, 30.0), (0.0, 59.0)])
+def test_outlines_lie_within_the_masks(middle):
+    field = make_field(middles=(middle,))
+    views = [
+        record(field, CLEAN, np.random.default_rng(1), view=30.0, middle=np.array(middle), outlines=on).labels > 0
+        for on in (False, True)
+    ]
+    assert (views[0] | ~views[1]).all()
+    assert views[1].sum() * 0.16 == pytest.approx(np.pi * 7**2, rel=0.08)
