@@ -13,7 +13,6 @@ from particlespy_ml.models.model import load_model
 from particlespy_ml.segmentation.automatic import segment_automatic
 from particlespy_ml.segmentation.network import segment_with_network
 from particlespy_ml.segmentation.score import count_agreement
-from particlespy_ml.segmentation.segment import clear_border_particles, renumber
 from particlespy_ml.simulation.exit_wave_library import ExitWaveRecipe, load_field
 from particlespy_ml.simulation.imaging import ImagingRecipe, record
 from particlespy_ml.simulation.library import check_recipe, entry_indices
@@ -72,14 +71,13 @@ def _scores(recorded: list, model) -> dict[str, dict]:
     """Scores of the network, of the default without a network, and of Otsu's settings."""
     counts: dict[str, list] = {}
     for image, truth, pixel_size in recorded:
-        truth = clear_border_particles(renumber(truth))
         found = {
             "network": segment_with_network(image, (pixel_size,) * 2, model),
             'method="auto"': segment_automatic(image, (pixel_size,) * 2),
             **{f"Otsu {s} {w}": otsu(image, True, s, w) for s, w in _SETTINGS},
         }
         for name, labels in found.items():
-            counts.setdefault(name, []).append(count_agreement(clear_border_particles(labels), truth))
+            counts.setdefault(name, []).append(count_agreement(labels, truth))
     return {name: score_frames(rows) for name, rows in counts.items()}
 
 

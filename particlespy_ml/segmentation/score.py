@@ -10,6 +10,9 @@ from particlespy_ml.segmentation.segment import renumber
 def count_agreement(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5) -> dict[str, int]:
     """Count the pixels and the particles on which labels and truth agree.
 
+    All pixels count. Particles that the border cuts, in the labels or in the truth, neither gain nor lose: only whole
+    true particles are to be found, and whole found ones are wrong if they match no true one, whole or cut.
+
     Parameters
     ----------
     labels, truth
@@ -20,25 +23,32 @@ def count_agreement(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5)
     Returns
     -------
     dict
-        ``intersection`` and ``union`` in pixels; ``matched``, ``found`` and ``true`` particles.
+        ``intersection`` and ``union`` in pixels; ``matched``, ``missed`` and ``wrong`` particles.
     """
     labels, truth = renumber(labels), renumber(truth)
     inside, expected = labels > 0, truth > 0
     pairs = np.zeros((labels.max(initial=0) + 1, truth.max(initial=0) + 1))
     np.add.at(pairs, (labels.ravel(), truth.ravel()), 1)
     areas = pairs.sum(1)[1:, None] + pairs.sum(0)[None, 1:] - pairs[1:, 1:]
+    same = pairs[1:, 1:] / np.maximum(areas, 1) >= overlap
+    whole_found, whole_true = ~_touches_border(labels), ~_touches_border(truth)
     return {
         "intersection": int((inside & expected).sum()),
         "union": int((inside | expected).sum()),
-        "matched": int((pairs[1:, 1:] / np.maximum(areas, 1) >= overlap).sum()),
-        "found": int(labels.max(initial=0)),
-        "true": int(truth.max(initial=0)),
+        "matched": int((same.any(0) & whole_true).sum()),
+        "missed": int((~same.any(0) & whole_true).sum()),
+        "wrong": int((~same.any(1) & whole_found).sum()),
     }
+
+
+def _touches_border(labels: np.ndarray) -> np.ndarray:
+    """Whether each particle, 1 to n, touches the border."""
+    edges = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    return np.isin(np.arange(1, labels.max(initial=0) + 1), edges)
 
 
 def score_labels(labels: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     """Return the intersection over union of the masks, and F1 of particles matched at 0.5 or more."""
     counts = count_agreement(labels, truth)
-    return counts["intersection"] / max(counts["union"], 1), 2 * counts["matched"] / max(
-        counts["found"] + counts["true"], 1
-    )
+    right = 2 * counts["matched"]
+    return counts["intersection"] / max(counts["union"], 1), right / max(right + counts["missed"] + counts["wrong"], 1)

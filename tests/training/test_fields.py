@@ -246,8 +246,8 @@ def test_no_pretraining(recipes, cache, tmp_path):
 
 
 def test_scores_of_frames():
-    perfect = {"intersection": 10, "union": 10, "matched": 3, "found": 3, "true": 3}
-    half = {"intersection": 5, "union": 10, "matched": 1, "found": 2, "true": 2}
+    perfect = {"intersection": 10, "union": 10, "matched": 3, "missed": 0, "wrong": 0}
+    half = {"intersection": 5, "union": 10, "matched": 1, "missed": 1, "wrong": 1}
     pooled = segmentation.score_frames([perfect, half])
     assert pooled["iou"]["value"] == 0.75 and pooled["f1"]["value"] == 0.8
     assert pooled["precision"]["value"] == pooled["recall"]["value"] == 0.8
