@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dtrtri
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
@@ -21,6 +22,7 @@ from particlespy_ml.columns.noise import Noise, estimate_noise
 REACH = 4.0  # widths: a Gaussian is cut where it has fallen to 3e-4 of its height
 COUPLING = 6.0  # widths: the product of two Gaussians further apart is below 1.3e-4 of their height
 SMALLEST_SIGNAL = 0.02  # of the median height of a column
+DENSE = 3000  # unknowns: up to here a dense inverse is the faster one
 FINEST = 1.9  # pixels a width: finer images are binned, since that keeps all that they say of the columns
 
 
@@ -502,7 +504,8 @@ class _Problem:
         errors, width_error = _standard_errors(local + _diagonal(prior), border, corner, 3 if self.shared else 4)
         inside = self.padded_region
         chi2 = float((weight * (self.padded_image - model) ** 2)[inside].mean())
-        smooth = np.array([self.background_at([y], [x])[0, 0] for y, x in self.positions])
+        y, x = ((self.positions - self.centre) / self.extent).T
+        smooth = sum(c * y**i * x**j for c, (i, j) in zip(self.coefficients, self.powers, strict=True))
         cut = slice(self.pad, -self.pad)
         return ColumnFit(
             positions=self.positions,
@@ -536,10 +539,21 @@ def _standard_errors(local, border, corner, q: int) -> tuple[np.ndarray, float]:
     inner = splu(local.tocsc())
     along = inner.solve(border)
     schur = np.linalg.pinv(corner - border.T @ along, hermitian=True)
-    diagonal = np.einsum("ij,jk,ik->i", along, schur, along)
+    diagonal = np.einsum("ij,jk,ik->i", along, schur, along) + _inverse_diagonal(local, inner)
+    return np.sqrt(np.maximum(diagonal, 0)).reshape(-1, q), float(np.sqrt(max(schur[0, 0], 0)))
+
+
+def _inverse_diagonal(matrix, factorised) -> np.ndarray:
+    """Diagonal of the inverse of a symmetric sparse matrix."""
+    size = matrix.shape[0]
+    if size <= DENSE:
+        lower, failed = dpotrf(matrix.toarray(order="F"), lower=1, overwrite_a=1)
+        if not failed:
+            return np.sum(np.tril(dtrtri(lower, lower=1, overwrite_c=1)[0]) ** 2, axis=0)
+    diagonal = np.empty(size)
     for part in range(0, size, 512):
         stop = min(part + 512, size)
         unit = np.zeros((size, stop - part))
         unit[np.arange(part, stop), np.arange(stop - part)] = 1
-        diagonal[part:stop] += inner.solve(unit)[np.arange(part, stop), np.arange(stop - part)]
-    return np.sqrt(np.maximum(diagonal, 0)).reshape(-1, q), float(np.sqrt(max(schur[0, 0], 0)))
+        diagonal[part:stop] = factorised.solve(unit)[np.arange(part, stop), np.arange(stop - part)]
+    return diagonal
