@@ -157,11 +157,12 @@ def find_columns_in(
     if mask is not None and len(start):
         start = start[np.asarray(mask, bool)[tuple(np.rint(start).astype(int).T)]]
     settings = {"background": background, "noise": noise}
+    first = {**settings, "max_iterations": 12}  # enough to judge columns by
     fit, found, threshold = None, np.empty(0), np.nan
     for number in range(rounds):
         if len(start) == 0:
             return FoundColumns(None, np.empty(0), threshold, false_positives, period)
-        fit = refine_columns(image, start, WIDTH * period if fit is None else float(fit.widths.mean()), **settings)
+        fit = refine_columns(image, start, WIDTH * period if fit is None else float(fit.widths.mean()), **first)
         spacing = neighbour_distance(fit.positions) if len(start) > 6 else period
         spacing = float(np.clip(spacing, 0.8 * period, 1.5 * period))
         threshold = significance_threshold(false_positives, fit.region.sum() / fit.widths.mean() ** 2)
@@ -174,7 +175,7 @@ def find_columns_in(
             break
         # a place that was searched and found empty is not searched again in the last round
         start = np.vstack([fit.positions[keep], new]) if number < rounds - 1 else fit.positions[keep]
-    if len(start) and (len(start) != len(fit.positions) or not shared_width):
+    if len(start) and (len(start) != len(fit.positions) or not fit.converged or not shared_width):
         fit = refine_columns(image, start, float(fit.widths.mean()), shared_width=shared_width, **settings)
         found = column_significance(image, fit)
     near = near_others(fit.positions, FARTHEST * spacing)

@@ -13,15 +13,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtri
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from particlespy_ml.columns.noise import Noise, estimate_noise
 
+AROUND = 12.0  # widths: how far beyond that the background is fitted
+BRIGHT = 0.15  # of the height of columns: what is brighter around the particle is something else
 REACH = 4.0  # widths: a Gaussian is cut where it has fallen to 3e-4 of its height
 COUPLING = 6.0  # widths: the product of two Gaussians further apart is below 1.3e-4 of their height
 SMALLEST_SIGNAL = 0.02  # of the median height of a column
+REFRESH = (1, 2, 3, 6, 12, 24)  # steps at which weights and normal matrix are made anew
+SMALL_GAIN = 0.02  # of the sum of squares over variances
 DENSE = 3000  # unknowns: up to here a dense inverse is the faster one
 FINEST = 1.9  # pixels a width: finer images are binned, since that keeps all that they say of the columns
 
@@ -131,7 +136,7 @@ def refine_columns(
     noise
         Noise of the pixels; by default it is estimated from the residual.
     region
-        Pixels to fit; by default those within `REACH` widths of a column.
+        Pixels to fit; by default those within `REACH` + `AROUND` widths of a column.
     max_iterations
         Upper limit of steps.
 
@@ -278,7 +283,18 @@ class _Problem:
         shape = tuple(n + 2 * self.pad for n in self.image.shape)
         region = np.zeros(shape, bool)
         region.ravel()[self.windows.reshape(self.n, -1)[:, disk]] = True
-        return region[self.pad : -self.pad, self.pad : -self.pad]
+        region = region[self.pad : -self.pad, self.pad : -self.pad]
+        # between columns the background is hardly told from the columns' tails, so it is held by what lies around them
+        around = ~region & (distance_transform_edt(~region) <= AROUND * self.widths[0])
+        if around.any():
+            level = np.median(self.image[around])
+            height = np.median(self.image[tuple(np.rint(self._inside(self.start)).astype(int).T)]) - level
+            smooth = gaussian_filter(self.image, self.widths[0])
+            around &= smooth - level < BRIGHT * max(height, 0) if height > 0 else True
+        return region | around
+
+    def _inside(self, positions: np.ndarray) -> np.ndarray:
+        return np.clip(positions, 0, np.array(self.image.shape) - 1)
 
     def _vectors(self, of: np.ndarray, windows_of: np.ndarray) -> list[np.ndarray]:
         """Row and column functions of the columns *of* on the windows of others, each (len(of), 3, m).
@@ -438,7 +454,7 @@ class _Problem:
         damping, converged, iteration, fresh = 1e-4, False, 0, 0
         factor = border = corner = None
         for iteration in range(1, max_iterations + 1):
-            if factor is None or iteration <= 3:
+            if factor is None or iteration in REFRESH:
                 if noise is None:
                     found = self._estimate(model)
                 weight = self._weight(found, model)
@@ -460,7 +476,8 @@ class _Problem:
             before, cost = self._state(), self._cost(weight, model)
             self._move(before, step, step_global)
             model = self._model()
-            if not self._cost(weight, model) <= cost * (1 + 1e-12):
+            after = self._cost(weight, model)
+            if not after <= cost * (1 + 1e-12):
                 self.positions, self.widths, self.volumes, self.coefficients = before
                 self._place_windows()
                 model, factor = self._model(), None
@@ -471,7 +488,8 @@ class _Problem:
             damping = max(damping / 5, 1e-9)
             moved = np.abs(self.positions - before[0]).max()
             widened = np.abs(self.widths - before[1]).max()
-            if iteration > 2 and max(moved, widened) < 2e-3 * self.first_width:
+            # a change of the cost by so little is a small part of a standard error for every parameter
+            if iteration > 3 and (max(moved, widened) < 2e-3 * self.first_width or cost - after < SMALL_GAIN):
                 converged = True
                 break
         if noise is None:

@@ -32,6 +32,7 @@ def count_with_atomap(volumes, n_components: int | None = None, max_components: 
         Of 1, 2, ... components.
     """
     import matplotlib.pyplot as plt
+    import atomap.api  # noqa: F401  its modules import each other, and only in this order
     from atomap.quantification import get_statistical_quant_criteria
 
     volumes = np.asarray(volumes, float)
