@@ -1,7 +1,8 @@
-from . import data, dynamics, plotting
+from . import counting, data, dynamics, plotting
 from ._frames import compute_together
 from .classification.models import Model, list_models, load_model
 from .classification.verb import classify_particles
+from .columns.verbs import find_columns
 from .particles.extract import extract_particles
 from .particles.particlespy_list import from_particle_list, to_particle_list
 from .particles.verbs import measure_particles
@@ -12,9 +13,11 @@ __all__ = [
     "Model",
     "classify_particles",
     "compute_together",
+    "counting",
     "data",
     "dynamics",
     "extract_particles",
+    "find_columns",
     "from_particle_list",
     "list_models",
     "load_model",

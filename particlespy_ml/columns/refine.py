@@ -132,7 +132,7 @@ def refine_columns(
     shared_width
         One width for all columns or one for each.
     background
-        Degree of the polynomial of the background: 0 constant, 1 a plane.
+        Degree of the polynomial of the background: 0 constant, 1 a plane, -1 no background.
     noise
         Noise of the pixels; by default it is estimated from the residual.
     region
@@ -251,10 +251,11 @@ class _Problem:
         self.centre = start.mean(0)
         self.extent = max(np.ptp(start, axis=0).max() / 2, 3 * width)
         rows, columns = np.arange(image.shape[0]), np.arange(image.shape[1])
-        self.polynomials = np.stack([self._power(rows, columns, power) for power in self.powers])
+        none = np.zeros((0, *image.shape))
+        self.polynomials = np.array([self._power(rows, columns, power) for power in self.powers] or none)
         self.padded_region = np.pad(self.region, self.pad)
         self.padded_image = np.pad(image, self.pad, mode="edge")
-        self.padded_polynomials = np.stack([np.pad(p, self.pad, mode="edge") for p in self.polynomials])
+        self.padded_polynomials = np.pad(self.polynomials, ((0, 0), *[(self.pad, self.pad)] * 2), mode="edge")
         self.prior = np.inf
 
     def _power(self, rows, columns, power) -> np.ndarray:
@@ -264,7 +265,8 @@ class _Problem:
 
     def background_at(self, rows, columns) -> np.ndarray:
         """Background on a grid of rows and columns in pixels."""
-        return sum(c * self._power(rows, columns, p) for c, p in zip(self.coefficients, self.powers, strict=True))
+        terms = (c * self._power(rows, columns, p) for c, p in zip(self.coefficients, self.powers, strict=True))
+        return sum(terms, np.zeros((len(rows), len(columns))))
 
     def _place_windows(self) -> None:
         """Window of every column in the padded image: origins (n, 2), and flat indices (n, m, m)."""
@@ -371,7 +373,7 @@ class _Problem:
                     )
         blocks *= scales[first][:, :, None] * scales[second][:, None, :]
         images = self._global_images(g, h)
-        border = np.stack([self._contract(weight * image, g, h).ravel() for image in images], 1)
+        border = np.array([self._contract(weight * image, g, h).ravel() for image in images]).reshape(len(images), -1).T
         flat = images.reshape(len(images), -1)
         corner = (flat * weight.ravel()) @ flat.T
         indices = np.arange(q)
@@ -413,6 +415,9 @@ class _Problem:
         self.volumes, self.shared = keep_volumes, shared
         ridge = 1e-9 * local.diagonal().mean()
         factor = splu((local + ridge * _identity(self.n)).tocsc())
+        if not len(self.powers):
+            self.volumes = factor.solve(right)
+            return
         inner = factor.solve(border)
         schur = corner - border.T @ inner
         self.coefficients = np.linalg.lstsq(schur, right_global - inner.T @ right, rcond=None)[0]
@@ -469,9 +474,11 @@ class _Problem:
             right = self._contract(residual, g, h).ravel() + self._prior_pull()
             images = self._global_images(g, h)
             right_global = np.tensordot(images, residual, 2)
-            inner = factor.solve(border)
-            schur = corner - border.T @ inner
-            step_global = np.linalg.lstsq(schur, right_global - inner.T @ right, rcond=1e-12)[0]
+            step_global = np.zeros(border.shape[1])
+            if border.shape[1]:
+                inner = factor.solve(border)
+                schur = corner - border.T @ inner
+                step_global = np.linalg.lstsq(schur, right_global - inner.T @ right, rcond=1e-12)[0]
             step = factor.solve(right - border @ step_global)
             before, cost = self._state(), self._cost(weight, model)
             self._move(before, step, step_global)
@@ -523,7 +530,8 @@ class _Problem:
         inside = self.padded_region
         chi2 = float((weight * (self.padded_image - model) ** 2)[inside].mean())
         y, x = ((self.positions - self.centre) / self.extent).T
-        smooth = sum(c * y**i * x**j for c, (i, j) in zip(self.coefficients, self.powers, strict=True))
+        terms = (c * y**i * x**j for c, (i, j) in zip(self.coefficients, self.powers, strict=True))
+        smooth = sum(terms, np.zeros(self.n))
         cut = slice(self.pad, -self.pad)
         return ColumnFit(
             positions=self.positions,
@@ -555,6 +563,8 @@ def _standard_errors(local, border, corner, q: int) -> tuple[np.ndarray, float]:
     """Square roots of the diagonal of the inverse of a bordered sparse matrix: (n, q), and the first of the corner."""
     size = local.shape[0]
     inner = splu(local.tocsc())
+    if not border.shape[1]:
+        return np.sqrt(np.maximum(_inverse_diagonal(local, inner), 0)).reshape(-1, q), 0.0
     along = inner.solve(border)
     schur = np.linalg.pinv(corner - border.T @ along, hermitian=True)
     diagonal = np.einsum("ij,jk,ik->i", along, schur, along) + _inverse_diagonal(local, inner)

@@ -8,7 +8,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 UNITS = {"Å²": 1.0, "A^2": 1.0, "nm²": 100.0, "nm^2": 100.0, "pm²": 1e-4, "Mb": 0.01}
-LARGEST_SCATTER = 0.2
+LARGEST_SCATTER = 0.08
+PRIOR_COLUMNS = 0.5  # for each number of atoms
+TYPICAL_SCATTER = 0.03  # scale of the prior of the scatter, half of a normal
 
 
 @dataclass(frozen=True)
@@ -195,9 +197,7 @@ def count_with_library(
         # the likelihood is flat below the errors and falls above the truth: a grid, then its finer neighbourhood
         grid = np.concatenate([[0.0], np.geomspace(0.004, LARGEST_SCATTER, 14)])
         runs = [_fit_prior(values, errors, cross_sections, f, prior, 60) for f in grid]
-        best = int(np.argmax([run[1] for run in runs]))
-        fine = np.linspace(grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)], 7)[1:-1]
-        scatter = max([grid[best], *fine], key=lambda f: _fit_prior(values, errors, cross_sections, f, prior, 60)[1])
+        scatter = grid[int(np.argmax([run[1] - 0.5 * (f / TYPICAL_SCATTER) ** 2 for run, f in zip(runs, grid, strict=True)]))]
     fractions, likelihood, posterior = _fit_prior(values, errors, cross_sections, scatter, prior, iterations)
     deviation = np.abs(values[:, None] - cross_sections) / np.sqrt(
         value_variance(values, errors, cross_sections, scatter)
@@ -218,8 +218,8 @@ def _fit_prior(values, errors, cross_sections, scatter, prior, iterations):
         posterior = np.exp(joint - total[:, None])
         likelihood = float(total.sum())
         if prior is None:
-            # half a column spread over all numbers of atoms, so that none is ruled out by a few columns
-            fractions = (posterior.sum(0) + 0.5 / m) / (len(values) + 0.5)
+            # some columns spread over all numbers of atoms, so that none is ruled out by the chance of a few columns
+            fractions = (posterior.sum(0) + PRIOR_COLUMNS) / (len(values) + PRIOR_COLUMNS * m)
         if likelihood - before < 1e-6 * len(values):
             break
         before = likelihood

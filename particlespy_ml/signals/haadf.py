@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import wraps
+
 from hyperspy.signals import LazySignal2D
 
+from particlespy_ml.columns.verbs import find_columns
 from particlespy_ml.signals.particle_image import ParticleImage
 
 
@@ -12,6 +15,10 @@ class HAADFImage(ParticleImage):
 
     _signal_type = "HAADF"
     _alias_signal_types = ["haadf", "HAADF-STEM"]
+
+    @wraps(find_columns)
+    def find_columns(self, positions=None, **kwargs):  # noqa: D102
+        return find_columns(self, positions, **kwargs)
 
 
 class LazyHAADFImage(LazySignal2D, HAADFImage):
