@@ -117,6 +117,8 @@ class LibraryCounts:
         What the library was multiplied by.
     log_likelihood
         Of the values.
+    log_likelihoods
+        Of each number of atoms for each column, shape (n, m).
     excess
         Deviation of each value from its nearest cross-section, in standard deviations, shape (n,).
     """
@@ -126,6 +128,7 @@ class LibraryCounts:
     scatter: float
     factor: float
     log_likelihood: float
+    log_likelihoods: np.ndarray
     excess: np.ndarray
 
 
@@ -199,10 +202,10 @@ def count_with_library(
         runs = [_fit_prior(values, errors, cross_sections, f, prior, 60) for f in grid]
         scatter = grid[int(np.argmax([run[1] - 0.5 * (f / TYPICAL_SCATTER) ** 2 for run, f in zip(runs, grid, strict=True)]))]
     fractions, likelihood, posterior = _fit_prior(values, errors, cross_sections, scatter, prior, iterations)
-    deviation = np.abs(values[:, None] - cross_sections) / np.sqrt(
-        value_variance(values, errors, cross_sections, scatter)
-    )
-    return LibraryCounts(posterior, fractions, float(scatter), 1.0, likelihood, deviation.min(1))
+    variance = np.maximum(value_variance(values, errors, cross_sections, scatter), 1e-300)
+    squares = (values[:, None] - cross_sections) ** 2 / variance
+    logs = -0.5 * squares - 0.5 * np.log(variance)
+    return LibraryCounts(posterior, fractions, float(scatter), 1.0, likelihood, logs, np.sqrt(squares.min(1)))
 
 
 def _fit_prior(values, errors, cross_sections, scatter, prior, iterations):

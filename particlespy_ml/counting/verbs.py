@@ -41,7 +41,8 @@ class Counter:
         if not usable.any() or bad_frame:
             return result
         values, errors = result["volume"][usable], result["volume_error"][usable]
-        posterior, counts, flags, frame_flag, reason = _count(self, values, errors)
+        positions = np.column_stack([result["x"], result["y"]])[usable]
+        posterior, counts, flags, frame_flag, reason = _count(self, values, errors, positions)
         if reason:
             _logger.warning("The atoms are not counted: %s.", reason)
         result["flags"] |= int(frame_flag)
@@ -66,6 +67,7 @@ def count_atoms(
     offset: int | None = None,
     scatter: float | None = None,
     factors: tuple[float, float] = (0.8, 1.25),
+    neighbours: bool = True,
     ignore_flags: int = 0,
     seed: int = 0,
 ):
@@ -96,6 +98,9 @@ def count_atoms(
         Relative scatter of cross-sections of columns of one number of atoms; by default that of the library, or fitted.
     factors
         Range of the factor of "hybrid".
+    neighbours
+        Whether, with a library, the thickness of neighbouring columns counts too, as far as the particle itself shows how
+        it varies; see `particlespy_ml.counting.neighbours`.
     ignore_flags
         `particlespy_ml.columns.table.Flag` of frames or columns that are counted nevertheless.
     seed
@@ -158,6 +163,7 @@ def count_atoms(
         "criterion": criterion,
         "offset": offset,
         "factors": tuple(factors),
+        "neighbours": bool(neighbours),
         "seed": seed,
     }
     record.update({k: "" if v is None else list(v) if isinstance(v, tuple) else v for k, v in options.items()})
@@ -244,11 +250,11 @@ def _usable(rows: np.ndarray, ignored: int = 0) -> np.ndarray:
     return (rows["flags"] & int(NOT_COUNTED) & ~ignored == 0) & (rows["volume"] > 0) & (rows["volume_error"] > 0)
 
 
-def _count(counter: Counter, values, errors):
+def _count(counter: Counter, values, errors, positions):
     """Posterior, counts it is of, flags of the columns and of the frame, and why there is none."""
     options = dict(counter.options)
     if counter.method in ("library", "hybrid"):
-        return _count_with_library(counter, options, values, errors)
+        return _count_with_library(counter, options, values, errors, positions)
     if counter.method == "atomap":
         from particlespy_ml.counting.atomap_mixture import count_with_atomap
 
@@ -269,9 +275,10 @@ def _count(counter: Counter, values, errors):
     return posterior, counts, (away > MOST_DEVIATIONS) * int(Flag.OUTLIER), Flag(0), ""
 
 
-def _count_with_library(counter: Counter, options, values, errors):
+def _count_with_library(counter: Counter, options, values, errors, positions):
     from particlespy_ml.counting.hybrid import count_hybrid
     from particlespy_ml.counting.library import count_with_library
+    from particlespy_ml.counting.neighbours import count_with_neighbours, neighbour_pairs
 
     known = counter.cross_sections
     reason = ""
@@ -287,5 +294,8 @@ def _count_with_library(counter: Counter, options, values, errors):
     above = (values > known[-1] + 0.5 * step) & (values - known[-1] > 2 * errors)
     flags = above * int(Flag.BEYOND_LIBRARY)
     flags = flags | (~above & (result.excess > MOST_DEVIATIONS)) * int(Flag.OUTLIER)
-    posterior = np.where(above[:, None], np.nan, result.posterior)
+    posterior = result.posterior
+    if options["neighbours"]:
+        posterior = count_with_neighbours(result.log_likelihoods, result.prior, neighbour_pairs(positions))
+    posterior = np.where(above[:, None], np.nan, posterior)
     return posterior, np.arange(1, len(known) + 1), flags, Flag(0), reason

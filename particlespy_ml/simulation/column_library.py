@@ -150,7 +150,9 @@ def simulate_column_library(
         # an image holds frequencies up to twice the probe's; the mean over a period is exact above that
         wavelength = abtem.core.energy.energy2wavelength(microscope.energy)
         points = tuple(int(np.ceil(2.2e-3 * microscope.semiangle / wavelength * length)) for length in cell)
-        scan = abtem.GridScan((0, 0), tuple(cell), gpts=points, endpoint=False)
+        grid = np.stack(np.meshgrid(*(np.arange(n) / n for n in points), indexing="ij"), -1).reshape(-1, 2)
+        # each point in a cell of its own, so that thermal motion is averaged over many columns
+        rng = np.random.default_rng(seed)
         detector = abtem.AnnularDetector(inner, outer)
         runs = []
         for configuration in phonons:
@@ -167,8 +169,9 @@ def simulate_column_library(
                 defocus=microscope.defocus,
                 Cs=microscope.spherical_aberration,
             )
+            scan = abtem.CustomScan((grid + rng.integers(0, repeats, grid.shape)) * cell)
             found = probe.multislice(potential, scan=scan, detectors=detector, lazy=False)
-            runs.append(np.asarray(found.to_cpu().array).reshape(-1, points[0] * points[1]).mean(1))
+            runs.append(np.asarray(found.to_cpu().array).reshape(-1, len(grid)).mean(1))
     fractions = np.array(runs)
     fractions = fractions[:, -layers:][:, :n_atoms]  # without the plane before the slab
     area = seen.area * constant**2
