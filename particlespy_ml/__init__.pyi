@@ -2,7 +2,7 @@ from . import counting, data, dynamics, plotting
 from ._frames import compute_together
 from .classification.models import Model, list_models, load_model
 from .classification.verb import classify_particles
-from .columns.verbs import find_columns
+from .columns.verbs import find_columns, find_columns_in_series, find_zone_axis
 from .particles.extract import extract_particles
 from .particles.particlespy_list import from_particle_list, to_particle_list
 from .particles.verbs import measure_particles
@@ -18,6 +18,8 @@ __all__ = [
     "dynamics",
     "extract_particles",
     "find_columns",
+    "find_columns_in_series",
+    "find_zone_axis",
     "from_particle_list",
     "list_models",
     "load_model",

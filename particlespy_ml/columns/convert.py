@@ -52,7 +52,10 @@ def to_sublattice(image, rows: np.ndarray, grid: PixelGrid):
 
     pixel_rows, pixel_columns = grid.to_pixels(rows["x"], rows["y"])
     sublattice = Sublattice(
-        np.column_stack([pixel_columns, pixel_rows]), np.asarray(image, float), pixel_size=grid.scale[0], units=grid.units
+        np.column_stack([pixel_columns, pixel_rows]),
+        np.asarray(image, float),
+        pixel_size=grid.scale[0],
+        units=grid.units,
     )
     for atom, row in zip(sublattice.atom_list, rows, strict=True):
         atom.sigma_x = atom.sigma_y = row["width"] / grid.scale[0]

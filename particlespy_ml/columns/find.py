@@ -147,9 +147,7 @@ def find_columns_in(
         if not len(positions):
             return FoundColumns(None, np.empty(0), np.nan, false_positives, spacing or np.nan)
         width = None if spacing is None else WIDTH * spacing
-        fit = refine_columns(
-            image, positions, width, shared_width=shared_width, background=background, noise=noise
-        )
+        fit = refine_columns(image, positions, width, shared_width=shared_width, background=background, noise=noise)
         found = column_significance(image, fit)
         return FoundColumns(fit, found, np.nan, false_positives, spacing or neighbour_distance(fit.positions))
     period = lattice_period(image, pixel_size) if spacing is None else spacing

@@ -65,6 +65,27 @@ class Projection:
         return [vectors[lengths == length] for length in np.unique(lengths)[:shells]]
 
 
+def crystal(symbol: str) -> tuple[str, float]:
+    """Return structure and lattice constant in Å of a cubic element (from ASE).
+
+    Raises
+    ------
+    ValueError
+        If the element is unknown, or not fcc or bcc in its reference state.
+    """
+    from ase.data import atomic_numbers, reference_states
+
+    if symbol not in atomic_numbers:
+        raise ValueError(f"{symbol!r} is no chemical element.")
+    state = reference_states[atomic_numbers[symbol]]
+    if not state or state["symmetry"] not in STRUCTURES:
+        raise ValueError(
+            f"{symbol!r} is neither fcc nor bcc; expected an element such as Au, Pt, Pd, Ag, Cu, Fe or W, or give "
+            "lattice constant and structure, or cross-sections of your own."
+        )
+    return state["symmetry"], float(state["a"])
+
+
 @lru_cache
 def projection(structure: str, zone_axis: str) -> Projection:
     """Return the plane lattice of the columns of a crystal along a zone axis.
@@ -154,9 +175,9 @@ class PlaneLattice:
 def fit_lattice(positions) -> PlaneLattice | None:
     """Return the plane lattice that most columns lie on; None for fewer than four columns, or where there is none.
 
-    The vectors between neighbours are gathered in groups; the two shortest groups that many columns take part in are the
-    lattice vectors. Columns are numbered from neighbour to neighbour, so that a strained lattice keeps its numbers, and a
-    straight lattice is fitted to the numbers by least squares.
+    The vectors between neighbours are gathered in groups; the two shortest groups that many columns take part in are
+    the lattice vectors. Columns are numbered from neighbour to neighbour, so that a strained lattice keeps its numbers,
+    and a straight lattice is fitted to the numbers by least squares.
 
     Parameters
     ----------
@@ -226,7 +247,7 @@ def other_lattice(positions, lattice: PlaneLattice) -> PlaneLattice | None:
 
 
 def reduce_basis(basis: np.ndarray) -> np.ndarray:
-    """Return the two shortest vectors of a lattice (Lagrange and Gauss), the second at most 90 degrees from the first."""
+    """Return the two shortest vectors of a lattice (Lagrange, Gauss), the second at most 90 degrees from the first."""
     first, second = np.array(basis, float)
     for _ in range(100):
         if second @ second < first @ first:

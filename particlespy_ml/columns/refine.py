@@ -182,6 +182,43 @@ def refine_columns(
     return problem.solve(noise, max_iterations)
 
 
+def measure_volumes(
+    image, positions, widths, *, background: int = 1, noise: Noise | None = None, region=None
+) -> ColumnFit:
+    """Fit volumes and background alone, at positions and widths that are known, as from the sum of a series.
+
+    Parameters
+    ----------
+    image
+        Shape (rows, columns).
+    positions
+        In pixels, shape (n, 2).
+    widths
+        In pixels, a number or shape (n,).
+    background, noise, region
+        See `refine_columns`.
+
+    Returns
+    -------
+    ColumnFit
+        With errors of zero for positions and widths.
+
+    Examples
+    --------
+    >>> from particlespy_ml.columns.refine import gaussian_columns, measure_volumes
+    >>> image = gaussian_columns((50, 50), [[20.3, 20.1], [20.0, 30.2]], [50.0, 80.0], 2.2)
+    >>> measure_volumes(image, [[20.3, 20.1], [20.0, 30.2]], 2.2).volumes.round(2)
+    array([50., 80.])
+    """
+    image = np.asarray(image, dtype=float)
+    start = np.array(positions, dtype=float).reshape(-1, 2)
+    if not len(start):
+        raise ValueError("There are no columns to measure: expected positions of one or more, shape (n, 2).")
+    problem = _Problem(image, float(np.mean(widths)), True, background, region, start)
+    problem.widths = np.broadcast_to(np.asarray(widths, float), len(start)).copy()
+    return problem.solve_volumes(noise)
+
+
 def first_width(positions: np.ndarray) -> float:
     """Return a first width in pixels from the distances between columns."""
     if len(positions) < 2:
@@ -505,6 +542,25 @@ class _Problem:
         self._solve_linear(weight)
         return self._result(found, iteration, converged)
 
+    def solve_volumes(self, noise: Noise | None) -> ColumnFit:
+        """Solve for volumes and background, with weights that follow the model."""
+        weight = self.padded_region / self._flat_variance()
+        for _ in range(3):
+            self._solve_linear(weight)
+            model = self._model()
+            found = noise if noise is not None else self._estimate(model)
+            weight = self._weight(found, model)
+        self._solve_linear(weight)
+        fit = self._result(found, 3, True)
+        g, h = self._vectors(np.arange(self.n), np.arange(self.n))
+        local, border, corner = self._normal_matrix(self._weight(found, self._model()), g, h)
+        only = local[::3, ::3] + 1e-12 * local.diagonal().max() * _identity(self.n)
+        errors, _ = _standard_errors(only, border[::3, 1:], corner[1:, 1:], 1)
+        nothing = np.zeros(self.n)
+        return replace(
+            fit, position_errors=np.zeros((self.n, 2)), volume_errors=errors[:, 0], width_errors=nothing
+        )
+
     def _flat_variance(self) -> float:
         return max(float(np.var(self.image[self.region])), 1e-300)
 
@@ -561,7 +617,6 @@ def _diagonal(values: np.ndarray) -> csc_matrix:
 
 def _standard_errors(local, border, corner, q: int) -> tuple[np.ndarray, float]:
     """Square roots of the diagonal of the inverse of a bordered sparse matrix: (n, q), and the first of the corner."""
-    size = local.shape[0]
     inner = splu(local.tocsc())
     if not border.shape[1]:
         return np.sqrt(np.maximum(_inverse_diagonal(local, inner), 0)).reshape(-1, q), 0.0

@@ -1,4 +1,4 @@
-"""Is a particle seen along a zone axis, and along which one?"""
+"""Along which zone axis a particle is seen, if along any."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEWEST_PIXELS = 2.2  # a reflection of a shorter period cannot be seen
 # logarithm of the power of the weakest reflection over that at the same radius: what it is above for a few per cent of
 # simulated particles off the axis
 SHORTEST = {"fcc": (np.sqrt(3), 2.0), "bcc": (np.sqrt(2),)}  # lengths of reflections over 1 / lattice constant
-NEEDED = {"<001>": 2.8, "<011>": 2.5, "<111>": 1.6}
+NEEDED = {"<001>": 3.1, "<011>": 2.7, "<111>": 1.7}
 WEAKEST = 4e-4  # of the power at zero frequency: fringes below it are those of a tilted particle, however little noise
 
 
@@ -145,7 +145,11 @@ def _best_rotation(smooth, sampling: float, constant: float, structure: str, zon
     # the reflections that were found as a linear map of the ideal ones, and with them the lattice
     change = np.linalg.lstsq(vectors, peaks, rcond=None)[0].T
     stretched = np.linalg.svd(change, compute_uv=False)
-    if stretched.max() > 1 + STRETCH or stretched.min() < 1 - STRETCH or stretched.max() / stretched.min() > 1 + STRETCH:
+    if (
+        stretched.max() > 1 + STRETCH
+        or stretched.min() < 1 - STRETCH
+        or stretched.max() / stretched.min() > 1 + STRETCH
+    ):
         return 0.0, None, np.nan
     basis = seen.basis * constant @ np.linalg.inv(change)
     found = constant * float(np.sqrt(abs(np.linalg.det(basis)) / (seen.area * constant**2)))

@@ -8,8 +8,8 @@ import numpy as np
 def count_with_atomap(volumes, n_components: int | None = None, max_components: int = 20, seed: int = 0):
     """Count with `atomap.quantification`: a mixture by scikit-learn, and the number of components with the lowest BIC.
 
-    atomap squares the widths of columns whose amplitude is a volume already, and leaves the mixture unseeded. Here it is
-    given columns whose product is the true volume, and numpy's global generator is seeded for the call.
+    atomap squares the widths of columns whose amplitude is a volume already, and leaves the mixture unseeded. Here it
+    is given columns whose product is the true volume, and numpy's global generator is seeded for the call.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def count_with_atomap(volumes, n_components: int | None = None, max_components: 
     bic
         Of 1, 2, ... components.
     """
+    import atomap.api  # noqa: F401, I001  # the modules of atomap import each other, and load in this order only
     import matplotlib.pyplot as plt
-    import atomap.api  # noqa: F401  its modules import each other, and only in this order
     from atomap.quantification import get_statistical_quant_criteria
 
     volumes = np.asarray(volumes, float)

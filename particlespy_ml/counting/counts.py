@@ -30,8 +30,8 @@ def rank_counts(posterior: np.ndarray, counts: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Structured, shape (n,): ``count`` with its ``probability``, the two next ones, and mean and standard deviation of
-        the posterior. Where there are fewer candidates, and in columns that are not counted, counts are
+        Structured, shape (n,): ``count`` with its ``probability``, the two next ones, and mean and standard deviation
+        of the posterior. Where there are fewer candidates, and in columns that are not counted, counts are
         `UNDEFINED_COUNT`.
 
     Examples

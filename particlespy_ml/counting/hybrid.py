@@ -72,7 +72,8 @@ def count_hybrid(
             break
         if np.mean(tried[other].posterior.argmax(1) != chosen) > 0.1:
             reason = (
-                f"the factor of the library is not unique: {grid[best]:.2f} and {grid[other]:.2f} fit as well and count "
+                f"the factor of the library is not unique: {grid[best]:.2f} and {grid[other]:.2f} fit as well "
+                f"and count "
                 "otherwise; take more dose, or calibrate the detector"
             )
             break

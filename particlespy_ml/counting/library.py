@@ -200,7 +200,9 @@ def count_with_library(
         # the likelihood is flat below the errors and falls above the truth: a grid, then its finer neighbourhood
         grid = np.concatenate([[0.0], np.geomspace(0.004, LARGEST_SCATTER, 14)])
         runs = [_fit_prior(values, errors, cross_sections, f, prior, 60) for f in grid]
-        scatter = grid[int(np.argmax([run[1] - 0.5 * (f / TYPICAL_SCATTER) ** 2 for run, f in zip(runs, grid, strict=True)]))]
+        scatter = grid[
+            int(np.argmax([run[1] - 0.5 * (f / TYPICAL_SCATTER) ** 2 for run, f in zip(runs, grid, strict=True)]))
+        ]
     fractions, likelihood, posterior = _fit_prior(values, errors, cross_sections, scatter, prior, iterations)
     variance = np.maximum(value_variance(values, errors, cross_sections, scatter), 1e-300)
     squares = (values[:, None] - cross_sections) ** 2 / variance

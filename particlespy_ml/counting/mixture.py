@@ -118,8 +118,8 @@ def fit_mixtures(
 
     References
     ----------
-    J. J. Verbeek et al., Neural Comput. 15, 469 (2003) for the greedy start; S. Van Aert et al., Phys. Rev. B 87, 064107
-    (2013) for mixtures of cross-sections.
+    J. J. Verbeek et al., Neural Comput. 15, 469 (2003) for the greedy start; S. Van Aert et al., Phys. Rev. B 87,
+    064107 (2013) for mixtures of cross-sections.
 
     Examples
     --------

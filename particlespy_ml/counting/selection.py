@@ -130,9 +130,7 @@ def _doubt(best: Mixture, free: list[Mixture], criterion: str) -> str:
         )
     evidence = min(fit.bic for fit in free[: FEWEST_COMPONENTS - 1]) - getattr(best, criterion)
     if evidence < SMALLEST_EVIDENCE:
-        return (
-            f"one or two components describe the columns better (by {-evidence:.0f}); take more dose, or a library"
-        )
+        return f"one or two components describe the columns better (by {-evidence:.0f}); take more dose, or a library"
     if _ends(best) < FEWEST_AT_THE_ENDS:
         return (
             "the first or the last component holds a single column, which may be no column of the particle; take it "
@@ -163,8 +161,8 @@ def component_counts(mixture: Mixture, offset: int | None = None) -> np.ndarray:
     mixture
         Means ascending.
     offset
-        Number of atoms of the first component less one, in place of what the means say: 0 where the thinnest columns are
-        single atoms.
+        Number of atoms of the first component less one, in place of what the means say: 0 where the thinnest columns
+        are single atoms.
 
     Examples
     --------

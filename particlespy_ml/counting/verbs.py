@@ -78,7 +78,8 @@ def count_atoms(
     table
         Column table, lazy or not.
     method
-        "library": the most probable number of atoms given the cross-sections of *library*. "mixture": a Gaussian mixture
+        "library": the most probable number of atoms given the cross-sections of *library*. "mixture": a "
+        "Gaussian mixture
         of the cross-sections, if the number of its components can be told, see
         `particlespy_ml.counting.selection.choose_mixture`. "hybrid": the library times a factor that is fitted.
         "atomap": atomap's own mixture, counts from 1 on. "auto": the library where one is given, otherwise the mixture.
@@ -99,8 +100,8 @@ def count_atoms(
     factors
         Range of the factor of "hybrid".
     neighbours
-        Whether, with a library, the thickness of neighbouring columns counts too, as far as the particle itself shows how
-        it varies; see `particlespy_ml.counting.neighbours`.
+        Whether, with a library, the thickness of neighbouring columns counts too, as far as the particle itself shows
+        how it varies; see `particlespy_ml.counting.neighbours`.
     ignore_flags
         `particlespy_ml.columns.table.Flag` of frames or columns that are counted nevertheless.
     seed
@@ -109,8 +110,8 @@ def count_atoms(
     Returns
     -------
     ColumnTable or LazyColumnTable
-        With ``count`` and its ``probability``, the two next candidates, and ``expected_count`` with ``count_error``. Columns
-        that are not counted have -1, and ``flags`` say why; see `ColumnTable.describe_flags`.
+        With ``count`` and its ``probability``, the two next candidates, and ``expected_count`` with ``count_error``.
+        Columns that are not counted have -1, and ``flags`` say why; see `ColumnTable.describe_flags`.
 
     Raises
     ------
@@ -141,7 +142,8 @@ def count_atoms(
         method = "mixture" if library is None else "library"
     if method in ("library", "hybrid") and library is None:
         raise ValueError(
-            f"The method {method!r} needs library=: cross-sections of columns of 1, 2, ... atoms, or simulate them with "
+            f"The method {method!r} needs library=: cross-sections of columns of 1, 2, ... atoms, or simulate "
+            f"them with "
             "particlespy_ml.simulation.column_library.simulate_column_library."
         )
     cross_sections = None

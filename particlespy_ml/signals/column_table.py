@@ -8,6 +8,8 @@ import numpy as np
 from hyperspy.signals import LazySignal
 
 from particlespy_ml._calibration import PixelGrid
+from particlespy_ml.counting.series import count_atoms_in_series
+from particlespy_ml.counting.structure import to_atoms
 from particlespy_ml.counting.verbs import count_atoms, total_counts
 from particlespy_ml.particles.table import METADATA_NODE
 from particlespy_ml.signals._ragged_table import RaggedTable
@@ -16,8 +18,8 @@ from particlespy_ml.signals._ragged_table import RaggedTable
 class ColumnTable(RaggedTable):
     """Atomic columns of an image or a series: one structured array for each frame, one row for each column.
 
-    Positions, volumes (scattering cross-sections in units of the image times an area), widths and their standard errors;
-    after `count_atoms` the number of atoms of each column. What is wrong with a column is in ``flags``.
+    Positions, volumes (scattering cross-sections in units of the image times an area), widths and their standard
+    errors; after `count_atoms` the number of atoms of each column. What is wrong with a column is in ``flags``.
     """
 
     _signal_type = "column_table"
@@ -59,6 +61,50 @@ class ColumnTable(RaggedTable):
     @wraps(total_counts)
     def total_counts(self, confidence: float = 0.95):  # noqa: D102
         return total_counts(self, confidence)
+
+    @wraps(count_atoms_in_series)
+    def count_atoms_in_series(self, library, **kwargs):  # noqa: D102
+        return count_atoms_in_series(self, library, **kwargs)
+
+    @wraps(to_atoms)
+    def to_atoms(self, element, index: int = 0, **kwargs):  # noqa: D102
+        return to_atoms(self, element, index, **kwargs)
+
+    def plot_counts(self, image=None, index: int = 0, ax=None):
+        """Draw the number of atoms of every column of a frame over the image.
+
+        Parameters
+        ----------
+        image, index, ax
+            See `particlespy_ml.plotting.columns.plot_counts`.
+        """
+        from particlespy_ml.plotting.columns import plot_counts
+
+        return plot_counts(self._computed(), image, index, ax)
+
+    def plot_columns(self, image, index: int = 0, ax=None):
+        """Draw the columns of a frame over the image, those that are flagged in another colour.
+
+        Parameters
+        ----------
+        image, index, ax
+            See `particlespy_ml.plotting.columns.plot_columns`.
+        """
+        from particlespy_ml.plotting.columns import plot_columns
+
+        return plot_columns(self._computed(), image, index, ax)
+
+    def plot_mixture(self, index: int = 0, axes=None, **kwargs):
+        """Draw the histogram of cross-sections with the components of the mixture, and its criteria.
+
+        Parameters
+        ----------
+        index, axes, **kwargs
+            See `particlespy_ml.plotting.columns.plot_mixture`.
+        """
+        from particlespy_ml.plotting.columns import plot_mixture
+
+        return plot_mixture(self._computed(), index, axes, **kwargs)
 
     def to_sublattice(self, image, index: int = 0):
         """Return the columns of a frame as an atomap ``Sublattice``.

@@ -6,30 +6,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from particlespy_ml.columns.lattice import STRUCTURES, ZONE_AXES, projection
+from particlespy_ml.columns.lattice import ZONE_AXES, crystal, projection
 from particlespy_ml.counting.library import ColumnLibrary
 from particlespy_ml.simulation.haadf import HAADFMicroscope, _import_abtem, find_device
-
-
-def crystal(symbol: str) -> tuple[str, float]:
-    """Return structure and lattice constant in Å of a cubic element (from ASE).
-
-    Raises
-    ------
-    ValueError
-        If the element is unknown, or not fcc or bcc in its reference state.
-    """
-    from ase.data import atomic_numbers, reference_states
-
-    if symbol not in atomic_numbers:
-        raise ValueError(f"{symbol!r} is no chemical element.")
-    state = reference_states[atomic_numbers[symbol]]
-    if not state or state["symmetry"] not in STRUCTURES:
-        raise ValueError(
-            f"{symbol!r} is neither fcc nor bcc; expected an element such as Au, Pt, Pd, Ag, Cu, Fe or W, or give the "
-            "library cross-sections of your own."
-        )
-    return state["symmetry"], float(state["a"])
 
 
 def zone_axis_slab(symbol: str, zone_axis: str, atoms_per_column: int, lattice_constant: float | None = None):
@@ -138,8 +117,8 @@ def simulate_column_library(
     slab = slab.repeat((*repeats, 1))
     period = seen.period * constant
     layers = int(np.rint(slab.cell.lengths()[2] / period))
-    # layers of a column are a period apart, but those of its neighbours lie between: slices of a period hold one atom of
-    # every column, and the whole slab is shifted so that none is cut
+    # layers of a column are a period apart, but those of its neighbours lie between: slices of a period hold one atom
+    # of every column, and the whole slab is shifted so that none is cut
     slab.positions[:, 2] += 0.25 * period / max(1, round(1 / _finest(seen)))
     slab.wrap()
     settings = {"precision": "float32", "fftw.planning_effort": "FFTW_ESTIMATE", "diagnostics.progress_bar": False}
@@ -150,9 +129,9 @@ def simulate_column_library(
         # an image holds frequencies up to twice the probe's; the mean over a period is exact above that
         wavelength = abtem.core.energy.energy2wavelength(microscope.energy)
         points = tuple(int(np.ceil(2.2e-3 * microscope.semiangle / wavelength * length)) for length in cell)
-        grid = np.stack(np.meshgrid(*(np.arange(n) / n for n in points), indexing="ij"), -1).reshape(-1, 2)
-        # each point in a cell of its own, so that thermal motion is averaged over many columns
-        rng = np.random.default_rng(seed)
+        # each point a cell further on, so that thermal motion is averaged over many columns; the cell is periodic
+        end = tuple((n + 1) * length for n, length in zip(points, cell, strict=True))
+        scan = abtem.GridScan((0, 0), end, gpts=points, endpoint=False)
         detector = abtem.AnnularDetector(inner, outer)
         runs = []
         for configuration in phonons:
@@ -169,9 +148,8 @@ def simulate_column_library(
                 defocus=microscope.defocus,
                 Cs=microscope.spherical_aberration,
             )
-            scan = abtem.CustomScan((grid + rng.integers(0, repeats, grid.shape)) * cell)
             found = probe.multislice(potential, scan=scan, detectors=detector, lazy=False)
-            runs.append(np.asarray(found.to_cpu().array).reshape(-1, len(grid)).mean(1))
+            runs.append(np.asarray(found.to_cpu().array).reshape(-1, points[0] * points[1]).mean(1))
     fractions = np.array(runs)
     fractions = fractions[:, -layers:][:, :n_atoms]  # without the plane before the slab
     area = seen.area * constant**2
