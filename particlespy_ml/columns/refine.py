@@ -178,8 +178,25 @@ def refine_columns(
         return _refine_binned(
             image, start, width, factor, shared_width, background, noise, region, max_iterations=max_iterations
         )
-    problem = _Problem(image, width, shared_width, background, region, start)
-    return problem.solve(noise, max_iterations)
+    scale = _scale(image)
+    problem = _Problem(image / scale, width, shared_width, background, region, start)
+    return _rescaled(problem.solve(_scaled_noise(noise, scale), max_iterations), scale)
+
+
+def _scale(image: np.ndarray) -> float:
+    """What an image is divided by, so that all its parameters are of a similar size."""
+    return max(float(np.std(image)), 1e-300)
+
+
+def _scaled_noise(noise: Noise | None, scale: float) -> Noise | None:
+    return None if noise is None else Noise(noise.gain / scale, noise.floor / scale**2)
+
+
+def _rescaled(fit: ColumnFit, scale: float) -> ColumnFit:
+    """A fit of an image times a scale."""
+    names = ("volumes", "volume_errors", "background", "model")
+    noise = Noise(fit.noise.gain * scale, fit.noise.floor * scale**2)
+    return replace(fit, noise=noise, **{name: getattr(fit, name) * scale for name in names})
 
 
 def measure_volumes(
@@ -214,9 +231,10 @@ def measure_volumes(
     start = np.array(positions, dtype=float).reshape(-1, 2)
     if not len(start):
         raise ValueError("There are no columns to measure: expected positions of one or more, shape (n, 2).")
-    problem = _Problem(image, float(np.mean(widths)), True, background, region, start)
+    scale = _scale(image)
+    problem = _Problem(image / scale, float(np.mean(widths)), True, background, region, start)
     problem.widths = np.broadcast_to(np.asarray(widths, float), len(start)).copy()
-    return problem.solve_volumes(noise)
+    return _rescaled(problem.solve_volumes(_scaled_noise(noise, scale)), scale)
 
 
 def first_width(positions: np.ndarray) -> float:
@@ -246,13 +264,14 @@ def _refine_binned(image, start, width, factor, shared_width, background, noise,
         region = region[:rows, :columns].reshape(blocks.shape).mean((1, 3)) > 0.5
     noise = None if noise is None else Noise(noise.gain / factor**2, noise.floor / factor**2)
     wider = np.hypot(width, np.sqrt((factor**2 - 1) / 12)) / factor
-    problem = _Problem(small, wider, shared_width, background, region, (start + 0.5) / factor - 0.5)
-    fit = problem.solve(noise, max_iterations)
+    scale = _scale(small)
+    problem = _Problem(small / scale, wider, shared_width, background, region, (start + 0.5) / factor - 0.5)
+    fit = _rescaled(problem.solve(_scaled_noise(noise, scale), max_iterations), scale)
     widths = np.sqrt(np.maximum((fit.widths * factor) ** 2 - (factor**2 - 1) / 12, 0.01))
     positions = (fit.positions + 0.5) * factor - 0.5
     volumes = fit.volumes * factor**2
     y, x = np.arange(image.shape[0]), np.arange(image.shape[1])
-    smooth = problem.background_at((y + 0.5) / factor - 0.5, (x + 0.5) / factor - 0.5)
+    smooth = scale * problem.background_at((y + 0.5) / factor - 0.5, (x + 0.5) / factor - 0.5)
     region = np.zeros(image.shape, bool)
     region[:rows, :columns] = np.kron(fit.region, np.ones((factor, factor), bool))
     return replace(
@@ -410,8 +429,10 @@ class _Problem:
                     )
         blocks *= scales[first][:, :, None] * scales[second][:, None, :]
         images = self._global_images(g, h)
-        border = np.array([self._contract(weight * image, g, h).ravel() for image in images]).reshape(len(images), -1).T
-        flat = images.reshape(len(images), -1)
+        border = np.zeros((self.n * q, len(images)))
+        for number, image in enumerate(images):
+            border[:, number] = self._contract(weight * image, g, h).ravel()
+        flat = images.reshape(len(images), weight.size)
         corner = (flat * weight.ravel()) @ flat.T
         indices = np.arange(q)
         rows = first[:, None, None] * q + indices[:, None] + 0 * indices
@@ -557,9 +578,7 @@ class _Problem:
         only = local[::3, ::3] + 1e-12 * local.diagonal().max() * _identity(self.n)
         errors, _ = _standard_errors(only, border[::3, 1:], corner[1:, 1:], 1)
         nothing = np.zeros(self.n)
-        return replace(
-            fit, position_errors=np.zeros((self.n, 2)), volume_errors=errors[:, 0], width_errors=nothing
-        )
+        return replace(fit, position_errors=np.zeros((self.n, 2)), volume_errors=errors[:, 0], width_errors=nothing)
 
     def _flat_variance(self) -> float:
         return max(float(np.var(self.image[self.region])), 1e-300)

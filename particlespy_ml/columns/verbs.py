@@ -115,9 +115,8 @@ def find_columns(
     Examples
     --------
     >>> import particlespy_ml as pml
-    >>> columns = pml.data.columns_of_gold().find_columns()
-    >>> columns.n_columns
-    61
+    >>> pml.data.columns_of_platinum().find_columns().n_columns
+    43
     """
     from particlespy_ml._calibration import pixel_grid
     from particlespy_ml._frames import check_image, run_frames

@@ -8,10 +8,11 @@ import numpy as np
 
 from particlespy_ml.counting.mixture import CRITERIA, Mixture, fit_mixtures, fit_regular_mixture
 
-FEWEST_COLUMNS = 15
+FEWEST_COLUMNS = 24
 FEWEST_COMPONENTS = 3
+FEWEST_EACH = 8.0  # columns for each component on average: fewer fall into heaps by chance
 SMALLEST_SEPARATION = 3.6  # increments over width: below it 7 % of the columns of inner components would be wrong
-SMALLEST_EVIDENCE = -15.0
+SMALLEST_EVIDENCE = -6.0
 FEWEST_AT_THE_ENDS = 1.5
 LONE_COLUMN = 10.0  # of the criterion: what a component of a single column has to be worth
 
@@ -60,6 +61,7 @@ def choose_mixture(
     gain: float | None = None,
     n_components: int | None = None,
     criterion: str = "icl",
+    lone_left: int = 2,
 ) -> MixtureChoice:
     """Fit mixtures to cross-sections and choose one of them, or none.
 
@@ -69,9 +71,10 @@ def choose_mixture(
       count by),
     - the smallest increment is `SMALLEST_SEPARATION` widths or more, since a smear of unresolved components looks like
       a few wide ones about three widths apart,
-    - its criterion is not more than 15 above the BIC of one or two components,
-    - the first and the last component hold more than one column, which may be an outlier. Where a mixture without such
-      components is not more than `LONE_COLUMN` worse, it is taken instead.
+    - there are `FEWEST_EACH` columns or more for each component on average,
+    - its criterion is not more than 6 above the BIC of one or two components,
+    - the first and the last component hold more than one column. Where a mixture without such components is not more
+      than `LONE_COLUMN` worse, it is taken instead; otherwise the lone column is left out and the rule starts again.
 
     Parameters
     ----------
@@ -83,6 +86,8 @@ def choose_mixture(
         Take this number and ask for no evidence.
     criterion
         "icl", "bic" or "aic".
+    lone_left
+        How often a lone column at an end may be left out.
 
     Examples
     --------
@@ -117,6 +122,11 @@ def choose_mixture(
         second = min(whole, key=lambda fit: getattr(fit, criterion), default=best)
         best = second if getattr(second, criterion) < getattr(best, criterion) + LONE_COLUMN else best
     reason = _doubt(best, free, criterion)
+    if not reason and _ends(best) < FEWEST_AT_THE_ENDS:
+        rest = values[_lone(best, values)]
+        if len(rest) < len(values) and lone_left:
+            return choose_mixture(rest, max_components, width, gain, None, criterion, lone_left - 1)
+        reason = "the first or the last component holds a single column, which may be no column of the particle"
     return MixtureChoice(free, regular, None if reason else best, reason)
 
 
@@ -128,15 +138,27 @@ def _doubt(best: Mixture, free: list[Mixture], criterion: str) -> str:
             f"the components are not resolved: the best mixture has increments of {apart:.1f} widths, "
             f"{SMALLEST_SEPARATION} or more are needed; take more dose, or a library"
         )
+    each = best.n_values / len(best.means)
+    if each < FEWEST_EACH:
+        return (
+            f"the numbers of atoms are not resolved: {best.n_values} columns in {len(best.means)} components "
+            f"are too few; "
+            "take a library"
+        )
     evidence = min(fit.bic for fit in free[: FEWEST_COMPONENTS - 1]) - getattr(best, criterion)
     if evidence < SMALLEST_EVIDENCE:
         return f"one or two components describe the columns better (by {-evidence:.0f}); take more dose, or a library"
-    if _ends(best) < FEWEST_AT_THE_ENDS:
-        return (
-            "the first or the last component holds a single column, which may be no column of the particle; take it "
-            "out, or take a library"
-        )
     return ""
+
+
+def _lone(mixture: Mixture, values: np.ndarray) -> np.ndarray:
+    """Values that are not in a component at an end that holds a single column."""
+    nearest = mixture.posterior(values).argmax(1)
+    keep = np.ones(len(values), bool)
+    for end in (0, len(mixture.means) - 1):
+        if mixture.weights[end] * mixture.n_values < FEWEST_AT_THE_ENDS:
+            keep &= nearest != end
+    return keep
 
 
 def _ends(mixture: Mixture) -> float:
@@ -179,12 +201,9 @@ def component_counts(mixture: Mixture, offset: int | None = None) -> np.ndarray:
         if offset is None:
             raise ValueError("One component has no increment to tell the number of atoms by; give offset=.")
         return np.array([offset + 1])
-    steps = np.ones(len(increments), int)
-    unit = increments
-    if not mixture.regular:
-        small = np.median(np.sort(increments)[: max(1, (len(increments) + 1) // 2)])
-        steps = np.maximum(np.rint(increments / small).astype(int), 1)
-        unit = increments / steps
+    small = np.median(np.sort(increments)[: max(1, (len(increments) + 1) // 2)])
+    steps = np.maximum(np.rint(increments / small).astype(int), 1)
+    unit = increments / steps
     first = int(max(1, np.rint(means[0] / np.mean(unit[:2])))) if offset is None else int(offset) + 1
     if first < 1:
         raise ValueError(f"offset={offset}; expected a number of atoms, 0 or more.")

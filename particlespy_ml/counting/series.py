@@ -151,8 +151,8 @@ def count_atoms_in_series(
     Parameters
     ----------
     table
-        Column table of a series along one axis. A lazy table is computed. Columns that `find_columns_in_series` followed
-        keep their tracks, others are linked.
+        Column table of a series along one axis. A lazy table is computed. Columns that `find_columns_in_series`
+        followed keep their tracks, others are linked.
     library
         See `particlespy_ml.counting.verbs.count_atoms`.
     scatter
@@ -196,6 +196,7 @@ def count_atoms_in_series(
         tracks = link_columns([np.column_stack([rows["x"], rows["y"]]) for rows in frames], max_shift)
     n_tracks = max((int(track.max()) + 1 for track in tracks if len(track)), default=0)
     emissions = np.zeros((n_tracks, len(frames), len(known)))
+
     def _measured(rows):
         return (rows["flags"] & int(NOT_COUNTED) == 0) & (rows["volume_error"] > 0)
 

@@ -292,8 +292,8 @@ def to_atoms(
     >>> import particlespy_ml as pml
     >>> columns = pml.data.columns_of_platinum().find_columns()
     >>> counted = columns.count_atoms(library=pml.data.platinum_library())
-    >>> counted.to_atoms("Pt").get_chemical_formula()
-    'Pt...'
+    >>> counted.to_atoms("Pt").info["zone_axis"]
+    '<011>'
     """
     from particlespy_ml._calibration import NANOMETRES
 

@@ -121,16 +121,16 @@ def count_atoms(
     Examples
     --------
     >>> import particlespy_ml as pml
-    >>> columns = pml.data.columns_of_gold().find_columns()
-    >>> counted = columns.count_atoms("library", pml.data.gold_library())
-    >>> int(counted["count"].sum())
-    309
+    >>> columns = pml.data.columns_of_platinum().find_columns(dose=1e4)
+    >>> counted = columns.count_atoms("library", pml.data.platinum_library())
+    >>> round(counted.total_counts()["total"][0], -1)  # of 187
+    190.0
     """
     from particlespy_ml.counting.library import as_library
     from particlespy_ml.counting.mixture import WIDTHS
     from particlespy_ml.particles.table import METADATA_NODE, make_table
 
-    if not hasattr(table, "n_columns"):
+    if not hasattr(type(table), "n_columns"):
         raise TypeError(f"Expected a column table, as find_columns returns it, not {type(table).__name__}.")
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}; expected one of {', '.join(METHODS)}.")
@@ -274,7 +274,9 @@ def _count(counter: Counter, values, errors, positions):
     posterior = choice.chosen.posterior(values)
     counts = component_counts(choice.chosen, options["offset"])
     away = np.min(np.abs(values[:, None] - choice.chosen.means) / choice.chosen.widths, axis=1)
-    return posterior, counts, (away > MOST_DEVIATIONS) * int(Flag.OUTLIER), Flag(0), ""
+    strange = away > MOST_DEVIATIONS
+    posterior[strange] = np.nan
+    return posterior, counts, strange * int(Flag.OUTLIER), Flag(0), ""
 
 
 def _count_with_library(counter: Counter, options, values, errors, positions):

@@ -1,11 +1,20 @@
-from ._examples import gold_on_carbon, isomer_movie, measured_gold, measured_gold_path
+from ._examples import (
+    columns_of_platinum,
+    gold_on_carbon,
+    isomer_movie,
+    measured_gold,
+    measured_gold_path,
+    platinum_library,
+)
 from ._isomer_dynamics import isomer_dynamics, isomer_rates
 
 __all__ = [
+    "columns_of_platinum",
     "gold_on_carbon",
     "isomer_dynamics",
     "isomer_movie",
     "isomer_rates",
     "measured_gold",
     "measured_gold_path",
+    "platinum_library",
 ]

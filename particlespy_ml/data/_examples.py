@@ -60,6 +60,50 @@ def isomer_movie(lazy: bool = True):
     return _bundled("isomer_movie", "Simulated movie of two Au particles", [time], lazy)
 
 
+def columns_of_platinum(lazy: bool = False):
+    """Return a simulated HAADF image of a Pt particle along <011>, in fractions of the beam, and its true columns.
+
+    A truncated octahedron of 201 atoms that lost some of its surface, PRISM multislice at 200 kV with frozen phonons,
+    50 to
+    80 mrad, a source of 0.8 Å, 10000 e/Å², 0.025 nm a pixel. ``metadata.Simulation`` holds positions (x, y) in nm and
+    numbers of atoms of the columns.
+
+    Parameters
+    ----------
+    lazy
+        Whether the image is lazy.
+
+    Returns
+    -------
+    HAADFImage or LazyHAADFImage
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> len(pml.data.columns_of_platinum().metadata.Simulation.counts)
+    43
+    """
+    return _bundled("columns_of_platinum", "Simulated Pt particle along <011>", [], lazy)
+
+
+def platinum_library():
+    """Return simulated cross-sections of Pt columns of 1 to 12 atoms along <011>, for `columns_of_platinum`.
+
+    Returns
+    -------
+    particlespy_ml.counting.ColumnLibrary
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> len(pml.data.platinum_library())
+    12
+    """
+    from particlespy_ml.counting.library import load_library
+
+    return load_library(str(files("particlespy_ml.data") / "platinum_library.json"))
+
+
 def measured_gold_path() -> Path:
     """Return the file of the measured Au image that the PyPI package temul-toolkit carries.
 

@@ -138,7 +138,7 @@ def simulate_column_library(
             potential = abtem.Potential(
                 configuration,
                 sampling=sampling,
-                slice_thickness=period / slices,
+                slice_thickness=period / slices * (1 + 1e-6),  # or rounding makes one slice more
                 exit_planes=slices,
                 projection="infinite",
             )
