@@ -116,7 +116,7 @@ def find_columns(
     --------
     >>> import particlespy_ml as pml
     >>> pml.data.columns_of_platinum().find_columns().n_columns
-    43
+    149
     """
     from particlespy_ml._calibration import pixel_grid
     from particlespy_ml._frames import check_image, run_frames

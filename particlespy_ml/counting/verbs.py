@@ -121,10 +121,10 @@ def count_atoms(
     Examples
     --------
     >>> import particlespy_ml as pml
-    >>> columns = pml.data.columns_of_platinum().find_columns(dose=1e4)
+    >>> columns = pml.data.columns_of_platinum().find_columns(dose=2e4)
     >>> counted = columns.count_atoms("library", pml.data.platinum_library())
-    >>> round(counted.total_counts()["total"][0], -1)  # of 187
-    190.0
+    >>> round(counted.total_counts()["total"][0], -1)  # of 1260
+    1260.0
     """
     from particlespy_ml.counting.library import as_library
     from particlespy_ml.counting.mixture import WIDTHS

@@ -63,10 +63,9 @@ def isomer_movie(lazy: bool = True):
 def columns_of_platinum(lazy: bool = False):
     """Return a simulated HAADF image of a Pt particle along <011>, in fractions of the beam, and its true columns.
 
-    A truncated octahedron of 201 atoms that lost some of its surface, PRISM multislice at 200 kV with frozen phonons,
-    50 to
-    80 mrad, a source of 0.8 Å, 10000 e/Å², 0.025 nm a pixel. ``metadata.Simulation`` holds positions (x, y) in nm and
-    numbers of atoms of the columns.
+    A truncated octahedron of 1289 atoms that lost some of its surface. The image is incoherent: Gaussian columns with
+    the cross-sections of `platinum_library` and 2 % scatter, 20000 e/Å², 0.02 nm a pixel. ``metadata.Simulation`` holds
+    positions (x, y) in nm and numbers of atoms of the columns.
 
     Parameters
     ----------
@@ -80,14 +79,14 @@ def columns_of_platinum(lazy: bool = False):
     Examples
     --------
     >>> import particlespy_ml as pml
-    >>> len(pml.data.columns_of_platinum().metadata.Simulation.counts)
-    43
+    >>> sum(pml.data.columns_of_platinum().metadata.Simulation.counts)
+    1260
     """
     return _bundled("columns_of_platinum", "Simulated Pt particle along <011>", [], lazy)
 
 
 def platinum_library():
-    """Return simulated cross-sections of Pt columns of 1 to 12 atoms along <011>, for `columns_of_platinum`.
+    """Return the cross-sections of columns of 1 to 20 atoms of `columns_of_platinum`.
 
     Returns
     -------
@@ -97,7 +96,7 @@ def platinum_library():
     --------
     >>> import particlespy_ml as pml
     >>> len(pml.data.platinum_library())
-    12
+    20
     """
     from particlespy_ml.counting.library import load_library
 
