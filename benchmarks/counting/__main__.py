@@ -81,8 +81,8 @@ def counts_part(trials: int) -> None:
                     ranked, _, _ = count_with_atomap(values, max_components=16)
                     atomap = np.mean(match(fit.positions, positions, ranked, counts) == counts)
             bound = shot_noise_bound(counts, dose, scatter, np.random.default_rng(0))
-            line = f"  {dose:6.0f}  {scatter:.2f}   {bound:.3f}  {interval(alone):28s} {interval(together):28s} {atomap:.3f}"
-            print(line, flush=True)
+            line = f"  {dose:6.0f}  {scatter:.2f}   {bound:.3f}  {interval(alone):28s} {interval(together):28s}"
+            print(f"{line} {atomap:.3f}", flush=True)
     pairs = np.vstack(reliability)
     print("  reliability, cross-sections alone: probability, fraction right, columns")
     for low, high in ((0.3, 0.5), (0.5, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 0.97), (0.97, 1.01)):
@@ -92,7 +92,7 @@ def counts_part(trials: int) -> None:
 
 
 def cramer_rao(positions, volumes, shape, background: float) -> float:
-    """Root mean square bound of a coordinate: each column with the noise of all, dense in each column's neighbourhood."""
+    """Root mean square bound of a coordinate, from a dense matrix of the neighbourhood of every sixth column."""
     clean = gaussian_columns(shape, positions, volumes, WIDTH / PIXEL, background)
     s, bounds = WIDTH / PIXEL, []
     tree = cKDTree(positions)

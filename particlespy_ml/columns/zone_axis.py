@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
 from particlespy_ml.columns.lattice import ZONE_AXES, projection
 
+COARSE = 11.0  # pixels a lattice constant: finer images are binned
 STRETCH = 0.06  # how much the lattice may differ from the constant that is given
 SHEAR = 0.04  # how much its two vectors may differ from each other
 FEWEST_PIXELS = 2.2  # a reflection of a shorter period cannot be seen
@@ -63,7 +64,8 @@ def power_spectrum(image: np.ndarray, period: float) -> tuple[np.ndarray, float]
     edge = np.outer(*(np.clip(2 * np.hanning(n), 0, 1) for n in image.shape))
     weight = outline / max(outline.max(), 1e-300) * edge  # facets would give streaks, but for a soft outline
     detail = (image - smooth) * weight
-    size = int(2 ** np.ceil(np.log2(2.5 * max(image.shape))))
+    # a small particle needs a finely sampled spectrum, a large image has one
+    size = int(2 ** np.ceil(np.log2(max(1.2 * max(image.shape), min(2.5 * max(image.shape), 512)))))
     power = np.abs(np.fft.fftshift(np.fft.fft2(detail, s=(size, size)))) ** 2
     return power / max(float(np.sum(weight * (image - level))) ** 2, 1e-300), 1 / size
 
@@ -88,6 +90,12 @@ def find_zone_axis_in(image, lattice_constant: float, structure: str = "fcc") ->
     The idea is that of ParticleSpy's ``find_zoneaxis``, which compares single peaks with lengths.
     """
     image = np.asarray(image, float)
+    factor = int(lattice_constant / COARSE)
+    if factor > 1 and min(image.shape) >= 2 * lattice_constant:
+        rows, columns = (n // factor for n in image.shape)
+        blocks = image[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+        found = find_zone_axis_in(blocks.mean((1, 3)), lattice_constant / factor, structure)
+        return replace(found, basis=found.basis * factor, lattice_constant=found.lattice_constant * factor)
     nothing = ZoneAxis("", 0.0, (0.0,) * len(ZONE_AXES), np.full((2, 2), np.nan), np.nan)
     if np.ptp(image) == 0 or min(image.shape) < 2 * lattice_constant:
         return nothing
@@ -113,7 +121,11 @@ def _best_rotation(smooth, sampling: float, constant: float, structure: str, zon
         return 0.0, None, np.nan
     centre = smooth.shape[0] // 2
     slack = int(np.ceil(SHEAR * lengths.max() / sampling))
-    highest = maximum_filter(smooth, footprint=_disk(slack))
+    reach = int(np.ceil(1.2 * lengths.max() / sampling)) + 2 * slack
+    low = max(centre - reach, 0)
+    smooth = smooth[low : centre + reach + 1, low : centre + reach + 1]  # what no reflection reaches is not looked at
+    centre -= low
+    highest = maximum_filter(smooth, size=2 * int(np.ceil(0.85 * slack)) + 1)
     rows, columns = np.indices(smooth.shape) - centre
     radius = np.rint(np.hypot(rows, columns)).astype(int)
     inner = np.hypot(rows, columns) * sampling * constant
@@ -170,8 +182,3 @@ def _peak(smooth, place, slack: int) -> np.ndarray:
     excess = np.clip(near - 0.5 * near.max(), 0, None)
     offsets = np.arange(-2, 3)
     return top + np.array([excess.sum(1) @ offsets, excess.sum(0) @ offsets]) / excess.sum()
-
-
-def _disk(radius: int) -> np.ndarray:
-    rows, columns = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    return rows**2 + columns**2 <= radius**2

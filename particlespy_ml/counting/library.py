@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 UNITS = {"Å²": 1.0, "A^2": 1.0, "nm²": 100.0, "nm^2": 100.0, "pm²": 1e-4, "Mb": 0.01}
-LARGEST_SCATTER = 0.08
+LARGEST_SCATTER = 0.04
 PRIOR_COLUMNS = 0.5  # for each number of atoms
 TYPICAL_SCATTER = 0.03  # scale of the prior of the scatter, half of a normal
 
