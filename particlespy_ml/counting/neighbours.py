@@ -58,11 +58,11 @@ def count_with_neighbours(log_likelihood, prior, pairs, rounds: int = 4, sweeps:
     >>> import numpy as np
     >>> from particlespy_ml.counting.neighbours import count_with_neighbours
     >>> pairs = np.column_stack([np.arange(99), np.arange(1, 100)])
-    >>> known = np.full((100, 3), -9.0)
-    >>> known[:, 1] = 0.0
-    >>> known[50] = [0.0, -0.1, 0.0]
-    >>> int(count_with_neighbours(known, np.full(3, 1 / 3), pairs)[50].argmax())
-    1
+    >>> known = np.full((100, 5), -9.0)
+    >>> known[np.arange(100), np.arange(100) // 20] = 0.0
+    >>> known[50] = 0.0  # of which nothing is known, between columns of the third kind
+    >>> int(count_with_neighbours(known, np.full(5, 1 / 5), pairs)[50].argmax())
+    2
     """
     log_likelihood = np.asarray(log_likelihood, float)
     with np.errstate(divide="ignore"):

@@ -114,7 +114,7 @@ def detector_normalisation(
     >>> detector = np.where((radius > 8) & (radius < 25), 50.0, 10.0)
     >>> s = pml.data.gold_on_carbon()
     >>> s.data = 10 + 4.0 * np.ones(s.data.shape)
-    >>> float(pml.counting.detector_normalisation(s, detector).data.mean())
+    >>> round(float(pml.counting.detector_normalisation(s, detector).data.mean()), 6)
     0.1
     """
     from particlespy_ml._frames import check_image

@@ -123,7 +123,7 @@ def count_atoms(
     >>> import particlespy_ml as pml
     >>> columns = pml.data.columns_of_platinum().find_columns(dose=2e4)
     >>> counted = columns.count_atoms("library", pml.data.platinum_library())
-    >>> round(counted.total_counts()["total"][0], -1)  # of 1260
+    >>> round(float(counted.total_counts()["total"][0]), -1)  # of 1260
     1260.0
     """
     from particlespy_ml.counting.library import as_library
