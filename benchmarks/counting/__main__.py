@@ -319,6 +319,9 @@ def abtem_part(cache: Path) -> None:
             rng = np.random.default_rng(int(dose))
             seen = rng.poisson(np.maximum(clean, 0) * dose * pixel**2) / (dose * pixel**2)
             fit = find_columns_in(seen, pixel / 10, noise=Noise.of_dose(dose * pixel**2)).fit
+            if fit is None:
+                print(f"  {SYMBOL}{size} {zone} {dose:6.0f} e/Å²: recall 0.000, no column is found", flush=True)
+                continue
             values, errors = fit.volumes * pixel**2, fit.volume_errors * pixel**2
             distance, index = cKDTree(positions).query(fit.positions)
             near = distance < 0.8 / pixel
