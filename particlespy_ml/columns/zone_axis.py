@@ -16,7 +16,7 @@ FEWEST_PIXELS = 2.2  # a reflection of a shorter period cannot be seen
 # logarithm of the power of the weakest reflection over that at the same radius: what it is above for a few per cent of
 # simulated particles off the axis
 SHORTEST = {"fcc": (np.sqrt(3), 2.0), "bcc": (np.sqrt(2),)}  # lengths of reflections over 1 / lattice constant
-NEEDED = {"<001>": 3.1, "<011>": 2.7, "<111>": 1.7}
+NEEDED = {"<001>": 2.7, "<011>": 2.3, "<111>": 1.6}
 WEAKEST = 4e-4  # of the power at zero frequency: fringes below it are those of a tilted particle, however little noise
 
 
