@@ -1,6 +1,7 @@
-from . import data, dynamics, plotting
+from . import counting, data, dynamics, plotting
 from ._frames import compute_together
 from .classification.verb import classify_particles
+from .columns.verbs import find_columns, find_columns_in_series, find_zone_axis
 from .models.model import Model, list_models, load_model
 from .particles.extract import extract_particles
 from .particles.particlespy_list import from_particle_list, to_particle_list
@@ -12,9 +13,13 @@ __all__ = [
     "Model",
     "classify_particles",
     "compute_together",
+    "counting",
     "data",
     "dynamics",
     "extract_particles",
+    "find_columns",
+    "find_columns_in_series",
+    "find_zone_axis",
     "from_particle_list",
     "list_models",
     "load_model",

@@ -230,3 +230,29 @@ def make_movie():
         return make_table(object_array(frames, (len(frames),)), [axis], {name: "" for name, _ in columns}, record)
 
     return movie
+
+
+def column_image(edge=9, dose=1e4, seed=0, spacing=9.8, cross_section=0.0235, noise=True, tilt=0.2, scatter=0.0):
+    """A square lattice of Gaussian columns that grow towards the middle: image in electrons, positions, counts.
+
+    Pixels of 0.2 Å; the width of a column is 2.1 pixels.
+    """
+    from particlespy_ml.columns.refine import gaussian_columns
+
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:edge, :edge] - (edge - 1) / 2
+    counts = np.maximum(np.rint(edge / 2 + 1 - np.hypot(rows, columns)), 0).astype(int).ravel()
+    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
+    positions = spacing * np.column_stack([rows.ravel(), columns.ravel()]) @ turn.T
+    positions, counts = positions[counts > 0], counts[counts > 0]
+    positions = positions - positions.min(0) + 25
+    shape = tuple(np.ceil(positions.max(0) + 25).astype(int))
+    volumes = cross_section * counts * dose * (1 + scatter * rng.normal(size=len(counts)))
+    image = gaussian_columns(shape, positions, volumes, 2.1, background=0.002 * dose * 0.04)
+    return (rng.poisson(image).astype(float) if noise else image), positions, counts
+
+
+@pytest.fixture(scope="session")
+def make_columns():
+    """The function `column_image`."""
+    return column_image

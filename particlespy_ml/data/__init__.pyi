@@ -1,7 +1,16 @@
-from ._examples import gold_hrtem, gold_on_carbon, isomer_movie, measured_gold, measured_gold_path
+from ._examples import (
+    columns_of_platinum,
+    gold_hrtem,
+    gold_on_carbon,
+    isomer_movie,
+    measured_gold,
+    measured_gold_path,
+    platinum_library,
+)
 from ._isomer_dynamics import isomer_dynamics, isomer_rates
 
 __all__ = [
+    "columns_of_platinum",
     "gold_hrtem",
     "gold_on_carbon",
     "isomer_dynamics",
@@ -9,4 +18,5 @@ __all__ = [
     "isomer_rates",
     "measured_gold",
     "measured_gold_path",
+    "platinum_library",
 ]

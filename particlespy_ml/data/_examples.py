@@ -84,6 +84,49 @@ def gold_hrtem(lazy: bool = False):
     return _bundled("gold_hrtem", "Simulated HRTEM image of Au particles on carbon", [], lazy, "HRTEM")
 
 
+def columns_of_platinum(lazy: bool = False):
+    """Return a simulated HAADF image of a Pt particle along <011>, in fractions of the beam, and its true columns.
+
+    A truncated octahedron of 1289 atoms that lost some of its surface. The image is incoherent: Gaussian columns with
+    the cross-sections of `platinum_library` and 2 % scatter, 20000 e/Å², 0.02 nm a pixel. ``metadata.Simulation`` holds
+    positions (x, y) in nm and numbers of atoms of the columns.
+
+    Parameters
+    ----------
+    lazy
+        Whether the image is lazy.
+
+    Returns
+    -------
+    HAADFImage or LazyHAADFImage
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> sum(pml.data.columns_of_platinum().metadata.Simulation.counts)
+    1260
+    """
+    return _bundled("columns_of_platinum", "Simulated Pt particle along <011>", [], lazy)
+
+
+def platinum_library():
+    """Return the cross-sections of columns of 1 to 20 atoms of `columns_of_platinum`.
+
+    Returns
+    -------
+    particlespy_ml.counting.ColumnLibrary
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> len(pml.data.platinum_library())
+    20
+    """
+    from particlespy_ml.counting.library import load_library
+
+    return load_library(str(files("particlespy_ml.data") / "platinum_library.json"))
+
+
 def measured_gold_path() -> Path:
     """Return the file of the measured Au image that the PyPI package temul-toolkit carries.
 

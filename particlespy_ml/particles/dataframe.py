@@ -74,8 +74,8 @@ def select(table, condition):
         keep = _meets(to_dataframe(table), condition)
     else:
         keep = np.asarray(condition)
-    if keep.dtype != bool or keep.shape != (table.n_particles,):
-        raise ValueError(f"Expected a condition or {table.n_particles} booleans, not {keep.dtype} of {keep.shape}.")
+    if keep.dtype != bool or keep.shape != (table.n_rows,):
+        raise ValueError(f"Expected a condition or {table.n_rows} booleans, not {keep.dtype} of {keep.shape}.")
     frames = list(table.data.ravel())
     parts = np.split(keep, np.cumsum([len(rows) for rows in frames])[:-1])
     rows = [rows[part] for rows, part in zip(frames, parts, strict=True)]
@@ -139,4 +139,5 @@ def _like(table, rows: list[np.ndarray], units: dict[str, str]):
     axes = [axis.get_axis_dictionary() for axis in table.axes_manager.navigation_axes[::-1]]
     record = table.metadata.get_item(METADATA_NODE).as_dictionary()
     title = table.metadata.get_item("General.title", "")
-    return make_table(object_array(rows, table.data.shape), axes, units, record, title)
+    kind = table.metadata.get_item("Signal.signal_type")
+    return make_table(object_array(rows, table.data.shape), axes, units, record, title, kind)

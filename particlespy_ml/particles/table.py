@@ -18,7 +18,7 @@ UNDEFINED = "undefined"
 def package_versions() -> dict[str, str]:
     """Return the versions of the packages that results depend on, for provenance."""
     found = {}
-    for name in ("particlespy-ml", "hyperspy", "particlespy", "scikit-image", "numpy", "torch"):
+    for name in ("particlespy-ml", "hyperspy", "particlespy", "atomap", "scikit-image", "numpy", "torch"):
         try:
             found[name.replace("-", "_")] = version(name)
         except PackageNotFoundError:
@@ -43,8 +43,8 @@ def navigation_axes(signal) -> list[dict]:
     return axes or [{"name": "image", "size": 1, "navigate": True}]
 
 
-def make_table(data, axes: list[dict], units: dict[str, str], record: dict, title: str = ""):
-    """Make a particle table.
+def make_table(data, axes: list[dict], units: dict[str, str], record: dict, title: str = "", kind="particle_table"):
+    """Make a table.
 
     Parameters
     ----------
@@ -58,14 +58,21 @@ def make_table(data, axes: list[dict], units: dict[str, str], record: dict, titl
         Provenance, as from `provenance`; ``classes`` in it names the classes.
     title
         Title of the table.
+    kind
+        Signal type of the table: "particle_table" or "column_table".
 
     Returns
     -------
-    ParticleTable or LazyParticleTable
+    ParticleTable or LazyParticleTable, ColumnTable or LazyColumnTable
     """
-    from particlespy_ml.signals.particle_table import LazyParticleTable, ParticleTable
+    if kind == "column_table":
+        from particlespy_ml.signals.column_table import ColumnTable, LazyColumnTable
 
-    cls = LazyParticleTable if isinstance(data, da.Array) else ParticleTable
+        cls = LazyColumnTable if isinstance(data, da.Array) else ColumnTable
+    else:
+        from particlespy_ml.signals.particle_table import LazyParticleTable, ParticleTable
+
+        cls = LazyParticleTable if isinstance(data, da.Array) else ParticleTable
     table = cls(data, axes=axes, ragged=True)
     table.metadata.General.title = title
     table.metadata.set_item(METADATA_NODE, {**record, "columns": list(units), "units": units})

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import html
-
 import numpy as np
-from hyperspy.signals import BaseSignal, LazySignal
+from hyperspy.signals import LazySignal
 
 from particlespy_ml.particles.table import METADATA_NODE, UNDEFINED
-from particlespy_ml.signals._save import SafeSaveMixin
+from particlespy_ml.signals._ragged_table import RaggedTable
 
 
-class ParticleTable(SafeSaveMixin, BaseSignal):
+class ParticleTable(RaggedTable):
     """Particles of an image or a series: one structured array for each frame, one row for each particle.
 
     The navigation axes (time, temperature, tilt, ...) are those of the images. Units of the columns, the classes and
@@ -19,37 +17,24 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
     """
 
     _signal_type = "particle_table"
-    _signal_dimension = 0
+    _rows_are = "particles"
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns; "class" comes last where particles are classified."""
-        names = [str(name) for name in self.metadata.get_item(f"{METADATA_NODE}.columns")]
+        names = super().columns
         return [*names, "class"] if "class_index" in names else names
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Unit of every column; empty where it has none."""
-        units = self.metadata.get_item(f"{METADATA_NODE}.units").as_dictionary()
-        return {name: str(units.get(name, "")) for name in self.columns}
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Classes of the model in order, without "undefined"; empty where particles are not classified."""
-        return tuple(str(name) for name in self.metadata.get_item(f"{METADATA_NODE}.classes", []))
 
     @property
     def n_particles(self) -> int:
         """Number of particles in all frames."""
-        return sum(len(rows) for rows in self._frames())
+        return self.n_rows
 
     def __getitem__(self, column: str) -> np.ndarray:
         """Return a column over all frames, shape (particles,) or, for outlines, (particles, points, 2)."""
-        if column not in self.columns:
-            raise KeyError(f"There is no column {column!r}; expected one of {', '.join(self.columns)}.")
-        if column == "class":
+        if column == "class" and column in self.columns:
             return self.class_names(self["class_index"])
-        return np.concatenate([rows[column] for rows in self._frames()])
+        return super().__getitem__(column)
 
     def class_names(self, index) -> np.ndarray:
         """Return class names for values of ``class_index``."""
@@ -72,19 +57,6 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
         from particlespy_ml.particles.dataframe import to_dataframe
 
         return to_dataframe(self, outline)
-
-    def select(self, condition) -> ParticleTable:
-        """Return the table with some of the particles.
-
-        Parameters
-        ----------
-        condition
-            A condition on the columns of `to_dataframe`, such as "area > 3 and not touches_border", or one boolean for
-            each particle.
-        """
-        from particlespy_ml.particles.dataframe import select
-
-        return select(self, condition)
 
     def summary(self, confidence: float = 0.95):
         """Return a short report: counts, mean diameters and class fractions with intervals, and the undefined share.
@@ -340,53 +312,6 @@ class ParticleTable(SafeSaveMixin, BaseSignal):
         from particlespy_ml.plotting.montage import plot_montage
 
         return plot_montage(image, self._computed(), columns, order, box, seed)
-
-    def save(self, filename=None, overwrite=None, extension=None, **kwargs):
-        """Save the table as HyperSpy does; a lazy table is computed first, since ragged files cannot be lazy.
-
-        Parameters
-        ----------
-        filename, overwrite, extension, **kwargs
-            See `hyperspy.signal.BaseSignal.save`.
-
-        Raises
-        ------
-        ValueError
-            If the file is a .zspy, which cannot hold rows of several columns.
-        """
-        target = self._save_target(filename, extension, kwargs.get("file_format"))
-        if target is not None and target.suffix == ".zspy":
-            raise ValueError(
-                f"A particle table cannot be saved as {target.name}: zarr has no ragged arrays of several columns. "
-                "Save it as .hspy, or as CSV with table.to_dataframe().to_csv()."
-            )
-        super().save(filename, overwrite, extension, **kwargs)
-
-    def _to_save(self) -> ParticleTable:
-        return self._computed()
-
-    def _computed(self) -> ParticleTable:
-        """This table, or a computed copy of a lazy one, which keeps the result so that it is computed once."""
-        if not self._lazy:
-            return self
-        import dask.array as da
-
-        table = self.deepcopy()
-        table.compute()
-        self.data = da.from_array(table.data, chunks=-1, name=False)
-        return table
-
-    def _frames(self) -> list[np.ndarray]:
-        """Rows of each frame in the order of the series."""
-        return list(self._computed().data.ravel())
-
-    def __repr__(self) -> str:
-        text = super().__repr__()
-        return text if self._lazy else f"{text[:-1]}, {self.n_particles} particles>"
-
-    def _repr_html_(self) -> str:
-        """Show a table, not a line, in notebooks; a lazy one shows its chunks, as HyperSpy does."""
-        return f"<pre>{html.escape(repr(self))}</pre>{self.to_dataframe()._repr_html_()}"
 
 
 class LazyParticleTable(LazySignal, ParticleTable):

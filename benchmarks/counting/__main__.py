@@ -1,0 +1,370 @@
+"""``python -m benchmarks.counting``: finding columns and counting atoms, beside atomap and the bounds.
+
+The part "abtem" simulates what the cache lacks first, see `benchmarks.counting.simulations`; "measured" needs the
+image of StatSTEM, which is no part of the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+from scipy.stats import norm
+
+from benchmarks.counting.particles import (
+    BACKGROUND,
+    INCREMENT,
+    LIBRARY,
+    PIXEL,
+    WIDTH,
+    draw,
+    interval,
+    share,
+    truncated_octahedron,
+)
+from particlespy_ml.columns.find import find_columns_in
+from particlespy_ml.columns.noise import Noise
+from particlespy_ml.columns.refine import gaussian_columns, refine_columns
+from particlespy_ml.counting.library import count_with_library
+from particlespy_ml.counting.neighbours import count_with_neighbours, neighbour_pairs
+
+PARTS = ("counts", "positions", "components", "zone_axis", "speed", "series", "measured", "abtem")
+
+
+def match(found, positions, counted, counts) -> np.ndarray:
+    """Count found for every true column, -1 where it was missed."""
+    out = np.full(len(counts), -1)
+    distance, index = cKDTree(positions).query(found)
+    near = distance < 0.8 / PIXEL
+    out[index[near]] = counted[near]
+    return out
+
+
+def shot_noise_bound(counts, dose: float, scatter: float, rng) -> float:
+    """Exact counts of the best classifier of isolated columns of known counts' frequencies on no background."""
+    prior = np.bincount(counts, minlength=len(LIBRARY) + 1)[1:] / len(counts)
+    many = rng.choice(counts, 200_000)
+    mean = INCREMENT * many * dose * (1 + scatter * rng.normal(size=len(many)))
+    seen = rng.poisson(mean)
+    variance = LIBRARY * dose + (scatter * LIBRARY * dose) ** 2
+    logs = norm.logpdf(seen[:, None], LIBRARY * dose, np.sqrt(variance)) + np.log(prior + 1e-12)
+    return float(np.mean(logs.argmax(1) + 1 == many))
+
+
+def counts_part(trials: int) -> None:
+    """Exact counts given a library, beside atomap and the shot-noise bound; reliability of the probabilities."""
+    from particlespy_ml.counting.atomap_mixture import count_with_atomap
+
+    print("Exact counts of 381 columns, 2406 atoms, given the library")
+    print("  dose  scatter  bound  cross-sections alone         with neighbours              atomap (first trial)")
+    reliability = []
+    for scatter in (0.0, 0.03):
+        for dose in (1e3, 3e3, 1e4, 1e5):
+            alone, together, atomap = [], [], np.nan
+            for seed in range(trials):
+                image, positions, _, counts = draw(dose, seed, scatter)
+                fit = find_columns_in(image, PIXEL / 10, noise=Noise(1.0, 0.0)).fit
+                values, errors = fit.volumes / dose, fit.volume_errors / dose
+                found = count_with_library(values, errors, LIBRARY)
+                posterior = count_with_neighbours(found.log_likelihoods, found.prior, neighbour_pairs(fit.positions))
+                alone.append(np.mean(match(fit.positions, positions, found.posterior.argmax(1) + 1, counts) == counts))
+                together.append(np.mean(match(fit.positions, positions, posterior.argmax(1) + 1, counts) == counts))
+                distance, index = cKDTree(positions).query(fit.positions)
+                right = found.posterior.argmax(1) + 1 == counts[index]
+                reliability.append(np.column_stack([found.posterior.max(1), right & (distance < 0.8 / PIXEL)]))
+                if seed == 0:
+                    ranked, _, _ = count_with_atomap(values, max_components=16)
+                    atomap = np.mean(match(fit.positions, positions, ranked, counts) == counts)
+            bound = shot_noise_bound(counts, dose, scatter, np.random.default_rng(0))
+            line = f"  {dose:6.0f}  {scatter:.2f}   {bound:.3f}  {interval(alone):28s} {interval(together):28s}"
+            print(f"{line} {atomap:.3f}", flush=True)
+    pairs = np.vstack(reliability)
+    print("  reliability, cross-sections alone: probability, fraction right, columns")
+    for low, high in ((0.3, 0.5), (0.5, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 0.97), (0.97, 1.01)):
+        inside = (pairs[:, 0] >= low) & (pairs[:, 0] < high)
+        if inside.any():
+            print(f"    {pairs[inside, 0].mean():.3f} {pairs[inside, 1].mean():.3f} {inside.sum()}")
+
+
+def cramer_rao(positions, volumes, shape, background: float) -> float:
+    """Root mean square bound of a coordinate, from a dense matrix of the neighbourhood of every sixth column."""
+    clean = gaussian_columns(shape, positions, volumes, WIDTH / PIXEL, background)
+    s, bounds = WIDTH / PIXEL, []
+    tree = cKDTree(positions)
+    rows, columns = np.indices(shape)
+    for k in range(0, len(positions), 6):
+        near = tree.query_ball_point(positions[k], 14 * s)
+        near = [k, *(n for n in near if n != k)]
+        box = tuple(slice(max(0, int(p - 18 * s)), int(p + 18 * s)) for p in positions[k])
+        jacobian = []
+        for n in near:
+            dy, dx = rows[box] - positions[n, 0], columns[box] - positions[n, 1]
+            g = np.exp(-(dy**2 + dx**2) / (2 * s**2)) / (2 * np.pi * s**2)
+            jacobian += [(volumes[n] * g * dy / s**2).ravel(), (volumes[n] * g * dx / s**2).ravel(), g.ravel()]
+        jacobian = np.array(jacobian)
+        inverse = np.linalg.inv((jacobian / clean[box].ravel()) @ jacobian.T)
+        bounds += [inverse[0, 0], inverse[1, 1]]
+    return float(np.sqrt(np.mean(bounds)))
+
+
+def positions_part(trials: int) -> None:
+    """Positions beside the Cramer-Rao bound and atomap; recall and precision of columns."""
+    print("\nPositions (root mean square of a coordinate, pm), recall and precision of columns")
+    for dose in (1e3, 3e3, 1e4, 1e5):
+        errors, hits, of, found_all, right = [], 0, 0, 0, 0
+        for seed in range(trials):
+            image, positions, volumes, _ = draw(dose, seed)
+            fit = find_columns_in(image, PIXEL / 10).fit
+            distance, index = cKDTree(positions).query(fit.positions)
+            near = distance < 0.8 / PIXEL
+            errors.append(fit.positions[near] - positions[index[near]])
+            hits, of = hits + len(np.unique(index[near])), of + len(positions)
+            found_all, right = found_all + len(near), right + near.sum()
+        error = 100 * PIXEL * np.sqrt(np.mean(np.vstack(errors) ** 2))
+        bound = 100 * PIXEL * cramer_rao(positions, volumes, image.shape, BACKGROUND * dose * PIXEL**2)
+        atomap = 100 * PIXEL * np.sqrt(np.mean(_atomap_positions(image, positions) ** 2)) if dose >= 1e4 else np.nan
+        print(
+            f"  {dose:6.0f} e/Å²: {error:.2f}, bound {bound:.2f}, ratio {error / bound:.2f}, atomap {atomap:.2f};",
+            end=" ",
+        )
+        print(f"recall {share(hits, of)}, precision {share(right, found_all)}", flush=True)
+
+
+def _atomap_positions(image, positions) -> np.ndarray:
+    """Errors of atomap's Gaussian refinement from the true positions, in pixels."""
+    from atomap.api import Sublattice
+
+    sublattice = Sublattice(positions[:, ::-1], image=image)
+    sublattice.find_nearest_neighbors()
+    sublattice.refine_atom_positions_using_2d_gaussian(show_progressbar=False)
+    found = np.array([(atom.pixel_y, atom.pixel_x) for atom in sublattice.atom_list])
+    return found - positions
+
+
+def components_part(trials: int) -> None:
+    """The number of components of mixtures, in and out of the range where it can be told."""
+    from particlespy_ml.counting.selection import choose_mixture
+
+    rng = np.random.default_rng(11)
+    rows = []
+    for _ in range(trials):
+        n = int(rng.integers(3, 13))
+        ratio, size = rng.uniform(1.5, 8), int(rng.integers(3, 25))
+        sizes = size + rng.integers(0, 15, n)
+        means = np.arange(1, n + 1) * (1 - rng.uniform(0, 0.01) * np.arange(1, n + 1))
+        means /= np.diff(means).min()
+        values = np.repeat(means, sizes) + rng.normal(size=sizes.sum()) / ratio
+        chosen = choose_mixture(values, 24).chosen
+        rows.append((n, ratio, size, 0 if chosen is None else len(chosen.means)))
+    rows = np.array(rows)
+    inside = (rows[:, 1] >= 5) & (rows[:, 2] >= 12)
+    wrong = (rows[:, 3] > 0) & (rows[:, 3] != rows[:, 0])
+    print("\nNumber of components, 3 to 12 of them, increments of 1.5 to 8 widths, 3 or more columns each")
+    print(
+        f"  resolved (5 widths, 12 columns each): right {share((rows[:, 3] == rows[:, 0])[inside].sum(), inside.sum())}"
+    )
+    print(f"  elsewhere: wrong {share(wrong[~inside].sum(), (~inside).sum())},", end=" ")
+    print(f"not counted {share((rows[:, 3] == 0)[~inside].sum(), (~inside).sum())}", flush=True)
+
+
+def zone_axis_part(trials: int) -> None:
+    """Recall and false positives of zone axes on incoherent images of Au particles of 147 to 923 atoms."""
+    from itertools import permutations, product
+
+    from particlespy_ml.columns.lattice import ZONE_AXES
+    from particlespy_ml.columns.zone_axis import find_zone_axis_in
+    from particlespy_ml.simulation.structures import closed_shell, remove_surface_atoms
+
+    families = []
+    for axis in ZONE_AXES.values():
+        families += [np.array(p) for signs in product((1, -1), repeat=3) for p in permutations(np.array(axis) * signs)]
+    families = np.array([f / np.linalg.norm(f) for f in families])
+
+    def image_of(rng, kind, dose):
+        size = int(rng.choice([147, 309, 561, 923]))
+        atoms = remove_surface_atoms(closed_shell("cuboctahedron", size), 0.08, rng)
+        thickness = 2 * (3 * size * 4.08**3 / 16 / np.pi) ** (1 / 3)
+        if kind == "":
+            # beyond this tilt the planes are smeared over 1.5 periods by the particle's own thickness
+            limit = max(8.0, np.degrees(1.5 * 2.35 / thickness))
+            while True:
+                rotation = Rotation.random(rng=rng)
+                beam = rotation.inv().apply([0, 0, 1])
+                if np.degrees(np.arccos(np.clip(families @ beam, -1, 1))).min() > limit:
+                    break
+        else:
+            axis = np.array(ZONE_AXES[kind], float)
+            to_beam, _ = Rotation.align_vectors([[0, 0, 1]], [axis / np.linalg.norm(axis)])
+            angle = rng.uniform(0, 2 * np.pi)
+            tilt = np.radians(rng.uniform(0, 2)) * np.array([np.cos(angle), np.sin(angle), 0])
+            turn = Rotation.from_euler("z", rng.uniform(0, 360), degrees=True)
+            rotation = Rotation.from_rotvec(tilt) * turn * to_beam
+        positions = rotation.apply(atoms.positions)[:, :2] / 0.2 + 48 + rng.normal(size=2)
+        clean = gaussian_columns((96, 96), positions, 0.0125 / 0.04, 0.43 / 0.2, 0.002)
+        return rng.poisson(clean * dose * 0.04) if dose else clean
+
+    print("\nZone axes: on axis within 2 degrees; off axis by 8 degrees or 1.5 planes over the thickness, or more")
+    for dose, name in ((0.0, "clean"), (1e3, "1e3 e/Å²")):
+        rng = np.random.default_rng(21)
+        for kind in (*ZONE_AXES, ""):
+            found = [find_zone_axis_in(image_of(rng, kind, dose), 4.08 / 0.2).zone_axis for _ in range(trials)]
+            hits = sum(f == kind for f in found) if kind else sum(f != "" for f in found)
+            print(
+                f"  {name} {kind or 'random'}: {'recall' if kind else 'false positives'} {share(hits, trials)}",
+                flush=True,
+            )
+
+
+def speed_part() -> None:
+    """Time of the refinement of 381 columns beside atomap's."""
+    image, positions, *_ = draw(1e4, 0)
+    start = positions + np.random.default_rng(0).normal(scale=0.5, size=positions.shape)
+    refine_columns(image, start)
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        refine_columns(image, start)
+        times.append(time.perf_counter() - began)
+    began = time.perf_counter()
+    _atomap_positions(image, start)
+    atomap = time.perf_counter() - began
+    ours = float(np.median(times))
+    print(
+        f"\nRefinement of 381 columns: {ours:.2f} s, atomap's Gaussians {atomap:.1f} s: {atomap / ours:.0f} "
+        f"times faster"
+    )
+
+
+def series_part(frames: int = 20) -> None:
+    """Exact counts of a series of few electrons."""
+    import hyperspy.api as hs
+
+    hs.preferences.General.show_progressbar = False
+    dose = 300.0
+    places, counts = truncated_octahedron()
+    rng = np.random.default_rng(5)
+    images, drift = [], np.zeros(2)
+    for _ in range(frames):
+        drift = drift + rng.normal(scale=0.7, size=2)
+        positions = places / PIXEL + 8 / PIXEL + drift
+        clean = gaussian_columns(
+            (310, 310), positions, INCREMENT * counts * dose, WIDTH / PIXEL, 0.002 * dose * PIXEL**2
+        )
+        images.append((rng.poisson(clean), positions))
+    s = hs.signals.Signal2D(np.stack([image for image, _ in images]))
+    s.axes_manager.signal_axes.set(scale=PIXEL / 10, units="nm")
+    s.set_signal_type("HAADF")
+    table = s.find_columns_in_series(dose="electrons").count_atoms_in_series(LIBRARY * dose * PIXEL**2)
+    exact = []
+    for rows, (_, positions) in zip(table.data, images, strict=True):
+        found = np.column_stack(table.grid.to_pixels(rows["x"], rows["y"]))
+        exact.append(np.mean(match(found, positions, rows["count"], counts) == counts))
+    alone = s.inav[0].find_columns(dose="electrons").count_atoms(library=LIBRARY * dose * PIXEL**2, neighbours=False)
+    found = np.column_stack(table.grid.to_pixels(alone["x"], alone["y"]))
+    single = np.mean(match(found, images[0][1], alone["count"], counts) == counts)
+    print(
+        f"\nSeries of {frames} frames of 300 e/Å², drifting: exact counts {np.mean(exact):.3f} in every frame;", end=" "
+    )
+    print(f"one frame alone {single:.3f}", flush=True)
+
+
+def measured_part(path: Path) -> None:
+    """StatSTEM's measured image beside its own columns and counts."""
+    if not path.exists():
+        print(f"\n{path} is not there: the measured part is left out")
+        return
+    with np.load(path) as file:
+        image, pixel = file["image"], float(file["dx_angstrom"])
+        library, theirs = file["library_scs"], file["count_nearest_library"]
+        reference = file["coords_fit_A"][:, ::-1] / pixel - 1
+    for background, name in ((1, "default"), (-1, "no background, as StatSTEM's fit")):
+        found = find_columns_in(image, pixel / 10, background=background)
+        fit = found.fit
+        distance, index = cKDTree(reference).query(fit.positions)
+        near = distance < 8
+        error = (fit.positions[near] - reference[index[near]]) * pixel * 100
+        values, errors = fit.volumes * pixel**2, fit.volume_errors * pixel**2
+        nearest = np.abs(values[:, None] - library).argmin(1) + 1
+        counted = count_with_library(values, errors, library)
+        same = [np.mean(c[near] == theirs[index[near]]) for c in (nearest, counted.posterior.argmax(1) + 1)]
+        print(
+            f"\nMeasured Pt-Ir, {name}: {near.sum()} of StatSTEM's {len(reference)} columns and {(~near).sum()} more;",
+            end=" ",
+        )
+        print(f"positions {np.sqrt(np.mean(error**2)):.1f} pm from its own;")
+        print(f"  same counts {same[0]:.3f} by the nearest cross-section, {same[1]:.3f} a posteriori", flush=True)
+
+
+def abtem_part(cache: Path) -> None:
+    """Counts on abTEM images with frozen phonons that are in the cache."""
+    from scipy.ndimage import gaussian_filter
+
+    from benchmarks.counting.simulations import CASES, SYMBOL, image, library
+
+    print("\nabTEM images, 0.8 Å source: exact counts with the simulated library, its factor fitted, and what a")
+    print("classifier reaches that knows the mean cross-section of every number of atoms in this very image")
+    for size, zone in CASES:
+        if not (cache / f"{SYMBOL}{size}-{zone.strip('<>')}-0.npz").exists():
+            print(f"  {SYMBOL}{size} {zone}: not in {cache}; python -m benchmarks.counting.simulations makes it")
+            continue
+        case, known = image(cache, size, zone), library(cache, zone)
+        pixel, counts, positions = case["pixel"], case["counts"], case["positions"]
+        clean = gaussian_filter(case["image"].astype(float), 0.8 / 2.355 / pixel)
+        for dose in (1e3, 3e3, 1e4, 1e5):
+            rng = np.random.default_rng(int(dose))
+            seen = rng.poisson(np.maximum(clean, 0) * dose * pixel**2) / (dose * pixel**2)
+            fit = find_columns_in(seen, pixel / 10, noise=Noise.of_dose(dose * pixel**2)).fit
+            if fit is None:
+                print(f"  {SYMBOL}{size} {zone} {dose:6.0f} e/Å²: recall 0.000, no column is found", flush=True)
+                continue
+            values, errors = fit.volumes * pixel**2, fit.volume_errors * pixel**2
+            distance, index = cKDTree(positions).query(fit.positions)
+            near = distance < 0.8 / pixel
+            truth = counts[index]
+            results = []
+            means = np.array([np.mean(values[near & (truth == n)]) for n in np.unique(truth[near])])
+            oracle = np.unique(truth[near])[np.abs(values[:, None] - means).argmin(1)]
+            for factor in (1.0, np.median(values[near] / known.cross_sections[truth[near] - 1])):
+                found = count_with_library(values, errors, factor * known.cross_sections)
+                posterior = count_with_neighbours(found.log_likelihoods, found.prior, neighbour_pairs(fit.positions))
+                results.append(np.sum((posterior.argmax(1) + 1 == truth) & near) / len(counts))
+            print(
+                f"  {SYMBOL}{size} {zone} {dose:6.0f} e/Å²: recall {len(np.unique(index[near])) / len(counts):.3f},",
+                end=" ",
+            )
+            print(f"library {results[0]:.3f}, with its best factor {results[1]:.3f}, class means", end=" ")
+            print(f"{np.sum((oracle == truth) & near) / len(counts):.3f}", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the parts that are asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.counting", description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--trials", type=int, default=10, help="images at each dose")
+    parser.add_argument("--mixtures", type=int, default=200)
+    parser.add_argument("--particles", type=int, default=100, help="of each zone axis")
+    parser.add_argument("--cache", type=Path, default=Path("cache/counting"))
+    parser.add_argument("--measured", type=Path, default=Path("../shared/data/ptir_haadf.npz"))
+    options = parser.parse_args(arguments)
+    warnings.filterwarnings("ignore", module="hyperspy|atomap|sklearn")
+    parts = {
+        "counts": lambda: counts_part(options.trials),
+        "positions": lambda: positions_part(options.trials),
+        "components": lambda: components_part(options.mixtures),
+        "zone_axis": lambda: zone_axis_part(options.particles),
+        "speed": speed_part,
+        "series": series_part,
+        "measured": lambda: measured_part(options.measured),
+        "abtem": lambda: abtem_part(options.cache),
+    }
+    for name in options.parts:
+        parts[name]()
+
+
+if __name__ == "__main__":
+    main()

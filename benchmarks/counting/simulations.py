@@ -1,0 +1,118 @@
+"""abTEM images of platinum particles on zone axes, and the libraries of their columns, simulated once into a cache.
+
+``python -m benchmarks.counting.simulations`` makes them all: about half an hour on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+SYMBOL = "Pt"
+INNER, OUTER = 50.0, 80.0  # mrad
+SAMPLING = 0.1  # Å
+LARGEST_ANGLE = 83.6  # mrad: wavelength / (3 sampling) at 200 kV
+SCAN_STEP = 0.25  # Å
+PHONONS = {201: 8, 586: 6, 1289: 4, 2406: 3, 4033: 2}
+SIZES = {201: (7, 2), 586: (10, 3), 1289: (13, 4), 2406: (16, 5), 4033: (19, 6)}
+ZONES = ("<001>", "<011>", "<111>")
+CASES = [(size, zone) for size in (201, 586) for zone in ("<011>", "<001>", "<111>")]
+CASES += [(1289, "<011>")]
+
+
+def particle(size: int, zone_axis: str, seed: int):
+    """A truncated octahedron that lost 8 % of its surface atoms, along a zone axis, turned about the beam."""
+    from ase import Atoms
+    from ase.cluster import Octahedron
+    from scipy.spatial.transform import Rotation
+
+    from particlespy_ml.columns.lattice import ZONE_AXES
+    from particlespy_ml.simulation.structures import remove_surface_atoms, rotate
+
+    rng = np.random.default_rng([seed, size])
+    cluster = Octahedron(SYMBOL, *SIZES[size])
+    atoms = Atoms(cluster.get_chemical_symbols(), positions=cluster.positions)
+    atoms = remove_surface_atoms(atoms, 0.08, rng)
+    axis = np.array(ZONE_AXES[zone_axis], float)
+    to_beam, _ = Rotation.align_vectors([[0, 0, 1]], [axis / np.linalg.norm(axis)])
+    return rotate(atoms, Rotation.from_euler("z", rng.uniform(0, 90), degrees=True) * to_beam)
+
+
+def columns_of(atoms) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (x, y) in Å and numbers of atoms of the columns along z."""
+    from scipy.cluster.hierarchy import fclusterdata
+
+    label = fclusterdata(atoms.positions[:, :2], 0.5, criterion="distance", method="single")
+    count = np.bincount(label)[1:]
+    place = [np.bincount(label, atoms.positions[:, k])[1:] / count for k in (0, 1)]
+    return np.column_stack(place), count
+
+
+def image(cache: Path, size: int, zone_axis: str, seed: int = 0) -> dict:
+    """Image in fractions of the beam, columns in pixels (row, column), counts, pixel size in Å."""
+    path = cache / f"{SYMBOL}{size}-{zone_axis.strip('<>')}-{seed}.npz"
+    if not path.exists():
+        from particlespy_ml.simulation.haadf import simulate_haadf
+
+        atoms = particle(size, zone_axis, seed)
+        found, parameters = simulate_haadf(
+            atoms,
+            scan_step=SCAN_STEP,
+            sampling=SAMPLING,
+            vacuum=9.0,
+            annuli=(INNER / LARGEST_ANGLE, OUTER / LARGEST_ANGLE),
+            frozen_phonons=PHONONS[size],
+            seed=seed,
+        )
+        edge = found.shape[-1] * SCAN_STEP
+        place, count = columns_of(atoms)
+        # the simulation centres the box of the particle, not its mass
+        middle = 0.5 * (atoms.positions.min(0) + atoms.positions.max(0))[:2]
+        place = place - middle + edge / 2
+        cache.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(
+            path,
+            image=found[0],
+            positions=place[:, ::-1] / SCAN_STEP,
+            counts=count,
+            atoms=atoms.positions,
+            parameters=json.dumps(parameters),
+        )
+    with np.load(path) as file:
+        return {"pixel": SCAN_STEP, **{name: file[name] for name in file.files}}
+
+
+def library(cache: Path, zone_axis: str):
+    """Library of a zone axis."""
+    from particlespy_ml.counting.library import load_library, save_library
+
+    path = cache / f"{SYMBOL}-{zone_axis.strip('<>')}.json"
+    if not path.exists():
+        from particlespy_ml.simulation.column_library import simulate_column_library
+
+        n_atoms = {"<001>": 14, "<011>": 12, "<111>": 9}[zone_axis]
+        made = simulate_column_library(SYMBOL, zone_axis, n_atoms, inner=INNER, outer=OUTER, frozen_phonons=6)
+        cache.mkdir(parents=True, exist_ok=True)
+        save_library(made, path)
+    return load_library(path)
+
+
+def main() -> None:
+    """Simulate what the cache lacks."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cache", type=Path, default=Path("cache/counting"))
+    options = parser.parse_args()
+    for zone in ZONES:
+        found = library(options.cache, zone)
+        print(f"{SYMBOL} {zone}: {len(found)} cross-sections, {found.cross_sections[0]:.4f} to", end=" ")
+        print(f"{found.cross_sections[-1]:.4f} Å²", flush=True)
+    for size, zone in CASES:
+        found = image(options.cache, size, zone)
+        print(f"{SYMBOL}{size} {zone}: {found['image'].shape}, {len(found['counts'])} columns", flush=True)
+
+
+if __name__ == "__main__":
+    main()

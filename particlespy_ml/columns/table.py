@@ -1,0 +1,131 @@
+"""Rows of columns: names, units and flags."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+import numpy as np
+
+from particlespy_ml._calibration import PixelGrid
+from particlespy_ml.columns.find import FoundColumns
+from particlespy_ml.columns.lattice import PlaneLattice, fit_lattice, other_lattice
+
+FEWEST_FOR_A_LATTICE = 8
+LARGEST_SPREAD = 0.13  # of the distance between neighbours: a random packing fills sites, but loosely
+SMALLEST_FRACTION = 0.6
+
+
+class Flag(IntFlag):
+    """What is wrong with a column, or with the frame that it is of; a row may have several."""
+
+    SATURATED = 1
+    AT_BORDER = 2
+    OFF_LATTICE = 4
+    OUTLIER = 8
+    BEYOND_LIBRARY = 16
+    NO_LATTICE = 32
+    SEVERAL_LATTICES = 64
+    TOO_FEW_COLUMNS = 128
+    UNRESOLVED = 256
+    UNCERTAIN_SCALE = 512
+
+
+REASONS = {
+    Flag.SATURATED: "the image is clipped at the column",
+    Flag.AT_BORDER: "the column is cut by the border of the image",
+    Flag.OFF_LATTICE: "the column is on no site of the lattice",
+    Flag.OUTLIER: "the cross-section fits no number of atoms",
+    Flag.BEYOND_LIBRARY: "the cross-section is above that of the thickest column of the library",
+    Flag.NO_LATTICE: "the columns form no lattice: the particle is off a zone axis or amorphous",
+    Flag.SEVERAL_LATTICES: "the columns form more than one lattice",
+    Flag.TOO_FEW_COLUMNS: "there are too few columns",
+    Flag.UNRESOLVED: "the numbers of atoms are not resolved in the cross-sections",
+    Flag.UNCERTAIN_SCALE: "more than one scale of the library fits",
+}
+OF_FRAMES = (
+    Flag.NO_LATTICE | Flag.SEVERAL_LATTICES | Flag.TOO_FEW_COLUMNS | Flag.UNRESOLVED | Flag.UNCERTAIN_SCALE
+)  # of all the columns of a frame
+NOT_COUNTED = Flag.SATURATED | Flag.AT_BORDER  # a cross-section of these is not that of the column
+
+
+def describe_flags(flags: int) -> str:
+    """Return what flags mean, in words.
+
+    Examples
+    --------
+    >>> from particlespy_ml.columns.table import describe_flags
+    >>> describe_flags(5)
+    'the image is clipped at the column; the column is on no site of the lattice'
+    """
+    return "; ".join(text for flag, text in REASONS.items() if int(flags) & flag)
+
+
+def column_dtype() -> np.dtype:
+    """Return names and types of the columns of a table, before counting."""
+    numbers = ("x", "y", "x_error", "y_error", "volume", "volume_error", "width", "width_error")
+    numbers = (*numbers, "background", "significance")
+    return np.dtype([*((name, "f8") for name in numbers), ("site_a", "i4"), ("site_b", "i4"), ("flags", "i4")])
+
+
+def column_units(units: str) -> dict[str, str]:
+    """Return the unit of every column; volumes are units of the image times an area."""
+    lengths = ("x", "y", "x_error", "y_error", "width", "width_error")
+    area = ("volume", "volume_error")
+    return {name: units if name in lengths else f"{units}²" if name in area else "" for name in column_dtype().names}
+
+
+def column_rows(image: np.ndarray, found: FoundColumns, grid: PixelGrid, check_lattice: bool = True) -> np.ndarray:
+    """Return the rows of the columns of a frame.
+
+    Parameters
+    ----------
+    image
+        Shape (rows, columns).
+    found
+        Its columns.
+    grid
+        Its calibration; pixels are square.
+    check_lattice
+        Flag columns that lie on no lattice, and frames that have none or several.
+    """
+    fit = found.fit
+    rows = np.zeros(len(found), column_dtype())
+    if fit is None or not len(rows):
+        return rows
+    size = grid.scale[0]
+    rows["x"], rows["y"] = grid.to_xy(*fit.positions.T)
+    rows["y_error"], rows["x_error"] = (fit.position_errors * size).T
+    rows["volume"], rows["volume_error"] = fit.volumes * size**2, fit.volume_errors * size**2
+    rows["width"], rows["width_error"] = fit.widths * size, fit.width_errors * size
+    rows["background"], rows["significance"] = fit.background, found.significance
+    rows["flags"] = saturated_columns(image, fit.positions) * Flag.SATURATED
+    reach = 1.5 * fit.widths
+    inside = np.all((fit.positions > reach[:, None] - 0.5), axis=1)
+    inside &= np.all(fit.positions < np.array(image.shape) - 0.5 - reach[:, None], axis=1)
+    rows["flags"] |= ~inside * Flag.AT_BORDER
+    if check_lattice and len(rows) >= FEWEST_FOR_A_LATTICE:
+        _flag_lattice(rows, fit_lattice(fit.positions), fit.positions)
+    return rows
+
+
+def _flag_lattice(rows: np.ndarray, lattice: PlaneLattice | None, positions: np.ndarray) -> None:
+    if lattice is None:
+        rows["flags"] |= int(Flag.NO_LATTICE)
+        return
+    rows["site_a"], rows["site_b"] = lattice.indices.T
+    rows["flags"] |= ~lattice.on_lattice * Flag.OFF_LATTICE
+    if other_lattice(positions, lattice) is not None:
+        rows["flags"] |= int(Flag.SEVERAL_LATTICES)
+    elif lattice.fraction < SMALLEST_FRACTION or lattice.spread > LARGEST_SPREAD:
+        rows["flags"] |= int(Flag.NO_LATTICE)
+
+
+def saturated_columns(image: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Whether three or more of the nine pixels at each column have the highest value of the image, shape (n,)."""
+    image = np.asarray(image)
+    highest = image == image.max()
+    if highest.sum() < 6:
+        return np.zeros(len(positions), bool)
+    padded = np.pad(highest, 1)
+    rows, columns = (np.clip(np.rint(p).astype(int), 0, n - 1) for p, n in zip(positions.T, image.shape, strict=True))
+    return sum(padded[rows + i, columns + j].astype(int) for i in range(3) for j in range(3)) >= 3

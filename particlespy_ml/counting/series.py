@@ -1,0 +1,236 @@
+"""Counts of columns over a series: columns followed from frame to frame, and a hidden Markov model of each of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from particlespy_ml.dynamics.markov import forward_backward, log_likelihood
+
+SAME = 0.4  # of the distance between neighbours: how far a column may be from where it was
+RATES = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.2)
+
+
+def link_columns(frames: list[np.ndarray], max_shift: float | None = None) -> list[np.ndarray]:
+    """Return the number of the track of every column of every frame.
+
+    Each frame is shifted onto the columns known so far by the shift that most of its columns agree on; a column then
+    belongs to the nearest known one, and one that is new starts a track.
+
+    Parameters
+    ----------
+    frames
+        Positions of the columns of each frame, shape (n, 2) each.
+    max_shift
+        Largest shift between a frame and the one before, in the positions' unit; by default half the distance between
+        neighbours, above which one lattice cannot be told from the next.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.counting.series import link_columns
+    >>> first = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> link_columns([first, first[::-1] + 0.1])
+    [array([0, 1, 2, 3]), array([3, 2, 1, 0])]
+    """
+    frames = [np.asarray(frame, float).reshape(-1, 2) for frame in frames]
+    known = np.empty((0, 2))
+    tracks, drift = [], np.zeros(2)
+    for positions in frames:
+        if not len(positions):
+            tracks.append(np.empty(0, int))
+            continue
+        if not len(known):
+            known, drift = positions.copy(), np.zeros(2)
+            tracks.append(np.arange(len(positions)))
+            continue
+        near = _neighbour_distance(np.vstack([known, positions]) if len(known) < 2 else known)
+        tree = cKDTree(known)
+        drift = drift + _shift(tree, positions - drift, near, max_shift or 0.5 * near)
+        moved = positions - drift
+        distance, index = tree.query(moved)
+        number = np.full(len(positions), -1)
+        for k in np.argsort(distance):
+            if distance[k] < SAME * near and index[k] not in number:
+                number[k] = index[k]
+        new = np.flatnonzero(number < 0)
+        number[new] = len(known) + np.arange(len(new))
+        known = np.vstack([known, moved[new]])
+        tracks.append(number)
+    return tracks
+
+
+def _shift(tree, positions, near: float, largest: float) -> np.ndarray:
+    """Shift of positions from the known ones on which most columns agree."""
+    pairs = tree.query_ball_point(positions, largest)
+    shifts = np.array([p - tree.data[k] for p, found in zip(positions, pairs, strict=True) for k in found])
+    if not len(shifts):
+        return np.zeros(2)
+    votes = cKDTree(shifts).query_ball_point(shifts, 0.15 * near)
+    best = votes[int(np.argmax([len(v) for v in votes]))]
+    return np.median(shifts[best], axis=0)
+
+
+def _neighbour_distance(positions) -> float:
+    return float(np.median(cKDTree(positions).query(positions, 2)[0][:, 1])) if len(positions) > 1 else 1.0
+
+
+def count_transition(n_counts: int, rate: float) -> np.ndarray:
+    """Return the probabilities that a column of 1, 2, ... atoms has so many in the next frame.
+
+    Parameters
+    ----------
+    n_counts
+        Number of states.
+    rate
+        Probability that the number of atoms changes between frames; a gain and a loss of one are as likely as a change
+        to any other number in a ratio of nine to one.
+    """
+    if n_counts < 2:
+        return np.ones((n_counts, n_counts))
+    step = np.eye(n_counts, k=1) + np.eye(n_counts, k=-1)
+    step /= step.sum(1, keepdims=True)
+    anywhere = (1 - np.eye(n_counts)) / (n_counts - 1)
+    return (1 - rate) * np.eye(n_counts) + rate * (0.9 * step + 0.1 * anywhere)
+
+
+def count_series(emissions, prior, rate: float | None = None) -> tuple[np.ndarray, float]:
+    """Return posterior probabilities of counts over a series, and the rate of changes.
+
+    Parameters
+    ----------
+    emissions
+        Log-likelihood of each number of atoms of each column in each frame, shape (columns, frames, m); zeros where a
+        column was not seen.
+    prior
+        Fraction of the columns of each number of atoms, shape (m,).
+    rate
+        Probability that the number of atoms of a column changes between two frames; by default the most likely of
+        `RATES`.
+
+    Returns
+    -------
+    posterior
+        Shape (columns, frames, m).
+    rate
+        The rate used.
+
+    References
+    ----------
+    L. R. Rabiner, Proc. IEEE 77, 257 (1989). A. De wael et al., Phys. Rev. Lett. 124, 106105 (2020) for counting in
+    series.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.counting.series import count_series
+    >>> seen = np.log([[[0.6, 0.4], [0.4, 0.6], [0.6, 0.4], [0.7, 0.3]]])
+    >>> count_series(seen, [0.5, 0.5], rate=0.01)[0].argmax(-1)
+    array([[0, 0, 0, 0]])
+    """
+    emissions = np.asarray(emissions, float)
+    if emissions.ndim != 3:
+        raise ValueError(f"Expected log-likelihoods of the shape (columns, frames, counts), not {emissions.shape}.")
+    prior = np.maximum(np.asarray(prior, float), 1e-6)
+    prior = prior / prior.sum()
+    m = emissions.shape[-1]
+    if rate is None:
+        values = [float(log_likelihood(emissions, count_transition(m, r), prior)) for r in RATES]
+        rate = RATES[int(np.argmax(values))]
+    if not 0 <= rate <= 1:
+        raise ValueError(f"rate={rate}; expected a probability between 0 and 1.")
+    posterior, _, _ = forward_backward(emissions, count_transition(m, rate), prior)
+    return posterior / posterior.sum(-1, keepdims=True), float(rate)
+
+
+def count_atoms_in_series(
+    table, library, *, scatter: float | None = None, rate: float | None = None, max_shift: float | None = None
+):
+    """Count the atoms of columns that are followed through a series, with a library and a hidden Markov model.
+
+    Parameters
+    ----------
+    table
+        Column table of a series along one axis. A lazy table is computed. Columns that `find_columns_in_series`
+        followed keep their tracks, others are linked.
+    library
+        See `particlespy_ml.counting.verbs.count_atoms`.
+    scatter
+        Relative scatter of cross-sections of columns of one number of atoms; by default that of the library, or fitted.
+    rate
+        See `count_series`.
+    max_shift
+        Largest drift between frames in the image's units, see `link_columns`.
+
+    Returns
+    -------
+    ColumnTable
+        The counted table with the columns ``track``, the same number for one column in all frames, and the counts given
+        all frames. Columns that are flagged as not to be counted have no say.
+
+    Raises
+    ------
+    ValueError
+        If the table has more than one navigation axis.
+    """
+    from particlespy_ml.columns.table import NOT_COUNTED, OF_FRAMES
+    from particlespy_ml.counting.counts import count_columns_dtype, rank_counts, undefined_counts
+    from particlespy_ml.counting.library import as_library, count_with_library
+    from particlespy_ml.counting.verbs import _widen, library_in_units
+    from particlespy_ml.particles.table import METADATA_NODE, make_table, object_array
+
+    if table.axes_manager.navigation_dimension > 1:
+        raise ValueError(
+            f"Columns are followed along one axis, but the table has {table.axes_manager.navigation_dimension}; "
+            f"choose a "
+            "series with inav."
+        )
+    table = table._computed()
+    library = as_library(library)
+    known = library_in_units(library, table.grid.units)
+    scatter = library.scatter if scatter is None else scatter
+    frames = [_widen(rows) for rows in table._frames()]
+    if "track" in table.columns:
+        tracks = [rows["track"].astype(int) for rows in frames]
+    else:
+        tracks = link_columns([np.column_stack([rows["x"], rows["y"]]) for rows in frames], max_shift)
+    n_tracks = max((int(track.max()) + 1 for track in tracks if len(track)), default=0)
+    emissions = np.zeros((n_tracks, len(frames), len(known)))
+
+    def _measured(rows):
+        return (rows["flags"] & int(NOT_COUNTED) == 0) & (rows["volume_error"] > 0)
+
+    # of frames that are flagged whole no column counts, of the others those whose cross-section is that of the column
+    use = [_measured(rows) & (rows["flags"] & int(OF_FRAMES) == 0) for rows in frames]
+    prior = np.full(len(known), 1.0 / len(known))
+    values, errors = (np.concatenate([r[name][u] for r, u in zip(frames, use, strict=True)]) for name in VALUES)
+    if len(values):
+        pooled = count_with_library(values, errors, known, scatter)
+        prior, start = pooled.prior, 0
+        for number, (track, used) in enumerate(zip(tracks, use, strict=True)):
+            stop = start + int(used.sum())
+            emissions[track[used], number] = pooled.log_likelihoods[start:stop]
+            start = stop
+    counts = np.arange(1, len(known) + 1)
+    found_rate = rate or 0.0
+    if n_tracks:
+        posterior, found_rate = count_series(emissions, prior, rate)
+    rows_out = []
+    for number, (rows, track, used) in enumerate(zip(frames, tracks, use, strict=True)):
+        counted = undefined_counts(len(rows))
+        if used.any():
+            counted[used] = rank_counts(posterior[track[used], number], counts)
+        out = np.zeros(len(rows), [*[(n, rows.dtype[n]) for n in rows.dtype.names if n != "track"], ("track", "i4")])
+        for name in rows.dtype.names:
+            out[name] = counted[name] if name in counted.dtype.names else rows[name]
+        out["track"] = track
+        rows_out.append(out)
+    units = {**table.units, **{name: "" for name, _ in count_columns_dtype()}, "track": ""}
+    axes = [axis.get_axis_dictionary() for axis in table.axes_manager.navigation_axes[::-1]]
+    record = {"method": "series", "rate": float(found_rate), "library": library.cross_sections.tolist()}
+    full = {**table.metadata.get_item(METADATA_NODE).as_dictionary(), "counting": record}
+    title = table.metadata.get_item("General.title", "")
+    return make_table(object_array(rows_out, table.data.shape), axes, units, full, title, "column_table")
+
+
+VALUES = ("volume", "volume_error")

@@ -1,0 +1,231 @@
+"""Figures of columns: counts over the image, mixtures with their criteria, models of atoms."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from particlespy_ml._frames import frames_array
+from particlespy_ml.columns.table import NOT_COUNTED
+from particlespy_ml.counting.selection import choose_mixture
+from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR
+from particlespy_ml.plotting.overlay import _draw_frame
+
+FLAGGED = PALETTE[5]
+
+
+def plot_columns(table, image, index: int = 0, ax=None):
+    """Draw the columns of a frame over the image, those with flags in another colour.
+
+    Parameters
+    ----------
+    table
+        Computed column table.
+    image
+        Image or series that the columns are of; only the frame drawn is read.
+    index
+        Number of the frame.
+    ax
+        Axes to draw in; by default a new figure's.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    rows, where = table.frame(index)
+    ax = _image_axes(table, image, where, ax)
+    flagged = rows["flags"] != 0
+    for which, colour, name in ((~flagged, PALETTE[1], "columns"), (flagged, FLAGGED, "flagged")):
+        if which.any():
+            ax.scatter(rows["x"][which], rows["y"][which], s=8, color=colour, linewidths=0, label=name)
+    if flagged.any():
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
+    return ax
+
+
+def plot_counts(table, image=None, index: int = 0, ax=None):
+    """Draw the number of atoms of every column of a frame as a map, over the image where it is given.
+
+    Columns that are not counted are grey; the fainter a column, the less probable its count.
+
+    Parameters
+    ----------
+    table
+        Counted column table, computed.
+    image
+        Image or series that the columns are of.
+    index
+        Number of the frame.
+    ax
+        Axes to draw in; by default a new figure's.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import BoundaryNorm
+
+    if "count" not in table.columns:
+        raise ValueError("The columns are not counted; call count_atoms() first.")
+    rows, where = table.frame(index)
+    ax = _image_axes(table, image, where, ax)
+    counted = rows["count"] >= 0
+    size = _marker_size(ax, rows)
+    if (~counted).any():
+        ax.scatter(rows["x"][~counted], rows["y"][~counted], s=size, color=UNDEFINED_COLOUR, linewidths=0)
+    if counted.any():
+        count = rows["count"][counted]
+        low, high = int(count.min()), int(count.max())
+        colours = plt.get_cmap("viridis", max(high - low + 1, 2))
+        norm = BoundaryNorm(np.arange(low - 0.5, max(high, low + 1) + 1), colours.N)
+        shown = ax.scatter(
+            rows["x"][counted],
+            rows["y"][counted],
+            c=count,
+            s=size,
+            cmap=colours,
+            norm=norm,
+            alpha=np.clip(rows["probability"][counted], 0.3, 1),
+            linewidths=0,
+        )
+        step = max(1, (high - low) // 10)
+        bar = ax.figure.colorbar(shown, ax=ax, label="Atoms", ticks=np.arange(low, high + 1, step), shrink=0.8)
+        bar.solids.set_alpha(1)
+        atoms = rows["expected_count"][counted].sum()
+        ax.set_title(f"{atoms:.0f} atoms in {counted.sum()} columns", fontsize=9)
+    return ax
+
+
+def plot_mixture(table, index: int = 0, axes=None, bins: int = 60, criterion: str = "icl", **kwargs):
+    """Draw the histogram of the cross-sections of a frame with the components of the mixture, and the criterion.
+
+    Parameters
+    ----------
+    table
+        Computed column table.
+    index
+        Number of the frame.
+    axes
+        Two axes to draw in; by default those of a new figure.
+    bins
+        Number of bins of the histogram.
+    criterion
+        "icl", "bic" or "aic".
+    **kwargs
+        For `particlespy_ml.counting.selection.choose_mixture`.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes
+        Histogram and criterion.
+    """
+    rows, _ = table.frame(index)
+    usable = (rows["flags"] & int(NOT_COUNTED) == 0) & (rows["volume"] > 0)
+    values = rows["volume"][usable]
+    choice = choose_mixture(values, criterion=criterion, **{"width": "dose_and_scatter", **kwargs})
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", width_ratios=(3, 2))[1]
+    left, right = axes
+    edges = np.linspace(0, values.max() * 1.05, bins + 1) if len(values) else np.linspace(0, 1, bins + 1)
+    left.hist(values, edges, color="#BBBBBB")
+    if choice.chosen is not None:
+        grid = np.linspace(edges[0], edges[-1], 1000)
+        parts = choice.chosen.density(grid) * len(values) * (edges[1] - edges[0])
+        for number, part in enumerate(parts.T):
+            left.plot(grid, part, color=PALETTE[number % len(PALETTE)], linewidth=1)
+        left.plot(grid, parts.sum(1), color="black", linewidth=0.8)
+        left.set_title(f"{len(choice.chosen.means)} components", fontsize=9)
+    else:
+        left.set_title("not counted: " + choice.reason.split(":")[0].split(";")[0], fontsize=9)
+    unit = table.units["volume"]
+    left.set(xlabel=f"Scattering cross-section ({unit})", ylabel="Columns")
+    for regular, name, style in ((False, "free means", "o-"), (True, "means on a smooth curve", "s-")):
+        if (choice.regular if regular else choice.free) != []:
+            numbers, curve = choice.criterion(criterion, regular)
+            right.plot(numbers, curve, style, markersize=3, linewidth=1, color=PALETTE[6 if regular else 0], label=name)
+    if choice.chosen is not None:
+        right.axvline(len(choice.chosen.means), color="black", linewidth=0.8, linestyle=":")
+    right.set(xlabel="Components", ylabel=criterion.upper())
+    right.legend(frameon=False, fontsize=8)
+    return np.array([left, right])
+
+
+def plot_atoms(atoms, colour_by: str = "coordination", azimuth: float = 20.0, elevation: float = 25.0, ax=None):
+    """Draw a model of a particle in three dimensions; with an interactive matplotlib backend it can be turned.
+
+    Parameters
+    ----------
+    atoms
+        ASE atoms.
+    colour_by
+        "coordination": number of neighbours; "height": place along the beam.
+    azimuth, elevation
+        Direction of view in degrees.
+    ax
+        Three-dimensional axes to draw in; by default a new figure's.
+
+    Returns
+    -------
+    mpl_toolkits.mplot3d.axes3d.Axes3D
+    """
+    from scipy.spatial import cKDTree
+
+    if colour_by not in ("coordination", "height"):
+        raise ValueError(f"colour_by={colour_by!r}; expected 'coordination' or 'height'.")
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        ax = plt.figure(figsize=(5, 5), layout="constrained").add_subplot(projection="3d")
+    positions = atoms.positions
+    if colour_by == "coordination" and len(atoms) > 1:
+        tree = cKDTree(positions)
+        near = np.median(tree.query(positions, 2)[0][:, 1])
+        values = np.asarray(tree.query_ball_point(positions, 1.2 * near, return_length=True)) - 1
+    else:
+        values = positions[:, 2]
+    extent = max(float(np.ptp(positions, axis=0).max()), 1.0) if len(atoms) else 1.0
+    size = (260 * 2.6 / (extent + 3)) ** 2 * 0.5
+    shown = ax.scatter(*positions.T, c=values, s=size, edgecolors="black", linewidths=0.3, depthshade=True, alpha=1)
+    label = "Neighbours" if colour_by == "coordination" else "Height (Å)"
+    ax.figure.colorbar(shown, ax=ax, label=label, shrink=0.6)
+    ax.set_box_aspect(np.maximum(np.ptp(positions, axis=0), 0.05 * extent) if len(atoms) else (1, 1, 1))
+    ax.set(xlabel="x (Å)", ylabel="y (Å)", zlabel="z (Å)")
+    ax.view_init(elev=elevation, azim=azimuth)
+    return ax
+
+
+def _image_axes(table, image, where, ax):
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        ax = plt.subplots(figsize=(5.5, 5), layout="constrained")[1]
+    grid = table.grid
+    if image is not None:
+        frames = frames_array(image)
+        if frames.shape[:-2] != table.data.shape or frames.shape[-2:] != grid.shape:
+            raise ValueError(
+                f"The columns are of frames of {grid.shape} pixels and the navigation shape {table.data.shape}; "
+                f"this image "
+                f"has {frames.shape[-2:]} and {frames.shape[:-2]}."
+            )
+        _draw_frame(ax, np.asarray(frames[where], float), grid)
+    else:
+        ax.set_aspect("equal")
+        left, top = grid.to_xy(0, 0)
+        right, bottom = grid.to_xy(grid.shape[0] - 1, grid.shape[1] - 1)
+        ax.set(xlim=(left, right), ylim=(bottom, top), xlabel=f"x ({grid.units})", ylabel=f"y ({grid.units})")
+    return ax
+
+
+def _marker_size(ax, rows) -> float:
+    """Area of a marker in points that nearly touches its neighbours."""
+    if len(rows) < 2:
+        return 40.0
+    from scipy.spatial import cKDTree
+
+    places = np.column_stack([rows["x"], rows["y"]])
+    near = float(np.median(cKDTree(places).query(places, 2)[0][:, 1]))
+    width = ax.get_window_extent().width / ax.figure.dpi * 72
+    return float(np.clip((0.6 * near / abs(np.diff(ax.get_xlim())[0]) * width) ** 2, 2, 400))

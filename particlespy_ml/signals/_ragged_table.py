@@ -1,0 +1,110 @@
+"""What tables have in common: a ragged signal with one structured array for each frame."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+from hyperspy.signals import BaseSignal
+
+from particlespy_ml.particles.table import METADATA_NODE
+from particlespy_ml.signals._save import SafeSaveMixin
+
+
+class RaggedTable(SafeSaveMixin, BaseSignal):
+    """Rows of an image or a series: one structured array for each frame.
+
+    The navigation axes (time, temperature, tilt, ...) are those of the images. Units of the columns and the provenance
+    are in ``metadata.particlespy_ml``.
+    """
+
+    _signal_dimension = 0
+    _rows_are = "rows"
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return [str(name) for name in self.metadata.get_item(f"{METADATA_NODE}.columns")]
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of every column; empty where it has none."""
+        units = self.metadata.get_item(f"{METADATA_NODE}.units").as_dictionary()
+        return {name: str(units.get(name, "")) for name in self.columns}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of the rows in order, without "undefined"; empty where they are not classified."""
+        return tuple(str(name) for name in self.metadata.get_item(f"{METADATA_NODE}.classes", []))
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows in all frames."""
+        return sum(len(rows) for rows in self._frames())
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        """Return a column over all frames, shape (rows, ...)."""
+        if column not in self.columns:
+            raise KeyError(f"There is no column {column!r}; expected one of {', '.join(self.columns)}.")
+        return np.concatenate([rows[column] for rows in self._frames()])
+
+    def select(self, condition):
+        """Return the table with some of the rows.
+
+        Parameters
+        ----------
+        condition
+            A condition on the columns of `to_dataframe`, such as "area > 3 and not touches_border", or one boolean for
+            each row.
+        """
+        from particlespy_ml.particles.dataframe import select
+
+        return select(self, condition)
+
+    def save(self, filename=None, overwrite=None, extension=None, **kwargs):
+        """Save the table as HyperSpy does; a lazy table is computed first, since ragged files cannot be lazy.
+
+        Parameters
+        ----------
+        filename, overwrite, extension, **kwargs
+            See `hyperspy.signal.BaseSignal.save`.
+
+        Raises
+        ------
+        ValueError
+            If the file is a .zspy, which cannot hold rows of several columns.
+        """
+        target = self._save_target(filename, extension, kwargs.get("file_format"))
+        if target is not None and target.suffix == ".zspy":
+            raise ValueError(
+                f"A {self._signal_type.replace('_', ' ')} cannot be saved as {target.name}: zarr has no ragged "
+                f"arrays of "
+                "several columns. Save it as .hspy, or as CSV with table.to_dataframe().to_csv()."
+            )
+        super().save(filename, overwrite, extension, **kwargs)
+
+    def _to_save(self):
+        return self._computed()
+
+    def _computed(self):
+        """This table, or a computed copy of a lazy one, which keeps the result so that it is computed once."""
+        if not self._lazy:
+            return self
+        import dask.array as da
+
+        table = self.deepcopy()
+        table.compute()
+        self.data = da.from_array(table.data, chunks=-1, name=False)
+        return table
+
+    def _frames(self) -> list[np.ndarray]:
+        """Rows of each frame in the order of the series."""
+        return list(self._computed().data.ravel())
+
+    def __repr__(self) -> str:
+        text = super().__repr__()
+        return text if self._lazy else f"{text[:-1]}, {self.n_rows} {self._rows_are}>"
+
+    def _repr_html_(self) -> str:
+        """Show a table, not a line, in notebooks; a lazy one shows its chunks, as HyperSpy does."""
+        return f"<pre>{html.escape(repr(self))}</pre>{self.to_dataframe()._repr_html_()}"

@@ -1,0 +1,141 @@
+"""Table of atomic columns: a ragged signal with one structured array for each frame."""
+
+from __future__ import annotations
+
+from functools import wraps
+
+import numpy as np
+from hyperspy.signals import LazySignal
+
+from particlespy_ml._calibration import PixelGrid
+from particlespy_ml.counting.series import count_atoms_in_series
+from particlespy_ml.counting.structure import to_atoms
+from particlespy_ml.counting.verbs import count_atoms, total_counts
+from particlespy_ml.particles.table import METADATA_NODE
+from particlespy_ml.signals._ragged_table import RaggedTable
+
+
+class ColumnTable(RaggedTable):
+    """Atomic columns of an image or a series: one structured array for each frame, one row for each column.
+
+    Positions, volumes (scattering cross-sections in units of the image times an area), widths and their standard
+    errors; after `count_atoms` the number of atoms of each column. What is wrong with a column is in ``flags``.
+    """
+
+    _signal_type = "column_table"
+    _rows_are = "columns"
+
+    @property
+    def n_columns(self) -> int:
+        """Number of atomic columns in all frames."""
+        return self.n_rows
+
+    @property
+    def grid(self) -> PixelGrid:
+        """Calibration of the image that the columns are of."""
+        return PixelGrid.from_dict(self.metadata.get_item(f"{METADATA_NODE}.image").as_dictionary())
+
+    def to_dataframe(self):
+        """Return one row for each column of all frames.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``frame`` counts frames from 0; each navigation axis gives a column with its calibrated value. The units are
+            in ``attrs["units"]``.
+        """
+        from particlespy_ml.particles.dataframe import to_dataframe
+
+        return to_dataframe(self)
+
+    def describe_flags(self) -> list[str]:
+        """Return what is wrong with each column, in words; empty where nothing is."""
+        from particlespy_ml.columns.table import describe_flags
+
+        return [describe_flags(flags) for flags in self["flags"]]
+
+    @wraps(count_atoms)
+    def count_atoms(self, method="auto", library=None, **kwargs):  # noqa: D102
+        return count_atoms(self, method, library, **kwargs)
+
+    @wraps(total_counts)
+    def total_counts(self, confidence: float = 0.95):  # noqa: D102
+        return total_counts(self, confidence)
+
+    @wraps(count_atoms_in_series)
+    def count_atoms_in_series(self, library, **kwargs):  # noqa: D102
+        return count_atoms_in_series(self, library, **kwargs)
+
+    @wraps(to_atoms)
+    def to_atoms(self, element, index: int = 0, **kwargs):  # noqa: D102
+        return to_atoms(self, element, index, **kwargs)
+
+    def plot_counts(self, image=None, index: int = 0, ax=None):
+        """Draw the number of atoms of every column of a frame over the image.
+
+        Parameters
+        ----------
+        image, index, ax
+            See `particlespy_ml.plotting.columns.plot_counts`.
+        """
+        from particlespy_ml.plotting.columns import plot_counts
+
+        return plot_counts(self._computed(), image, index, ax)
+
+    def plot_columns(self, image, index: int = 0, ax=None):
+        """Draw the columns of a frame over the image, those that are flagged in another colour.
+
+        Parameters
+        ----------
+        image, index, ax
+            See `particlespy_ml.plotting.columns.plot_columns`.
+        """
+        from particlespy_ml.plotting.columns import plot_columns
+
+        return plot_columns(self._computed(), image, index, ax)
+
+    def plot_mixture(self, index: int = 0, axes=None, **kwargs):
+        """Draw the histogram of cross-sections with the components of the mixture, and its criteria.
+
+        Parameters
+        ----------
+        index, axes, **kwargs
+            See `particlespy_ml.plotting.columns.plot_mixture`.
+        """
+        from particlespy_ml.plotting.columns import plot_mixture
+
+        return plot_mixture(self._computed(), index, axes, **kwargs)
+
+    def to_sublattice(self, image, index: int = 0):
+        """Return the columns of a frame as an atomap ``Sublattice``.
+
+        Parameters
+        ----------
+        image
+            The image or series that the columns are of.
+        index
+            Number of the frame.
+        """
+        from particlespy_ml._frames import frames_array
+        from particlespy_ml.columns.convert import to_sublattice
+
+        rows, where = self.frame(index)
+        return to_sublattice(np.asarray(frames_array(image)[where]), rows, self.grid)
+
+    def frame(self, index: int = 0) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Return the rows of a frame, and its place in the data.
+
+        Parameters
+        ----------
+        index
+            Number of the frame, as in the column ``frame`` of `to_dataframe`.
+        """
+        frames = self._frames()
+        if not -len(frames) <= index < len(frames):
+            raise ValueError(f"There is no frame {index}; expected a number from 0 to {len(frames) - 1}.")
+        where = np.unravel_index(index % len(frames), self.data.shape)
+        return frames[index], tuple(int(i) for i in where)
+
+
+class LazyColumnTable(LazySignal, ColumnTable):
+    """Lazy `ColumnTable`."""

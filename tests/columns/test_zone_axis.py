@@ -1,0 +1,73 @@
+"""Zone axes of simulated particles of all orientations."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from particlespy_ml.columns.lattice import ZONE_AXES
+from particlespy_ml.columns.refine import gaussian_columns
+from particlespy_ml.columns.zone_axis import find_zone_axis_in
+
+CONSTANT, PIXEL = 3.92, 0.2
+
+
+def sphere(diameter=26.0):
+    """Atoms of an fcc sphere in Å."""
+    n = int(diameter / CONSTANT) + 1
+    cells = np.array([(i, j, k) for i in range(-n, n) for j in range(-n, n) for k in range(-n, n)], float)
+    sites = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    atoms = CONSTANT * (cells[:, None] + sites).reshape(-1, 3)
+    return atoms[np.linalg.norm(atoms, axis=1) < diameter / 2]
+
+
+def image_of(rotation, dose, seed=0, size=192):
+    rng = np.random.default_rng(seed)
+    positions = rotation.apply(sphere())[:, :2] / PIXEL + size / 2 + rng.normal(size=2)
+    image = gaussian_columns((size, size), positions[:, ::-1], 0.0125 / PIXEL**2, 0.43 / PIXEL, 0.002)
+    return rng.poisson(image * dose * PIXEL**2) if dose else image
+
+
+def along(zone, turn, tilt=0.0):
+    axis = np.array(ZONE_AXES[zone], float)
+    to_beam, _ = Rotation.align_vectors([[0, 0, 1]], [axis / np.linalg.norm(axis)])
+    tilted = Rotation.from_rotvec(np.radians([tilt, 0, 0]))
+    return tilted * Rotation.from_euler("z", turn, degrees=True) * to_beam
+
+
+@pytest.mark.parametrize("dose", [None, 1e3], ids=["clean", "noisy"])
+@pytest.mark.parametrize("zone", ZONE_AXES)
+@pytest.mark.parametrize(("turn", "tilt"), [(0, 0), (17, 1), (50, 0.5)])
+def test_on_axis(zone, turn, tilt, dose):
+    found = find_zone_axis_in(image_of(along(zone, turn, tilt), dose), CONSTANT / PIXEL)
+    assert found.zone_axis == zone
+    assert found.score >= 1
+    assert found.lattice_constant == pytest.approx(CONSTANT / PIXEL, rel=0.02)
+
+
+@pytest.mark.parametrize("dose", [None, 1e3], ids=["clean", "noisy"])
+@pytest.mark.parametrize("direction", [(0.21, 0.55, 0.93), (0, 0.35, 1), (1, 1, 2.6), (1, 2.1, 3.2)])
+def test_off_axis(direction, dose):
+    direction = np.array(direction, float)
+    to_beam, _ = Rotation.align_vectors([[0, 0, 1]], [direction / np.linalg.norm(direction)])
+    found = find_zone_axis_in(image_of(to_beam, dose), CONSTANT / PIXEL)
+    assert found.zone_axis == "" and np.isnan(found.basis).all()
+
+
+def test_the_lattice_is_that_of_the_particle():
+    found = find_zone_axis_in(image_of(along("<001>", 20), None), CONSTANT / PIXEL)
+    lengths = np.linalg.norm(found.basis, axis=1)
+    np.testing.assert_allclose(lengths, CONSTANT / 2 / PIXEL, rtol=0.02)
+    # positions are (column, row) = (x, y) in the image of atoms, turned by 20 degrees from the axes
+    angles = np.degrees(np.arctan2(found.basis[:, 0], found.basis[:, 1])) % 90
+    assert np.minimum(abs(angles - 20), abs(angles - 70)).max() < 2
+
+
+def test_noise_and_nothing():
+    rng = np.random.default_rng(0)
+    assert find_zone_axis_in(np.zeros((100, 100)), 20.0).zone_axis == ""
+    assert find_zone_axis_in(np.zeros((10, 10)), 20.0).zone_axis == ""
+    for _ in range(5):
+        assert find_zone_axis_in(rng.poisson(3.0, (128, 128)), 20.0).zone_axis == ""
+    rows, columns = np.indices((128, 128)) - 64
+    disk = 8.0 * (np.hypot(rows, columns) < 40)
+    assert find_zone_axis_in(rng.poisson(disk + 1), 20.0).zone_axis == ""

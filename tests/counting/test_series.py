@@ -1,0 +1,86 @@
+"""Columns followed over a series."""
+
+import numpy as np
+import pytest
+
+from particlespy_ml.counting.series import count_series, count_transition, link_columns
+
+LIBRARY = 0.0235 * 300 * 0.04 * np.arange(1, 9)
+
+
+def test_columns_keep_their_track_through_drift_and_loss():
+    rng = np.random.default_rng(0)
+    places = np.array([(10.0 * i, 10.0 * j) for i in range(6) for j in range(6)])
+    frames, truth = [], []
+    for number in range(8):
+        kept = np.sort(rng.choice(36, 30 if number else 36, replace=False))
+        rng.shuffle(kept)
+        frames.append(places[kept] + [1.5 * number, -number] + 0.3 * rng.normal(size=(len(kept), 2)))
+        truth.append(kept)
+    tracks = link_columns(frames)
+    first = dict(zip(tracks[0], truth[0], strict=True))
+    for track, kept in zip(tracks, truth, strict=True):
+        assert [first[t] for t in track] == kept.tolist()
+
+
+def test_new_columns_start_tracks():
+    one = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    tracks = link_columns([one, np.vstack([one, [[10.0, 10.0]]]), np.empty((0, 2)), one[:1]])
+    assert [len(t) for t in tracks] == [3, 4, 0, 1]
+    assert sorted(tracks[1]) == [0, 1, 2, 3]
+    assert link_columns([]) == []
+
+
+def test_transitions_sum_to_one():
+    matrix = count_transition(6, 0.1)
+    np.testing.assert_allclose(matrix.sum(1), 1)
+    np.testing.assert_allclose(np.diag(matrix), 0.9)
+    assert matrix[2, 3] > matrix[2, 5] > 0
+    assert count_transition(1, 0.1).tolist() == [[1.0]]
+
+
+def test_frames_add_up():
+    """Without changes the posterior is that of the mean of all frames."""
+    rng = np.random.default_rng(0)
+    values = 3 + 0.8 * rng.normal(size=(1, 12))
+    counts = np.arange(1, 7)
+    logs = -0.5 * ((values[..., None] - counts) / 0.8) ** 2
+    posterior, rate = count_series(logs, np.full(6, 1 / 6), rate=0.0)
+    expected = np.exp(-0.5 * ((values.mean() - counts) / 0.8) ** 2 * 12)
+    np.testing.assert_allclose(posterior[0, 5], expected / expected.sum(), atol=1e-4)
+    assert rate == 0
+
+
+def test_a_change_is_followed():
+    counts = np.arange(1, 7)
+    truth = np.repeat([3, 4], 15)
+    rng = np.random.default_rng(1)
+    values = truth + 0.5 * rng.normal(size=(40, 30))
+    logs = -0.5 * ((values[..., None] - counts) / 0.5) ** 2
+    posterior, rate = count_series(logs, np.full(6, 1 / 6))
+    single = np.mean(logs.argmax(-1) + 1 == truth)
+    assert np.mean(posterior.argmax(-1) + 1 == truth) > max(0.95, single + 0.1)
+    assert 0.003 <= rate <= 0.1  # one change in 29 steps
+    with pytest.raises(ValueError, match="probability"):
+        count_series(logs, np.full(6, 1 / 6), rate=2)
+    with pytest.raises(ValueError, match="shape"):
+        count_series(logs[0], np.full(6, 1 / 6))
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_series_is_counted_better_than_its_frames(make_columns, make_image, together):
+    from scipy.spatial import cKDTree
+
+    frames = [make_columns(dose=300, seed=seed)[0] for seed in range(10)]
+    _, positions, counts = make_columns()
+    s = make_image(np.stack(frames), scale=0.02, names=("time",))
+    table = s.find_columns_in_series(dose="electrons") if together else s.find_columns(dose="electrons")
+    found = table.count_atoms_in_series(LIBRARY)
+    rows = found.data[4]
+    distance, index = cKDTree(positions[:, ::-1] * 0.02).query(np.column_stack([rows["x"], rows["y"]]))
+    right = np.sum((rows["count"] == counts[index]) & (distance < 0.08)) / len(counts)
+    alone = s.inav[4].find_columns(dose="electrons").count_atoms(library=LIBRARY, neighbours=False)
+    _, other = cKDTree(positions[:, ::-1] * 0.02).query(np.column_stack([alone["x"], alone["y"]]))
+    assert right > np.sum(alone["count"] == counts[other]) / len(counts) + (0.3 if together else 0.0)
+    assert right > 0.85 or not together
+    assert "track" in found.columns and found.to_dataframe()["track"].nunique() >= 0.8 * len(counts)
