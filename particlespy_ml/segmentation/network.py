@@ -24,7 +24,7 @@ def segment_with_network(
     model: ParticleFinder,
     threshold: float | None = None,
     min_diameter: float = 0.8,
-    split_depth: float = 0.12,
+    split_depth: float = 0.08,
 ) -> np.ndarray:
     """Find the particles of a frame.
 

@@ -10,8 +10,8 @@ from particlespy_ml.segmentation.segment import renumber
 def count_agreement(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5) -> dict[str, int]:
     """Count the pixels and the particles on which labels and truth agree.
 
-    All pixels count. Particles that the border cuts, in the labels or in the truth, neither gain nor lose: only whole
-    true particles are to be found, and whole found ones are wrong if they match no true one, whole or cut.
+    Particles that the border cuts neither gain nor lose: pixels of true ones do not count, only whole true particles are
+    to be found, and whole found ones are wrong if they match no true one, whole or cut.
 
     Parameters
     ----------
@@ -32,9 +32,10 @@ def count_agreement(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5)
     areas = pairs.sum(1)[1:, None] + pairs.sum(0)[None, 1:] - pairs[1:, 1:]
     same = pairs[1:, 1:] / np.maximum(areas, 1) >= overlap
     whole_found, whole_true = ~_touches_border(labels), ~_touches_border(truth)
+    counts = np.concatenate([[True], whole_true])[truth]
     return {
-        "intersection": int((inside & expected).sum()),
-        "union": int((inside | expected).sum()),
+        "intersection": int((inside & expected & counts).sum()),
+        "union": int(((inside | expected) & counts).sum()),
         "matched": int((same.any(0) & whole_true).sum()),
         "missed": int((~same.any(0) & whole_true).sum()),
         "wrong": int((~same.any(1) & whole_found).sum()),

@@ -30,7 +30,7 @@ AUTOMATIC_OPTIONS = {
 }
 
 
-NETWORK_OPTIONS = {"model": "particles-hrtem", "threshold": None, "min_diameter": 0.8, "split_depth": 0.12}
+NETWORK_OPTIONS = {"model": "particles-hrtem", "threshold": None, "min_diameter": 0.8, "split_depth": 0.08}
 
 CLEANING_OPTIONS = {"watershed": False, "watershed_size": 0, "watershed_erosion": 0, "min_size": 0}
 

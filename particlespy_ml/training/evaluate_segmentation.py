@@ -45,7 +45,7 @@ def frame_maps(
     return found
 
 
-def agreement(found: list, threshold: float, split_depth: float = 0.12, min_diameter: float = 8.0) -> dict:
+def agreement(found: list, threshold: float, split_depth: float = 0.08, min_diameter: float = 8.0) -> dict:
     """Scores over frames, with 95 % intervals over fields; see `score_frames`."""
     counts = []
     smallest = np.pi / 4 * (min_diameter / FRAME_PIXEL) ** 2
@@ -138,7 +138,7 @@ def finish_segmentation(
         "threshold": threshold,
         "evaluation": results["nominal"],
         "evaluation_conditions": "held-out fields, 0.5 Å pixels, optics of Gumbiowski et al. with focus within 50 nm; "
-        "whole particles are to be found, all pixels count; intervals of 95 % over fields",
+        "particles that the border cuts do not count; intervals of 95 % over fields",
         "evaluation_harsh": results["harsh"],
         "evaluation_harsh_conditions": "the same fields with everything that the detector recipe draws",
         "training": {
