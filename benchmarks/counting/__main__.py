@@ -329,7 +329,8 @@ def abtem_part(cache: Path) -> None:
             results = []
             means = np.array([np.mean(values[near & (truth == n)]) for n in np.unique(truth[near])])
             oracle = np.unique(truth[near])[np.abs(values[:, None] - means).argmin(1)]
-            for factor in (1.0, np.median(values[near] / known.cross_sections[truth[near] - 1])):
+            inside = near & (truth <= len(known))
+            for factor in (1.0, np.median(values[inside] / known.cross_sections[truth[inside] - 1])):
                 found = count_with_library(values, errors, factor * known.cross_sections)
                 posterior = count_with_neighbours(found.log_likelihoods, found.prior, neighbour_pairs(fit.positions))
                 results.append(np.sum((posterior.argmax(1) + 1 == truth) & near) / len(counts))

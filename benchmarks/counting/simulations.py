@@ -93,7 +93,7 @@ def library(cache: Path, zone_axis: str):
     if not path.exists():
         from particlespy_ml.simulation.column_library import simulate_column_library
 
-        n_atoms = {"<001>": 14, "<011>": 12, "<111>": 9}[zone_axis]
+        n_atoms = {"<001>": 14, "<011>": 16, "<111>": 9}[zone_axis]
         made = simulate_column_library(SYMBOL, zone_axis, n_atoms, inner=INNER, outer=OUTER, frozen_phonons=6)
         cache.mkdir(parents=True, exist_ok=True)
         save_library(made, path)
