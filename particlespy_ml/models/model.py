@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from particlespy_ml.particles.table import UNDEFINED
-
 FORMAT_VERSION = 1
 DEFAULT_MODELS = {"HAADF": "isomer-haadf", "HRTEM": "crystallinity-hrtem"}
+UNDEFINED = "undefined"  # the class of particles that have none
 SEGMENTATION = "segmentation"  # the task of models that find particles; all others classify them
 
 _REQUIRED = (

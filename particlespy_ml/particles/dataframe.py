@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 
-from particlespy_ml.particles.table import METADATA_NODE, UNDEFINED, make_table, object_array
+from particlespy_ml.models.model import UNDEFINED
+from particlespy_ml.particles.table import METADATA_NODE, make_table, object_array
 
 
 def navigation_names(table) -> dict[str, int]:

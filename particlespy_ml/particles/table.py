@@ -11,7 +11,6 @@ import numpy as np
 from particlespy_ml._calibration import PixelGrid
 
 METADATA_NODE = "particlespy_ml"
-UNDEFINED = "undefined"
 
 
 @lru_cache

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml._frames import compute, frames_array
+from particlespy_ml.models.model import UNDEFINED
 from particlespy_ml.particles.extract import extract_particles
-from particlespy_ml.particles.table import UNDEFINED
 from particlespy_ml.plotting.colours import class_colours
 
 ORDERS = ("random", "most probable", "least probable")

@@ -10,8 +10,9 @@ from particlespy_ml.segmentation.segment import renumber
 def count_agreement(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5) -> dict[str, int]:
     """Count the pixels and the particles on which labels and truth agree.
 
-    Particles that the border cuts neither gain nor lose: pixels of true ones do not count, only whole true particles are
-    to be found, and whole found ones are wrong if they match no true one, whole or cut.
+    Particles that the border cuts neither gain nor lose: pixels of true ones, and of found ones that lie on these for
+    the most part, do not count. Only whole true particles are to be found, and whole found ones are wrong if they match
+    no true one, whole or cut.
 
     Parameters
     ----------
@@ -32,7 +33,8 @@ def count_agreement(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5)
     areas = pairs.sum(1)[1:, None] + pairs.sum(0)[None, 1:] - pairs[1:, 1:]
     same = pairs[1:, 1:] / np.maximum(areas, 1) >= overlap
     whole_found, whole_true = ~_touches_border(labels), ~_touches_border(truth)
-    counts = np.concatenate([[True], whole_true])[truth]
+    on_cut = pairs[1:, 1:][:, ~whole_true].sum(1) > 0.5 * pairs[1:].sum(1)
+    counts = np.concatenate([[True], whole_true])[truth] & ~np.concatenate([[False], on_cut])[labels]
     return {
         "intersection": int((inside & expected & counts).sum()),
         "union": int(((inside | expected) & counts).sum()),
