@@ -329,7 +329,7 @@ def test_labels_and_a_method_exclude_each_other(two_disks):
 
 
 def test_unknown_methods_and_options(two_disks):
-    with pytest.raises(ValueError, match=r"Unknown method 'otsuu'; expected 'auto' or one of otsu, mean"):
+    with pytest.raises(ValueError, match=r"Unknown method 'otsuu'; expected 'auto', 'network' or one of otsu, mean"):
         two_disks.segment_particles("otsuu")
     with pytest.raises(TypeError, match=r"Unknown options \['colour'\].*min_size"):
         two_disks.segment_particles("otsu", colour=1)
@@ -375,7 +375,7 @@ def test_haadf_particles_are_bright(make_frame, make_image):
     frame = make_frame([(40, 40)], [14]) + make_frame([(85, 110)], [18], polarity=-1, noise=0) - 2
     labels = make_image(frame).segment_particles().data
     assert labels[40, 40] == labels.max() == 1
-    dark = make_image(frame, signal_type="HRTEM").segment_particles(polarity="dark").data
+    dark = make_image(frame, signal_type="HRTEM").segment_particles("auto", polarity="dark").data
     assert dark[85, 110] == dark.max() == 1
 
 

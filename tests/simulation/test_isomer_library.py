@@ -6,7 +6,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from particlespy_ml.simulation import isomer_library
+from particlespy_ml.simulation import isomer_library, library
 from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, load_entries, simulate_library
 
 SMALL = IsomerLibraryRecipe(n_atoms=(55, 60), held_out_phonons=1)
@@ -67,12 +67,12 @@ def test_only_what_is_held_out(tmp_path, monkeypatch):
         def __exit__(self, *error): ...
 
         def submit(self, function, *args):
-            made.append(args[2])
+            made.append(args[3])
             future = Future()
             future.set_result(None)
             return future
 
-    monkeypatch.setattr(isomer_library, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(library, "ProcessPoolExecutor", InThisProcess)
     files = simulate_library(tmp_path, 60, SMALL, show_progressbar=False, held_out_only=True)
     assert made == [20, 21, 22, 23, 24, 45, 46, 47, 48, 49]
     assert [int(path.stem) for path in files] == made
