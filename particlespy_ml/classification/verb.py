@@ -68,10 +68,12 @@ def classify_particles(
     >>> sorted(set(table["class"]) - set(table.classes) - {"undefined"})
     []
     """
+    from particlespy_ml._frames import check_image
     from particlespy_ml._verbs import prepare, run_pipeline
     from particlespy_ml.classification.classify import ParticleClassifier, class_columns, warn_out_of_range
     from particlespy_ml.models.model import DEFAULT_MODELS, Classifier, default_model, load_model
 
+    check_image(signal)
     signal_type = signal.metadata.get_item("Signal.signal_type", "")
     if exclude_border is None:
         exclude_border = signal_type == "HRTEM"
