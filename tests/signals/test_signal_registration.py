@@ -74,7 +74,16 @@ def test_load_with_signal_type(tmp_path, signal_type, lazy):
 def test_known_signal_types_are_printed(capsys):
     hs.print_known_signal_types()
     printed = capsys.readouterr().out
-    for name in (*IMAGES, "particle_table", *IMAGES.values(), "ParticleTable", *ALIASES, "particlespy_ml"):
+    for name in (
+        *IMAGES,
+        "particle_table",
+        "column_table",
+        *IMAGES.values(),
+        "ParticleTable",
+        "ColumnTable",
+        *ALIASES,
+        "particlespy_ml",
+    ):
         assert name in printed
 
 
