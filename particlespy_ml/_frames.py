@@ -230,3 +230,28 @@ def compute_together(*signals, show_progressbar: bool | None = None) -> None:
         signal.data = array
         signal._lazy = False
         signal._assign_subclass()
+
+
+def map_rows(function: Callable, data: np.ndarray | da.Array, *arguments) -> np.ndarray | da.Array:
+    """Apply a function to the rows of every frame of a table, lazily where the data are lazy.
+
+    Parameters
+    ----------
+    function
+        Called with the rows of a frame and *arguments*; returns rows. It must be picklable.
+    data
+        Object array of one structured array for each frame.
+    *arguments
+        Passed on.
+    """
+    if isinstance(data, da.Array):
+        meta = np.empty((0,) * data.ndim, object)
+        return data.map_blocks(_map_block, function=function, arguments=arguments, dtype=object, meta=meta)
+    return _map_block(data, function, arguments)
+
+
+def _map_block(block: np.ndarray, function: Callable, arguments: tuple) -> np.ndarray:
+    out = np.empty(block.shape, dtype=object)
+    for index in np.ndindex(*block.shape):
+        out[index] = function(block[index], *arguments)
+    return out

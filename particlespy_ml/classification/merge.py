@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from particlespy_ml._frames import map_rows
 from particlespy_ml.classification.classify import class_columns, classes_from_probabilities
 
 
@@ -120,7 +121,7 @@ def merge_classes(table, groups: dict[str, tuple[str, ...]], min_probability: fl
     for name, _ in class_columns(table.classes):
         units.pop(name)
     units |= {name: "" for name, _ in class_columns(tuple(full))}
-    data = _map_frames(table.data, merge_rows, table.classes, full, float(min_probability), former)
+    data = map_rows(merge_rows, table.data, table.classes, full, float(min_probability), former)
     # the confusion of merged classes does not follow from that of the classes: other particles are undefined
     record |= {
         "classes": list(full),
@@ -130,19 +131,3 @@ def merge_classes(table, groups: dict[str, tuple[str, ...]], min_probability: fl
     record.pop("units", None)
     title = table.metadata.get_item("General.title", "")
     return make_table(data, navigation_axes(table), units, record, title)
-
-
-def _map_frames(data, function, *arguments):
-    """Apply a function to every frame of an object array, eager or dask."""
-    import dask.array as da
-
-    if isinstance(data, da.Array):
-        return data.map_blocks(_of_block, function, arguments, dtype=object, meta=data._meta)
-    return _of_block(data, function, arguments)
-
-
-def _of_block(block: np.ndarray, function, arguments: tuple) -> np.ndarray:
-    out = np.empty(block.shape, dtype=object)
-    for index in np.ndindex(block.shape):
-        out[index] = function(block[index], *arguments)
-    return out

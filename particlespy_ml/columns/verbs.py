@@ -279,8 +279,7 @@ def find_zone_axis(
     if pixels < 4.5:
         raise ValueError(
             f"Pixels of {grid.scale[0]:.3g} {grid.units} are too coarse for a lattice constant of "
-            f"{lattice_constant:.3g} "
-            f"{grid.units}; expected {lattice_constant / 6:.2g} {grid.units} or less."
+            f"{lattice_constant:.3g} {grid.units}; expected {lattice_constant / 6:.2g} {grid.units} or less."
         )
     finder = ZoneAxisFinder(grid, float(pixels), structure)
     (array,) = run_frames(finder, signal, lazy_output=lazy_output, show_progressbar=show_progressbar)
@@ -298,8 +297,7 @@ def check_square(grid: PixelGrid) -> None:
     if abs(grid.scale[0] / grid.scale[1] - 1) > 0.02:
         raise ValueError(
             f"The pixels are {grid.scale[0]:g} by {grid.scale[1]:g} {grid.units}; expected square ones. Columns "
-            f"are round "
-            "only there: resample the image first."
+            f"are round only there: resample the image first."
         )
 
 

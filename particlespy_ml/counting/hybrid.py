@@ -73,8 +73,7 @@ def count_hybrid(
         if np.mean(tried[other].posterior.argmax(1) != chosen) > 0.1:
             reason = (
                 f"the factor of the library is not unique: {grid[best]:.2f} and {grid[other]:.2f} fit as well "
-                f"and count "
-                "otherwise; take more dose, or calibrate the detector"
+                f"and count otherwise; take more dose, or calibrate the detector"
             )
             break
     if not reason and best in (0, len(grid) - 1) and len(grid) > 1:

@@ -74,8 +74,7 @@ def detector_response(
         if inner_angle is None or not 0 < inner_angle < outer_angle:
             raise ValueError(
                 f"inner_angle={inner_angle}, outer_angle={outer_angle}; expected mrad, the inner one smaller "
-                f"and given, "
-                "since it says how large a pixel is."
+                f"and given, since it says how large a pixel is."
             )
         active = active & (radius * inner_angle / _inner_radius(detector, radius) < outer_angle)
     weight = active.astype(float)

@@ -142,8 +142,7 @@ def _doubt(best: Mixture, free: list[Mixture], criterion: str) -> str:
     if each < FEWEST_EACH:
         return (
             f"the numbers of atoms are not resolved: {best.n_values} columns in {len(best.means)} components "
-            f"are too few; "
-            "take a library"
+            f"are too few; take a library"
         )
     evidence = min(fit.bic for fit in free[: FEWEST_COMPONENTS - 1]) - getattr(best, criterion)
     if evidence < SMALLEST_EVIDENCE:

@@ -182,8 +182,7 @@ def count_atoms_in_series(
     if table.axes_manager.navigation_dimension > 1:
         raise ValueError(
             f"Columns are followed along one axis, but the table has {table.axes_manager.navigation_dimension}; "
-            f"choose a "
-            "series with inav."
+            f"choose a series with inav."
         )
     table = table._computed()
     library = as_library(library)

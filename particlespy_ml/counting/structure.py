@@ -222,8 +222,7 @@ def relax(atoms, calculator=None, fmax: float = 0.05, steps: int = 200):
         if unknown:
             raise ValueError(
                 f"Effective medium theory does not know {', '.join(unknown)}, only {', '.join(known)}; give "
-                f"another ASE "
-                "calculator."
+                f"another ASE calculator."
             )
         calculator = EMT()
     relaxed.calc = calculator

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from particlespy_ml._calibration import NANOMETRES
+from particlespy_ml._frames import map_rows
 from particlespy_ml.columns.table import NOT_COUNTED, OF_FRAMES, Flag, describe_flags
 from particlespy_ml.counting.counts import count_columns_dtype, rank_counts, total_count, undefined_counts
 from particlespy_ml.counting.library import ColumnLibrary
@@ -78,9 +79,8 @@ def count_atoms(
     table
         Column table, lazy or not.
     method
-        "library": the most probable number of atoms given the cross-sections of *library*. "mixture": a "
-        "Gaussian mixture
-        of the cross-sections, if the number of its components can be told, see
+        "library": the most probable number of atoms given the cross-sections of *library*. "mixture": a
+        Gaussian mixture of the cross-sections, if the number of its components can be told, see
         `particlespy_ml.counting.selection.choose_mixture`. "hybrid": the library times a factor that is fitted.
         "atomap": atomap's own mixture, counts from 1 on. "auto": the library where one is given, otherwise the mixture.
     library
@@ -143,8 +143,7 @@ def count_atoms(
     if method in ("library", "hybrid") and library is None:
         raise ValueError(
             f"The method {method!r} needs library=: cross-sections of columns of 1, 2, ... atoms, or simulate "
-            f"them with "
-            "particlespy_ml.simulation.column_library.simulate_column_library."
+            f"them with particlespy_ml.simulation.column_library.simulate_column_library."
         )
     cross_sections = None
     record = {"method": method}
@@ -175,22 +174,6 @@ def count_atoms(
     axes = [axis.get_axis_dictionary() for axis in table.axes_manager.navigation_axes[::-1]]
     full = {**table.metadata.get_item(METADATA_NODE).as_dictionary(), "counting": record}
     return make_table(data, axes, units, full, table.metadata.get_item("General.title", ""), "column_table")
-
-
-def map_rows(function, data):
-    """Apply a function to the rows of every frame, lazily where the data are lazy."""
-    import dask.array as da
-
-    if isinstance(data, da.Array):
-        return data.map_blocks(_map_block, function=function, dtype=object, meta=np.empty((0,) * data.ndim, object))
-    return _map_block(data, function)
-
-
-def _map_block(block, function):
-    out = np.empty(block.shape, dtype=object)
-    for index in np.ndindex(*block.shape):
-        out[index] = function(block[index])
-    return out
 
 
 def library_in_units(library: ColumnLibrary, units: str) -> np.ndarray:

@@ -207,8 +207,7 @@ def _image_axes(table, image, where, ax):
         if frames.shape[:-2] != table.data.shape or frames.shape[-2:] != grid.shape:
             raise ValueError(
                 f"The columns are of frames of {grid.shape} pixels and the navigation shape {table.data.shape}; "
-                f"this image "
-                f"has {frames.shape[-2:]} and {frames.shape[:-2]}."
+                f"this image has {frames.shape[-2:]} and {frames.shape[:-2]}."
             )
         _draw_frame(ax, np.asarray(frames[where], float), grid)
     else:

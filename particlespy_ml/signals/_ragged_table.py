@@ -78,8 +78,7 @@ class RaggedTable(SafeSaveMixin, BaseSignal):
         if target is not None and target.suffix == ".zspy":
             raise ValueError(
                 f"A {self._signal_type.replace('_', ' ')} cannot be saved as {target.name}: zarr has no ragged "
-                f"arrays of "
-                "several columns. Save it as .hspy, or as CSV with table.to_dataframe().to_csv()."
+                f"arrays of several columns. Save it as .hspy, or as CSV with table.to_dataframe().to_csv()."
             )
         super().save(filename, overwrite, extension, **kwargs)
 

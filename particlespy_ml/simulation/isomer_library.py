@@ -150,29 +150,9 @@ def simulate_library(
     show_progressbar: bool = True,
     held_out_only: bool = False,
 ) -> list[Path]:
-    """Make the entries 0 to *count* - 1 that the folder lacks, each in a file of its own.
+    """Make the entries 0 to *count* - 1 that the folder lacks; see `simulate_entries`.
 
-    An entry is written beside and renamed, so a stopped run leaves whole entries only, and the next run goes on.
-
-    Parameters
-    ----------
-    folder
-        Where the entries are. It is made where missing; a folder of another recipe is refused.
-    count
-        Number of entries wanted in all.
-    recipe
-        What to draw.
-    workers
-        Number of processes; by default one for each core.
-    show_progressbar
-        Show a progress bar.
-    held_out_only
-        Make only those of the entries that are held out, for a larger validation and test.
-
-    Returns
-    -------
-    list of Path
-        The files of the entries, in order.
+    With *held_out_only*, only those of them that are held out, for a larger validation and test.
     """
     recipe = recipe or IsomerLibraryRecipe()
     wanted = [index for index in range(count) if recipe.is_held_out(index) or not held_out_only]
