@@ -85,8 +85,10 @@ def _draw_particles(ax, table, rows: np.ndarray, texts: list[str]) -> None:
 
     colours = row_colours(table, rows)
     if len(rows):
+        edge = [withStroke(linewidth=2.4, foreground="black")]  # grey outlines would not show on grey images
+        polygons = rows["outline"].astype(float)
         ax.add_collection(
-            PolyCollection(rows["outline"].astype(float), facecolors="none", edgecolors=colours, linewidths=1.3)
+            PolyCollection(polygons, facecolors="none", edgecolors=colours, linewidths=1.3, path_effects=edge)
         )
     outline = [withStroke(linewidth=2, foreground="black")]
     for (x, y), colour, text in zip(label_anchors(table, rows), colours, texts, strict=True):
