@@ -1,4 +1,4 @@
-from . import counting, data, dynamics, plotting
+from . import counting, data, dynamics, plotting, reconstruction
 from ._frames import compute_together
 from .classification.verb import classify_particles
 from .columns.verbs import find_columns, find_columns_in_series, find_zone_axis
@@ -6,6 +6,8 @@ from .models.model import Model, list_models, load_model
 from .particles.extract import extract_particles
 from .particles.particlespy_list import from_particle_list, to_particle_list
 from .particles.verbs import measure_particles
+from .reconstruction.star import load_star, save_star
+from .reconstruction.verbs import reconstruct
 from .segmentation.particlespy import train_segmentation
 from .segmentation.verb import segment_particles
 
@@ -23,8 +25,12 @@ __all__ = [
     "from_particle_list",
     "list_models",
     "load_model",
+    "load_star",
     "measure_particles",
     "plotting",
+    "reconstruct",
+    "reconstruction",
+    "save_star",
     "segment_particles",
     "to_particle_list",
     "train_segmentation",

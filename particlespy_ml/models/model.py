@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from particlespy_ml._threads import one_torch_thread
+
 FORMAT_VERSION = 1
 DEFAULT_MODELS = {"HAADF": "isomer-haadf", "HRTEM": "crystallinity-hrtem"}
 UNDEFINED = "undefined"  # the class of particles that have none
@@ -136,7 +138,7 @@ class Classifier(Model):
             return np.zeros((0, len(self.classes)), np.float32)
         network = self._network()
         parts = []
-        with torch.inference_mode(), _one_thread_in_workers():
+        with torch.inference_mode(), one_torch_thread(workers_only=True):
             for start in range(0, len(windows), batch_size):
                 batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + batch_size]))[:, None]
                 logits = network(batch) / (float(self.card["temperature"]) if calibrated else 1.0)
@@ -179,7 +181,7 @@ class ParticleFinder(Model):
         )
         result = np.empty((2, *padded.shape), np.float32)
         network = self._network()
-        with torch.inference_mode(), _one_thread_in_workers():
+        with torch.inference_mode(), one_torch_thread(workers_only=True):
             for inner, outer in _tiles(padded.shape, tile, overlap):
                 found = network(torch.from_numpy(np.ascontiguousarray(padded[outer]))[None, None])[0].sigmoid()
                 start = [own.start - whole.start for own, whole in zip(inner, outer, strict=True)]
@@ -399,34 +401,3 @@ def _build(card: dict, weights: dict[str, np.ndarray]):
             f"The card of the model {card['name']!r} needs {what}, but the network gives an array of {shape}."
         )
     return network
-
-
-_workers = {"running": 0, "threads": 1}
-_workers_lock = threading.Lock()
-
-
-class _one_thread_in_workers:  # noqa: N801 - used as a function
-    """Give torch one thread while dask's worker threads use it, since frames already run side by side.
-
-    The number of threads is that of the whole process: the first worker to come sets it, the last to leave restores it.
-    """
-
-    def __enter__(self):
-        import torch
-
-        self._is_worker = threading.current_thread() is not threading.main_thread()
-        if self._is_worker:
-            with _workers_lock:
-                if _workers["running"] == 0:
-                    _workers["threads"] = torch.get_num_threads()
-                    torch.set_num_threads(1)
-                _workers["running"] += 1
-
-    def __exit__(self, *exception):
-        if self._is_worker:
-            import torch
-
-            with _workers_lock:
-                _workers["running"] -= 1
-                if _workers["running"] == 0:
-                    torch.set_num_threads(_workers["threads"])

@@ -9,6 +9,7 @@ from hyperspy.signals import LazySignal2D, Signal2D
 from particlespy_ml.classification.verb import classify_particles
 from particlespy_ml.particles.extract import extract_particles
 from particlespy_ml.particles.verbs import measure_particles
+from particlespy_ml.reconstruction.verbs import reconstruct
 from particlespy_ml.segmentation.verb import segment_particles
 from particlespy_ml.signals._save import SafeSaveMixin
 
@@ -33,6 +34,22 @@ class ParticleImage(SafeSaveMixin, Signal2D):
     @wraps(extract_particles)
     def extract_particles(self, table, box=None, **kwargs):  # noqa: D102
         return extract_particles(self, table, box, **kwargs)
+
+    @wraps(reconstruct)
+    def reconstruct(self, model=None, **kwargs):  # noqa: D102
+        return reconstruct(self, model, **kwargs)
+
+    def save_star(self, filename, poses=None, **kwargs):
+        """Write a stack of particles as .star and .mrcs, for RELION and cryoSPARC.
+
+        Parameters
+        ----------
+        filename, poses, **kwargs
+            See `particlespy_ml.reconstruction.star.save_star`.
+        """
+        from particlespy_ml.reconstruction.star import save_star
+
+        save_star(self, filename, poses, **kwargs)
 
     def train_segmentation(self, painted, classifier=None, feature_parameters=None, particle_class: int = 2):
         """Train ParticleSpy's trainable segmentation on this image, of which some pixels were painted.

@@ -1,0 +1,5 @@
+"""Three-dimensional volumes of particles from projections, and their orientations."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
