@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from particlespy_ml._threads import one_torch_thread
 from particlespy_ml.reconstruction.fourier import Disk, FourierVolume
 from particlespy_ml.reconstruction.rotations import equivalent_poses, perturbations, pose_error, sample_rotations
 
@@ -135,16 +136,17 @@ class Matcher:
         images
             Shape (n, box, box), masked and without their background.
         """
-        parts = [self._find(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
-        return Poses.join(parts)
+        with one_torch_thread():  # the arrays are small, and threads that wait for each other cost more than they do
+            return Poses.join([self._find(images[start : start + BATCH]) for start in range(0, len(images), BATCH)])
 
     def refine(self, images: np.ndarray, poses: Poses, step: float) -> Poses:
         """Return better poses of images, near to those known; the first step in degrees."""
         parts = []
-        for start in range(0, len(images), BATCH):
-            known = poses[start : start + BATCH]
-            spectra = self.disk.transform(images[start : start + BATCH]).to(self.device) * self.weights
-            parts.append(self._descend(spectra, known.rotations[:, None], known.shifts[:, None], step))
+        with one_torch_thread():
+            for start in range(0, len(images), BATCH):
+                known = poses[start : start + BATCH]
+                spectra = self.disk.transform(images[start : start + BATCH]).to(self.device) * self.weights
+                parts.append(self._descend(spectra, known.rotations[:, None], known.shifts[:, None], step))
         return Poses.join(parts)
 
     def _find(self, images: np.ndarray) -> Poses:

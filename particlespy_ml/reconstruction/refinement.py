@@ -57,8 +57,7 @@ def find_poses(images: ImageBatches, matcher: Matcher, known: Poses | None = Non
     """Return the poses of images, from nothing or from poses known about; batches run side by side."""
 
     def one(part: tuple[np.ndarray, Poses | None]) -> Poses:
-        with one_torch_thread():
-            return matcher.find(part[0]) if part[1] is None else matcher.refine(part[0], part[1], step)
+        return matcher.find(part[0]) if part[1] is None else matcher.refine(part[0], part[1], step)
 
     found = []
     with ThreadPoolExecutor(1 if matcher.device == "cuda" else os.cpu_count()) as pool:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import fft
 from scipy import ndimage as ndi
 
+from particlespy_ml._threads import one_torch_thread
 from particlespy_ml.reconstruction.fourier import FourierVolume
 from particlespy_ml.reconstruction.rotations import perturbations, sample_rotations
 
@@ -135,10 +136,11 @@ def _scores(volume, reference, radius: int, rotations: np.ndarray) -> tuple[np.n
     frequencies = torch.from_numpy(points.astype(np.float32))
     target = torch.from_numpy(wanted.astype(np.complex64))
     scores = []
-    for part in torch.from_numpy(np.ascontiguousarray(rotations, np.float32)).split(512):
-        found = turning.points(torch.einsum("nij,mi->nmj", part, frequencies))
-        product = (found.conj() * target).real.sum(1)
-        scores.append(product / (found.abs().square().sum(1).sqrt() * target.abs().square().sum().sqrt()))
+    with one_torch_thread():
+        for part in torch.from_numpy(np.ascontiguousarray(rotations, np.float32)).split(512):
+            found = turning.points(torch.einsum("nij,mi->nmj", part, frequencies))
+            product = (found.conj() * target).real.sum(1)
+            scores.append(product / (found.abs().square().sum(1).sqrt() * target.abs().square().sum().sqrt()))
     return torch.cat(scores).numpy(), rotations
 
 
