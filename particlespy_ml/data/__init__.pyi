@@ -8,6 +8,7 @@ from ._examples import (
     platinum_library,
 )
 from ._isomer_dynamics import isomer_dynamics, isomer_rates
+from ._populations import three_populations
 
 __all__ = [
     "columns_of_platinum",
@@ -19,4 +20,5 @@ __all__ = [
     "measured_gold",
     "measured_gold_path",
     "platinum_library",
+    "three_populations",
 ]
