@@ -53,7 +53,8 @@ class Clustering:
         if len(features) == 0:
             empty = np.zeros(0, np.float32) if self.probability is not None else None
             return np.zeros(0, np.int32), empty
-        labels, probability = self.fit.assign(np.asarray(features, dtype=float))
+        with one_thread():
+            labels, probability = self.fit.assign(np.asarray(features, dtype=float))
         labels = _renumber(labels, self.order)
         return labels, None if probability is None else probability.astype(np.float32)
 
@@ -124,7 +125,8 @@ def fit_clusters(
     smallest = max(5, len(fitted) // 100) if min_cluster_size is None else int(min_cluster_size)
     smallest = max(2, min(smallest, len(fitted)))
     largest = min(max_clusters, max(1, len(fitted) // max(2 * features.shape[1], 4)))
-    fit = fit_method(features[fitted], method, n_clusters, largest, smallest, seed, **options)
+    with one_thread():
+        fit = fit_method(features[fitted], method, n_clusters, largest, smallest, seed, **options)
     keep_above = 1 if n_clusters is not None else smallest
     order = _order(features[fitted], fit.labels, keep_above)
     labels, probability = np.asarray(fit.labels), None
@@ -135,6 +137,13 @@ def fit_clusters(
     if probability is not None:
         probability = probability.astype(np.float32)
     return Clustering(method, _renumber(labels, order), probability, fit, order, fitted)
+
+
+def one_thread():
+    """Keep scikit-learn to one thread: on small tables many threads wait for each other, on a busy machine minutes."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1)
 
 
 def _check(features, method, n_clusters, max_clusters, options) -> None:
@@ -203,7 +212,8 @@ def cluster_stability(
     dict
         ``jaccard``: for each cluster the mean over the draws of its overlap with the most alike cluster of the half,
         intersection over union. Clusters above 0.75 are stable, those below 0.6 should not be trusted (Hennig).
-        ``rand``: the mean adjusted Rand index, and ``rand_low`` and ``rand_high``, the 2.5 and 97.5 % quantiles.
+        ``rand``: the mean adjusted Rand index of the rows that are no noise, and ``rand_low``
+        and ``rand_high``, the 2.5 and 97.5 % quantiles.
 
     References
     ----------
@@ -225,13 +235,16 @@ def cluster_stability(
         except ValueError:
             continue  # a half of few rows can be too small, or all alike
         true = labels[half]
-        scores.append(adjusted_rand_score(true, again))
+        both = (true >= 0) & (again >= 0)
+        scores.append(adjusted_rand_score(true[both], again[both]))
         overlaps.append([_best_jaccard(true == n, again) for n in range(clustering.n_clusters)])
     if not scores:
         return {"jaccard": [], "rand": np.nan, "rand_low": np.nan, "rand_high": np.nan, "resamples": 0}
     low, high = np.quantile(scores, (0.025, 0.975))
     with np.errstate(invalid="ignore"):
-        jaccard = [float(np.nanmean(column)) if np.isfinite(column).any() else np.nan for column in np.array(overlaps).T]
+        jaccard = [
+            float(np.nanmean(column)) if np.isfinite(column).any() else np.nan for column in np.array(overlaps).T
+        ]
     return {
         "jaccard": jaccard,
         "rand": float(np.mean(scores)),

@@ -248,6 +248,7 @@ def _propagate(similarity, preference, damping, seed):
     model = AffinityPropagation(damping=damping, preference=preference, affinity="precomputed", random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the search takes another preference then
+        warnings.filterwarnings("ignore", "All samples have mutually equal")
         model.fit(similarity.copy())
     exemplars = np.asarray(model.cluster_centers_indices_, dtype=int)
     if len(exemplars) == 0 or (model.labels_ < 0).any():
@@ -279,14 +280,28 @@ def _hdbscan(features, number, largest, smallest, seed, min_samples=None) -> Fit
     return Fit(labels, ByNeighbour(features, labels, reach), {}, {"min_samples": neighbours}, diagram)
 
 
-def _optics(features, number, largest, smallest, seed, min_samples=None, xi=0.05) -> Fit:
-    from sklearn.cluster import OPTICS
+def _optics(features, number, largest, smallest, seed, min_samples=None, xi=None) -> Fit:
+    """Valleys of the reachability below its knee or, with *xi*, between slopes as steep as that."""
+    from sklearn.cluster import OPTICS, cluster_optics_dbscan
 
-    neighbours = min_samples or max(2 * features.shape[1], smallest // 2)
-    model = OPTICS(min_samples=neighbours, xi=xi, min_cluster_size=smallest).fit(features)
-    diagram = {"reachability": model.reachability_[model.ordering_], "order": model.ordering_}
-    assign = ByNeighbour(features, model.labels_, model.core_distances_)
-    return Fit(model.labels_, assign, {}, {"min_samples": neighbours, "xi": xi}, diagram)
+    neighbours = min(min_samples or max(2 * features.shape[1], smallest // 2), len(features))
+    extraction = {"cluster_method": "dbscan", "eps": 0} if xi is None else {"xi": xi, "min_cluster_size": smallest}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        model = OPTICS(min_samples=neighbours, **extraction).fit(features)
+    reach = model.reachability_
+    parameters = {"min_samples": neighbours}
+    labels = model.labels_
+    if xi is None:
+        finite = reach[np.isfinite(reach)]
+        eps = parameters["eps"] = knee(finite) if len(finite) else 1.0
+        labels = cluster_optics_dbscan(
+            reachability=reach, core_distances=model.core_distances_, ordering=model.ordering_, eps=eps
+        )
+    else:
+        parameters["xi"] = xi
+    diagram = {"reachability": reach[model.ordering_], "order": model.ordering_}
+    core = np.where(np.isfinite(model.core_distances_), model.core_distances_, 0)
+    return Fit(labels, ByNeighbour(features, labels, core), {}, parameters, diagram)
 
 
 def isolated_rows(features: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ class ParticleTable(RaggedTable):
         Parameters
         ----------
         outline
-            Include the outlines, as arrays.
+            Include the outlines, and other columns of vectors, as arrays.
 
         Returns
         -------
@@ -184,7 +184,9 @@ class ParticleTable(RaggedTable):
 
         return measure_shape(self, features, image, **kwargs)
 
-    def cluster_particles(self, columns=None, method: str = "gaussian_mixture", n_clusters: int | None = None, **kwargs):
+    def cluster_particles(
+        self, columns=None, method: str = "gaussian_mixture", n_clusters: int | None = None, **kwargs
+    ):
         """Sort the particles into populations by their size and shape, or by any other columns.
 
         Parameters
