@@ -1,4 +1,4 @@
-from . import counting, data, dynamics, plotting
+from . import counting, data, dynamics, plotting, populations
 from ._frames import compute_together
 from .classification.verb import classify_particles
 from .columns.verbs import find_columns, find_columns_in_series, find_zone_axis
@@ -25,6 +25,7 @@ __all__ = [
     "load_model",
     "measure_particles",
     "plotting",
+    "populations",
     "segment_particles",
     "to_particle_list",
     "train_segmentation",

@@ -68,10 +68,10 @@ def raw_values(rows: np.ndarray, columns: tuple[str, ...], logs: tuple[bool, ...
         values = column_of(rows, name)
         if values.ndim > 1:
             mean, components = projections[name]
-            values = (values.reshape(len(rows), -1) - mean) @ components
+            values = (values - mean) @ components
         elif log:
             values = np.log(values, out=np.full(len(rows), np.nan), where=values > 0)
-        parts.append(values.reshape(len(rows), -1))
+        parts.append(values if values.ndim > 1 else values[:, None])
     values = np.concatenate(parts, axis=1)
     return np.where(np.isfinite(values), values, np.nan)
 

@@ -9,6 +9,8 @@ from hyperspy.signals import LazySignal2D, Signal2D
 from particlespy_ml.classification.verb import classify_particles
 from particlespy_ml.particles.extract import extract_particles
 from particlespy_ml.particles.verbs import measure_particles
+from particlespy_ml.populations.stack import align_particles
+from particlespy_ml.populations.stack import class_averages as average_clusters
 from particlespy_ml.segmentation.verb import segment_particles
 from particlespy_ml.signals._save import SafeSaveMixin
 
@@ -33,6 +35,14 @@ class ParticleImage(SafeSaveMixin, Signal2D):
     @wraps(extract_particles)
     def extract_particles(self, table, box=None, **kwargs):  # noqa: D102
         return extract_particles(self, table, box, **kwargs)
+
+    @wraps(align_particles)
+    def align(self, **kwargs):  # noqa: D102
+        return align_particles(self, **kwargs)
+
+    @wraps(average_clusters)
+    def class_averages(self, clusters, column: str = "cluster", **kwargs):  # noqa: D102
+        return average_clusters(self, clusters, column, **kwargs)
 
     def train_segmentation(self, painted, classifier=None, feature_parameters=None, particle_class: int = 2):
         """Train ParticleSpy's trainable segmentation on this image, of which some pixels were painted.
