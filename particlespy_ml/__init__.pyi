@@ -1,4 +1,4 @@
-from . import counting, data, dynamics, plotting, reconstruction
+from . import counting, data, dynamics, plotting, populations, reconstruction
 from ._frames import compute_together
 from .classification.verb import classify_particles
 from .columns.verbs import find_columns, find_columns_in_series, find_zone_axis
@@ -28,6 +28,7 @@ __all__ = [
     "load_star",
     "measure_particles",
     "plotting",
+    "populations",
     "reconstruct",
     "reconstruction",
     "save_star",

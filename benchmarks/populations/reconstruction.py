@@ -111,7 +111,9 @@ def projections(folder: Path) -> None:
     expected = project(known.volume.data, rotations[~half])
     pairs = zip(expected, images[~half], strict=True)
     predicted = np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs])
-    print(f"  known rotations: a volume of half of the images predicts the others with a correlation of {predicted:.4f}")
+    print(
+        f"  known rotations: a volume of half of the images predicts the others with a correlation of {predicted:.4f}"
+    )
     given = mrcfile.read(folder / "hand-vol.mrc")
     shown = np.mean(
         [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(project(given, rotations), images, strict=True)]
@@ -152,9 +154,7 @@ def _memory_of(count: int) -> None:
     blocks = tuple([250] * (count // 250)), (96,), (96,)
     stack = as_stack(da.map_blocks(draw, chunks=blocks, dtype=np.float32, meta=clean[:0]), 0.5).as_lazy()
     start = time.perf_counter()
-    found = stack.reconstruct(
-        atoms, point_group="Oh", max_iterations=0, initial_resolution=0.3, show_progressbar=False
-    )
+    found = stack.reconstruct(atoms, point_group="Oh", max_iterations=0, initial_resolution=0.3, show_progressbar=False)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak {peak:.2f} GB, {seconds:.0f} s, {found.resolution * 10:.2f} Å")

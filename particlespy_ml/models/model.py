@@ -145,6 +145,36 @@ class Classifier(Model):
                 parts.append(torch.softmax(logits, dim=1)[:, : len(self.classes)].numpy())
         return np.concatenate(parts)
 
+    @property
+    def embedding_width(self) -> int:
+        """Length of the vectors of `embed`."""
+        return self._network()[1][-1].in_features
+
+    def embed(self, windows: np.ndarray, batch_size: int = 64) -> np.ndarray:
+        """Return what the last layer sees, before it decides on a class: a vector for each window.
+
+        Parameters
+        ----------
+        windows, batch_size
+            As for `predict`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n, embedding_width), float32.
+        """
+        import torch
+
+        if len(windows) == 0:
+            return np.zeros((0, self.embedding_width), np.float32)
+        trunk, head = self._network()
+        parts = []
+        with torch.inference_mode(), _one_thread_in_workers():
+            for start in range(0, len(windows), batch_size):
+                batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + batch_size]))[:, None]
+                parts.append(head[:-1](trunk(batch)).numpy())
+        return np.concatenate(parts)
+
 
 class ParticleFinder(Model):
     """A model that finds particles: it maps a frame to where particles are, and how deep inside of one."""

@@ -52,17 +52,16 @@ def to_dataframe(table, outline: bool = False):
     """Return one row for each particle; see `ParticleTable.to_dataframe`."""
     import pandas as pd
 
-    table = table._computed()
+    table = table._computed()  # columns of vectors, such as outlines, come where outlines are asked for
     counts = [len(rows) for rows in table.data.ravel()]
     columns = {name: np.repeat(values, counts) for name, values in navigation_columns(table).items()}
     for name in table.columns:
         if name == "class":
             columns[name] = pd.Categorical(table[name], categories=[*table.classes, UNDEFINED])
-        elif name == "outline":
-            if outline:
-                columns[name] = list(table[name])
-        else:
-            columns[name] = table[name]
+        elif (values := table[name]).ndim == 1:
+            columns[name] = values
+        elif outline:
+            columns[name] = list(values)
     frame = pd.DataFrame(columns)
     frame.attrs["units"] = {**navigation_units(table), **table.units}
     return frame

@@ -9,6 +9,8 @@ from hyperspy.signals import LazySignal2D, Signal2D
 from particlespy_ml.classification.verb import classify_particles
 from particlespy_ml.particles.extract import extract_particles
 from particlespy_ml.particles.verbs import measure_particles
+from particlespy_ml.populations.stack import align_particles
+from particlespy_ml.populations.stack import class_averages as average_clusters
 from particlespy_ml.reconstruction.verbs import reconstruct
 from particlespy_ml.segmentation.verb import segment_particles
 from particlespy_ml.signals._save import SafeSaveMixin
@@ -34,6 +36,14 @@ class ParticleImage(SafeSaveMixin, Signal2D):
     @wraps(extract_particles)
     def extract_particles(self, table, box=None, **kwargs):  # noqa: D102
         return extract_particles(self, table, box, **kwargs)
+
+    @wraps(align_particles)
+    def align(self, **kwargs):  # noqa: D102
+        return align_particles(self, **kwargs)
+
+    @wraps(average_clusters)
+    def class_averages(self, clusters, column: str = "cluster", **kwargs):  # noqa: D102
+        return average_clusters(self, clusters, column, **kwargs)
 
     @wraps(reconstruct)
     def reconstruct(self, model=None, **kwargs):  # noqa: D102

@@ -47,7 +47,7 @@ class ParticleTable(RaggedTable):
         Parameters
         ----------
         outline
-            Include the outlines, as arrays.
+            Include the outlines, and other columns of vectors, as arrays.
 
         Returns
         -------
@@ -167,6 +167,41 @@ class ParticleTable(RaggedTable):
         settings = {"max_displacement": max_displacement or "", "memory": memory, "size_weight": size_weight}
         table.metadata.set_item(f"{METADATA_NODE}.tracking", settings)
         return table
+
+    def measure_shape(self, features=None, image=None, **kwargs):
+        """Measure shape beyond `measure_particles`: Fourier descriptors, moments, radial profiles, embeddings.
+
+        Parameters
+        ----------
+        features, image, **kwargs
+            See `particlespy_ml.populations.measure_shape`.
+
+        Returns
+        -------
+        ParticleTable or LazyParticleTable
+        """
+        from particlespy_ml.populations.measure_shape import measure_shape
+
+        return measure_shape(self, features, image, **kwargs)
+
+    def cluster_particles(
+        self, columns=None, method: str = "gaussian_mixture", n_clusters: int | None = None, **kwargs
+    ):
+        """Sort the particles into populations by their size and shape, or by any other columns.
+
+        Parameters
+        ----------
+        columns, method, n_clusters, **kwargs
+            See `particlespy_ml.populations.cluster_particles`.
+
+        Returns
+        -------
+        ParticleTable or LazyParticleTable
+            With a column ``cluster``.
+        """
+        from particlespy_ml.populations.verbs import cluster_particles
+
+        return cluster_particles(self, columns, method, n_clusters, **kwargs)
 
     def class_sequence(self, smooth: bool = True):
         """Return the class of every particle in every frame of a movie, smoothed by a hidden Markov model.
