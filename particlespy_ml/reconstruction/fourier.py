@@ -196,11 +196,13 @@ class BackProjection:
         import torch
 
         cube = self.sums.reshape(3, self.size, self.size, self.size)
+        sign = torch.tensor([1.0, -1.0, 1.0], device=cube.device)[:, None, None, None]
+        cube = cube + sign * cube.flip(1, 2, 3)  # the image is real
         if len(self.group) == 1:
             return cube.cpu().numpy()
         axis = torch.arange(self.size, dtype=torch.float32, device=cube.device) - self.half
         z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
-        inside = z**2 + y**2 + x**2 <= (OVERSAMPLING * (self.radius + 0.5)) ** 2
+        inside = (z >= 0) & (z**2 + y**2 + x**2 <= (OVERSAMPLING * (self.radius + 0.5)) ** 2)
         places = torch.stack([x[inside], y[inside], z[inside]], 1) / self.half
         total = torch.zeros((3, len(places)), device=cube.device)
         for operation in self.group:
@@ -209,6 +211,7 @@ class BackProjection:
             )[0, :, 0, 0]
         result = torch.zeros_like(cube)
         result[:, inside] = total
+        result[:, : self.half] = (sign * result.flip(1, 2, 3))[:, : self.half]
         return result.cpu().numpy()
 
     def volume(self, floor: float = 1e-2, prior: np.ndarray | None = None) -> np.ndarray:
@@ -228,8 +231,7 @@ class BackProjection:
             Shape (box, box, box), float32.
         """
         sums = self._symmetric_sums()
-        flipped = sums[:, ::-1, ::-1, ::-1]
-        weights = (sums[2] + flipped[2]).astype(float)
+        weights = sums[2].astype(float)
         axis = np.arange(-self.half, self.half + 1) / OVERSAMPLING
         length = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
         shells = np.rint(length).astype(int)
@@ -239,7 +241,7 @@ class BackProjection:
             weights = weights + np.interp(length, np.arange(len(prior)), prior)
         inside = (length <= self.radius + 0.5) & (weights > 0)
         cube = np.zeros(weights.shape, np.complex64)
-        np.divide(sums[0] + flipped[0] + 1j * (sums[1] - flipped[1]), weights, out=cube, where=inside)
+        np.divide(sums[0] + 1j * sums[1], weights, out=cube, where=inside)
         fine = OVERSAMPLING * self.box
         spectrum = np.zeros((fine, fine, fine // 2 + 1), np.complex64)
         reach = min(self.half, fine // 2 - 1)

@@ -22,7 +22,10 @@ class ImageBatches:
     rows
         Which of them to use; all by default.
     diameter
-        Diameter in pixels within which the particle lies. What lies outside says what the background is.
+        Diameter in pixels within which the particle lies. What lies outside says what the background is. By default
+        from the mean image.
+    crop
+        Leave out what is far from the particle.
 
     Raises
     ------
@@ -30,7 +33,13 @@ class ImageBatches:
         If the diameter leaves no background.
     """
 
-    def __init__(self, stack: np.ndarray | da.Array, rows: np.ndarray | None = None, diameter: float | None = None):
+    def __init__(
+        self,
+        stack: np.ndarray | da.Array,
+        rows: np.ndarray | None = None,
+        diameter: float | None = None,
+        crop: bool = False,
+    ):
         self.stack = stack
         self.rows = np.arange(len(stack)) if rows is None else np.sort(np.asarray(rows))
         self.box = stack.shape[-1]
@@ -40,6 +49,9 @@ class ImageBatches:
                 f"A diameter of {self.diameter:.4g} pixels leaves no background in a box of {self.box}; expected 2 to "
                 f"{self.box - 2}. Extract the particles with a larger box."
             )
+        if crop:
+            self.stack = crop_to(stack, even_box(self.diameter, self.box), 2)
+            self.box = self.stack.shape[-1]
         self.mask = ball_mask(self.box, self.diameter / 2 + 1, 2)
         self._outside = self.mask == 0
         if not self._outside.any():
@@ -81,6 +93,25 @@ class ImageBatches:
         above = np.flatnonzero(profile > 0.05 * profile.max())
         last = above[-1] if len(above) and profile.max() > 0 else self.box // 4
         return float(np.clip(2 * last * 1.1 + 2, 4, self.box - 4))
+
+
+def even_box(diameter: float, largest: int) -> int:
+    """Return an even edge in pixels that leaves room for background about a diameter."""
+    return min(largest, 2 * int(np.ceil(0.7 * diameter + 3)))
+
+
+def crop_to(array, box: int, ndim: int):
+    """Return the middle of an array along its last axes, so that the pixel edge // 2 becomes box // 2."""
+    start = array.shape[-1] // 2 - box // 2
+    return array[(..., *(slice(start, start + box),) * ndim)]
+
+
+def pad_to(array: np.ndarray, box: int, ndim: int) -> np.ndarray:
+    """Undo `crop_to`, with zeros."""
+    edge = array.shape[-1]
+    start = box // 2 - edge // 2
+    widths = [(0, 0)] * (array.ndim - ndim) + [(start, box - edge - start)] * ndim
+    return np.pad(array, widths)
 
 
 def _is_run(rows: np.ndarray) -> bool:

@@ -22,7 +22,7 @@ class _Settings:
     point_group: str
     group: np.ndarray
     diameter: float | None
-    radius: int | None
+    initial_resolution: float | None
     max_shift: float
     max_iterations: int
     criterion: float
@@ -133,7 +133,7 @@ def reconstruct(
         point_group=point_group,
         group=operations(point_group),
         diameter=None if diameter is None else diameter / grid.scale[0],
-        radius=_radius(initial_resolution, grid),
+        initial_resolution=_checked_resolution(initial_resolution, grid),
         max_shift=float(max_shift if isinstance(max_shift, (int, np.integer)) else max_shift / grid.scale[0]),
         max_iterations=int(max_iterations),
         criterion=criterion,
@@ -189,16 +189,13 @@ def _check_stack(stack) -> tuple[PixelGrid, object]:
     return grid, data
 
 
-def _radius(resolution: float | None, grid: PixelGrid) -> int | None:
-    if resolution is None:
-        return None
-    radius = grid.shape[0] * grid.scale[0] / resolution
-    if not 1.5 <= radius:
+def _checked_resolution(resolution: float | None, grid: PixelGrid) -> float | None:
+    if resolution is not None and not 0 < resolution <= grid.shape[0] * grid.scale[0] / 2:
         raise ValueError(
             f"initial_resolution={resolution:.4g} {grid.units} is coarser than the box; expected "
             f"{2 * grid.scale[0]:.3g} to {grid.shape[0] * grid.scale[0] / 2:.3g} {grid.units}."
         )
-    return int(min(np.rint(radius), grid.shape[0] // 2 - 1))
+    return resolution
 
 
 def _model_volume(model, grid: PixelGrid, group: np.ndarray, name: str) -> np.ndarray:
@@ -264,16 +261,19 @@ def _reconstruct(stack, data, rows: np.ndarray, start, known, settings: _Setting
     """Reconstruction of some particles of a stack."""
     from tqdm.auto import tqdm
 
-    from particlespy_ml.reconstruction.images import ImageBatches
+    from particlespy_ml.reconstruction.images import ImageBatches, crop_to
 
     grid = settings.grid
-    images = ImageBatches(data, rows, settings.diameter)
+    images = ImageBatches(data, rows, settings.diameter, crop=True)
+    start = None if start is None else crop_to(start, images.box, 3)
     with tqdm(disable=not settings.show, desc="Reconstructing", unit=" steps") as bar:
 
         def progress(entry: dict | None = None) -> None:
             bar.update()
             if entry:
-                bar.set_postfix_str(f"{_length(entry['radius'], grid):.3g} {grid.units}, {entry['change']:.2g}°")
+                bar.set_postfix_str(
+                    f"{_length(entry['radius'], images.box, grid):.3g} {grid.units}, {entry['change']:.2g}°"
+                )
 
         refined = _refined(images, start, None if known is None else known[rows], settings, progress)
     return _result(stack, refined, rows, settings)
@@ -287,12 +287,15 @@ def _refined(images, start, known, settings: _Settings, progress):
     shared = {"seed": settings.seed, "device": compute_device()}
     if known is not None:
         return volume_of_poses(images, known, settings.group, **shared)
-    radius = settings.radius
+    radius = None
+    if settings.initial_resolution is not None:
+        radius = images.box * settings.grid.scale[0] / settings.initial_resolution
+        radius = int(np.clip(np.rint(radius), 2, images.box // 2 - 1))
     if start is not None and settings.max_iterations == 0:
         reach = images.box // 2 - 1 if radius is None else radius
         return match_model(images, start, settings.group, radius=reach, max_shift=settings.max_shift, **shared)
     if start is None:
-        start = _first_volume(images, settings, shared, progress)
+        start = _first_volume(images, radius, settings, shared, progress)
     return refine(
         images,
         start,
@@ -305,7 +308,7 @@ def _refined(images, start, known, settings: _Settings, progress):
     )
 
 
-def _first_volume(images, settings: _Settings, shared: dict, progress) -> np.ndarray:
+def _first_volume(images, radius: int | None, settings: _Settings, shared: dict, progress) -> np.ndarray:
     if settings.engine == "aspire":
         from particlespy_ml.reconstruction.aspire import aspire_volume
 
@@ -315,7 +318,7 @@ def _first_volume(images, settings: _Settings, shared: dict, progress) -> np.nda
     return initial_volume(
         images,
         settings.group,
-        radius=settings.radius or _first_radius(images),
+        radius=radius or _first_radius(images),
         max_shift=min(settings.max_shift, 1.0),
         progress=progress,
         **shared,
@@ -327,8 +330,9 @@ def _first_radius(images) -> int:
     return int(np.clip(np.rint(7 * images.box / images.diameter), 4, images.box // 2 - 1))
 
 
-def _length(radius: float, grid: PixelGrid) -> float:
-    return grid.shape[0] * grid.scale[0] / max(radius, 0.5)
+def _length(radius: float, box: int, grid: PixelGrid) -> float:
+    """Period of a frequency in units of 1 / box, in the unit of the grid."""
+    return box * grid.scale[0] / max(radius, 0.5)
 
 
 def _result(stack, refined, rows: np.ndarray, settings: _Settings):
@@ -338,8 +342,11 @@ def _result(stack, refined, rows: np.ndarray, settings: _Settings):
     from particlespy_ml.reconstruction.result import Reconstruction
     from particlespy_ml.reconstruction.rotations import to_euler
 
+    from particlespy_ml.reconstruction.images import pad_to
+
     grid = settings.grid
-    frequency = np.arange(len(refined.correlation)) / (grid.shape[0] * grid.scale[0])
+    box = refined.volume.shape[0]
+    frequency = np.arange(len(refined.correlation)) / (box * grid.scale[0])
     with np.errstate(divide="ignore"):
         table = {"frequency": frequency, "resolution": 1 / frequency, "correlation": refined.correlation}
     fsc = pd.DataFrame(table)
@@ -348,7 +355,7 @@ def _result(stack, refined, rows: np.ndarray, settings: _Settings):
     poses[["shift_x", "shift_y"]] = refined.poses.shifts * grid.scale[0]
     poses["score"], poses["half"], poses["particle"] = refined.poses.scores, refined.halves, rows
     poses.attrs["units"] = {"rot": "°", "tilt": "°", "psi": "°", "shift_x": grid.units, "shift_y": grid.units}
-    resolution = _length(resolution_radius(refined.correlation, settings.criterion), grid)
+    resolution = _length(resolution_radius(refined.correlation, settings.criterion), box, grid)
     record = {
         "reconstruction": {
             "point_group": settings.point_group,
@@ -361,14 +368,14 @@ def _result(stack, refined, rows: np.ndarray, settings: _Settings):
     }
     title = stack.metadata.get_item("General.title", "")
     return Reconstruction(
-        volume=_volume_signal(refined.volume, grid, title, record),
-        half_maps=_volume_signal(refined.half_maps, grid, title, record),
+        volume=_volume_signal(pad_to(refined.volume, grid.shape[0], 3), grid, title, record),
+        half_maps=_volume_signal(pad_to(refined.half_maps, grid.shape[0], 3), grid, title, record),
         fsc=fsc,
         resolution=resolution,
         poses=poses,
         point_group=settings.point_group,
         log=pd.DataFrame(refined.iterations).assign(
-            resolution=[_length(entry["radius"], grid) for entry in refined.iterations]
+            resolution=[_length(entry["radius"], box, grid) for entry in refined.iterations]
         ),
     )
 
