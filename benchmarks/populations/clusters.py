@@ -17,12 +17,14 @@ RAW = ("area", "equivalent_circular_diameter", "major_axis_length", "minor_axis_
 def interval(values) -> str:
     """Mean, its 95 % interval by Student's t, and the smallest value, over seeds."""
     values = np.asarray(values, float)
-    half = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    half = (
+        student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    )
     return f"{values.mean():.3f} ({values.mean() - half:.3f} to {values.mean() + half:.3f}; least {values.min():.3f})"
 
 
 def score(truth: np.ndarray, found: np.ndarray) -> float:
-    """Adjusted Rand index over the rows that are single true particles; those in no cluster are a group of their own."""
+    """Adjusted Rand index of rows that are single true particles; those in no cluster are a group of their own."""
     return adjusted_rand_score(truth[truth >= 0], np.asarray(found)[truth >= 0])
 
 
@@ -55,11 +57,11 @@ def particlespys(table, properties, **options) -> np.ndarray | str:
     """ParticleSpy's cluster_particles on the same particles; the error's name where it fails."""
     from types import SimpleNamespace
 
-    from particlespy.ptcl_class import Particle_list
+    from particlespy.ptcl_class import particle_list
 
     frame = table.to_dataframe()
     names = [name for name in frame if name not in ("frame", "label", "touches_border")]
-    plist = Particle_list()
+    plist = particle_list()
     plist.list = [
         SimpleNamespace(properties={name: {"value": row[name]} for name in names}) for _, row in frame.iterrows()
     ]
@@ -151,7 +153,9 @@ def morphology(seeds: int, count: int) -> None:
     for seed in range(seeds):
         table, truth = draw(seed)
         # by size and elongation alone the two are one population
-        coarse = table.cluster_particles(("equivalent_circular_diameter", "aspect_ratio", "intensity_mean"), resamples=0)
+        coarse = table.cluster_particles(
+            ("equivalent_circular_diameter", "aspect_ratio", "intensity_mean"), resamples=0
+        )
         default.append(score(np.minimum(truth, 2), coarse["cluster"]))
         clusters = [n for n in np.unique(coarse["cluster"]) if n >= 0]
         inside = max(clusters, key=lambda n: np.sum((coarse["cluster"] == n) & (truth >= 2)))

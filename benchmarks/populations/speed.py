@@ -40,6 +40,7 @@ def run(options) -> None:
         limit = MOST_ROWS[method]
         fitted = "all rows" if limit is None or limit >= count else f"{limit} rows"
         print(
-            f"  {method:20s} {cpu:5.1f} s  {wall:5.1f} s  {again:13.1f} s  {found.n_clusters:8d}  {rand:13.3f}  {fitted}",
+            f"  {method:20s} {cpu:5.1f} s  {wall:5.1f} s  {again:13.1f} s  {found.n_clusters:8d}  {rand:13.3f}",
+            f" {fitted}",
             flush=True,
         )

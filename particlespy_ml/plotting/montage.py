@@ -13,9 +13,7 @@ from particlespy_ml.plotting.colours import class_colours
 ORDERS = ("random", "most probable", "least probable")
 
 
-def plot_montage(
-    image, table, columns: int = 8, order: str = "random", box=None, seed: int = 0, by: str = "class"
-):
+def plot_montage(image, table, columns: int = 8, order: str = "random", box=None, seed: int = 0, by: str = "class"):
     """Draw particles of each class with their probabilities, one row for each class.
 
     Parameters

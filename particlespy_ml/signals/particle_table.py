@@ -375,9 +375,7 @@ class ParticleTable(RaggedTable):
 
         return plot_class_sequence(self._computed(), smooth, ax)
 
-    def plot_montage(
-        self, image, columns: int = 8, order: str = "random", box=None, seed: int = 0, by: str = "class"
-    ):
+    def plot_montage(self, image, columns: int = 8, order: str = "random", box=None, seed: int = 0, by: str = "class"):
         """Draw particles of each class, or cluster, with their probabilities.
 
         Parameters
