@@ -21,6 +21,7 @@ MOST_ROWS = {
 }
 METHODS = tuple(MOST_ROWS)
 ROUNDS = 3  # of taking out outliers
+STARTS = 8  # of a mixture
 TAKES_NUMBER = ("affinity_propagation", "agglomerative", "gaussian_mixture", "kmeans")
 OPTIONS = {
     "affinity_propagation": ("damping",),
@@ -58,18 +59,10 @@ def fit_method(features, method: str, number: int | None, largest: int, smallest
 
 def _gaussian_mixture(features, number, largest, smallest, seed, covariance_type="full") -> Fit:
     """Isolated rows are left out of the fit, and the rows of components that are too small for a cluster."""
-    from sklearn.mixture import GaussianMixture
-
-    def fit(values, components):
-        # the regularisation is small beside the unit spread of the features, and keeps components from collapsing
-        mixture = GaussianMixture(
-            components, covariance_type=covariance_type, n_init=3, reg_covar=1e-3, random_state=seed, max_iter=300
-        )
-        return mixture.fit(values)
-
-    least = smallest if number is None else min(smallest, len(features) // 100)
     kept, curve, components = features[~isolated_rows(features)], {}, number
+    least = smallest if number is None else min(smallest, len(features) // 100)
     for _ in range(ROUNDS):
+        fit = MixtureFit(kept, covariance_type, seed)
         if number is None:
             components, curve = choose_mixture(fit, _sample(kept, SELECTION_ROWS, seed), largest)
         mixture = fit(kept, components)
@@ -80,8 +73,63 @@ def _gaussian_mixture(features, number, largest, smallest, seed, covariance_type
         kept = kept[~small]
     assign = ByMixture(mixture, float(mixture.score_samples(kept).min()))
     taken_out = len(features) - len(kept)
-    parameters = {"covariance_type": covariance_type, "n_init": 3, "reg_covar": 1e-3, "taken_out": taken_out}
+    parameters = {"covariance_type": covariance_type, "starts": STARTS, "reg_covar": 1e-3, "taken_out": taken_out}
     return Fit(assign(features)[0], assign, curve, parameters)
+
+
+class MixtureFit:
+    """Fit mixtures from several starts, and take the likeliest.
+
+    The likelihood has local maxima, and k-means alone starts wrongly where clusters are long or differ in spread, so
+    there are starts by k-means, by the cuts of Ward trees, one of the features as they are and one of their whitened
+    form, and from random rows.
+
+    Parameters
+    ----------
+    features
+        Rows that the trees are grown of, a sample of them where there are many.
+    covariance_type
+        As for `sklearn.mixture.GaussianMixture`.
+    seed
+        Of the starts.
+
+    References
+    ----------
+    C. Fraley and A. E. Raftery, J. Am. Stat. Assoc. 97, 611 (2002), for starts by agglomerative clustering.
+    """
+
+    def __init__(self, features: np.ndarray, covariance_type: str, seed: int):
+        self.covariance_type, self.seed = covariance_type, seed
+        self.rows = _sample(features, GAP_ROWS, seed)
+        self.trees = []
+        if len(self.rows) > 2:
+            values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(self.rows.T)))
+            whitened = self.rows @ vectors / np.sqrt(np.maximum(values, 1e-6 * values.max() + 1e-12))
+            self.trees = [_tree(self.rows, "ward"), _tree(whitened, "ward")]
+
+    def __call__(self, features: np.ndarray, components: int):
+        """Return the likeliest mixture of some number of components."""
+        if components == 1:
+            return self._mixture(1, n_init=1).fit(features)
+        starts = [{"n_init": 2}, {"init_params": "random_from_data", "n_init": STARTS - 4}]
+        for tree in self.trees if len(self.rows) >= components else ():
+            labels = _cut(tree, components)
+            starts.append({"means_init": np.array([self.rows[labels == n].mean(0) for n in range(components)])})
+        fits = [self._mixture(components, **start).fit(features) for start in starts]
+        return max(fits, key=lambda mixture: mixture.lower_bound_)
+
+    def _mixture(self, components: int, **start):
+        from sklearn.mixture import GaussianMixture
+
+        # the regularisation is small beside the unit spread of the features, and keeps components from collapsing
+        return GaussianMixture(
+            components,
+            covariance_type=self.covariance_type,
+            reg_covar=1e-3,
+            random_state=self.seed,
+            max_iter=300,
+            **start,
+        )
 
 
 def _kmeans(features, number, largest, smallest, seed) -> Fit:
