@@ -116,6 +116,45 @@ def with_column(table, name: str, values: list[np.ndarray], dtype, unit: str):
     return _like(table, rows, {**units, name: unit})
 
 
+def classes_by(table, by: str = "cluster", names=None):
+    """Return the table with the values of a column as its classes; see `ParticleTable.as_classes`."""
+    table = table._computed()
+    if by not in table.columns or by == "class" or table[by].dtype.kind not in "iu":
+        whole = [name for name in table.columns if name != "class" and table[name].dtype.kind in "iu"]
+        raise ValueError(
+            f"There is no column of whole numbers {by!r}; expected one of {', '.join(whole)}. "
+            "cluster_particles() makes clusters."
+        )
+    found = [int(value) for value in np.unique(table[by]) if value >= 0]
+    if names is not None and len(names) != len(found):
+        raise ValueError(f"There are {len(names)} names for the {len(found)} values {found} of {by!r}.")
+    if len(found) > 100:
+        raise ValueError(f"The column {by!r} has {len(found)} values; expected 100 at most to take them for classes.")
+    names = [f"{by} {value}" for value in found] if names is None else [str(name) for name in names]
+    added = ["class_index", "probability", *(f"probability_{name}" for name in names)]
+    dropped = {"class_index", "probability", *(f"probability_{name}" for name in table.classes)}
+    rows = []
+    for old in table.data.ravel():
+        kept = [(name, old.dtype[name]) for name in old.dtype.names if name not in dropped]
+        out = np.zeros(len(old), [*kept, ("class_index", "i1"), *((name, "f4") for name in added[1:])])
+        for name, _ in kept:
+            out[name] = old[name]
+        known = old[by] >= 0
+        index = np.where(known, np.searchsorted(found, old[by]), -1)
+        sure = old[f"{by}_probability"] if f"{by}_probability" in old.dtype.names else np.ones(len(old))
+        out["class_index"], out["probability"] = index, np.where(known, sure, np.nan)
+        for number, name in enumerate(names):
+            others = (1 - out["probability"]) / max(len(names) - 1, 1)
+            out[f"probability_{name}"] = np.where(index == number, out["probability"], others)
+        rows.append(out)
+    units = {name: unit for name, unit in table.units.items() if name != "class" and name not in dropped}
+    result = _like(table, rows, {**units, **dict.fromkeys(added, "")})
+    result.metadata.set_item(f"{METADATA_NODE}.classes", names)
+    if result.metadata.has_item(f"{METADATA_NODE}.model"):
+        del result.metadata[METADATA_NODE].model
+    return result
+
+
 def class_fractions(table):
     """Return the fraction of each class in each frame; see `ParticleTable.class_fractions`."""
     import pandas as pd

@@ -19,11 +19,18 @@ def class_colours(classes: tuple[str, ...]) -> dict[str, str]:
     return {**colours, UNDEFINED: UNDEFINED_COLOUR}
 
 
+def cluster_colour(number: int) -> str:
+    """Return the colour of a cluster; grey for particles that are in none."""
+    return PALETTE[number % len(PALETTE)] if number >= 0 else UNDEFINED_COLOUR
+
+
 def row_colours(table, rows: np.ndarray) -> list[str]:
-    """Return the colour of each row: of its class, of its track, or one for all."""
+    """Return the colour of each row: of its class, of its cluster, of its track, or one for all."""
     if "class_index" in rows.dtype.names:
         colours = class_colours(table.classes)
         return [colours[name] for name in table.class_names(rows["class_index"])]
+    if "cluster" in rows.dtype.names:
+        return [cluster_colour(cluster) for cluster in rows["cluster"]]
     if "track" in rows.dtype.names:
         return [PALETTE[track % len(PALETTE)] for track in rows["track"]]
     return [PLAIN] * len(rows)

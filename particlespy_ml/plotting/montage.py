@@ -6,13 +6,14 @@ import numpy as np
 
 from particlespy_ml._frames import compute, frames_array
 from particlespy_ml.models.model import UNDEFINED
+from particlespy_ml.particles.dataframe import classes_by
 from particlespy_ml.particles.extract import extract_particles
 from particlespy_ml.plotting.colours import class_colours
 
 ORDERS = ("random", "most probable", "least probable")
 
 
-def plot_montage(image, table, columns: int = 8, order: str = "random", box=None, seed: int = 0):
+def plot_montage(image, table, columns: int = 8, order: str = "random", box=None, seed: int = 0, by: str = "class"):
     """Draw particles of each class with their probabilities, one row for each class.
 
     Parameters
@@ -31,6 +32,8 @@ def plot_montage(image, table, columns: int = 8, order: str = "random", box=None
         See `extract_particles`; for images alone.
     seed
         Of the random choice.
+    by
+        "class", or "cluster" or another column of whole numbers to take its values for classes.
 
     Returns
     -------
@@ -57,6 +60,8 @@ def plot_montage(image, table, columns: int = 8, order: str = "random", box=None
         raise ValueError(f"order={order!r}; expected one of {', '.join(map(repr, ORDERS))}.")
     if columns < 1:
         raise ValueError(f"columns={columns}; expected one or more.")
+    known = by == "class" or f"{by}_probability" in table.columns
+    table = table if by == "class" else classes_by(table, by)
     if not table.classes:
         raise ValueError("The particles are not classified; make the table with classify_particles().")
     if table.n_particles == 0:
@@ -85,6 +90,8 @@ def plot_montage(image, table, columns: int = 8, order: str = "random", box=None
         for ax, number in zip(line, rows, strict=False):
             _draw_tile(ax, tiles[where[number]], colours[name])
             value = probability[number]
+            if not known:
+                continue
             ax.set_xlabel(f"{100 * value:.0f} %" if np.isfinite(value) else "–", fontsize=8, labelpad=2)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, labelpad=6)
     _draw_scale_bar(axes[0, 0], tiles.shape[-1], scale, units)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml.particles.dataframe import navigation_units, to_dataframe
-from particlespy_ml.plotting.colours import PALETTE, class_colours
+from particlespy_ml.plotting.colours import PALETTE, class_colours, cluster_colour
 
 MOST_GROUPS = 12
+CLUSTERS = ("cluster", "subcluster")  # whose negative values are no cluster
 
 
 def plot_histogram(table, column: str, by: str | None = None, bins="auto", ax=None):
@@ -137,12 +138,15 @@ def _groups(table, frame, by: str | None) -> list[tuple]:
             f"The column {by!r} has {frame[by].nunique()} values; expected {MOST_GROUPS} at most. Select some "
             "particles with table.select(), or take another column."
         )
-    known = class_colours(table.classes)
+    clusters = by in CLUSTERS
+    known = {str(n): cluster_colour(n) for n in range(-1, MOST_GROUPS)} if clusters else class_colours(table.classes)
     values = [value for value in frame[by].unique() if value == value]
     values.sort(key=str if isinstance(values and values[0], str) else None)
+    if clusters:
+        values.sort(key=lambda value: value < 0)  # those in no cluster come last
     return [
         (
-            f"{value:g}" if isinstance(value, float) else str(value),
+            f"{value:g}" if isinstance(value, float) else "none" if clusters and value < 0 else str(value),
             (frame[by] == value).to_numpy(),
             known.get(str(value), PALETTE[i % len(PALETTE)]),
         )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from particlespy_ml.populations.methods import METHODS, MOST_ROWS, OPTIONS, TAKES_NUMBER, Fit, fit_method
+from particlespy_ml.populations.assign import Fit
+from particlespy_ml.populations.methods import METHODS, MOST_ROWS, OPTIONS, TAKES_NUMBER, fit_method
 
 STABILITY_ROWS = 2000
 

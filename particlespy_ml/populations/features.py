@@ -42,8 +42,8 @@ def fourier_coefficients(outlines: np.ndarray, harmonics: int) -> np.ndarray:
     >>> import numpy as np
     >>> turn = np.exp(2j * np.pi * np.arange(64) / 64)
     >>> coefficients = fourier_coefficients(np.stack([turn.real, turn.imag], -1)[None], 2)
-    >>> np.abs(coefficients[0]).round(3) + 0
-    array([0., 0., 0.999, 0.   ])
+    >>> np.abs(coefficients[0]).round(3)
+    array([0.   , 0.   , 0.999, 0.   ])
     """
     points = np.asarray(outlines, dtype=float)
     z = points[..., 0] + 1j * points[..., 1]

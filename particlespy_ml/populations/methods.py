@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from particlespy_ml.populations.number import GAP_ROWS, SELECTION_ROWS, choose_mixture, gap_statistic, knee
+from particlespy_ml.populations.assign import ByCentre, ByMixture, Fit, isolated_rows
+from particlespy_ml.populations.density import fit_dbscan, fit_hdbscan, fit_optics
+from particlespy_ml.populations.number import GAP_ROWS, SELECTION_ROWS, choose_mixture, gap_statistic
 
 # Rows that a method is fitted on at most, by a seeded sample; others are then assigned. Without a limit affinity
 # propagation and agglomerative clustering take memory, and OPTICS time, in proportion to the square of the rows.
@@ -21,6 +21,7 @@ MOST_ROWS = {
 }
 METHODS = tuple(MOST_ROWS)
 ROUNDS = 3  # of taking out outliers
+STARTS = 8  # of a mixture
 TAKES_NUMBER = ("affinity_propagation", "agglomerative", "gaussian_mixture", "kmeans")
 OPTIONS = {
     "affinity_propagation": ("damping",),
@@ -31,70 +32,6 @@ OPTIONS = {
     "kmeans": (),
     "optics": ("min_samples", "xi"),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """What a method found.
-
-    Parameters
-    ----------
-    labels
-        Cluster of each row, -1 for noise.
-    assign
-        Called with features; returns labels, and probabilities or None.
-    curve
-        The score of each number of clusters: name, numbers, scores and errors. For DBSCAN the sorted distances.
-    parameters
-        What the method was run with.
-    diagram
-        "linkage", or "reachability" with "order", as arrays.
-    """
-
-    labels: np.ndarray
-    assign: object
-    curve: dict = field(default_factory=dict)
-    parameters: dict = field(default_factory=dict)
-    diagram: dict = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class ByMixture:
-    """Assign rows to the most probable component; rows where the density is below the floor are noise."""
-
-    mixture: object
-    floor: float
-
-    def __call__(self, features: np.ndarray):
-        probability = self.mixture.predict_proba(features)
-        noise = self.mixture.score_samples(features) < self.floor - 1e-9
-        return np.where(noise, -1, probability.argmax(1)), np.where(noise, 0.0, probability.max(1))
-
-
-@dataclass(frozen=True, eq=False)
-class ByCentre:
-    """Assign rows to the nearest centre or exemplar, shape (clusters, columns)."""
-
-    centres: np.ndarray
-
-    def __call__(self, features: np.ndarray):
-        squares = (features**2).sum(1)[:, None] - 2 * features @ self.centres.T + (self.centres**2).sum(1)
-        return squares.argmin(1), None
-
-
-@dataclass(frozen=True, eq=False)
-class ByNeighbour:
-    """Assign rows as the nearest row that was fitted, within that row's reach; others are noise."""
-
-    features: np.ndarray
-    labels: np.ndarray
-    reach: np.ndarray
-
-    def __call__(self, features: np.ndarray):
-        from scipy.spatial import cKDTree
-
-        distance, nearest = cKDTree(self.features).query(features)
-        return np.where(distance <= self.reach[nearest], self.labels[nearest], -1), None
 
 
 def fit_method(features, method: str, number: int | None, largest: int, smallest: int, seed: int, **options) -> Fit:
@@ -122,18 +59,10 @@ def fit_method(features, method: str, number: int | None, largest: int, smallest
 
 def _gaussian_mixture(features, number, largest, smallest, seed, covariance_type="full") -> Fit:
     """Isolated rows are left out of the fit, and the rows of components that are too small for a cluster."""
-    from sklearn.mixture import GaussianMixture
-
-    def fit(values, components):
-        # the regularisation is small beside the unit spread of the features, and keeps components from collapsing
-        mixture = GaussianMixture(
-            components, covariance_type=covariance_type, n_init=3, reg_covar=1e-3, random_state=seed, max_iter=300
-        )
-        return mixture.fit(values)
-
-    least = smallest if number is None else min(smallest, len(features) // 100)
     kept, curve, components = features[~isolated_rows(features)], {}, number
+    least = smallest if number is None else min(smallest, len(features) // 100)
     for _ in range(ROUNDS):
+        fit = MixtureFit(kept, covariance_type, seed)
         if number is None:
             components, curve = choose_mixture(fit, _sample(kept, SELECTION_ROWS, seed), largest)
         mixture = fit(kept, components)
@@ -144,8 +73,63 @@ def _gaussian_mixture(features, number, largest, smallest, seed, covariance_type
         kept = kept[~small]
     assign = ByMixture(mixture, float(mixture.score_samples(kept).min()))
     taken_out = len(features) - len(kept)
-    parameters = {"covariance_type": covariance_type, "n_init": 3, "reg_covar": 1e-3, "taken_out": taken_out}
+    parameters = {"covariance_type": covariance_type, "starts": STARTS, "reg_covar": 1e-3, "taken_out": taken_out}
     return Fit(assign(features)[0], assign, curve, parameters)
+
+
+class MixtureFit:
+    """Fit mixtures from several starts, and take the likeliest.
+
+    The likelihood has local maxima, and k-means alone starts wrongly where clusters are long or differ in spread, so
+    there are starts by k-means, by the cuts of Ward trees, one of the features as they are and one of their whitened
+    form, and from random rows.
+
+    Parameters
+    ----------
+    features
+        Rows that the trees are grown of, a sample of them where there are many.
+    covariance_type
+        As for `sklearn.mixture.GaussianMixture`.
+    seed
+        Of the starts.
+
+    References
+    ----------
+    C. Fraley and A. E. Raftery, J. Am. Stat. Assoc. 97, 611 (2002), for starts by agglomerative clustering.
+    """
+
+    def __init__(self, features: np.ndarray, covariance_type: str, seed: int):
+        self.covariance_type, self.seed = covariance_type, seed
+        self.rows = _sample(features, GAP_ROWS, seed)
+        self.trees = []
+        if len(self.rows) > 2:
+            values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(self.rows.T)))
+            whitened = self.rows @ vectors / np.sqrt(np.maximum(values, 1e-6 * values.max() + 1e-12))
+            self.trees = [_tree(self.rows, "ward"), _tree(whitened, "ward")]
+
+    def __call__(self, features: np.ndarray, components: int):
+        """Return the likeliest mixture of some number of components."""
+        if components == 1:
+            return self._mixture(1, n_init=1).fit(features)
+        starts = [{"n_init": 2}, {"init_params": "random_from_data", "n_init": STARTS - 4}]
+        for tree in self.trees if len(self.rows) >= components else ():
+            labels = _cut(tree, components)
+            starts.append({"means_init": np.array([self.rows[labels == n].mean(0) for n in range(components)])})
+        fits = [self._mixture(components, **start).fit(features) for start in starts]
+        return max(fits, key=lambda mixture: mixture.lower_bound_)
+
+    def _mixture(self, components: int, **start):
+        from sklearn.mixture import GaussianMixture
+
+        # the regularisation is small beside the unit spread of the features, and keeps components from collapsing
+        return GaussianMixture(
+            components,
+            covariance_type=self.covariance_type,
+            reg_covar=1e-3,
+            random_state=self.seed,
+            max_iter=300,
+            **start,
+        )
 
 
 def _kmeans(features, number, largest, smallest, seed) -> Fit:
@@ -256,85 +240,6 @@ def _propagate(similarity, preference, damping, seed):
     return model.labels_, exemplars
 
 
-def _dbscan(features, number, largest, smallest, seed, eps=None, min_samples=None) -> Fit:
-    from sklearn.cluster import DBSCAN
-
-    neighbours = min_samples or max(2 * features.shape[1], smallest // 2)
-    distances = _core_distances(features, neighbours)
-    curve = {"name": "distance", "numbers": [], "scores": np.sort(distances)[:: max(1, len(distances) // 500)].tolist()}
-    eps = knee(distances) if eps is None else float(eps)
-    labels = DBSCAN(eps=max(eps, 1e-12), min_samples=neighbours).fit(features).labels_
-    assign = ByNeighbour(features, labels, np.full(len(features), eps))
-    return Fit(labels, assign, curve, {"eps": eps, "min_samples": neighbours})
-
-
-def _hdbscan(features, number, largest, smallest, seed, min_samples=None) -> Fit:
-    from sklearn.cluster import HDBSCAN
-
-    neighbours = min_samples or max(2 * features.shape[1], smallest // 2)
-    neighbours = min(neighbours, len(features))
-    model = HDBSCAN(min_cluster_size=smallest, min_samples=neighbours, allow_single_cluster=True, copy=True)
-    labels = model.fit(features).labels_
-    reach = _core_distances(features, neighbours)
-    diagram = _reachability(features, neighbours)
-    return Fit(labels, ByNeighbour(features, labels, reach), {}, {"min_samples": neighbours}, diagram)
-
-
-def _optics(features, number, largest, smallest, seed, min_samples=None, xi=None) -> Fit:
-    """Valleys of the reachability below its knee or, with *xi*, between slopes as steep as that."""
-    from sklearn.cluster import OPTICS, cluster_optics_dbscan
-
-    neighbours = min(min_samples or max(2 * features.shape[1], smallest // 2), len(features))
-    extraction = {"cluster_method": "dbscan", "eps": 0} if xi is None else {"xi": xi, "min_cluster_size": smallest}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        model = OPTICS(min_samples=neighbours, **extraction).fit(features)
-    reach = model.reachability_
-    parameters = {"min_samples": neighbours}
-    labels = model.labels_
-    if xi is None:
-        finite = reach[np.isfinite(reach)]
-        eps = parameters["eps"] = knee(finite) if len(finite) else 1.0
-        labels = cluster_optics_dbscan(
-            reachability=reach, core_distances=model.core_distances_, ordering=model.ordering_, eps=eps
-        )
-    else:
-        parameters["xi"] = xi
-    diagram = {"reachability": reach[model.ordering_], "order": model.ordering_}
-    core = np.where(np.isfinite(model.core_distances_), model.core_distances_, 0)
-    return Fit(labels, ByNeighbour(features, labels, core), {}, parameters, diagram)
-
-
-def isolated_rows(features: np.ndarray) -> np.ndarray:
-    """Return which rows lie far from all others, such as two particles measured as one.
-
-    The logarithm of the distance to the 5th neighbour is more than 5 robust standard deviations above its median; one
-    such row can widen a component until it swallows parts of others.
-    """
-    if len(features) < 20:
-        return np.zeros(len(features), bool)
-    distance = np.log(np.maximum(_core_distances(features, 6), 1e-12))
-    middle = np.median(distance)
-    spread = 1.4826 * np.median(np.abs(distance - middle))
-    return distance > middle + 5 * max(spread, 0.1)
-
-
-def _reachability(features: np.ndarray, neighbours: int) -> dict:
-    """OPTICS' reachability of a sample of the rows, which shows what HDBSCAN's clusters stand on."""
-    from sklearn.cluster import OPTICS
-
-    rows = np.linspace(0, len(features) - 1, min(len(features), 1500)).astype(int)
-    few = int(np.clip(neighbours * len(rows) // len(features), 5, len(rows)))
-    model = OPTICS(min_samples=few, cluster_method="dbscan", eps=0).fit(features[rows])
-    return {"reachability": model.reachability_[model.ordering_], "order": rows[model.ordering_]}
-
-
-def _core_distances(features: np.ndarray, neighbours: int) -> np.ndarray:
-    from scipy.spatial import cKDTree
-
-    k = min(neighbours, len(features))
-    return cKDTree(features).query(features, k=[k])[0][:, 0]
-
-
 def _sample(features: np.ndarray, rows: int, seed: int) -> np.ndarray:
     if len(features) <= rows:
         return features
@@ -344,9 +249,9 @@ def _sample(features: np.ndarray, rows: int, seed: int) -> np.ndarray:
 _RUN = {
     "affinity_propagation": _affinity_propagation,
     "agglomerative": _agglomerative,
-    "dbscan": _dbscan,
+    "dbscan": fit_dbscan,
     "gaussian_mixture": _gaussian_mixture,
-    "hdbscan": _hdbscan,
+    "hdbscan": fit_hdbscan,
     "kmeans": _kmeans,
-    "optics": _optics,
+    "optics": fit_optics,
 }

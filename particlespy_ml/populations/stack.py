@@ -50,8 +50,8 @@ def align_particles(
     seed
         Of the choice of images.
     lazy_output
-        Whether the stack is lazy; by default as the given one. Angles and positions are found at once in any case, block
-        by block of a lazy stack.
+        Whether the stack is lazy; by default as the given one. Angles and positions are found at once in any case,
+        block by block of a lazy stack.
     show_progressbar
         Show a progress bar; by default HyperSpy's preference.
 

@@ -59,13 +59,46 @@ class ParticleTable(RaggedTable):
 
         return to_dataframe(self, outline)
 
-    def summary(self, confidence: float = 0.95):
+    def as_classes(self, by: str = "cluster", names=None) -> ParticleTable:
+        """Return the table with its clusters, or another column of whole numbers, as the classes of the particles.
+
+        Everything that works by class then works by cluster: fractions, sequences, transitions, montages.
+
+        Parameters
+        ----------
+        by
+            The column; particles of a negative value are undefined.
+        names
+            A name for each value in ascending order; by default "cluster 0", "cluster 1", ...
+
+        Returns
+        -------
+        ParticleTable
+            The classes before are dropped. Where a cluster's probability is known the others share the rest evenly;
+            otherwise it is 1.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or not a name for each value.
+        """
+        from particlespy_ml.particles.dataframe import classes_by
+
+        return classes_by(self, by, names)
+
+    def _by(self, by: str) -> ParticleTable:
+        """This table, or with the values of another column than the class as its classes."""
+        return self if by == "class" else self.as_classes(by)
+
+    def summary(self, confidence: float = 0.95, by: str = "class"):
         """Return a short report: counts, mean diameters and class fractions with intervals, and the undefined share.
 
         Parameters
         ----------
         confidence
             See `particlespy_ml.particles.summary.summarise`.
+        by
+            "class", or "cluster" or another column of whole numbers to take its values for classes.
 
         Returns
         -------
@@ -73,7 +106,7 @@ class ParticleTable(RaggedTable):
         """
         from particlespy_ml.particles.summary import summarise
 
-        return summarise(self, confidence)
+        return summarise(self._by(by), confidence)
 
     def merge_classes(self, groups: dict[str, tuple[str, ...]], min_probability: float | None = None) -> ParticleTable:
         """Return the table with some classes put together, such as two crystalline ones beside amorphous.
@@ -87,7 +120,7 @@ class ParticleTable(RaggedTable):
 
         return merge_classes(self, groups, min_probability)
 
-    def class_fractions(self, per="frame", confidence: float = 0.95):
+    def class_fractions(self, per="frame", confidence: float = 0.95, by: str = "class"):
         """Return the fraction of each class, frame by frame, over the whole series or over its steps.
 
         Parameters
@@ -102,20 +135,23 @@ class ParticleTable(RaggedTable):
             frame; see `particlespy_ml.dynamics.comparison.step_fractions`, and `compare_fractions` for several tables.
         confidence
             Confidence of the intervals.
+        by
+            "class", or "cluster" or another column of whole numbers to take its values for classes.
 
         Returns
         -------
         pandas.DataFrame
         """
+        table = self._by(by)
         if isinstance(per, str) and per == "frame":
             from particlespy_ml.particles.dataframe import class_fractions
 
-            return class_fractions(self)
+            return class_fractions(table)
         from particlespy_ml.dynamics.comparison import series_fractions, step_fractions
 
         if isinstance(per, str) and per == "series":
-            return series_fractions(self, confidence)
-        return step_fractions(self._computed(), per, confidence)
+            return series_fractions(table, confidence)
+        return step_fractions(table._computed(), per, confidence)
 
     def free_energy_differences(self, temperature: float, confidence: float = 0.95):
         """Return differences of free energy between classes from the fractions of time in a movie at equilibrium.
@@ -313,17 +349,19 @@ class ParticleTable(RaggedTable):
 
         return plot_scatter(self._computed(), x, y, by, ax)
 
-    def plot_class_fractions(self, per="frame", confidence: float = 0.95, ax=None):
+    def plot_class_fractions(self, per="frame", confidence: float = 0.95, ax=None, by: str = "class"):
         """Draw the fraction of each class over the series, stacked frame by frame or with intervals over its steps.
 
         Parameters
         ----------
         per, confidence, ax
             See `particlespy_ml.plotting.fractions.plot_class_fractions`.
+        by
+            "class", or "cluster" or another column of whole numbers to take its values for classes.
         """
         from particlespy_ml.plotting.fractions import plot_class_fractions
 
-        return plot_class_fractions(self._computed(), per, confidence, ax)
+        return plot_class_fractions(self._by(by)._computed(), per, confidence, ax)
 
     def plot_class_sequence(self, smooth: bool | str = True, ax=None):
         """Draw the class of every particle over time, as one strip for each particle.
@@ -337,17 +375,53 @@ class ParticleTable(RaggedTable):
 
         return plot_class_sequence(self._computed(), smooth, ax)
 
-    def plot_montage(self, image, columns: int = 8, order: str = "random", box=None, seed: int = 0):
-        """Draw particles of each class with their probabilities.
+    def plot_montage(self, image, columns: int = 8, order: str = "random", box=None, seed: int = 0, by: str = "class"):
+        """Draw particles of each class, or cluster, with their probabilities.
 
         Parameters
         ----------
-        image, columns, order, box, seed
+        image, columns, order, box, seed, by
             See `particlespy_ml.plotting.montage.plot_montage`.
         """
         from particlespy_ml.plotting.montage import plot_montage
 
-        return plot_montage(image, self._computed(), columns, order, box, seed)
+        return plot_montage(image, self._computed(), columns, order, box, seed, by)
+
+    def plot_pairs(self, columns=None, by: str | None = "cluster", **kwargs):
+        """Draw columns against each other in pairs, coloured by cluster, with their histograms.
+
+        Parameters
+        ----------
+        columns, by, **kwargs
+            See `particlespy_ml.plotting.pairs.plot_pairs`.
+        """
+        from particlespy_ml.plotting.pairs import plot_pairs
+
+        return plot_pairs(self._computed(), columns, by, **kwargs)
+
+    def plot_clustering(self, within: int | None = None, ax=None):
+        """Draw what the clusters stand on: the score of each number, a dendrogram, reachabilities or distances.
+
+        Parameters
+        ----------
+        within, ax
+            See `particlespy_ml.plotting.clustering.plot_clustering`.
+        """
+        from particlespy_ml.plotting.clustering import plot_clustering
+
+        return plot_clustering(self, within, ax)
+
+    def plot_populations(self, image, by: str = "cluster", **kwargs):
+        """Draw the aligned mean image of each cluster beside some of its particles.
+
+        Parameters
+        ----------
+        image, by, **kwargs
+            See `particlespy_ml.plotting.populations.plot_populations`.
+        """
+        from particlespy_ml.plotting.populations import plot_populations
+
+        return plot_populations(image, self._computed(), by, **kwargs)
 
 
 class LazyParticleTable(LazySignal, ParticleTable):

@@ -85,7 +85,7 @@ def test_images_are_aligned_without_a_reference(noise, mirror):
     images = smoothed(images + noise * rng.normal(size=images.shape), 1.5)
     reference = find_reference(images, mirror, True, (1, 1), 8, 0)
     found = align_to(images, reference, mirror, True, (1, 1))
-    # turning by a after mirroring undoes mirroring after turning by a; the reference has an angle, and a hand, of its own
+    # turning by a after mirroring undoes mirroring after turning by a; the reference has its own angle and hand
     same = found.mirrored == flips
     same = ~same if same.mean() < 0.5 else same
     turned = found.angles + np.where(found.mirrored, -1, 1) * angles

@@ -59,7 +59,7 @@ def test_a_lazy_table_is_not_read_whole(make_kinds):
 
 def test_clusters_come_back_from_a_file(make_kinds, tmp_path, same_rows):
     table, _ = make_kinds()
-    for method in ("gaussian_mixture", "agglomerative", "hdbscan"):
+    for method in ("gaussian_mixture", "agglomerative", "hdbscan", "dbscan", "optics"):
         found = table.cluster_particles(method=method, resamples=2)
         found.save(tmp_path / f"{method}.hspy")
         loaded = hs.load(tmp_path / f"{method}.hspy")
