@@ -338,11 +338,10 @@ def _length(radius: float, box: int, grid: PixelGrid) -> float:
 def _result(stack, refined, rows: np.ndarray, settings: _Settings):
     import pandas as pd
 
+    from particlespy_ml.reconstruction.images import pad_to
     from particlespy_ml.reconstruction.resolution import resolution_radius
     from particlespy_ml.reconstruction.result import Reconstruction
     from particlespy_ml.reconstruction.rotations import to_euler
-
-    from particlespy_ml.reconstruction.images import pad_to
 
     grid = settings.grid
     box = refined.volume.shape[0]
