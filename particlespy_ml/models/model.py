@@ -169,7 +169,7 @@ class Classifier(Model):
             return np.zeros((0, self.embedding_width), np.float32)
         trunk, head = self._network()
         parts = []
-        with torch.inference_mode(), _one_thread_in_workers():
+        with torch.inference_mode(), one_torch_thread(workers_only=True):
             for start in range(0, len(windows), batch_size):
                 batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + batch_size]))[:, None]
                 parts.append(head[:-1](trunk(batch)).numpy())

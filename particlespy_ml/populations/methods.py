@@ -20,6 +20,7 @@ MOST_ROWS = {
     "optics": 3000,
 }
 METHODS = tuple(MOST_ROWS)
+MOST_ALONE = 8  # features that are cut alone for a start
 ROUNDS = 3  # of taking out outliers
 STARTS = 8  # of a mixture
 TAKES_NUMBER = ("affinity_propagation", "agglomerative", "gaussian_mixture", "kmeans")
@@ -81,8 +82,8 @@ class MixtureFit:
     """Fit mixtures from several starts, and take the likeliest.
 
     The likelihood has local maxima, and k-means alone starts wrongly where clusters are long or differ in spread, so
-    there are starts by k-means, by the cuts of Ward trees, one of the features as they are and one of their whitened
-    form, and from random rows.
+    there are starts by k-means, from random rows, and by the cuts of Ward trees: of the features as they are, of their
+    whitened form, and of each feature alone, since what splits populations is often one of them.
 
     Parameters
     ----------
@@ -105,7 +106,8 @@ class MixtureFit:
         if len(self.rows) > 2:
             values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(self.rows.T)))
             whitened = self.rows @ vectors / np.sqrt(np.maximum(values, 1e-6 * values.max() + 1e-12))
-            self.trees = [_tree(self.rows, "ward"), _tree(whitened, "ward")]
+            alone = [self.rows[:, [column]] for column in range(min(self.rows.shape[1], MOST_ALONE))]
+            self.trees = [_tree(values, "ward") for values in (self.rows, whitened, *alone)]
 
     def __call__(self, features: np.ndarray, components: int):
         """Return the likeliest mixture of some number of components."""
