@@ -14,8 +14,8 @@ SYMBOL = "Pt"
 INNER, OUTER = 50.0, 80.0  # mrad
 SAMPLING = 0.1  # Å
 SCAN_STEP = 0.24  # Å; a probe of 22 mrad at 200 kV needs 0.28
-# Å: PRISM's window of the probe. In one of 6 Å the detector is a few pixels of 4 mrad, which add up to 4 % more than the
-# annulus; in this one to 0.2 %
+# Å: PRISM's window of the probe. In one of 6 Å the detector is a few pixels of 4 mrad, which add up to 4 % more than
+# the annulus; in this one to 0.2 %
 WINDOW = 8.4
 VACUUM = 7.5  # Å around the particle, both sides together
 PHONONS = {201: 12, 586: 8, 1289: 5, 2406: 4, 4033: 2}

@@ -15,8 +15,8 @@ ANISOTROPY = 0.08  # how much more along one direction than along the other, by 
 SHEAR = 0.04  # how much its two vectors may differ from each other in the first search
 FEWEST_PIXELS = 2.2  # a reflection of a shorter period cannot be seen
 SHORTEST = {"fcc": (np.sqrt(3), 2.0), "bcc": (np.sqrt(2),)}  # lengths of reflections over 1 / lattice constant
-# logarithm of the power of the weakest reflection over what is expected at the same radius without one: what it is above
-# for a few per cent of simulated particles off the axis
+# logarithm of the power of the weakest reflection over what is expected at the same radius without one: what it is
+# above for a few per cent of simulated particles off the axis
 NEEDED = {"<001>": 2.7, "<011>": 2.1, "<111>": 1.6}
 SECOND = 0.5  # of that for the second shell, which the first one makes all but certain
 # of the strongest power at a radius: reflections of one length are blurred alike, and weak only where the particle is
@@ -123,8 +123,8 @@ def find_zone_axis_in(image, lattice_constant: float, structure: str = "fcc") ->
     """Find the zone axis of the particle of an image from its power spectrum.
 
     For each zone axis all rotations, and some stretch along each of the lattice vectors, are tried. A zone axis is one
-    if all of its shortest reflections stand out of the powers at the same radius, and are of similar strength. Where the
-    image holds several particles, it is that of the one in the middle.
+    if all of its shortest reflections stand out of the powers at the same radius, and are of similar strength. Where
+    the image holds several particles, it is that of the one in the middle.
 
     Parameters
     ----------

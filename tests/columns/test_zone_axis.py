@@ -75,7 +75,7 @@ def test_noise_and_nothing():
 
 
 def as_measured(zone, turn, scale, seed=0, size=240):
-    """What a measured image has: a wrong scale, drift, a bright neighbour, a textured support on a slope, few electrons."""
+    """A wrong scale, drift, a bright neighbour, a textured support on a slope, few electrons."""
     rng = np.random.default_rng(seed)
     distortion = scale * np.array([[1.015, 0.02], [0.0, 0.985]])
     positions = along(zone, turn, 1).apply(sphere())[:, :2] @ distortion.T / PIXEL + size / 2
