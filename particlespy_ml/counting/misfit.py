@@ -18,7 +18,7 @@ CERTAIN = 5.0  # standard errors of an offset
 FEWEST_EACH = 4
 FEWEST_COLUMNS = 8
 STEP = 0.01  # of the factors tried
-SMALL_SCATTER = 0.01
+SCATTERS = (0.01, 0.06, 0.1)  # tried besides the one that was fitted, so that scatter is not taken for a misfit
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def check_library(
     known = np.asarray(cross_sections, float)
     if len(values) < FEWEST_COLUMNS:
         return LibraryFit(1.0, 0.0, 0.0, 0.0, "")
-    scatters = sorted({float(counts.scatter), min(SMALL_SCATTER, float(counts.scatter))})
+    scatters = {float(counts.scatter), *SCATTERS}
     grid = np.exp(np.arange(np.log(factors[0]), np.log(factors[1]) + STEP / 2, STEP))
     grid = np.append(grid, 1.0)
     tried = [max((_run(values, errors, f * known, s) for s in scatters), key=lambda run: run[0]) for f in grid]
