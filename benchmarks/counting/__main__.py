@@ -7,6 +7,8 @@ image of StatSTEM, which is no part of the project.
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -29,12 +31,12 @@ from benchmarks.counting.particles import (
 )
 from particlespy_ml.columns.find import find_columns_in
 from particlespy_ml.columns.noise import Noise
-from particlespy_ml.columns.refine import gaussian_columns, refine_columns
+from particlespy_ml.columns.refine import gaussian_columns, measure_volumes, refine_columns
 from particlespy_ml.counting.library import count_with_library
 from particlespy_ml.counting.misfit import check_library
 from particlespy_ml.counting.neighbours import count_with_neighbours, neighbour_pairs
 
-PARTS = ("counts", "positions", "components", "zone_axis", "speed", "series", "measured", "abtem")
+PARTS = ("counts", "positions", "components", "zone_axis", "speed", "memory", "series", "measured", "abtem")
 
 
 def match(found, positions, counted, counts) -> np.ndarray:
@@ -90,7 +92,7 @@ def counts_part(trials: int) -> None:
     reliability = {"cross-sections alone": [], "with neighbours": []}
     for scatter in (0.0, 0.03):
         for dose in (1e3, 3e3, 1e4, 1e5):
-            alone, together, atomap = [], [], np.nan
+            alone, together, known, atomap = [], [], [], np.nan
             for seed in range(trials):
                 image, positions, _, counts = draw(dose, seed, scatter)
                 fit = find_columns_in(image, PIXEL / 10, noise=Noise(1.0, 0.0)).fit
@@ -100,6 +102,9 @@ def counts_part(trials: int) -> None:
                 alone.append(np.mean(match(fit.positions, positions, found.posterior.argmax(1) + 1, counts) == counts))
                 together.append(np.mean(match(fit.positions, positions, posterior.argmax(1) + 1, counts) == counts))
                 distance, index = cKDTree(positions).query(fit.positions)
+                best = measure_volumes(image, positions, WIDTH / PIXEL, noise=Noise(1.0, 0.0))
+                best = count_with_library(best.volumes / dose, best.volume_errors / dose, LIBRARY).posterior
+                known.append(np.mean(best.argmax(1) + 1 == counts))
                 for name, chance in zip(reliability, (found.posterior, posterior), strict=True):
                     right = (chance.argmax(1) + 1 == counts[index]) & (distance < 0.8 / PIXEL)
                     reliability[name].append(np.column_stack([chance.max(1), right]))
@@ -108,8 +113,8 @@ def counts_part(trials: int) -> None:
                     atomap = np.mean(match(fit.positions, positions, ranked, counts) == counts)
             bound = shot_noise_bound(counts, dose, scatter, np.random.default_rng(0))
             volumes = geometry_bound(dose, scatter, np.random.default_rng(0))
-            line = f"  {dose:6.0f}  {scatter:.2f}     {bound:.3f}     {volumes:.3f}   {interval(alone):28s}"
-            print(f"{line} {interval(together):28s} {atomap:.3f}", flush=True)
+            line = f"  {dose:6.0f}  {scatter:.2f}  {bound:.3f}  {volumes:.3f}  {np.mean(known):.3f}  {interval(alone)}"
+            print(f"{line}  {interval(together)}  {atomap:.3f}", flush=True)
     for name, found in reliability.items():
         _print_reliability(name, np.vstack(found))
 
@@ -286,6 +291,41 @@ def speed_part() -> None:
     )
 
 
+def memory_part() -> None:
+    """Largest memory of the columns of lazy stacks, each in a process of its own."""
+    print("\nColumns and counts of a lazy stack of images of 384 x 384 pixels, largest memory of the process")
+    for n in (50, 200):
+        code = f"from benchmarks.counting.__main__ import lazy_stack; lazy_stack({n})"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        print(f"  {n:3d} particles: {done.stdout.strip()}", flush=True)
+
+
+def lazy_stack(n: int) -> None:
+    """Find and count the columns of a lazy stack and print the memory that it took."""
+    import resource
+
+    import dask.array as da
+    import hyperspy.api as hs
+
+    hs.preferences.General.show_progressbar = False
+    rows, columns = np.mgrid[:5, :6]
+    places = np.column_stack([192 + 11.0 * rows.ravel(), 180 + 10.0 * columns.ravel()])
+
+    def make(block_info=None):
+        rng = np.random.default_rng(block_info[None]["chunk-location"][0])
+        clean = gaussian_columns((384, 384), places, 200.0 * rng.integers(1, 8, len(places)), 2.1, 1.0)
+        return rng.poisson(clean)[None].astype(np.float32)
+
+    stack = da.map_blocks(make, chunks=((1,) * n, (384,), (384,)), dtype=np.float32)
+    s = hs.signals.Signal2D(stack).as_lazy()
+    s.axes_manager.signal_axes.set(scale=PIXEL / 10, units="nm")
+    s.set_signal_type("HAADF")
+    table = s.find_columns(dose="electrons").count_atoms(library=200.0 * PIXEL**2 * np.arange(1, 9))
+    table.compute()
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{largest:.0f} MiB, {int(np.sum(table.total_counts()['counted']))} columns counted")
+
+
 def series_part(frames: int = 20) -> None:
     """Exact counts of a series of few electrons."""
     import hyperspy.api as hs
@@ -326,7 +366,7 @@ def measured_part(path: Path) -> None:
         return
     with np.load(path) as file:
         image, pixel = file["image"], float(file["dx_angstrom"])
-        library, theirs = file["library_scs"], file["count_nearest_library"]
+        library, theirs, scs = file["library_scs"], file["count_nearest_library"], file["scs"]
         reference = file["coords_fit_A"][:, ::-1] / pixel - 1
     for background, name in ((1, "default"), (-1, "no background, as StatSTEM's fit")):
         found = find_columns_in(image, pixel / 10, background=background)
@@ -343,7 +383,16 @@ def measured_part(path: Path) -> None:
             end=" ",
         )
         print(f"positions {np.sqrt(np.mean(error**2)):.1f} pm from its own;")
-        print(f"  same counts {same[0]:.3f} by the nearest cross-section, {same[1]:.3f} a posteriori", flush=True)
+        print(f"  same counts {same[0]:.3f} by the nearest cross-section, {same[1]:.3f} a posteriori;", end=" ")
+        step = np.gradient(library)[theirs - 1]
+        off = (scs - library[theirs - 1]) / step
+        apart = (values[near] - scs[index[near]]) / step[index[near]]
+        print(f"StatSTEM's cross-sections lie {off.std():.3f} increments off its library (0.289 by chance alone),")
+        print(
+            f"  ours {np.median(np.abs(apart)):.3f} (median) off StatSTEM's; where they disagree StatSTEM's lie "
+            f"{np.median(np.abs(off[index[near]][nearest[near] != theirs[index[near]]])):.2f} off: half is a tie",
+            flush=True,
+        )
 
 
 def abtem_part(cache: Path) -> None:
@@ -449,6 +498,7 @@ def main(arguments: list[str] | None = None) -> None:
         "components": lambda: components_part(options.mixtures),
         "zone_axis": lambda: zone_axis_part(options.particles),
         "speed": speed_part,
+        "memory": memory_part,
         "series": series_part,
         "measured": lambda: measured_part(options.measured),
         "abtem": lambda: abtem_part(options.cache),

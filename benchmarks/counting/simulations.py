@@ -19,7 +19,7 @@ SCAN_STEP = 0.24  # Å; a probe of 22 mrad at 200 kV needs 0.28
 # the annulus; in this one to 0.2 %
 WINDOW = 8.4
 VACUUM = 7.5  # Å around the particle, both sides together
-PHONONS = {201: 32, 586: 20, 1289: 5, 2406: 4, 4033: 2}
+PHONONS = {201: 32, 586: 8, 1289: 5, 2406: 4, 4033: 2}
 SIZES = {201: (7, 2), 586: (10, 3), 1289: (13, 4), 2406: (16, 5), 4033: (19, 6)}
 ZONES = ("<001>", "<011>", "<111>")
 CASES = [(size, zone) for size in (201, 586) for zone in ("<011>", "<001>", "<111>")]

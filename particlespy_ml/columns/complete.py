@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm
 
+from particlespy_ml.columns.detection import significance_threshold
 from particlespy_ml.columns.lattice import PlaneLattice, fit_lattice
 from particlespy_ml.columns.noise import Noise
 from particlespy_ml.columns.refine import ColumnFit, refine_columns
@@ -14,7 +14,7 @@ REGULAR = 0.85  # of the columns lie on the lattice
 SPREAD = 0.12  # of the distance between neighbours: root mean square distance from the sites
 NEIGHBOURS = 2  # columns around a site
 WORTH_TRYING = 0.5  # of the significance that is needed
-ASTRAY = 0.35  # of the distance between neighbours: a column that moves further from its site is none of it
+ASTRAY = 0.25  # of the distance between neighbours: a column that moves further from its site is none of it
 
 
 def empty_sites(positions: np.ndarray, lattice: PlaneLattice) -> np.ndarray:
@@ -31,7 +31,8 @@ def empty_sites(positions: np.ndarray, lattice: PlaneLattice) -> np.ndarray:
     --------
     >>> import numpy as np
     >>> from particlespy_ml.columns.complete import empty_sites
-    >>> from particlespy_ml.columns.lattice import fit_lattice
+    >>> from particlespy_ml.columns.detection import significance_threshold
+    from particlespy_ml.columns.lattice import fit_lattice
     >>> rows, columns = np.mgrid[:5, :5]
     >>> places = np.column_stack([10.0 * rows.ravel(), 10.0 * columns.ravel()])
     >>> known = np.delete(places, 12, axis=0)
@@ -63,8 +64,8 @@ def complete_lattice(
 ) -> ColumnFit | None:
     """Add columns on empty sites of the lattice that are significant there, and refine all; None where there is none.
 
-    A site is one place, where the whole image is thousands, so that less significance is needed: that which one of all
-    the sites reaches by chance *false_positives* times.
+    The sites are a small part of the image, so that less significance is needed than elsewhere: that which is reached
+    by chance *false_positives* times on all of them.
 
     Parameters
     ----------
@@ -96,7 +97,8 @@ def complete_lattice(
         sites = sites[np.asarray(mask, bool)[tuple(np.rint(sites).astype(int).T)]]
     if not len(sites):
         return None
-    needed = float(norm.isf(false_positives / len(sites)))
+    area = len(sites) * np.pi * (ASTRAY * near / fit.widths.mean()) ** 2
+    needed = significance_threshold(false_positives, area)
     width, settings = float(fit.widths.mean()), {"noise": noise, "background": background}
     start = np.vstack([fit.positions, sites])
     for least in (WORTH_TRYING * needed, needed):
