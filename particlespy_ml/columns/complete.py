@@ -31,8 +31,7 @@ def empty_sites(positions: np.ndarray, lattice: PlaneLattice) -> np.ndarray:
     --------
     >>> import numpy as np
     >>> from particlespy_ml.columns.complete import empty_sites
-    >>> from particlespy_ml.columns.detection import significance_threshold
-    from particlespy_ml.columns.lattice import fit_lattice
+    >>> from particlespy_ml.columns.lattice import fit_lattice
     >>> rows, columns = np.mgrid[:5, :5]
     >>> places = np.column_stack([10.0 * rows.ravel(), 10.0 * columns.ravel()])
     >>> known = np.delete(places, 12, axis=0)
