@@ -252,7 +252,7 @@ def column_significance(image: np.ndarray, fit: ColumnFit) -> np.ndarray:
         full[k] = np.sum(shape**2 / variance[where])
         third[k] = np.sum(shape**3 / without**3 * np.minimum(cubed[where], fit.noise.gain * without))
     # what the neighbours and the background leave of the information
-    left = np.clip(1 / (fit.volume_errors**2 * full), 0, 1)
+    left = np.clip(1 / np.maximum(fit.volume_errors**2 * full, 1e-300), 0, 1)
     deviate = fit.volumes * np.sqrt(information * left)
     return poisson_significance(deviate, third / information**1.5)
 
