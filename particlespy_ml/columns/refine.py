@@ -164,7 +164,7 @@ def _refine_binned(image, start, width, factor, shared_width, background, noise,
     """Refine on an image of bins of *factor* pixels and give the result in pixels."""
     rows, columns = (n // factor * factor for n in image.shape)
     inside = np.all(start < np.array([rows, columns]) - 0.5, axis=1)
-    if not inside.all():  # columns on the last rows that fill no bin
+    if not inside.all() and (rows, columns) != image.shape:  # columns on the last rows that fill no bin
         pad = [(0, -n % factor) for n in image.shape]
         image = np.pad(image, pad, mode="edge")
         region = None if region is None else np.pad(region, pad)
@@ -172,7 +172,8 @@ def _refine_binned(image, start, width, factor, shared_width, background, noise,
             image, start, width, factor, shared_width, background, noise, region, max_iterations=max_iterations
         )
         cut = tuple(slice(0, n - p[1]) for n, p in zip(image.shape, pad, strict=True))
-        return replace(fit, region=fit.region[cut], model=fit.model[cut])
+        inside = np.minimum(fit.positions, np.array(fit.model[cut].shape) - 0.51)
+        return replace(fit, positions=inside, region=fit.region[cut], model=fit.model[cut])
     blocks = image[:rows, :columns].reshape(rows // factor, factor, columns // factor, factor)
     small = blocks.mean((1, 3))
     if region is not None:
@@ -183,7 +184,7 @@ def _refine_binned(image, start, width, factor, shared_width, background, noise,
     problem = Problem(small / scale, wider, shared_width, background, region, (start + 0.5) / factor - 0.5)
     fit = _rescaled(problem.solve(_scaled_noise(noise, scale), max_iterations), scale)
     widths = np.sqrt(np.maximum((fit.widths * factor) ** 2 - (factor**2 - 1) / 12, 0.01))
-    positions = (fit.positions + 0.5) * factor - 0.5
+    positions = np.clip((fit.positions + 0.5) * factor - 0.5, -0.5, np.array(image.shape) - 0.51)
     volumes = fit.volumes * factor**2
     y, x = np.arange(image.shape[0]), np.arange(image.shape[1])
     smooth = scale * problem.background_at((y + 0.5) / factor - 0.5, (x + 0.5) / factor - 0.5)

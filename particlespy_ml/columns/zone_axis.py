@@ -17,7 +17,7 @@ FEWEST_PIXELS = 2.2  # a reflection of a shorter period cannot be seen
 SHORTEST = {"fcc": (np.sqrt(3), 2.0), "bcc": (np.sqrt(2),)}  # lengths of reflections over 1 / lattice constant
 # logarithm of the power of the weakest reflection over what is expected at the same radius without one: what it is
 # above for a few per cent of simulated particles off the axis
-NEEDED = {"<001>": 2.7, "<011>": 2.1, "<111>": 1.6}
+NEEDED = {"<001>": 2.95, "<011>": 2.1, "<111>": 1.6}
 SECOND = 0.5  # of that for the second shell, which the first one makes all but certain
 # of the strongest power at a radius: reflections of one length are blurred alike, and weak only where the particle is
 # tilted; in a twin of two halves one that they do not share has a quarter of the power of one that they do
