@@ -7,6 +7,8 @@ image of StatSTEM, which is no part of the project.
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -29,11 +31,12 @@ from benchmarks.counting.particles import (
 )
 from particlespy_ml.columns.find import find_columns_in
 from particlespy_ml.columns.noise import Noise
-from particlespy_ml.columns.refine import gaussian_columns, refine_columns
+from particlespy_ml.columns.refine import gaussian_columns, measure_volumes, refine_columns
 from particlespy_ml.counting.library import count_with_library
+from particlespy_ml.counting.misfit import check_library
 from particlespy_ml.counting.neighbours import count_with_neighbours, neighbour_pairs
 
-PARTS = ("counts", "positions", "components", "zone_axis", "speed", "series", "measured", "abtem")
+PARTS = ("counts", "positions", "components", "zone_axis", "speed", "memory", "series", "measured", "abtem")
 
 
 def match(found, positions, counted, counts) -> np.ndarray:
@@ -56,16 +59,40 @@ def shot_noise_bound(counts, dose: float, scatter: float, rng) -> float:
     return float(np.mean(logs.argmax(1) + 1 == many))
 
 
+def geometry_bound(dose: float, scatter: float, rng, draws: int = 400) -> float:
+    """Exact counts of the best classifier of unbiased volumes in this image, with counts' frequencies known.
+
+    Columns overlap, and positions, width and background are found from the same electrons: the variance of each volume
+    is its Cramer-Rao bound with all of them unknown, from the Fisher matrix of the image without noise.
+    """
+    clean, positions, volumes, counts = draw(dose, 0, noise=False)
+    variance = (refine_columns(clean, positions, noise=Noise(1.0, 0.0)).volume_errors / dose) ** 2
+    # under another number of atoms a column has another shot noise, in proportion
+    slope = np.polyfit(INCREMENT * counts, variance, 1)[0]
+    under = variance[:, None] + slope * (LIBRARY - INCREMENT * counts[:, None])
+    under = np.maximum(under, 0.25 * variance[:, None]) + (scatter * LIBRARY) ** 2
+    prior = np.bincount(counts, minlength=len(LIBRARY) + 1)[1:] / len(counts)
+    own = np.sqrt(np.take_along_axis(under, counts[:, None] - 1, 1)[:, 0])
+    seen = INCREMENT * counts + own * rng.normal(size=(draws, len(counts)))
+    logs = norm.logpdf(seen[..., None], LIBRARY, np.sqrt(under)) + np.log(prior + 1e-12)
+    return float(np.mean(logs.argmax(-1) + 1 == counts))
+
+
 def counts_part(trials: int) -> None:
     """Exact counts given a library, beside atomap and the shot-noise bound; reliability of the probabilities."""
     from particlespy_ml.counting.atomap_mixture import count_with_atomap
 
     print("Exact counts of 381 columns, 2406 atoms, given the library")
-    print("  dose  scatter  bound  cross-sections alone         with neighbours              atomap (first trial)")
-    reliability = []
+    print(
+        "  shot noise: isolated columns of known places on nothing; volumes: overlap, unknown places, width, background"
+    )
+    print(
+        "  dose  scatter  shot noise  volumes  cross-sections alone         with neighbours              atomap (once)"
+    )
+    reliability = {"cross-sections alone": [], "with neighbours": []}
     for scatter in (0.0, 0.03):
         for dose in (1e3, 3e3, 1e4, 1e5):
-            alone, together, atomap = [], [], np.nan
+            alone, together, known, atomap = [], [], [], np.nan
             for seed in range(trials):
                 image, positions, _, counts = draw(dose, seed, scatter)
                 fit = find_columns_in(image, PIXEL / 10, noise=Noise(1.0, 0.0)).fit
@@ -75,20 +102,29 @@ def counts_part(trials: int) -> None:
                 alone.append(np.mean(match(fit.positions, positions, found.posterior.argmax(1) + 1, counts) == counts))
                 together.append(np.mean(match(fit.positions, positions, posterior.argmax(1) + 1, counts) == counts))
                 distance, index = cKDTree(positions).query(fit.positions)
-                right = found.posterior.argmax(1) + 1 == counts[index]
-                reliability.append(np.column_stack([found.posterior.max(1), right & (distance < 0.8 / PIXEL)]))
+                best = measure_volumes(image, positions, WIDTH / PIXEL, noise=Noise(1.0, 0.0))
+                best = count_with_library(best.volumes / dose, best.volume_errors / dose, LIBRARY).posterior
+                known.append(np.mean(best.argmax(1) + 1 == counts))
+                for name, chance in zip(reliability, (found.posterior, posterior), strict=True):
+                    right = (chance.argmax(1) + 1 == counts[index]) & (distance < 0.8 / PIXEL)
+                    reliability[name].append(np.column_stack([chance.max(1), right]))
                 if seed == 0:
                     ranked, _, _ = count_with_atomap(values, max_components=16)
                     atomap = np.mean(match(fit.positions, positions, ranked, counts) == counts)
             bound = shot_noise_bound(counts, dose, scatter, np.random.default_rng(0))
-            line = f"  {dose:6.0f}  {scatter:.2f}   {bound:.3f}  {interval(alone):28s} {interval(together):28s}"
-            print(f"{line} {atomap:.3f}", flush=True)
-    pairs = np.vstack(reliability)
-    print("  reliability, cross-sections alone: probability, fraction right, columns")
+            volumes = geometry_bound(dose, scatter, np.random.default_rng(0))
+            line = f"  {dose:6.0f}  {scatter:.2f}  {bound:.3f}  {volumes:.3f}  {np.mean(known):.3f}  {interval(alone)}"
+            print(f"{line}  {interval(together)}  {atomap:.3f}", flush=True)
+    for name, found in reliability.items():
+        _print_reliability(name, np.vstack(found))
+
+
+def _print_reliability(name: str, pairs: np.ndarray) -> None:
+    print(f"  reliability, {name}: probability, fraction right, columns")
     for low, high in ((0.3, 0.5), (0.5, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 0.97), (0.97, 1.01)):
         inside = (pairs[:, 0] >= low) & (pairs[:, 0] < high)
         if inside.any():
-            print(f"    {pairs[inside, 0].mean():.3f} {pairs[inside, 1].mean():.3f} {inside.sum()}")
+            print(f"    {pairs[inside, 0].mean():.3f} {pairs[inside, 1].mean():.3f} {inside.sum()}", flush=True)
 
 
 def cramer_rao(positions, volumes, shape, background: float) -> float:
@@ -212,12 +248,27 @@ def zone_axis_part(trials: int) -> None:
     for dose, name in ((0.0, "clean"), (1e3, "1e3 e/Å²")):
         rng = np.random.default_rng(21)
         for kind in (*ZONE_AXES, ""):
-            found = [find_zone_axis_in(image_of(rng, kind, dose), 4.08 / 0.2).zone_axis for _ in range(trials)]
-            hits = sum(f == kind for f in found) if kind else sum(f != "" for f in found)
+            images = [image_of(rng, kind, dose) for _ in range(trials)]
+            found = [find_zone_axis_in(image, 4.08 / 0.2).zone_axis for image in images]
+            theirs = [_particlespy_zone_axis(image) for image in images]
+            hits, peer = (sum(f == kind if kind else f != "" for f in all_) for all_ in (found, theirs))
+            what = "recall" if kind else "false positives"
             print(
-                f"  {name} {kind or 'random'}: {'recall' if kind else 'false positives'} {share(hits, trials)}",
+                f"  {name} {kind or 'random'}: {what} {share(hits, trials)}; ParticleSpy {share(peer, trials)}",
                 flush=True,
             )
+
+
+def _particlespy_zone_axis(image) -> str:
+    """Zone axis that ParticleSpy finds, empty where it finds none or fails."""
+    from particlespy.find_zoneaxis import find_zoneaxis
+
+    try:
+        with np.errstate(all="ignore"):
+            found = find_zoneaxis(np.asarray(image, float))
+    except Exception:  # it has no answer for spectra of few peaks
+        return ""
+    return f"<{found}>" if found else ""
 
 
 def speed_part() -> None:
@@ -238,6 +289,41 @@ def speed_part() -> None:
         f"\nRefinement of 381 columns: {ours:.2f} s, atomap's Gaussians {atomap:.1f} s: {atomap / ours:.0f} "
         f"times faster"
     )
+
+
+def memory_part() -> None:
+    """Largest memory of the columns of lazy stacks, each in a process of its own."""
+    print("\nColumns and counts of a lazy stack of images of 384 x 384 pixels, largest memory of the process")
+    for n in (50, 200):
+        code = f"from benchmarks.counting.__main__ import lazy_stack; lazy_stack({n})"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        print(f"  {n:3d} particles: {done.stdout.strip()}", flush=True)
+
+
+def lazy_stack(n: int) -> None:
+    """Find and count the columns of a lazy stack and print the memory that it took."""
+    import resource
+
+    import dask.array as da
+    import hyperspy.api as hs
+
+    hs.preferences.General.show_progressbar = False
+    rows, columns = np.mgrid[:5, :6]
+    places = np.column_stack([192 + 11.0 * rows.ravel(), 180 + 10.0 * columns.ravel()])
+
+    def make(block_info=None):
+        rng = np.random.default_rng(block_info[None]["chunk-location"][0])
+        clean = gaussian_columns((384, 384), places, 200.0 * rng.integers(1, 8, len(places)), 2.1, 1.0)
+        return rng.poisson(clean)[None].astype(np.float32)
+
+    stack = da.map_blocks(make, chunks=((1,) * n, (384,), (384,)), dtype=np.float32)
+    s = hs.signals.Signal2D(stack).as_lazy()
+    s.axes_manager.signal_axes.set(scale=PIXEL / 10, units="nm")
+    s.set_signal_type("HAADF")
+    table = s.find_columns(dose="electrons").count_atoms(library=200.0 * PIXEL**2 * np.arange(1, 9))
+    table.compute()
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{largest:.0f} MiB, {int(np.sum(table.total_counts()['counted']))} columns counted")
 
 
 def series_part(frames: int = 20) -> None:
@@ -280,7 +366,7 @@ def measured_part(path: Path) -> None:
         return
     with np.load(path) as file:
         image, pixel = file["image"], float(file["dx_angstrom"])
-        library, theirs = file["library_scs"], file["count_nearest_library"]
+        library, theirs, scs = file["library_scs"], file["count_nearest_library"], file["scs"]
         reference = file["coords_fit_A"][:, ::-1] / pixel - 1
     for background, name in ((1, "default"), (-1, "no background, as StatSTEM's fit")):
         found = find_columns_in(image, pixel / 10, background=background)
@@ -297,49 +383,102 @@ def measured_part(path: Path) -> None:
             end=" ",
         )
         print(f"positions {np.sqrt(np.mean(error**2)):.1f} pm from its own;")
-        print(f"  same counts {same[0]:.3f} by the nearest cross-section, {same[1]:.3f} a posteriori", flush=True)
+        print(f"  same counts {same[0]:.3f} by the nearest cross-section, {same[1]:.3f} a posteriori;", end=" ")
+        step = np.gradient(library)[theirs - 1]
+        off = (scs - library[theirs - 1]) / step
+        apart = (values[near] - scs[index[near]]) / step[index[near]]
+        print(f"StatSTEM's cross-sections lie {off.std():.3f} increments off its library (0.289 by chance alone),")
+        print(
+            f"  ours {np.median(np.abs(apart)):.3f} (median) off StatSTEM's; where they disagree StatSTEM's lie "
+            f"{np.median(np.abs(off[index[near]][nearest[near] != theirs[index[near]]])):.2f} off: half is a tie",
+            flush=True,
+        )
 
 
 def abtem_part(cache: Path) -> None:
     """Counts on abTEM images with frozen phonons that are in the cache."""
     from scipy.ndimage import gaussian_filter
 
-    from benchmarks.counting.simulations import CASES, SYMBOL, image, library
+    from benchmarks.counting.simulations import CASES, PHONONS, SYMBOL, image, library
 
-    print("\nabTEM images, 0.8 Å source: exact counts with the simulated library, its factor fitted, and what a")
-    print("classifier reaches that knows the mean cross-section of every number of atoms in this very image")
+    print(
+        "\nabTEM images, 0.8 Å source. Exact counts, of all columns, with the simulated library: cross-sections alone,"
+    )
+    print("with neighbours, with the best factor of the library; and the ceiling: a classifier that knows the mean")
+    print(
+        "cross-section of every number of atoms in this very image. Thermal configurations are few, so that columns of"
+    )
+    print("one number of atoms differ by chance: by the scatter given.")
     for size, zone in CASES:
         if not (cache / f"{SYMBOL}{size}-{zone.strip('<>')}-0.npz").exists():
             print(f"  {SYMBOL}{size} {zone}: not in {cache}; python -m benchmarks.counting.simulations makes it")
             continue
-        case, known = image(cache, size, zone), library(cache, zone)
+        case, known = image(cache, size, zone), library(cache, zone).cross_sections
         pixel, counts, positions = case["pixel"], case["counts"], case["positions"]
         clean = gaussian_filter(case["image"].astype(float), 0.8 / 2.355 / pixel)
+        values = refine_columns(clean, positions, noise=Noise.of_dose(1e6 * pixel**2)).volumes * pixel**2
+        means = _class_means(values, counts)
+        bias, scatter = (
+            np.mean(values) / np.mean(known[np.minimum(counts, len(known)) - 1]),
+            _class_scatter(values, counts),
+        )
+        print(
+            f"  {SYMBOL}{size} {zone}, {len(counts)} columns, 1 to {counts.max()} atoms, "
+            f"{PHONONS[size]} configurations: cross-sections over library {bias:.3f}, scatter {scatter:.3f}, "
+            f"ceiling without noise {np.mean(_nearest(values, means) == counts):.3f}",
+            flush=True,
+        )
         for dose in (1e3, 3e3, 1e4, 1e5):
             rng = np.random.default_rng(int(dose))
             seen = rng.poisson(np.maximum(clean, 0) * dose * pixel**2) / (dose * pixel**2)
             fit = find_columns_in(seen, pixel / 10, noise=Noise.of_dose(dose * pixel**2)).fit
             if fit is None:
-                print(f"  {SYMBOL}{size} {zone} {dose:6.0f} e/Å²: recall 0.000, no column is found", flush=True)
+                print(f"    {dose:6.0f} e/Å²: recall 0.000, no column is found", flush=True)
                 continue
-            values, errors = fit.volumes * pixel**2, fit.volume_errors * pixel**2
-            distance, index = cKDTree(positions).query(fit.positions)
-            near = distance < 0.8 / pixel
-            truth = counts[index]
-            results = []
-            means = np.array([np.mean(values[near & (truth == n)]) for n in np.unique(truth[near])])
-            oracle = np.unique(truth[near])[np.abs(values[:, None] - means).argmin(1)]
-            inside = near & (truth <= len(known))
-            for factor in (1.0, np.median(values[inside] / known.cross_sections[truth[inside] - 1])):
-                found = count_with_library(values, errors, factor * known.cross_sections)
-                posterior = count_with_neighbours(found.log_likelihoods, found.prior, neighbour_pairs(fit.positions))
-                results.append(np.sum((posterior.argmax(1) + 1 == truth) & near) / len(counts))
-            print(
-                f"  {SYMBOL}{size} {zone} {dose:6.0f} e/Å²: recall {len(np.unique(index[near])) / len(counts):.3f},",
-                end=" ",
-            )
-            print(f"library {results[0]:.3f}, with its best factor {results[1]:.3f}, class means", end=" ")
-            print(f"{np.sum((oracle == truth) & near) / len(counts):.3f}", flush=True)
+            _print_counts(dose, fit, pixel, positions, counts, known)
+
+
+def _print_counts(dose: float, fit, pixel: float, positions, counts, known) -> None:
+    """One line of `abtem_part`."""
+    values, errors = fit.volumes * pixel**2, fit.volume_errors * pixel**2
+    distance, index = cKDTree(positions).query(fit.positions)
+    near = distance < 0.8 / pixel
+    truth = counts[index]
+    inside = near & (truth <= len(known))
+    factor = np.median(values[inside] / known[truth[inside] - 1])
+
+    def exact(found):
+        return np.sum((found == truth) & near) / len(counts)
+
+    results = []
+    for scale in (1.0, factor):
+        found = count_with_library(values, errors, scale * known)
+        posterior = count_with_neighbours(found.log_likelihoods, found.prior, neighbour_pairs(fit.positions))
+        results += [exact(found.posterior.argmax(1) + 1), exact(posterior.argmax(1) + 1)]
+        if scale == 1.0:
+            doubt = check_library(values, errors, known, found).reason
+    ceiling = exact(_nearest(values, _class_means(values[near], truth[near])))
+    print(
+        f"    {dose:6.0f} e/Å²: recall {len(np.unique(index[near])) / len(counts):.3f}, precision {near.mean():.3f}, "
+        f"library {results[0]:.3f}, with neighbours {results[1]:.3f}, with the factor {factor:.3f} {results[3]:.3f}, "
+        f"ceiling {ceiling:.3f}{'; flagged: ' + doubt if doubt else ''}",
+        flush=True,
+    )
+
+
+def _class_means(values, counts) -> dict[int, float]:
+    return {int(n): float(values[counts == n].mean()) for n in np.unique(counts)}
+
+
+def _class_scatter(values, counts) -> float:
+    """Standard deviation within a number of atoms, relative, of those with three columns or more."""
+    parts = [values[counts == n] for n in np.unique(counts) if np.sum(counts == n) > 2]
+    return float(np.sqrt(np.mean([(part.std(ddof=1) / part.mean()) ** 2 for part in parts])))
+
+
+def _nearest(values, means: dict[int, float]) -> np.ndarray:
+    numbers = np.array(list(means))
+    return numbers[np.abs(values[:, None] - np.array(list(means.values()))).argmin(1)]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -359,6 +498,7 @@ def main(arguments: list[str] | None = None) -> None:
         "components": lambda: components_part(options.mixtures),
         "zone_axis": lambda: zone_axis_part(options.particles),
         "speed": speed_part,
+        "memory": memory_part,
         "series": series_part,
         "measured": lambda: measured_part(options.measured),
         "abtem": lambda: abtem_part(options.cache),

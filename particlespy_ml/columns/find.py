@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import cKDTree
 
+from particlespy_ml.columns.complete import complete_lattice
 from particlespy_ml.columns.detection import matched_significance, poisson_significance, significance_threshold
 from particlespy_ml.columns.noise import Noise, estimate_noise
 from particlespy_ml.columns.refine import SMALLEST_SIGNAL, ColumnFit, refine_columns
@@ -16,7 +17,7 @@ SPACINGS = (0.105, 0.45)  # nm: lattice periods that are looked for
 WIDTH = 0.21  # of the period: width of a column in most images, before it is fitted
 CLOSEST = 0.62  # of the distance between neighbours: columns nearer to each other are one
 FARTHEST = 1.6  # of the distance between neighbours: columns that far from all others are none of the particle's
-FAINTEST = 0.02  # of the median volume
+FAINTEST = 0.05  # of the median volume: less is no atom, but what the Gaussians miss of the others
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def find_columns_in(
     """Find the columns of an image, refine all of them together, and keep those that are significant.
 
     Maxima of the smoothed image are refined. What is then left of the image is searched for columns that were missed,
-    columns below the threshold or too close to a stronger one are taken out, and the rest is refined again.
+    columns below the threshold or too close to a stronger one are taken out, and the rest is refined again. Where the
+    columns form a lattice its empty sites are tried too.
 
     Parameters
     ----------
@@ -133,7 +135,7 @@ def find_columns_in(
     positions
         First positions in pixels, in place of the maxima; then none is added or taken out.
     false_positives
-        Expected number of columns found by chance where there are none.
+        Expected number of columns found by chance where there are none, and of those on empty sites of the lattice.
     shared_width, background, noise
         See `particlespy_ml.columns.refine.refine_columns`.
     mask
@@ -175,6 +177,17 @@ def find_columns_in(
         start = np.vstack([fit.positions[keep], new]) if number < rounds - 1 else fit.positions[keep]
     if len(start) and (len(start) != len(fit.positions) or not fit.converged or not shared_width):
         fit = refine_columns(image, start, float(fit.widths.mean()), shared_width=shared_width, **settings)
+        found = column_significance(image, fit)
+    completed = None
+    if len(start):
+        faintest = FAINTEST * float(np.median(fit.volumes))
+        completed = complete_lattice(
+            image, fit, column_significance, false_positives, noise, background, mask, faintest
+        )
+    if completed is not None:
+        fit = completed
+        if not shared_width:
+            fit = refine_columns(image, fit.positions, float(fit.widths.mean()), shared_width=False, **settings)
         found = column_significance(image, fit)
     near = near_others(fit.positions, FARTHEST * spacing)
     if len(start) == 0 or not near.any():
@@ -239,7 +252,7 @@ def column_significance(image: np.ndarray, fit: ColumnFit) -> np.ndarray:
         full[k] = np.sum(shape**2 / variance[where])
         third[k] = np.sum(shape**3 / without**3 * np.minimum(cubed[where], fit.noise.gain * without))
     # what the neighbours and the background leave of the information
-    left = np.clip(1 / (fit.volume_errors**2 * full), 0, 1)
+    left = np.clip(1 / np.maximum(fit.volume_errors**2 * full, 1e-300), 0, 1)
     deviate = fit.volumes * np.sqrt(information * left)
     return poisson_significance(deviate, third / information**1.5)
 

@@ -28,6 +28,7 @@ class Flag(IntFlag):
     TOO_FEW_COLUMNS = 128
     UNRESOLVED = 256
     UNCERTAIN_SCALE = 512
+    LIBRARY_MISFIT = 1024
 
 
 REASONS = {
@@ -41,6 +42,7 @@ REASONS = {
     Flag.TOO_FEW_COLUMNS: "there are too few columns",
     Flag.UNRESOLVED: "the numbers of atoms are not resolved in the cross-sections",
     Flag.UNCERTAIN_SCALE: "more than one scale of the library fits",
+    Flag.LIBRARY_MISFIT: "the library does not fit the cross-sections",
 }
 OF_FRAMES = (
     Flag.NO_LATTICE | Flag.SEVERAL_LATTICES | Flag.TOO_FEW_COLUMNS | Flag.UNRESOLVED | Flag.UNCERTAIN_SCALE

@@ -235,7 +235,8 @@ def find_zone_axis(
     element
         Element, for its lattice constant and structure (from ASE); not used where the lattice constant is given.
     lattice_constant
-        In the image's units. The lattice may differ from it by 6 %.
+        In the image's units. The lattice may differ from it by 12 %, and be distorted by a few per cent; the table has
+        the one that was found, which tells a wrong calibration.
     structure
         "fcc" or "bcc", with *lattice_constant*.
     lazy_output

@@ -32,7 +32,12 @@ class Counter:
         """Return the rows with counts."""
         result = _widen(rows)
         result["flags"] &= ~int(
-            Flag.OUTLIER | Flag.BEYOND_LIBRARY | Flag.UNRESOLVED | Flag.UNCERTAIN_SCALE | Flag.TOO_FEW_COLUMNS
+            Flag.OUTLIER
+            | Flag.BEYOND_LIBRARY
+            | Flag.UNRESOLVED
+            | Flag.UNCERTAIN_SCALE
+            | Flag.TOO_FEW_COLUMNS
+            | Flag.LIBRARY_MISFIT
         )
         usable = _usable(result, self.ignored)
         blank = undefined_counts(len(rows))
@@ -46,7 +51,7 @@ class Counter:
         posterior, counts, flags, frame_flag, reason = _count(self, values, errors, positions)
         if reason:
             _logger.warning("The atoms are not counted: %s.", reason)
-        result["flags"] |= int(frame_flag)
+        result["flags"] |= np.int32(frame_flag)
         if posterior is None:
             return result
         counted = rank_counts(posterior, counts)
@@ -98,7 +103,7 @@ def count_atoms(
     scatter
         Relative scatter of cross-sections of columns of one number of atoms; by default that of the library, or fitted.
     factors
-        Range of the factor of "hybrid".
+        Range of the factor of "hybrid", and of those that are tried to see whether a library fits.
     neighbours
         Whether, with a library, the thickness of neighbouring columns counts too, as far as the particle itself shows
         how it varies; see `particlespy_ml.counting.neighbours`.
@@ -111,7 +116,9 @@ def count_atoms(
     -------
     ColumnTable or LazyColumnTable
         With ``count`` and its ``probability``, the two next candidates, and ``expected_count`` with ``count_error``.
-        Columns that are not counted have -1, and ``flags`` say why; see `ColumnTable.describe_flags`.
+        Columns that are not counted have -1, and ``flags`` say why; see `ColumnTable.describe_flags`. Where the columns
+        of a frame show that the library is not theirs, they are counted, flagged as ``LIBRARY_MISFIT``, and a warning
+        is logged; see `particlespy_ml.counting.misfit.check_library`.
 
     Raises
     ------
@@ -185,7 +192,7 @@ def total_counts(table, confidence: float = 0.95):
     """Return the number of atoms of the particle of each frame, with its interval.
 
     The interval holds for columns whose errors are independent. A wrong library, or a wrong offset of a mixture, is an
-    error of all columns and is not in it.
+    error of all columns and is not in it; where the cross-sections show that a library is wrong, ``doubt`` says so.
 
     Parameters
     ----------
@@ -197,8 +204,8 @@ def total_counts(table, confidence: float = 0.95):
     Returns
     -------
     pandas.DataFrame
-        One row for each frame: navigation values, number of columns and of those counted, total with bounds, and why
-        columns are not counted.
+        One row for each frame: navigation values, number of columns and of those counted, total with bounds, why
+        columns are not counted, and why counts are to be doubted.
     """
     import pandas as pd
 
@@ -216,8 +223,9 @@ def total_counts(table, confidence: float = 0.95):
         if counted.any():
             total = total_count(frame["expected_count"][counted], frame["count_error"][counted], confidence)
         left_out = int(np.bitwise_or.reduce(frame["flags"][~counted])) if (~counted).any() else 0
-        rows.append((len(frame), int(counted.sum()), *total, describe_flags(left_out)))
-    names = ("columns", "counted", "total", "low", "high", "not_counted_because")
+        doubt = int(np.bitwise_or.reduce(frame["flags"][counted])) & int(Flag.LIBRARY_MISFIT) if counted.any() else 0
+        rows.append((len(frame), int(counted.sum()), *total, describe_flags(left_out), describe_flags(doubt)))
+    names = ("columns", "counted", "total", "low", "high", "not_counted_because", "doubt")
     return pd.DataFrame({**columns, **dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))})
 
 
@@ -265,6 +273,7 @@ def _count(counter: Counter, values, errors, positions):
 def _count_with_library(counter: Counter, options, values, errors, positions):
     from particlespy_ml.counting.hybrid import count_hybrid
     from particlespy_ml.counting.library import count_with_library
+    from particlespy_ml.counting.misfit import check_library
     from particlespy_ml.counting.neighbours import count_with_neighbours, neighbour_pairs
 
     known = counter.cross_sections
@@ -277,6 +286,14 @@ def _count_with_library(counter: Counter, options, values, errors, positions):
         known = known * result.factor
     else:
         result = count_with_library(values, errors, known, counter.scatter)
+    factors = options["factors"] if counter.method == "library" else (1.0, 1.0)
+    misfit = check_library(values, errors, known, result, factors).reason
+    if misfit:
+        _logger.warning(
+            "The library does not fit, and the counts are not to be trusted: %s. Check dose, detector, element and "
+            "zone axis, or take method='hybrid'.",
+            misfit,
+        )
     step = known[-1] - known[-2]
     above = (values > known[-1] + 0.5 * step) & (values - known[-1] > 2 * errors)
     flags = above * int(Flag.BEYOND_LIBRARY)
@@ -285,4 +302,4 @@ def _count_with_library(counter: Counter, options, values, errors, positions):
     if options["neighbours"]:
         posterior = count_with_neighbours(result.log_likelihoods, result.prior, neighbour_pairs(positions))
     posterior = np.where(above[:, None], np.nan, posterior)
-    return posterior, np.arange(1, len(known) + 1), flags, Flag(0), reason
+    return posterior, np.arange(1, len(known) + 1), flags, Flag.LIBRARY_MISFIT if misfit else Flag(0), reason

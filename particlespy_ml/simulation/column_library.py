@@ -117,13 +117,13 @@ def simulate_column_library(
     slab = slab.repeat((*repeats, 1))
     period = seen.period * constant
     layers = int(np.rint(slab.cell.lengths()[2] / period))
-    # layers of a column are a period apart, but those of its neighbours lie between: slices of a period hold one atom
-    # of every column, and the whole slab is shifted so that none is cut
-    slab.positions[:, 2] += 0.25 * period / max(1, round(1 / _finest(seen)))
+    # a slice for every atomic layer, which lies in its middle: slices of another thickness would move the atoms of a
+    # column along it, and with them the interference of what the atoms scatter by less than about 80 mrad
+    slices = max(1, round(1 / _finest(seen)))
+    slab.positions[:, 2] += 0.5 * period / slices
     slab.wrap()
     settings = {"precision": "float32", "fftw.planning_effort": "FFTW_ESTIMATE", "diagnostics.progress_bar": False}
     settings["device"] = find_device()
-    slices = max(1, int(np.ceil(period / 2.0)))
     with abtem.config.set(settings), dask.config.set(scheduler="synchronous"):
         phonons = abtem.FrozenPhonons(slab, frozen_phonons, sigmas=thermal_rms, seed=seed)
         # an image holds frequencies up to twice the probe's; the mean over a period is exact above that

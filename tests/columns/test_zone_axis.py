@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from particlespy_ml.columns.lattice import ZONE_AXES
@@ -71,3 +72,47 @@ def test_noise_and_nothing():
     rows, columns = np.indices((128, 128)) - 64
     disk = 8.0 * (np.hypot(rows, columns) < 40)
     assert find_zone_axis_in(rng.poisson(disk + 1), 20.0).zone_axis == ""
+
+
+def as_measured(zone, turn, scale, seed=0, size=240):
+    """A wrong scale, drift, a bright neighbour, a textured support on a slope, few electrons."""
+    rng = np.random.default_rng(seed)
+    distortion = scale * np.array([[1.015, 0.02], [0.0, 0.985]])
+    positions = along(zone, turn, 1).apply(sphere())[:, :2] @ distortion.T / PIXEL + size / 2
+    image = gaussian_columns((size, size), positions, 0.0125 / PIXEL**2, 0.5 / PIXEL, 0.002)
+    rows, columns = np.indices(image.shape) / size - 0.5
+    texture = gaussian_filter(rng.normal(size=image.shape), 2.5)
+    image = image + image.max() * (0.03 * texture / texture.std() + 0.1 * (rows + columns) + 0.2)
+    image += gaussian_filter(1.5 * image.max() * (np.hypot(rows, columns - 0.52) < 0.2), 3)
+    return rng.poisson(np.maximum(image, 0) * 5e3 * PIXEL**2).astype(float)
+
+
+@pytest.mark.parametrize("scale", [0.92, 1.0, 1.09])
+@pytest.mark.parametrize("zone", ["<001>", "<011>"])
+def test_measured_images_are_not_perfect(zone, scale):
+    found = find_zone_axis_in(as_measured(zone, 25, scale), CONSTANT / PIXEL)
+    assert found.zone_axis == zone
+    assert found.lattice_constant == pytest.approx(scale * CONSTANT / PIXEL, rel=0.03)
+
+
+def test_the_particle_in_the_middle_is_the_one():
+    """A brighter crystal at the rim does not count, and neither does the padding of a particle at the border."""
+    axis, off = image_of(along("<001>", 10), 1e4), image_of(Rotation.from_euler("xyz", [17, 31, 5], degrees=True), 1e4)
+    level = int(np.median(off[:5]))
+    beside = np.hstack([2 * axis, off])
+    beside = np.hstack([beside, np.full((192, 192), level)])  # 576 columns: the one off axis is in the middle
+    assert find_zone_axis_in(beside, CONSTANT / PIXEL).zone_axis == ""
+    padded = np.pad(axis[:, :140], ((40, 40), (40, 92)), constant_values=level)
+    assert find_zone_axis_in(padded, CONSTANT / PIXEL).zone_axis == "<001>"
+
+
+def test_a_twin_is_on_axis():
+    """The two halves of a particle twinned on {111} share one of the <011> reflections."""
+    atoms = along("<011>", 0).apply(sphere(34.0))
+    normal = along("<011>", 0).apply(np.array([1, 1, -1]) / np.sqrt(3))
+    height = atoms @ normal
+    half = atoms[height > -1e-6]
+    both = np.vstack([half, half[half @ normal > 0.1] - 2 * np.outer(half[half @ normal > 0.1] @ normal, normal)])
+    image = gaussian_columns((192, 192), both[:, 1::-1] / PIXEL + 96, 0.0125 / PIXEL**2, 0.43 / PIXEL, 0.002)
+    image = np.random.default_rng(0).poisson(image * 1e4 * PIXEL**2)
+    assert find_zone_axis_in(image, CONSTANT / PIXEL).zone_axis == "<011>"

@@ -146,3 +146,13 @@ def test_counts_are_saved(counted_columns, tmp_path, same_rows):
     found = counted_columns[0].count_atoms(library=LIBRARY)
     found.save(tmp_path / "counts.hspy")
     same_rows(found, hs.load(tmp_path / "counts.hspy"))
+
+
+def test_a_library_of_another_microscope_is_flagged(counted_columns, caplog):
+    table, _ = counted_columns
+    assert table.count_atoms(library=LIBRARY).total_counts()["doubt"][0] == ""
+    wrong = table.count_atoms(library=0.88 * LIBRARY)
+    assert (wrong["flags"] & Flag.LIBRARY_MISFIT != 0).all() and "does not fit" in caplog.text
+    assert "does not fit" in wrong.total_counts()["doubt"][0]
+    right = wrong.count_atoms("hybrid", 0.88 * LIBRARY)
+    assert not (right["flags"] & Flag.LIBRARY_MISFIT).any()
