@@ -161,7 +161,7 @@ class BackProjection:
         self.box, self.radius = box, radius
         self.half = OVERSAMPLING * radius + 2
         self.size = 2 * self.half + 1
-        self.group = torch.from_numpy(np.asarray(group, np.float32)).to(device)
+        self.group = np.asarray(group, float)
         self.sums = torch.zeros((3, self.size**3), device=device)  # real and imaginary part, weight
 
     def insert(
@@ -204,15 +204,24 @@ class BackProjection:
         z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
         inside = (z >= 0) & (z**2 + y**2 + x**2 <= (OVERSAMPLING * (self.radius + 0.5)) ** 2)
         places = torch.stack([x[inside], y[inside], z[inside]], 1) / self.half
+        exchanges, others = split_group(self.group)
         total = torch.zeros((3, len(places)), device=cube.device)
-        for operation in self.group:
-            total += torch.nn.functional.grid_sample(
-                cube[None], (places @ operation.T)[None, None, None], mode="bilinear", align_corners=True
-            )[0, :, 0, 0]
-        result = torch.zeros_like(cube)
-        result[:, inside] = total
-        result[:, : self.half] = (sign * result.flip(1, 2, 3))[:, : self.half]
-        return result.cpu().numpy()
+        for operation in others:
+            at = places @ torch.from_numpy(operation.T.astype(np.float32)).to(cube.device)
+            found = torch.nn.functional.grid_sample(
+                cube[None], at[None, None, None], mode="bilinear", align_corners=True
+            )
+            total += found[0, :, 0, 0]
+        filled = torch.zeros_like(cube)
+        filled[:, inside] = total
+        filled[:, : self.half] = (sign * filled.flip(1, 2, 3))[:, : self.half]
+        by_axis = filled.permute(0, 3, 2, 1)  # [x, y, z]
+        result = torch.zeros_like(by_axis)
+        for operation in exchanges:
+            target = np.abs(operation).argmax(1)
+            flipped = [1 + row for row in range(3) if operation[row, target[row]] < 0]
+            result += by_axis.flip(flipped).permute(0, *(1 + np.argsort(target)))
+        return result.permute(0, 3, 2, 1).cpu().numpy()
 
     def volume(self, floor: float = 1e-2, prior: np.ndarray | None = None) -> np.ndarray:
         """Return the volume.
@@ -253,6 +262,33 @@ class BackProjection:
         whole = fft.fftshift(fft.irfftn(spectrum, s=(fine,) * 3, workers=-1))
         start = fine // 2 - self.box // 2
         return (whole[(slice(start, start + self.box),) * 3] / tent_transform(self.box)).astype(np.float32)
+
+
+def split_group(group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Divide a point group into operations that exchange axes, and one of each of their cosets.
+
+    Grids are mapped onto themselves by the former, without interpolation. Every operation is one of the latter times
+    one of the former.
+
+    Parameters
+    ----------
+    group
+        Shape (order, 3, 3).
+
+    Returns
+    -------
+    exchanges, representatives
+        Shapes (n, 3, 3) and (order / n, 3, 3).
+    """
+    exact = (np.abs(np.abs(group).max(2) - 1) < 1e-9).all(1)
+    exchanges = np.rint(group[exact])
+    representatives, seen = [], np.zeros(len(group), bool)
+    for row, operation in enumerate(group):
+        if not seen[row]:
+            representatives.append(operation)
+            coset = operation @ exchanges
+            seen |= (np.abs(group[:, None] - coset).max((2, 3)) < 1e-6).any(1)
+    return exchanges, np.array(representatives)
 
 
 def tent_transform(box: int) -> np.ndarray:

@@ -77,7 +77,9 @@ def initial_volume(
     with one_torch_thread():
         for start in range(starts):
             search = _Maximisation(spectra, disk, rotations, group, mask, max_shift, device)
-            volume = search.random_start(rng)
+            # a ball has two ways to become faceted, which are each other's opposite: every second start takes the other
+            volume = 2 * mean_over_angles(volume_drawn) - volume_drawn if start % 2 else search.random_start(rng)
+            volume_drawn = volume
             for iteration in range(iterations):
                 part = iteration / max(iterations - 1, 1)
                 reach = int(np.ceil(3 + (radius - 3) * min(1.0, 1.5 * part)))
@@ -88,6 +90,14 @@ def initial_volume(
             if likelihood > best_likelihood:
                 best, best_likelihood = volume, likelihood
     return best
+
+
+def mean_over_angles(volume: np.ndarray) -> np.ndarray:
+    """Return the mean of a volume over all orientations about box // 2, in shells of a pixel."""
+    axis = np.arange(volume.shape[0]) - volume.shape[0] // 2
+    shells = np.rint(np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)).astype(int)
+    mean = np.bincount(shells.ravel(), volume.ravel()) / np.bincount(shells.ravel())
+    return mean[shells].astype(np.float32)
 
 
 class _Maximisation:

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from particlespy_ml.reconstruction.fourier import BackProjection, Disk, FourierVolume, ball_mask, low_pass, project
+from particlespy_ml.reconstruction.fourier import (
+    BackProjection,
+    Disk,
+    FourierVolume,
+    ball_mask,
+    low_pass,
+    project,
+    split_group,
+)
 from particlespy_ml.reconstruction.rotations import point_group
 from tests.reconstruction.conftest import BOX, blobs, images_of
 
@@ -30,10 +38,10 @@ def test_phases_move_images(points, rotations):
     assert torch.abs(disk.transform(moved) - expected).max() < 1e-4 * torch.abs(expected).max()
 
 
-@pytest.mark.parametrize("name", ["C1", "D2"])
+@pytest.mark.parametrize("name", ["C1", "D2", "C3v", "D5h", "Td", "Oh"])
 def test_back_projection_undoes_projection(name, points, rotations):
     group = point_group(name)
-    particle = (points[:3] @ group.transpose(0, 2, 1)).reshape(-1, 3)
+    particle = (points[: max(1, 8 // len(group))] @ group.transpose(0, 2, 1)).reshape(-1, 3)
     volume, disk = blobs(particle), Disk(BOX, BOX // 2 - 1)
     frequencies = torch.from_numpy(disk.frequencies.astype(np.float32))
     sums = BackProjection(BOX, disk.radius, group)
@@ -60,3 +68,14 @@ def test_low_pass_keeps_what_is_slow():
     axis = np.arange(BOX)
     slow, fast = (np.cos(2 * np.pi * k * axis / BOX)[None, None] * np.ones((BOX, BOX, 1)) for k in (3, 10))
     assert low_pass(slow + fast, 6) == pytest.approx(slow, abs=1e-5)
+
+
+@pytest.mark.parametrize(("name", "count"), [("C1", 1), ("C3", 1), ("D5h", 4), ("Oh", 48), ("Ih", 24)])
+def test_groups_are_products_of_exchanges_and_representatives(name, count):
+    group = point_group(name)
+    exchanges, representatives = split_group(group)
+    assert len(exchanges) == count
+    products = (representatives[:, None] @ exchanges).reshape(-1, 9)
+    distance = np.abs(products[:, None] - group.reshape(1, -1, 9)).max(2)
+    assert (distance.argmin(1)[None] == np.arange(len(group))[:, None]).any(1).all()
+    assert distance.min(1).max() < 1e-9
