@@ -9,7 +9,9 @@ from pathlib import Path
 from benchmarks.populations import align, clusters, reconstruction, speed
 
 PARTS = {
-    "clusters": clusters.run,
+    "clusters": clusters.populations,
+    "single": clusters.single_population,
+    "morphology": clusters.morphology,
     "speed": speed.run,
     "align": align.run,
     "poses": lambda options: reconstruction.poses(),
@@ -28,6 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--particles", type=int, default=3000, help="of each sample")
     parser.add_argument("--rows", type=int, default=10_000, help="of the part speed")
     parser.add_argument("--projections", type=Path, help="folder of hand.mrcs, hand_rot.npy and hand-vol.mrc")
+    parser.add_argument("--cache", type=Path, default=Path("cache/populations"), help="folder of measured samples")
     options = parser.parse_args(arguments)
     if options.projections is None:
         options.parts = [name for name in options.parts if name != "projections"]

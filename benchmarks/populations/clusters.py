@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
 import numpy as np
@@ -53,18 +52,23 @@ def kmeans_on_raw_columns(table, seed: int) -> np.ndarray:
     return KMeans(3, random_state=seed).fit_predict(frame[list(RAW)])
 
 
-def particlespys(table, properties, **options) -> np.ndarray | str:
-    """ParticleSpy's cluster_particles on the same particles; the error's name where it fails."""
+def as_particles(table):
+    """The particles of a table as a list of ParticleSpy's, with their properties."""
     from types import SimpleNamespace
 
     from particlespy.ptcl_class import particle_list
 
-    frame = table.to_dataframe()
-    names = [name for name in frame if name not in ("frame", "label", "touches_border")]
+    frame = table.to_dataframe().drop(columns=["frame", "label", "touches_border"])
     plist = particle_list()
     plist.list = [
-        SimpleNamespace(properties={name: {"value": row[name]} for name in names}) for _, row in frame.iterrows()
+        SimpleNamespace(properties={name: {"value": value} for name, value in row.items()})
+        for row in frame.to_dict("records")
     ]
+    return plist
+
+
+def particlespys(plist, properties, **options) -> np.ndarray | str:
+    """ParticleSpy's cluster_particles; what its error says where it fails."""
     np.random.seed(0)  # noqa: NPY002 - ParticleSpy takes no seed
     try:
         plist.cluster_particles(properties=properties, **options)
@@ -73,16 +77,17 @@ def particlespys(table, properties, **options) -> np.ndarray | str:
     return np.array([particle.cluster_number for particle in plist.list])
 
 
-def populations(seeds: int, count: int) -> None:
+def populations(options) -> None:
     """The three populations of the source, by the default call."""
+    seeds, count = options.seeds, options.particles
     names = ("default call", "bound: taught the kinds", "k-means, told 3, raw columns")
     print(f"Three populations, {count} particles measured in simulated micrographs; adjusted Rand index, {seeds} seeds")
     results: dict[str, list] = {name: [] for name in names}
     peers: dict[str, list] = {}
     numbers, jaccards, noise, seconds, overlap = [], [], [], [], []
-    train = three_populations(10_000, count)[1:]
+    train = three_populations(10_000, count, options.cache)
     for seed in range(seeds):
-        _, table, truth = three_populations(seed, count)
+        table, truth = three_populations(seed, count, options.cache)
         began = time.process_time()
         found = table.cluster_particles(seed=seed)
         seconds.append(time.process_time() - began)
@@ -94,13 +99,14 @@ def populations(seeds: int, count: int) -> None:
         results[names[1]].append(bound(train, (table, truth), list(record.columns)))
         results[names[2]].append(score(truth, kmeans_on_raw_columns(table, seed)))
         overlap.append([bound(train, (table, truth), [column]) for column in record.columns])
+        plist = as_particles(table)
         for label, arguments in {
             "ParticleSpy, k-means (2 by default), its three columns": {"algorithm": "Kmeans"},
             "ParticleSpy, k-means, told 3": {"algorithm": "Kmeans", "n_clusters": 3},
             "ParticleSpy, DBSCAN": {"algorithm": "DBSCAN"},
             "ParticleSpy, OPTICS": {"algorithm": "OPTICS"},
         }.items():
-            labels = particlespys(table, ["area", "circularity", "eccentricity"], **arguments)
+            labels = particlespys(plist, ["area", "circularity", "eccentricity"], **arguments)
             peers.setdefault(label, []).append(score(truth, labels) if not isinstance(labels, str) else np.nan)
     for name, values in {**results, **peers}.items():
         print(f"  {name:56s} {interval(values)}")
@@ -109,19 +115,20 @@ def populations(seeds: int, count: int) -> None:
     singles = ", ".join(f"{c} {v:.3f}" for c, v in zip(record.columns, np.mean(overlap, axis=0), strict=True))
     print(f"  bound by one column alone (taught): {singles}")
     print(f"  CPU of the default call {np.mean(seconds):.1f} s, with its stability", flush=True)
-    with_gap = three_populations(0, min(count, 300))[1]
+    with_gap = three_populations(0, min(count, 300), options.cache)[0]
     rows = [rows.copy() for rows in with_gap.data]
     rows[0]["circularity"][0] = np.nan  # as for a particle of one pixel, whose perimeter is 0
     from particlespy_ml.particles.dataframe import with_column
 
     with_gap = with_column(with_gap, "circularity", [part["circularity"] for part in rows], "f8", "")
-    labels = particlespys(with_gap, None)
+    labels = particlespys(as_particles(with_gap), None)
     print(f"  ParticleSpy with default columns and one NaN: {labels if isinstance(labels, str) else 'runs'}")
     print(f"  the default call with one NaN: {with_gap.cluster_particles(resamples=0)['cluster'].max() + 1} clusters")
 
 
-def single_population(seeds: int, count: int) -> None:
+def single_population(options) -> None:
     """One population must not be split."""
+    seeds, count = max(2, options.seeds // 2), min(options.particles, 1000)
     print(f"\nOne population alone, {count} particles, {seeds} seeds: numbers of populations found by the default call")
     for name in KINDS:
         found = []
@@ -132,8 +139,9 @@ def single_population(seeds: int, count: int) -> None:
         print(f"  {name:8s} {found}", flush=True)
 
 
-def morphology(seeds: int, count: int) -> None:
+def morphology(options) -> None:
     """A part of another morphology inside one population, by shape features."""
+    seeds, count = options.seeds, min(options.particles, 1000)
     print(f"\nSquares among the hexagons of the same area, {count} particles in all, {seeds} seeds")
     kinds = [*(POPULATIONS[name] for name in KINDS)]
     hexagon = kinds[2]
@@ -168,11 +176,3 @@ def morphology(seeds: int, count: int) -> None:
     print(f"  three populations by size, elongation and mean intensity: {interval(default)}")
     print(f"  hexagons and squares by {', '.join(columns)}: {interval(scores)}; parts {numbers}")
     print(f"  bound, taught: {interval(taught)}", flush=True)
-
-
-def run(options) -> None:
-    """Print all of it."""
-    logging.getLogger("hyperspy").setLevel(logging.ERROR)
-    populations(options.seeds, options.particles)
-    single_population(max(2, options.seeds // 2), min(options.particles, 1000))
-    morphology(options.seeds, min(options.particles, 1500))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -95,8 +96,24 @@ def measured_sample(kinds: list[Kind], numbers: np.ndarray, seed: int, dose: flo
     return series, table, np.concatenate(truth)
 
 
-def three_populations(seed: int, count: int = 3000, shares: tuple[float, ...] = (0.4, 0.3, 0.3)):
-    """The three populations, mixed: series, table and true kinds."""
-    rng = np.random.default_rng([seed, 1])
-    numbers = rng.choice(len(KINDS), size=count, p=shares)
-    return measured_sample([POPULATIONS[name] for name in KINDS], numbers, seed)
+def three_populations(seed: int, count: int = 3000, cache: Path | None = None, shares=(0.4, 0.3, 0.3)):
+    """The three populations, mixed: table and true kinds; simulated and measured unless the cache has them."""
+    from particlespy_ml._calibration import PixelGrid
+    from particlespy_ml.particles.measure import column_units
+    from particlespy_ml.particles.table import make_table, object_array
+
+    path = None if cache is None else cache / f"three-{count}-{seed}.npz"
+    if path is None or not path.exists():
+        rng = np.random.default_rng([seed, 1])
+        numbers = rng.choice(len(KINDS), size=count, p=shares)
+        _, table, truth = measured_sample([POPULATIONS[name] for name in KINDS], numbers, seed)
+        rows = np.concatenate(list(table.data))
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(path, rows=rows, truth=truth)
+    else:
+        with np.load(path) as file:
+            rows, truth = file["rows"], file["truth"]
+    grid = PixelGrid((CELLS * PITCH,) * 2, (PIXEL,) * 2, (0.0, 0.0), "nm")
+    axes = [{"name": "image", "size": 1, "navigate": True}]
+    return make_table(object_array([rows], (1,)), axes, column_units("nm"), {"image": grid.as_dict()}), truth

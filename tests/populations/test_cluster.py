@@ -6,7 +6,7 @@ from scipy.cluster.hierarchy import linkage
 from sklearn.metrics import adjusted_rand_score
 
 from particlespy_ml.populations.cluster import cluster_stability, fit_clusters
-from particlespy_ml.populations.methods import METHODS, TAKES_NUMBER, _tree
+from particlespy_ml.populations.methods import METHODS, TAKES_NUMBER, MixtureFit, _tree
 from particlespy_ml.populations.number import choose_mixture, gap_statistic, integrated_completed_likelihood, knee
 
 
@@ -138,6 +138,20 @@ def test_a_given_number_is_kept():
     for method in TAKES_NUMBER:
         assert fit_clusters(features, method, 2).n_clusters == 2
         assert fit_clusters(features, method, 2).curve == {}
+
+
+def test_long_clusters_beside_round_ones():
+    """K-means cuts the long ones; the likeliest of several starts does not."""
+    rng = np.random.default_rng(2)
+    truth = np.repeat(np.arange(3), (200, 150, 150))
+    features = rng.normal(size=(500, 3)) * np.array([[1, 1, 1], [8, 0.3, 1], [1, 0.3, 6]])[truth]
+    features += np.array([[0, 0, 0], [6, 4, 0], [0, -4, 0]])[truth]
+    found = fit_clusters(features)
+    assert found.n_clusters == 3 and adjusted_rand_score(truth, found.labels) > 0.97
+    from sklearn.mixture import GaussianMixture
+
+    alone = GaussianMixture(3, reg_covar=1e-3, random_state=0, max_iter=300).fit(features)
+    assert MixtureFit(features, "full", 0)(features, 3).lower_bound_ >= alone.lower_bound_ - 1e-6
 
 
 def test_stability_tells_clusters_from_cuts():
