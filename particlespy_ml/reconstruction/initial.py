@@ -73,13 +73,13 @@ def initial_volume(
     angle = np.degrees(images.box / (radius * images.diameter))
     rotations = sample_rotations(float(np.clip(angle, 7.0, 20.0)), group)
     mask = ball_mask(images.box, images.diameter / 2 + 1, 3)
-    best, best_likelihood = None, -np.inf
+    search = _Maximisation(spectra, disk, rotations, group, mask, max_shift, device)
+    best, best_likelihood, drawn = None, -np.inf, None
     with one_torch_thread():
         for start in range(starts):
-            search = _Maximisation(spectra, disk, rotations, group, mask, max_shift, device)
             # a ball has two ways to become faceted, which are each other's opposite: every second start takes the other
-            volume = 2 * mean_over_angles(volume_drawn) - volume_drawn if start % 2 else search.random_start(rng)
-            volume_drawn = volume
+            drawn = 2 * mean_over_angles(drawn) - drawn if start % 2 else search.random_start(rng)
+            volume = drawn
             for iteration in range(iterations):
                 part = iteration / max(iterations - 1, 1)
                 reach = int(np.ceil(3 + (radius - 3) * min(1.0, 1.5 * part)))
