@@ -48,7 +48,7 @@ def test_there_are_examples():
     [
         name
         for name in particlespy_ml.__all__
-        if name not in ("counting", "data", "dynamics", "plotting", "populations")
+        if name not in ("counting", "data", "dynamics", "plotting", "populations", "reconstruction")
     ],
 )
 def test_public_functions_are_documented(name):
