@@ -60,12 +60,12 @@ def save_star(
     import pandas as pd
     import starfile
 
-    from particlespy_ml.reconstruction.verbs import _check_stack
+    from particlespy_ml.reconstruction.arguments import check_stack
 
     path = Path(filename)
     if path.suffix != ".star":
         raise ValueError(f"Expected a name that ends in .star, not {path.name}.")
-    grid, data = _check_stack(stack)
+    grid, data = check_stack(stack)
     count, box = data.shape[0], data.shape[-1]
     if poses is not None and len(poses) != count:
         raise ValueError(f"Expected a pose for each of the {count} particles, not {len(poses)}.")
