@@ -97,13 +97,15 @@ def _record(plan: np.ndarray, dose: float, seed: int) -> np.ndarray:
     """Micrographs of a block of the plan."""
     from scipy.spatial.transform import Rotation
 
+    from particlespy_ml._threads import one_torch_thread
     from particlespy_ml.simulation.incoherent import incoherent_haadf
     from particlespy_ml.simulation.scene import PlacedParticle, compose_haadf
 
     frames = np.empty((len(plan), EDGE, EDGE), np.uint16)
     for frame, rows in zip(frames, plan, strict=True):
         turned = [Rotation.from_quat(row[4:]).apply(_atoms()[int(row[1])]) for row in rows]
-        images = incoherent_haadf(turned, n_pixels=VIEW, pixel_size=FINE, sigma=0.45).numpy()
+        with one_torch_thread():  # sums, and so the noise that is drawn, must not depend on the number of threads
+            images = incoherent_haadf(turned, n_pixels=VIEW, pixel_size=FINE, sigma=0.45).numpy()
         placed = [PlacedParticle(image, FINE, tuple(row[2:4])) for image, row in zip(images, rows, strict=True)]
         frame[:] = compose_haadf(
             placed, frame.shape, PIXEL_SIZE, dose=dose, seed=seed * 1_000_003 + int(rows[0, 0]), support=0.002
