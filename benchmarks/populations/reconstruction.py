@@ -120,6 +120,10 @@ def projections(folder: Path) -> None:
     )
     print(f"  the volume that came with them predicts them with {shown:.3f}: it is not theirs, so ours is used below")
     volume = stack.reconstruct(poses=rotations, diameter=4.6, show_progressbar=False)
+    again = as_stack(project(volume.volume.data, rotations), 1.0)
+    again = again.reconstruct(poses=rotations, diameter=4.6, show_progressbar=False)
+    correlation = np.corrcoef(again.volume.data.ravel(), volume.volume.data.ravel())[0, 1]
+    print(f"  our volume, projected at the known rotations, comes back with a correlation of {correlation:.4f}")
     quarter = low_pass(volume.volume.data, len(volume.volume.data) // 8)
     start = time.perf_counter()
     found = stack.reconstruct(quarter, diameter=4.6, show_progressbar=False)

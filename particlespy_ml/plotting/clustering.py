@@ -83,7 +83,7 @@ def _draw_scores(ax, curve: dict, chosen: int) -> None:
         ax.plot(numbers[taken], scores[taken], "o", markersize=9, color=cluster_colour(5), zorder=3)
         style = {"xytext": (0, 14 if scores[taken][0] < scores.mean() else -20), "textcoords": "offset points"}
         ax.annotate(f"{chosen}", (chosen, scores[taken][0]), ha="center", color=cluster_colour(5), **style)
-    label = "Integrated completed likelihood (lower is better)" if curve["name"] == "ICL" else "Gap statistic"
+    label = "Integrated completed likelihood\n(lower is better)" if curve["name"] == "ICL" else "Gap statistic"
     ax.set(xlabel="Number of clusters", ylabel=label)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.margins(y=0.15)

@@ -59,7 +59,7 @@ def test_pairs_of_chosen_columns(kinds, clustered):
 @pytest.mark.parametrize(
     ("method", "label"),
     [
-        ("gaussian_mixture", "Integrated completed likelihood (lower is better)"),
+        ("gaussian_mixture", "Integrated completed likelihood\n(lower is better)"),
         ("kmeans", "Gap statistic"),
         ("affinity_propagation", "Gap statistic"),
         ("agglomerative", "Distance of the merged clusters"),
