@@ -16,6 +16,7 @@ PARTS = {
     "align": align.run,
     "poses": lambda options: reconstruction.poses(),
     "ab_initio": lambda options: reconstruction.ab_initio(),
+    "prism": lambda options: reconstruction.prism(),
     "mixture": lambda options: reconstruction.mixture(),
     "projections": lambda options: reconstruction.projections(options.projections),
     "memory": lambda options: reconstruction.memory(),
