@@ -21,6 +21,7 @@ MOST_ROWS = {
 }
 METHODS = tuple(MOST_ROWS)
 MOST_ALONE = 8  # features that are cut alone for a start
+TOO_WIDE = 3.0  # times the others' width
 ROUNDS = 3  # of taking out outliers
 STARTS = 8  # of a mixture
 TAKES_NUMBER = ("affinity_propagation", "agglomerative", "gaussian_mixture", "kmeans")
@@ -59,7 +60,7 @@ def fit_method(features, method: str, number: int | None, largest: int, smallest
 
 
 def _gaussian_mixture(features, number, largest, smallest, seed, covariance_type="full") -> Fit:
-    """Isolated rows are left out of the fit, and the rows of components that are too small for a cluster."""
+    """Isolated rows are left out of the fit, and those of components that are too small or collect outliers."""
     kept, curve, components = features[~isolated_rows(features)], {}, number
     least = smallest if number is None else min(smallest, len(features) // 100)
     for _ in range(ROUNDS):
@@ -68,7 +69,10 @@ def _gaussian_mixture(features, number, largest, smallest, seed, covariance_type
             components, curve = choose_mixture(fit, _sample(kept, SELECTION_ROWS, seed), largest)
         mixture = fit(kept, components)
         own = mixture.predict(kept)
-        small = np.bincount(own, minlength=components)[own] < least
+        own = np.unique(own, return_inverse=True)[1]
+        small = (np.bincount(own) < least)[own]
+        if number is None:
+            small |= collects_outliers(kept, own)[own]
         if not small.any() or small.all():
             break
         kept = kept[~small]
@@ -76,6 +80,32 @@ def _gaussian_mixture(features, number, largest, smallest, seed, covariance_type
     taken_out = len(features) - len(kept)
     parameters = {"covariance_type": covariance_type, "starts": STARTS, "reg_covar": 1e-3, "taken_out": taken_out}
     return Fit(assign(features)[0], assign, curve, parameters)
+
+
+def collects_outliers(features: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Return which components have few rows and reach across others.
+
+    Few are less than twice the numbers that describe a component, its mean and covariance. A small population of its
+    own is compact; what is left over from others is some times as wide as they are in one feature at least.
+
+    Parameters
+    ----------
+    features
+        Shape (rows, columns).
+    own
+        Component of each row, shape (rows,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Booleans, shape (components,).
+    """
+    counts = np.bincount(own)
+    few = counts < features.shape[1] * (features.shape[1] + 3)
+    if few.all() or not few.any():
+        return np.zeros(len(counts), bool)
+    widths = np.array([features[own == n].std(0) if counts[n] else features[0] * 0 for n in range(len(counts))])
+    return few & (widths > TOO_WIDE * np.median(widths[~few], axis=0)).any(1)
 
 
 class MixtureFit:

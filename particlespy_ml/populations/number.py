@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+STRONG = 10.0  # difference of scores
 PATIENCE = 2  # larger numbers that are tried once the score has got worse
 SELECTION_ROWS = 2500  # rows that the number is chosen on at most
 REFERENCES = 10
@@ -28,9 +29,11 @@ def integrated_completed_likelihood(mixture, features: np.ndarray) -> float:
 
 
 def choose_mixture(fit: Callable, features: np.ndarray, largest: int) -> tuple[int, dict]:
-    """Return the number of components of the lowest `integrated_completed_likelihood`, and the curve.
+    """Return the number of components by `integrated_completed_likelihood`, and the curve.
 
-    Numbers are tried from 1 on, until `PATIENCE` in succession are no better than the best.
+    It is the smallest number whose score is not `STRONG` above the lowest: less is no strong evidence for one more
+    (R. E. Kass and A. E. Raftery, J. Am. Stat. Assoc. 90, 773 (1995)). Numbers are tried from 1 on, until
+    `PATIENCE` in succession are no better than the best.
 
     Parameters
     ----------
@@ -47,7 +50,7 @@ def choose_mixture(fit: Callable, features: np.ndarray, largest: int) -> tuple[i
         scores.append(integrated_completed_likelihood(fit(features, number), features))
         if number - numbers[int(np.argmin(scores))] >= PATIENCE:
             break
-    best = numbers[int(np.argmin(scores))]
+    best = numbers[int(np.argmax(np.array(scores) <= min(scores) + STRONG))]
     return best, {"name": "ICL", "numbers": numbers, "scores": scores, "errors": [0.0] * len(scores)}
 
 

@@ -6,7 +6,7 @@ from scipy.cluster.hierarchy import linkage
 from sklearn.metrics import adjusted_rand_score
 
 from particlespy_ml.populations.cluster import cluster_stability, fit_clusters
-from particlespy_ml.populations.methods import METHODS, TAKES_NUMBER, MixtureFit, _tree
+from particlespy_ml.populations.methods import METHODS, TAKES_NUMBER, MixtureFit, _tree, collects_outliers
 from particlespy_ml.populations.number import choose_mixture, gap_statistic, integrated_completed_likelihood, knee
 
 
@@ -71,8 +71,29 @@ def test_the_choice_stops_when_the_score_gets_worse():
         def bic(self, features):
             return self.value
 
-    best, curve = choose_mixture(lambda values, n: Flat(abs(n - 2)), np.zeros((4, 1)), 8)
+    best, curve = choose_mixture(lambda values, n: Flat(20 * abs(n - 2)), np.zeros((4, 1)), 8)
     assert best == 2 and curve["numbers"] == [1, 2, 3, 4] and curve["name"] == "ICL"
+    best, _ = choose_mixture(lambda values, n: Flat(9 * abs(n - 2)), np.zeros((4, 1)), 8)
+    assert best == 1  # no strong evidence for two
+
+
+def test_what_reaches_across_the_others_collects_outliers():
+    rng = np.random.default_rng(0)
+    features = np.concatenate([rng.normal(0, 0.1, (60, 2)), rng.normal(5, 0.1, (60, 2)), rng.normal(2.5, 2, (7, 2))])
+    own = np.repeat([0, 1, 2], [60, 60, 7])
+    assert list(collects_outliers(features, own)) == [False, False, True]
+    features[120:] = rng.normal(9, 0.1, (7, 2))  # a small population of its own
+    assert not collects_outliers(features, own).any()
+    assert not collects_outliers(features[:7], own[:7]).any()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_populations_that_one_feature_alone_separates_are_found(seed):
+    rng = np.random.default_rng(seed)
+    sizes = np.repeat([-1.1, 0.0, 0.7], 50) + rng.normal(0, 0.05, 150)
+    features = np.column_stack([sizes, rng.normal(0, 0.9, 150), rng.normal(0, 0.45, 150)])
+    found = fit_clusters(features, "gaussian_mixture", seed=seed).labels
+    assert adjusted_rand_score(np.repeat([0, 1, 2], 50), found) > 0.95
 
 
 def test_gap_statistic_by_hand():
