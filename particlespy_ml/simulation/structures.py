@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,9 @@ def lattice_constant(symbol: str) -> float:
     if not state or state["symmetry"] != "fcc":
         raise ValueError(f"{symbol!r} is not an fcc element; expected one such as Au, Ag, Cu, Pd or Pt.")
     return state["a"]
+
+
+_ASE_LOCK = RLock()  # ASE's makers of clusters keep what they work on in themselves, and are none for threads
 
 
 @lru_cache
@@ -81,11 +85,12 @@ def closed_shell(kind: str, n_atoms: int, symbol: str = "Au", rng: np.random.Gen
     makers = {"icosahedron": Icosahedron, "decahedron": Decahedron, "cuboctahedron": Octahedron}
     if kind not in makers:
         raise ValueError(f"Unknown closed-shell isomer {kind!r}; expected one of {sorted(makers)}.")
-    rows = _families()[kind]
-    distance = [abs(np.log(n / n_atoms)) for n, _ in rows]
-    near = [row for row, d in zip(rows, distance, strict=True) if d < 0.25]
-    chosen = near[rng.integers(len(near))] if near and rng is not None else rows[int(np.argmin(distance))]
-    return _bare(makers[kind](symbol, *chosen[1], latticeconstant=lattice_constant(symbol)))
+    with _ASE_LOCK:
+        rows = _families()[kind]
+        distance = [abs(np.log(n / n_atoms)) for n, _ in rows]
+        near = [row for row, d in zip(rows, distance, strict=True) if d < 0.25]
+        chosen = near[rng.integers(len(near))] if near and rng is not None else rows[int(np.argmin(distance))]
+        return _bare(makers[kind](symbol, *chosen[1], latticeconstant=lattice_constant(symbol)))
 
 
 def amorphous(n_atoms: int, symbol: str = "Au", rng: np.random.Generator | None = None, max_steps: int = 120) -> Atoms:

@@ -109,3 +109,17 @@ def test_unknown_names_are_errors():
         structures.lattice_constant("Fe")
     with pytest.raises(ValueError, match="no chemical element"):
         structures.lattice_constant("Xx")
+
+
+def test_clusters_are_the_same_in_threads():
+    from concurrent.futures import ThreadPoolExecutor
+
+    from particlespy_ml.simulation import structures
+
+    wanted = [("icosahedron", 147), ("cuboctahedron", 561), ("decahedron", 1103)] * 4
+    alone = [len(structures.closed_shell(*arguments)) for arguments in wanted]
+    structures._families.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda arguments: len(structures.closed_shell(*arguments)), wanted))
+    assert together == alone
+    assert alone[:2] == [147, 561]
