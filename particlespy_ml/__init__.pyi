@@ -2,7 +2,8 @@ from . import counting, data, dynamics, plotting, populations, reconstruction
 from ._frames import compute_together
 from .classification.verb import classify_particles
 from .columns.verbs import find_columns, find_columns_in_series, find_zone_axis
-from .models.model import Model, list_models, load_model
+from .models.load import list_models, load_model
+from .models.model import Model
 from .particles.extract import extract_particles
 from .particles.particlespy_list import from_particle_list, to_particle_list
 from .particles.verbs import measure_particles

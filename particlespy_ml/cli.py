@@ -87,7 +87,7 @@ def _classify(options) -> int:
     import pandas as pd
     from tqdm.auto import tqdm
 
-    from particlespy_ml.models.model import DEFAULT_MODELS, load_model
+    from particlespy_ml.models.load import DEFAULT_MODELS, load_model
 
     name = options.model or DEFAULT_MODELS.get(options.signal_type)
     model = load_model(name) if name else None
@@ -184,7 +184,7 @@ def _write_csv(frame, path: Path) -> None:
 
 
 def _models(options) -> int:
-    from particlespy_ml.models.model import list_models, load_model
+    from particlespy_ml.models.load import list_models, load_model
 
     for name in list_models():
         card = load_model(name).card

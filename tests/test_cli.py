@@ -9,7 +9,7 @@ import pytest
 from hyperspy.signals import Signal1D, Signal2D
 
 from particlespy_ml.cli import main
-from particlespy_ml.models.model import list_models
+from particlespy_ml.models.load import list_models
 
 
 @pytest.fixture

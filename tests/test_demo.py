@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from particlespy_ml import data, demo
-from particlespy_ml.models.model import list_models
+from particlespy_ml.models.load import list_models
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from particlespy_ml.models.model import load_model
+from particlespy_ml.models.load import load_model
 from particlespy_ml.segmentation.segment import clear_border_particles
 from particlespy_ml.simulation.exit_wave_library import ExitWaveRecipe, Field, load_field
 from particlespy_ml.simulation.imaging import ImagingRecipe, record

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.segmentation import grey, otsu
-from particlespy_ml.models.model import load_model
+from particlespy_ml.models.load import load_model
 from particlespy_ml.segmentation.automatic import segment_automatic
 from particlespy_ml.segmentation.network import segment_with_network
 from particlespy_ml.segmentation.score import count_agreement

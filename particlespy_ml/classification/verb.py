@@ -71,7 +71,8 @@ def classify_particles(
     from particlespy_ml._frames import check_image
     from particlespy_ml._verbs import prepare, run_pipeline
     from particlespy_ml.classification.classify import ParticleClassifier, class_columns, warn_out_of_range
-    from particlespy_ml.models.model import DEFAULT_MODELS, Classifier, default_model, load_model
+    from particlespy_ml.models.load import DEFAULT_MODELS, default_model, load_model
+    from particlespy_ml.models.model import Classifier
 
     check_image(signal)
     signal_type = signal.metadata.get_item("Signal.signal_type", "")

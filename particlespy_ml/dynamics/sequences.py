@@ -221,7 +221,7 @@ def class_sequence(table, smooth: bool = True):
     """
     import pandas as pd
 
-    from particlespy_ml.models.model import UNDEFINED
+    from particlespy_ml.models.card import UNDEFINED
 
     found = sequences(table)
     states, probabilities = smooth_states(found) if smooth else (found.predicted, found.probabilities)

@@ -1,36 +1,14 @@
-"""Models on disk: a folder with weights (safetensors) and a card (JSON), checked when loaded; and what they do."""
+"""Models: a network and its card, and what they do with windows and frames."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 import threading
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from particlespy_ml._threads import one_torch_thread
-
-FORMAT_VERSION = 1
-DEFAULT_MODELS = {"HAADF": "isomer-haadf", "HRTEM": "crystallinity-hrtem"}
-UNDEFINED = "undefined"  # the class of particles that have none
-SEGMENTATION = "segmentation"  # the task of models that find particles; all others classify them
-
-_REQUIRED = (
-    "format_version",
-    "name",
-    "signal_type",
-    "task",
-    "architecture",
-    "pixel_size",
-    "pixel_size_range_angstrom",
-    "diameter_range_nm",
-    "sha256",
-)
-_REQUIRED_TO_CLASSIFY = ("classes", "windows", "temperature", "min_probability")
+from particlespy_ml.models.card import network_of
 
 _networks: dict[str, object] = {}
 _networks_lock = threading.Lock()
@@ -38,7 +16,7 @@ _networks_lock = threading.Lock()
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A network and its card, as loaded from a folder; see `load_model`.
+    """A network and its card, as loaded from a folder; see `particlespy_ml.load_model`.
 
     Parameters
     ----------
@@ -76,7 +54,7 @@ class Model:
         """The network, built once in each process."""
         with _networks_lock:
             if self.sha256 not in _networks:
-                _networks[self.sha256] = _build(self.card, self.weights)
+                _networks[self.sha256] = network_of(self.card, self.weights)
             return _networks[self.sha256]
 
 
@@ -235,199 +213,3 @@ def _tiles(shape: tuple[int, int], tile: int, overlap: int):
     for own_rows, rows in axes[0]:
         for own_columns, columns in axes[1]:
             yield (own_rows, own_columns), (rows, columns)
-
-
-def list_models() -> list[str]:
-    """Return the names of the bundled models.
-
-    Examples
-    --------
-    >>> import particlespy_ml as pml
-    >>> pml.list_models()
-    ['crystallinity-hrtem', 'isomer-haadf', 'particles-hrtem']
-    """
-    root = _bundled_folder()
-    return sorted(entry.name for entry in root.iterdir() if (entry / "card.json").is_file())
-
-
-def load_model(model: str | Path | Model) -> Model:
-    """Load a model by the name of a bundled one, or from a folder of the user's own.
-
-    Nothing is downloaded and nothing is unpickled.
-
-    Parameters
-    ----------
-    model
-        Name, or folder that holds ``model.safetensors`` and ``card.json``. A loaded model is returned as it is.
-
-    Raises
-    ------
-    ValueError
-        If there is no such model, a file is damaged (its hash differs from the card's), or the card does not fit.
-    TypeError
-        If *model* is no name, folder or model.
-    """
-    if isinstance(model, Model):
-        return model
-    if not isinstance(model, (str, Path)):
-        raise TypeError(f"Expected the name or the folder of a model, or a loaded model, not {type(model).__name__}.")
-    names = list_models()
-    if isinstance(model, str) and model in names:
-        return _load_folder(str(_bundled_folder() / model))
-    folder = Path(model)
-    if not folder.is_dir():
-        raise ValueError(
-            f"Unknown model {str(model)!r}: expected one of {names}, or the folder of a model of your own."
-        )
-    return _load_folder(str(folder.resolve()))
-
-
-def default_model(signal_type: str) -> str:
-    """Return the name of the model that goes with a signal type.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    if signal_type not in DEFAULT_MODELS:
-        raise ValueError(
-            f"There is no default model for the signal type {signal_type!r}, only for {sorted(DEFAULT_MODELS)}; give "
-            f"model=, one of {list_models()} or a folder of your own, or measure without classes: measure_particles()."
-        )
-    return DEFAULT_MODELS[signal_type]
-
-
-def _bundled_folder() -> Path:
-    from importlib.resources import files
-
-    return Path(str(files("particlespy_ml.weights")))
-
-
-def _load_folder(folder: str) -> Model:
-    stamp = tuple(
-        (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
-        for path in (Path(folder) / "card.json", Path(folder) / "model.safetensors")
-    )
-    return _load_folder_cached(folder, stamp)
-
-
-@lru_cache(maxsize=8)
-def _load_folder_cached(folder: str, stamp: tuple) -> Model:
-    path = Path(folder)
-    card = _read_card(path / "card.json")
-    weights_path = path / "model.safetensors"
-    if not weights_path.is_file():
-        raise ValueError(f"The model {card['name']!r} has no weights: {weights_path} is missing.")
-    content = weights_path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != card["sha256"]:
-        raise ValueError(
-            f"The weights {weights_path} are damaged or not those of their card: their sha256 is {found}, the card "
-            f"says {card['sha256']}. Install the package, or copy the model's folder, again."
-        )
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        weights = load(content)
-    except SafetensorError as error:
-        raise ValueError(f"{weights_path} is no safetensors file: {error}.") from error
-    _build(card, weights)
-    return (ParticleFinder if card["task"] == SEGMENTATION else Classifier)(card, weights)
-
-
-def _read_card(path: Path) -> dict:
-    if not path.is_file():
-        raise ValueError(f"{path.parent} is no model: it lacks card.json.")
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"The card {path} is not valid JSON: {error}.") from error
-    if not isinstance(card, dict):
-        raise ValueError(f"The card {path} is no JSON object, but a {type(card).__name__}.")
-    required = _REQUIRED + (("threshold",) if card.get("task") == SEGMENTATION else _REQUIRED_TO_CLASSIFY)
-    missing = [key for key in required if key not in card]
-    if missing:
-        raise ValueError(f"The card {path} lacks {', '.join(missing)}.")
-    if card["format_version"] != FORMAT_VERSION:
-        raise ValueError(
-            f"The card {path} has the format version {card['format_version']}; this version of particlespy_ml reads "
-            f"{FORMAT_VERSION}."
-        )
-    for key, (expected, is_valid) in _VALID.items():
-        if key not in card and key not in required:
-            continue
-        value = card[key]
-        if not is_valid(value):
-            raise ValueError(f"The card {path} has {key} = {value!r}; expected {expected}.")
-    return card
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_range(value) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and 0 <= value[0] < value[1]
-
-
-def _is_pixel_size(value) -> bool:
-    if not isinstance(value, dict) or value.get("unit") not in ("Å", "angstrom"):
-        return False
-    return _is_number(value.get("value")) and value["value"] > 0
-
-
-def _is_windows(value) -> bool:
-    return isinstance(value, list) and len(value) > 0 and all(isinstance(edge, int) and edge > 0 for edge in value)
-
-
-def _is_classes(value) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) > 1
-        and all(isinstance(name, str) and name for name in value)
-        and len({*value, UNDEFINED}) == len(value) + 1
-    )
-
-
-# What a wrong card would otherwise turn into wrong results, or into an error far from its cause.
-_VALID = {
-    "architecture": ("an object with a name", lambda value: isinstance(value, dict) and "name" in value),
-    "classes": (f"two or more different names, none of them {UNDEFINED!r}", _is_classes),
-    "pixel_size": ('{"value": a positive number, "unit": "Å"}', _is_pixel_size),
-    "windows": ("a list of positive integers", _is_windows),
-    "pixel_size_range_angstrom": ("[low, high]", _is_range),
-    "diameter_range_nm": ("[low, high]", _is_range),
-    "temperature": ("a positive number", lambda value: _is_number(value) and value > 0),
-    "rejects": ("true or false", lambda value: isinstance(value, bool)),
-    "threshold": ("a number between 0 and 1", lambda value: _is_number(value) and 0 < value < 1),
-    "min_probability": ("a number between 0 and 1", lambda value: _is_number(value) and 0 <= value <= 1),
-}
-
-
-def _build(card: dict, weights: dict[str, np.ndarray]):
-    """Build the network and fill it; a card that does not fit its weights is an error."""
-    import torch
-
-    from particlespy_ml.models.networks import build_network, fuse
-
-    try:
-        network = build_network(card["architecture"])
-        network.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in weights.items()})
-        network = fuse(network).to(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            edge = min(card.get("windows", [64]))
-            shape = tuple(network(torch.zeros(1, 1, edge, edge)).shape)
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"The card of the model {card['name']!r} does not fit its weights: {error}") from error
-    if card["task"] == SEGMENTATION:
-        wanted, what = (1, 2, edge, edge), "two maps (particle, depth)"
-    else:
-        wanted = (1, len(card["classes"]) + bool(card.get("rejects", False)))
-        what = f"{wanted[1]} outputs (one for each class, and one more for what is none of them if it rejects)"
-    if shape != wanted:
-        raise ValueError(
-            f"The card of the model {card['name']!r} needs {what}, but the network gives an array of {shape}."
-        )
-    return network

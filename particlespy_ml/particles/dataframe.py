@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from particlespy_ml.models.model import UNDEFINED
+from particlespy_ml.models.card import UNDEFINED
 from particlespy_ml.particles.table import METADATA_NODE, make_table, object_array
 
 

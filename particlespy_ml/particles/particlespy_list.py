@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml._calibration import PixelGrid, pixel_grid
-from particlespy_ml.models.model import UNDEFINED
+from particlespy_ml.models.card import UNDEFINED
 from particlespy_ml.particles.measure import COLUMNS, column_units, find_bbox_pixels, measure_frame, outline_mask
 from particlespy_ml.particles.table import (
     METADATA_NODE,

@@ -38,7 +38,7 @@ def summarise(table, confidence: float = 0.95):
     import pandas as pd
     from scipy.stats import binomtest
 
-    from particlespy_ml.models.model import UNDEFINED
+    from particlespy_ml.models.card import UNDEFINED
 
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence}; expected a number between 0 and 1.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.models.model import UNDEFINED
+from particlespy_ml.models.card import UNDEFINED
 from particlespy_ml.particles.table import METADATA_NODE
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart (jfly.uni-koeln.de/color, 2008)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml.dynamics.comparison import series_fractions, step_fractions
-from particlespy_ml.models.model import UNDEFINED
+from particlespy_ml.models.card import UNDEFINED
 from particlespy_ml.particles.dataframe import class_fractions
 from particlespy_ml.plotting.colours import class_colours
 from particlespy_ml.plotting.table import legend_beside, navigation_position

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml._frames import compute, frames_array
-from particlespy_ml.models.model import UNDEFINED
+from particlespy_ml.models.card import UNDEFINED
 from particlespy_ml.particles.dataframe import classes_by
 from particlespy_ml.particles.extract import extract_particles
 from particlespy_ml.plotting.colours import class_colours

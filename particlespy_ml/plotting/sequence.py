@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml.dynamics.sequences import sequences, smooth_states
-from particlespy_ml.models.model import UNDEFINED
+from particlespy_ml.models.card import UNDEFINED
 from particlespy_ml.plotting.colours import class_colours
 from particlespy_ml.plotting.table import navigation_position
 

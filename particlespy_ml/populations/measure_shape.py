@@ -242,7 +242,8 @@ def _measure_block(frames: np.ndarray, tables: np.ndarray, measure: ShapeMeasure
 
 def _embedder(image, grid: PixelGrid, model):
     from particlespy_ml.classification.embed import ParticleEmbedder
-    from particlespy_ml.models.model import Classifier, default_model, load_model
+    from particlespy_ml.models.load import default_model, load_model
+    from particlespy_ml.models.model import Classifier
 
     signal_type = image.metadata.get_item("Signal.signal_type", "")
     model = load_model(default_model(signal_type) if model is None else model)

@@ -158,7 +158,8 @@ def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: boo
 
 def _network_segmenter(grid: PixelGrid, exclude_border: bool, options: dict) -> Segmenter:
     """The segmenter that runs a network."""
-    from particlespy_ml.models.model import ParticleFinder, load_model
+    from particlespy_ml.models.load import load_model
+    from particlespy_ml.models.model import ParticleFinder
 
     unknown = sorted(set(options) - set(NETWORK_OPTIONS))
     if unknown:

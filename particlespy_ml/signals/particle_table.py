@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hyperspy.signals import LazySignal
 
-from particlespy_ml.models.model import UNDEFINED
+from particlespy_ml.models.card import UNDEFINED
 from particlespy_ml.particles.table import METADATA_NODE
 from particlespy_ml.signals._ragged_table import RaggedTable
 

@@ -10,7 +10,7 @@ import pytest
 
 import particlespy_ml as pml
 from particlespy_ml.classification.classify import ParticleClassifier, classes_from_probabilities
-from particlespy_ml.models.model import list_models, load_model
+from particlespy_ml.models.load import list_models, load_model
 
 CLASSES = ("icosahedron", "decahedron", "cuboctahedron", "amorphous")
 

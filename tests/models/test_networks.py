@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from particlespy_ml.classification.preprocess import standardise
-from particlespy_ml.models.networks import ARCHITECTURES, _classes, build_network, fuse
+from particlespy_ml.models.networks import ARCHITECTURES, build_network, fuse
 
 ARCHITECTURE = {"name": "pooled_resnet", "n_classes": 4}
 NEEDS = {name: {"outputs": 2} if name == "unet" else {"n_classes": 4} for name in ARCHITECTURES}
@@ -51,28 +51,6 @@ def test_default_network_is_small(name):
     assert 4 * parameters < 8e6
 
 
-@pytest.mark.parametrize("degrees", [-60.0, 0.0, 25.0, 80.0])
-def test_fringes_are_one_spot_of_the_polar_spectrum(degrees):
-    radii, angles, frequency = 53, 90, 0.16  # cycles per pixel, a radius of the grid
-    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
-    angle = np.radians(degrees)
-    fringes = torch.cos(2 * np.pi * frequency * (x * np.cos(angle) + y * np.sin(angle)))
-    spectrum = _classes()["PolarSpectrum"](radii, angles, 0.05, 0.31)
-    found = spectrum(5 + 3 * fringes[None, None])[0, 0]
-    radius, direction = divmod(int(found.argmax()), angles)
-    assert radius == pytest.approx((frequency - 0.05) / 0.26 * (radii - 1), abs=1)
-    assert direction == pytest.approx((degrees + 90) / 180 * angles - 0.5, abs=1)
-
-
-def test_polar_spectrum_does_not_depend_on_contrast_nor_on_empty_space():
-    spectrum = _classes()["PolarSpectrum"](40, 72, 0.05, 0.31)
-    torch.manual_seed(0)
-    middle = torch.randn(1, 1, 48, 48) * torch.hann_window(48) * torch.hann_window(48)[:, None]
-    wide = torch.nn.functional.pad(middle, (64, 64, 64, 64))
-    narrow = torch.nn.functional.pad(middle, (40, 40, 40, 40))
-    torch.testing.assert_close(spectrum(wide), spectrum(7 * narrow + 3), atol=0.05, rtol=0.05)
-
-
 def test_windows_larger_than_the_spectrum_are_an_error():
     with pytest.raises(ValueError, match="192 pixels at most, not 208"):
         build_network({**ARCHITECTURE, "name": "spectral_resnet"}).eval()(torch.zeros(1, 1, 208, 208))
@@ -85,7 +63,12 @@ def test_empty_windows_are_finite():
 
 @pytest.mark.parametrize(
     "change, message",
-    [({"name": "alexnet"}, "pooled_resnet"), ({"width": 3}, "widths"), ({"widths": (8, 16)}, "same length")],
+    [
+        ({"name": "alexnet"}, "pooled_resnet"),
+        ({"width": 3}, "widths"),
+        ({"widths": (8, 16)}, "same length"),
+        ({"name": "spectral_resnet", "spectral_blocks": (2, 2)}, "same length"),
+    ],
 )
 def test_what_is_unknown_is_an_error(change, message):
     with pytest.raises(ValueError, match=message):

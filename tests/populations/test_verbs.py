@@ -164,7 +164,7 @@ def test_embedding(two_disks, model_folder):
 def test_the_embedding_is_what_the_last_layer_sees(model_folder):
     import torch
 
-    from particlespy_ml.models.model import load_model
+    from particlespy_ml.models.load import load_model
 
     model = load_model(model_folder)
     windows = np.random.default_rng(0).normal(size=(3, 64, 64)).astype(np.float32)

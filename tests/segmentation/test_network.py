@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from particlespy_ml.models.model import ParticleFinder, load_model
+from particlespy_ml.models.load import load_model
+from particlespy_ml.models.model import ParticleFinder
 from particlespy_ml.segmentation.network import labels_from_maps, maps_from_labels, scale_frame, segment_with_network
 from particlespy_ml.segmentation.segment import make_segmenter
 

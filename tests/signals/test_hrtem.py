@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import particlespy_ml as pml
-from particlespy_ml.models.model import load_model
+from particlespy_ml.models.load import load_model
 from particlespy_ml.segmentation.score import score_labels
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from particlespy_ml.models.model import Classifier, ParticleFinder, load_model
+from particlespy_ml.models.load import load_model
+from particlespy_ml.models.model import Classifier, ParticleFinder
 from particlespy_ml.simulation.exit_wave_library import (
     ExitWaveRecipe,
     draw_particles,

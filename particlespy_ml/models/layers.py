@@ -1,0 +1,152 @@
+"""Layers of the networks. Importing this module imports torch, so functions import it."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch normalisation, rectifier."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        """Shape (n, inputs, rows, columns) to (n, outputs, rows / stride, columns / stride)."""
+        return torch.relu_(self.norm(self.conv(x)))
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions beside the identity."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(width)
+        nn.init.zeros_(self.norm2.weight)  # a block starts as the identity, which trains more steadily
+
+    def forward(self, x):
+        """Shape (n, width, rows, columns), which stays."""
+        y = torch.relu_(self.norm1(self.conv1(x)))
+        return torch.relu_(x + self.norm2(self.conv2(y)))
+
+
+class AttentionPooling(nn.Module):
+    """Mean, spread and attention-weighted mean over the positions that the attention marks as particle."""
+
+    def __init__(self, width: int, heads: int = 2):
+        super().__init__()
+        self.score = nn.Conv2d(width, heads, 1)
+
+    def forward(self, x):
+        """Shape (n, width, rows, columns) to (n, (heads + 1) width)."""
+        flat = x.flatten(2)  # (n, width, positions)
+        weights = torch.softmax(self.score(x).flatten(2), dim=-1)
+        means = torch.einsum("ncp,nhp->nhc", flat, weights)
+        square = torch.einsum("ncp,np->nc", flat * flat, weights[:, 0])
+        spread = torch.sqrt(torch.relu(square - means[:, 0] ** 2) + 1e-4)
+        return torch.cat([means.flatten(1), spread], dim=1)
+
+
+class PolarSpectrum(nn.Module):
+    """Logarithm of the power spectrum on a polar grid, in which a turn of the particle is a shift.
+
+    Lattice fringes gather in few spots, so they stand out of the noise where no pixel of the image does.
+    """
+
+    def __init__(self, radii: int, angles: int, lowest: float, highest: float, edge: int = 192):
+        super().__init__()
+        self.edge = edge
+        radius = torch.linspace(lowest, highest, radii)[:, None]  # cycles per pixel
+        angle = torch.pi * ((torch.arange(angles) + 0.5) / angles - 0.5)
+        row, column = radius * torch.sin(angle), radius * torch.cos(angle)
+        columns = edge // 2 + 1
+        grid = torch.stack([2 * column * edge / (columns - 1) - 1, 2 * (row * edge + edge // 2) / (edge - 1) - 1], -1)
+        self.register_buffer("grid", grid[None], persistent=False)
+
+    def forward(self, x):
+        """Windows, shape (n, 1, w, w), to (n, 1, radii, angles)."""
+        if x.shape[-1] > self.edge:
+            raise ValueError(f"Expected windows of {self.edge} pixels at most, not {x.shape[-1]}.")
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.float()[:, 0]
+            border = torch.cat([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], dim=1).mean(1)
+            taper = torch.sin(torch.pi * (torch.arange(x.shape[-1], device=x.device) + 0.5) / x.shape[-1])
+            taper = (2 * taper).clamp(max=1)
+            x = (x - border[:, None, None]) * taper * taper[:, None]
+            wave = torch.fft.rfft2(x, s=(self.edge, self.edge))
+            power = torch.fft.fftshift(wave.real**2 + wave.imag**2, dim=1)[:, None]
+            grid = self.grid.expand(len(x), -1, -1, -1)
+            polar = torch.nn.functional.grid_sample(power, grid, mode="bilinear", align_corners=True)
+            level = polar.flatten(1).median(1).values[:, None, None, None]
+            return torch.log(polar / (level + 1e-12) + 0.1)
+
+
+class Circular(nn.Module):
+    """Convolution, batch normalisation, rectifier; the last axis is closed."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        """Shape (n, inputs, radii, angles) to (n, outputs, radii / stride, angles / stride)."""
+        x = torch.nn.functional.pad(x, (1, 1, 0, 0), mode="circular")
+        return torch.relu_(self.norm(self.conv(torch.nn.functional.pad(x, (0, 0, 1, 1)))))
+
+
+class PolarPooling(nn.Module):
+    """Mean and maximum over angles for each radius, through a linear layer."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.linear = nn.Linear(2 * inputs, outputs)
+
+    def forward(self, x):
+        """Shape (n, channels, radii, angles) with inputs = channels radii, to (n, outputs)."""
+        return torch.relu(self.linear(torch.cat([x.mean(-1), x.amax(-1)], 1).flatten(1)))
+
+
+class UNet(nn.Module):
+    """Encoder and decoder with connections between levels of the same resolution."""
+
+    def __init__(self, outputs: int, widths: tuple):
+        super().__init__()
+        self.stem = nn.Sequential(ConvNorm(1, widths[0], 3, 1), ConvNorm(widths[0], widths[0], 3, 1))
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        self.down = nn.ModuleList(
+            nn.Sequential(ConvNorm(a, b, 3, 2), *(Residual(b) for _ in range(2 if level > 1 else 1)))
+            for level, (a, b) in enumerate(pairs)
+        )
+        self.narrow = nn.ModuleList(ConvNorm(b, a, 1, 1) for a, b in pairs[::-1])
+        self.up = nn.ModuleList(Residual(a) if a > widths[0] else ConvNorm(a, a, 3, 1) for a, _ in pairs[::-1])
+        self.out = nn.Conv2d(widths[0], outputs, 1)
+
+    def forward(self, x):
+        """Shape (n, 1, rows, columns), multiples of 16, to (n, outputs, rows, columns)."""
+        levels = [self.stem(x)]
+        for down in self.down:
+            levels.append(down(levels[-1]))
+        y = levels.pop()
+        for narrow, up in zip(self.narrow, self.up, strict=True):
+            y = torch.nn.functional.interpolate(narrow(y), scale_factor=2, mode="bilinear", align_corners=False)
+            y = up(y + levels.pop())
+        return self.out(y)
+
+
+class Branches(nn.Module):
+    """Outputs of several branches of one input, one after the other."""
+
+    def __init__(self, *branches):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x):
+        """Outputs of shape (n, features) of each branch, to (n, sum of features)."""
+        return torch.cat([branch(x) for branch in self.branches], dim=1)

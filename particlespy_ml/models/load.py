@@ -1,0 +1,112 @@
+"""Models by name or by folder, checked when they are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from particlespy_ml.models.card import SEGMENTATION, network_of, read_card
+from particlespy_ml.models.model import Classifier, Model, ParticleFinder
+
+DEFAULT_MODELS = {"HAADF": "isomer-haadf", "HRTEM": "crystallinity-hrtem"}
+
+
+def list_models() -> list[str]:
+    """Return the names of the bundled models.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> pml.list_models()
+    ['crystallinity-hrtem', 'isomer-haadf', 'particles-hrtem']
+    """
+    root = _bundled_folder()
+    return sorted(entry.name for entry in root.iterdir() if (entry / "card.json").is_file())
+
+
+def load_model(model: str | Path | Model) -> Model:
+    """Load a model by the name of a bundled one, or from a folder of the user's own.
+
+    Nothing is downloaded and nothing is unpickled.
+
+    Parameters
+    ----------
+    model
+        Name, or folder that holds ``model.safetensors`` and ``card.json``. A loaded model is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model, a file is damaged (its hash differs from the card's), or the card does not fit.
+    TypeError
+        If *model* is no name, folder or model.
+    """
+    if isinstance(model, Model):
+        return model
+    if not isinstance(model, (str, Path)):
+        raise TypeError(f"Expected the name or the folder of a model, or a loaded model, not {type(model).__name__}.")
+    names = list_models()
+    if isinstance(model, str) and model in names:
+        return _load_folder(str(_bundled_folder() / model))
+    folder = Path(model)
+    if not folder.is_dir():
+        raise ValueError(
+            f"Unknown model {str(model)!r}: expected one of {names}, or the folder of a model of your own."
+        )
+    return _load_folder(str(folder.resolve()))
+
+
+def default_model(signal_type: str) -> str:
+    """Return the name of the model that goes with a signal type.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if signal_type not in DEFAULT_MODELS:
+        raise ValueError(
+            f"There is no default model for the signal type {signal_type!r}, only for {sorted(DEFAULT_MODELS)}; give "
+            f"model=, one of {list_models()} or a folder of your own, or measure without classes: measure_particles()."
+        )
+    return DEFAULT_MODELS[signal_type]
+
+
+def _bundled_folder() -> Path:
+    from importlib.resources import files
+
+    return Path(str(files("particlespy_ml.weights")))
+
+
+def _load_folder(folder: str) -> Model:
+    stamp = tuple(
+        (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+        for path in (Path(folder) / "card.json", Path(folder) / "model.safetensors")
+    )
+    return _load_folder_cached(folder, stamp)
+
+
+@lru_cache(maxsize=8)
+def _load_folder_cached(folder: str, stamp: tuple) -> Model:
+    path = Path(folder)
+    card = read_card(path / "card.json")
+    weights_path = path / "model.safetensors"
+    if not weights_path.is_file():
+        raise ValueError(f"The model {card['name']!r} has no weights: {weights_path} is missing.")
+    content = weights_path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != card["sha256"]:
+        raise ValueError(
+            f"The weights {weights_path} are damaged or not those of their card: their sha256 is {found}, the card "
+            f"says {card['sha256']}. Install the package, or copy the model's folder, again."
+        )
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        weights = load(content)
+    except SafetensorError as error:
+        raise ValueError(f"{weights_path} is no safetensors file: {error}.") from error
+    network_of(card, weights)
+    return (ParticleFinder if card["task"] == SEGMENTATION else Classifier)(card, weights)
