@@ -8,7 +8,8 @@ import numpy as np
 
 from particlespy_ml.columns.lattice import ZONE_AXES, crystal, projection
 from particlespy_ml.counting.library import ColumnLibrary
-from particlespy_ml.simulation.haadf import HAADFMicroscope, _import_abtem, find_device
+from particlespy_ml.simulation.engine import abtem_engine
+from particlespy_ml.simulation.haadf import HAADFMicroscope
 
 
 def zone_axis_slab(symbol: str, zone_axis: str, atoms_per_column: int, lattice_constant: float | None = None):
@@ -104,9 +105,6 @@ def simulate_column_library(
     ----------
     J. Madsen and T. Susi, Open Res. Eur. 1, 24 (2021). H. E et al., Ultramicroscopy 133, 109 (2013) for cross-sections.
     """
-    abtem = _import_abtem()
-    import dask
-
     microscope = microscope or HAADFMicroscope()
     structure, constant = crystal(symbol)
     constant = lattice_constant or constant
@@ -122,9 +120,7 @@ def simulate_column_library(
     slices = max(1, round(1 / _finest(seen)))
     slab.positions[:, 2] += 0.5 * period / slices
     slab.wrap()
-    settings = {"precision": "float32", "fftw.planning_effort": "FFTW_ESTIMATE", "diagnostics.progress_bar": False}
-    settings["device"] = find_device()
-    with abtem.config.set(settings), dask.config.set(scheduler="synchronous"):
+    with abtem_engine() as abtem:
         phonons = abtem.FrozenPhonons(slab, frozen_phonons, sigmas=thermal_rms, seed=seed)
         # an image holds frequencies up to twice the probe's; the mean over a period is exact above that
         wavelength = abtem.core.energy.energy2wavelength(microscope.energy)

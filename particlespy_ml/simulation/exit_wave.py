@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.simulation.haadf import _import_abtem, find_device
+from particlespy_ml.simulation.engine import abtem_engine
 
 
 def simulate_exit_wave(
@@ -46,16 +46,12 @@ def simulate_exit_wave(
     ----------
     J. Madsen and T. Susi, Open Res. Eur. 1, 24 (2021).
     """
-    abtem = _import_abtem()
-    import dask
     from ase import Atoms
 
     low, high = positions[:, 2].min() - 1.5, positions[:, 2].max() + 1.5
     placed = np.column_stack([positions[:, :2] % edge, positions[:, 2] - low])
     atoms = Atoms(symbols, positions=placed, cell=[edge, edge, high - low], pbc=[True, True, False])
-    settings = {"precision": "float32", "fftw.planning_effort": "FFTW_ESTIMATE", "diagnostics.progress_bar": False}
-    settings["device"] = find_device()
-    with abtem.config.set(settings), dask.config.set(scheduler="synchronous"):
+    with abtem_engine() as abtem:
         potential = abtem.Potential(
             atoms, sampling=sampling, slice_thickness=slice_thickness, projection="infinite", parametrization="kirkland"
         )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from particlespy_ml.simulation.engine import abtem_engine
+
 if TYPE_CHECKING:
     from ase import Atoms
 
@@ -86,9 +88,6 @@ def simulate_haadf(
     ----------
     C. Ophus, Adv. Struct. Chem. Imaging 3, 13 (2017). J. Madsen and T. Susi, Open Res. Eur. 1, 24 (2021).
     """
-    abtem = _import_abtem()
-    import dask
-
     microscope = microscope or HAADFMicroscope()
     extent = np.ptp(atoms.positions, axis=0)
     interpolation = int(np.ceil((extent[:2].max() + vacuum) / probe_window))
@@ -96,9 +95,7 @@ def simulate_haadf(
     particle = atoms.copy()
     particle.set_cell([edge, edge, extent[2] + 2.0])
     particle.center()
-    settings = {"precision": "float32", "fftw.planning_effort": "FFTW_ESTIMATE", "diagnostics.progress_bar": False}
-    settings["device"] = find_device()
-    with abtem.config.set(settings), dask.config.set(scheduler="synchronous"):
+    with abtem_engine() as abtem:
         phonons = abtem.FrozenPhonons(particle, frozen_phonons, sigmas=thermal_rms, seed=seed)
         potentials = (
             abtem.Potential(configuration, sampling=sampling, slice_thickness=slice_thickness, projection="infinite")
@@ -143,23 +140,3 @@ def _prism(potential, microscope: HAADFMicroscope, interpolation: int, edge: flo
     # abTEM's versions normalise aberrated probes differently, so the beam is taken from the empty corner of the cell
     whole_beam = detect(scan_step, 2, [0.0, largest]).mean()
     return detect(edge, round(edge / scan_step), angles) / whole_beam, angles
-
-
-def find_device() -> str:
-    """Return "gpu" where CuPy finds a device, with which abTEM then computes, otherwise "cpu"."""
-    try:
-        import cupy
-
-        return "gpu" if cupy.cuda.runtime.getDeviceCount() else "cpu"
-    except Exception:  # CuPy is missing, or its drivers are
-        return "cpu"
-
-
-def _import_abtem():
-    try:
-        import abtem
-    except ImportError as error:
-        raise ImportError(
-            "Simulating images needs abTEM: install the extra with `pip install particlespy-ml[simulation]`."
-        ) from error
-    return abtem

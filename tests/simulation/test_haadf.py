@@ -72,17 +72,3 @@ def test_thermal_displacements_are_seeded_and_averaged():
     np.testing.assert_array_equal(one, again)
     assert not np.allclose(one, other, rtol=0.01)
     assert simulate_haadf(atom, seed=1, frozen_phonons=2, **settings)[1]["frozen_phonons"] == 2
-
-
-def test_a_device_is_used_where_cupy_finds_one(monkeypatch):
-    import sys
-    from types import SimpleNamespace
-
-    from particlespy_ml.simulation.haadf import find_device
-
-    for count, device in ((0, "cpu"), (2, "gpu")):
-        runtime = SimpleNamespace(getDeviceCount=lambda count=count: count)
-        monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)))
-        assert find_device() == device
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    assert find_device() == "cpu"
