@@ -28,7 +28,8 @@ def build_network(architecture: dict) -> torch.nn.Module:
         As on a model card: ``name`` (one of `ARCHITECTURES`), ``n_classes``, and optionally ``widths`` (channels at
         1/2, 1/4, 1/8 ... of the resolution), ``blocks`` (residual blocks at each) and ``dropout``. "spectral_resnet"
         looks at the power spectrum as well, and takes ``spectral_widths`` and ``spectral_blocks`` (channels and
-        convolutions at 1, 1/2, 1/4 ... of its resolution). "unet" takes ``outputs`` and ``widths`` (at full, 1/2 ...
+        convolutions at 1, 1/2, 1/4 ... of its resolution), and ``template_groups``, the number of templates of each
+        group that it matches (by default none). "unet" takes ``outputs`` and ``widths`` (at full, 1/2 ...
         1/16 of the resolution).
 
     Returns
@@ -57,7 +58,7 @@ def build_network(architecture: dict) -> torch.nn.Module:
         "spectral_resnet": (
             _spectral_resnet,
             "n_classes",
-            {"widths", "blocks", "dropout", "spectral_widths", "spectral_blocks"},
+            {"widths", "blocks", "dropout", "spectral_widths", "spectral_blocks", "template_groups"},
         ),
         "unet": (_unet, "outputs", {"widths"}),
     }[name]
@@ -110,13 +111,20 @@ def _spectral_resnet(
     blocks: tuple = (1, 2, 2, 1),
     spectral_widths: tuple = (32, 64, 96),
     spectral_blocks: tuple | None = None,
+    template_groups: tuple | None = None,
     dropout: float = 0.1,
 ) -> torch.nn.Module:
-    """The network of `_pooled_resnet` beside one that sees the power spectrum on a polar grid."""
-    features = 128
+    """The network of `_pooled_resnet` beside one of the power spectrum on a polar grid, and matches of templates."""
+    from particlespy_ml.models.layers import PolarTemplates
+
+    features, matched = 128, 64
     spectral_blocks = spectral_blocks or (2,) * len(spectral_widths)
     branches = [_spatial_branch(widths, blocks), _spectral_branch(spectral_widths, spectral_blocks, features)]
-    return _network(branches, 3 * widths[-1] + features, features, n_classes, dropout)
+    inputs = 3 * widths[-1] + features
+    if template_groups:
+        branches.append(PolarTemplates(template_groups, matched))
+        inputs += matched
+    return _network(branches, inputs, features, n_classes, dropout)
 
 
 def _network(branches: list, inputs: int, hidden: int, n_classes: int, dropout: float) -> torch.nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from particlespy_ml.training.dataset import BatchMaker, model_items, prism_items
 from particlespy_ml.training.evaluate import accuracy_by_dose, calibrate, held_out_items, measure
 from particlespy_ml.training.loop import checkpoint_path, fit
 from particlespy_ml.training.structures_cache import structures
+from particlespy_ml.training.templates import remember_templates
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +76,8 @@ def train_isomers(
     if not pretrain_only:  # what would otherwise be missed hours later
         for part in ("validation", "test"):
             held_out_items(cache_folder, simulation, part)
-    options = {"workers": workers, "show_progressbar": show_progressbar}
+    prepare = partial(remember_templates, symbol=simulation.symbol)
+    options = {"prepare": prepare, "workers": workers, "show_progressbar": show_progressbar}
     before = _pretraining_steps(training["stages"])
     first = _checkpoint(cache_folder, tables)
     if pretrain_only and not before:

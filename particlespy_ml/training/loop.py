@@ -80,6 +80,7 @@ def fit(
     checkpoint: str | Path,
     *,
     loss: Callable | None = None,
+    prepare: Callable[[torch.nn.Module], None] | None = None,
     workers: int = 1,
     checkpoint_seconds: float = 180.0,
     stop_after: int | None = None,
@@ -105,6 +106,8 @@ def fit(
         File of the checkpoint. Training goes on from it where it exists.
     loss
         One of `particlespy_ml.training.losses`; by default that of classes.
+    prepare
+        Called with the new network before anything is loaded into it.
     workers
         Processes that make batches; 0 makes them in this one.
     checkpoint_seconds
@@ -118,7 +121,8 @@ def fit(
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     schedule = Schedule(tuple(training["stages"]))
-    state = _State(architecture, training, device, loss or ClassLoss(training.get("label_smoothing", 0.0)))
+    loss = loss or ClassLoss(training.get("label_smoothing", 0.0))
+    state = _State(architecture, training, device, loss, prepare)
     state.load(Path(checkpoint))
     end = schedule.steps if stop_after is None else min(stop_after, schedule.steps)
     saved = time.monotonic()
@@ -141,13 +145,18 @@ def fit(
 class _State:
     """Network, average, optimiser and step; what a checkpoint holds."""
 
-    def __init__(self, architecture: dict, training: dict, device: str, loss: Callable):
+    def __init__(
+        self, architecture: dict, training: dict, device: str, loss: Callable, prepare: Callable | None = None
+    ):
         import torch
         from torch.optim.swa_utils import AveragedModel
 
         self.seed = int(training["seed"])
         torch.manual_seed(self.seed)
-        self.network = build_network(architecture).to(device, memory_format=torch.channels_last).train()
+        network = build_network(architecture)
+        if prepare is not None:
+            prepare(network)
+        self.network = network.to(device, memory_format=torch.channels_last).train()
         if training.get("initial"):
             from safetensors.torch import load_file
 
@@ -214,11 +223,13 @@ class _State:
 
 def _moving_average(decay: float) -> Callable:
     """Exponential moving average whose memory grows with the steps, so that it soon forgets the random start."""
+    import torch
 
     def update(averages: list, values: list, count: torch.Tensor) -> None:
         keep = min(decay, (1 + int(count)) / (10 + int(count)))
         for average, value in zip(averages, values, strict=True):
-            average.copy_(keep * average + (1 - keep) * value if average.is_floating_point() else value)
+            # integers count, and what is stored in half precision never changes
+            average.copy_(keep * average + (1 - keep) * value if average.dtype == torch.float32 else value)
 
     return update
 
