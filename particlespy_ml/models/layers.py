@@ -165,11 +165,11 @@ class PolarTemplates(nn.Module):
     """
 
     def __init__(
-        self, groups: tuple, outputs: int, radii: int = 28, angles: int = 96, lowest: float = 0.02,
-        highest: float = 0.30, edge: int = 192,
+        self, groups: tuple, outputs: int, radii: int = 28, angles: int = 96, harmonics: int = 41,
+        lowest: float = 0.02, highest: float = 0.30, edge: int = 192,
     ):  # fmt: skip
         super().__init__()
-        self.groups, self.edge, self.angles = tuple(groups), edge, angles
+        self.groups, self.edge, self.angles, self.harmonics = tuple(groups), edge, angles, harmonics
         radius = torch.linspace(lowest, highest, radii)[:, None]  # cycles per pixel
         angle = 2 * torch.pi * torch.arange(angles) / angles
         row, column = radius * torch.sin(angle), radius * torch.cos(angle)
@@ -180,7 +180,6 @@ class PolarTemplates(nn.Module):
         self.register_buffer("grid", grid[None], persistent=False)
         self.register_buffer("frequencies", torch.stack([row, column]).flatten(1), persistent=False)
         self.register_buffer("weight", radius.sqrt(), persistent=False)  # area of a point of the grid
-        harmonics = angles // 2 + 1
         self.register_buffer("templates", torch.zeros(harmonics, 2 * radii, sum(self.groups), dtype=torch.float16))
         self.linear = nn.Linear(len(self.groups) + 1, outputs)
 
@@ -211,8 +210,8 @@ class PolarTemplates(nn.Module):
         polar = torch.complex(polar[:, 0], polar[:, 1]) * phase * self.weight
         norm = polar.abs().pow(2).sum((1, 2), keepdim=True).sqrt()
         polar = polar / (norm + 1e-12)
-        # correlations are real, so that half of the harmonics will do
-        return torch.fft.fft(polar, dim=2, norm="ortho")[:, :, : self.angles // 2 + 1]
+        # correlations are real, so that half of the harmonics will do, and high ones are those of large particles alone
+        return torch.fft.fft(polar, dim=2, norm="ortho")[:, :, : self.harmonics]
 
     def _ramp(self, size: int, device):
         """Phases that move the middle of a window of some size to the origin, where its transform varies slowly."""

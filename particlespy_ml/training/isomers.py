@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from particlespy_ml.simulation.detector import DetectorRecipe
 from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
 from particlespy_ml.simulation.library import check_recipe, entry_indices
-from particlespy_ml.training.card import make_card, write_model
+from particlespy_ml.training.card import make_card, round_to_half, write_model
 from particlespy_ml.training.dataset import BatchMaker, model_items, prism_items, split_indices
 from particlespy_ml.training.evaluate import accuracy_by_dose, calibrate, held_out_items, measure
 from particlespy_ml.training.loop import checkpoint_path, fit
@@ -128,8 +128,11 @@ def finish(
 
     While there are few simulations, atomic models that were never trained on, imaged incoherently in many orientations,
     make the calibration steadier (``held_out_models`` of each class in the recipe; half of them are for the test).
+    With ``half_precision`` in the recipe weights are rounded first, so that what is measured is what is written.
     """
     cache_folder = Path(cache_folder)
+    if tables["training"].get("half_precision", False):
+        round_to_half(network)
     simulation = IsomerLibraryRecipe.from_dict(tables["simulation"])
     detector = DetectorRecipe.from_dict(tables["detector"])
     classes = simulation.isomers

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 # rotations that leave the projections of a structure the same but for a turn in the plane
 PROJECTION_GROUP = {"icosahedron": "I", "decahedron": "D10", "cuboctahedron": "O", "amorphous": "C1"}
-# atoms, and degrees between directions: a lattice spacing over the diameter
-_SIZES = ((55, 20.0), (147, 14.0), (309, 11.0), (561, 9.0), (923, 8.0), (1415, 8.0))
-_TRUNCATED = ((201, 13.0), (586, 9.0), (1289, 8.0))  # octahedra with large {111} facets
-_SIGMA = 0.49  # Å: probe with thermal motion, and a source of 0.8 Å
+# atoms, and degrees between directions: about a lattice spacing over the diameter, so that fringes are not lost between
+_SIZES = ((55, 13.0), (147, 9.0), (309, 7.0), (561, 6.0), (923, 5.5), (1415, 5.5))
+_TRUNCATED = ((201, 8.5), (586, 6.0), (1289, 5.5))  # octahedra with large {111} facets
+_SIGMA = 0.55  # Å: probe with thermal motion, a source of 0.8 Å, some static disorder
 _EDGE = 160  # pixels
 _VOLUME = 17.0  # Å^3 of an atom of gold
 
