@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from particlespy_ml.columns.find import (
-    find_columns_in,
-    first_positions,
-    lattice_period,
-    near_others,
-    strongest_of_close,
-)
+from particlespy_ml.columns.find import find_columns_in
+from particlespy_ml.columns.places import first_positions, lattice_period, near_others, strongest_of_close
 
 
 def hits(found, positions, near=4.0):

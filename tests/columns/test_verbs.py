@@ -104,7 +104,8 @@ def test_atomap_and_back(particle):
     atom = sublattice.atom_list[0]
     assert atom.amplitude_gaussian == pytest.approx(table["volume"][0] / 0.02**2)
     again = s.find_columns(sublattice)
-    np.testing.assert_allclose(again["x"], table["x"], atol=1e-3)
+    # positions that are given are not tied to the lattice
+    assert np.all(np.abs(again["x"] - table["x"]) < 4 * again["x_error"])
     given = s.find_columns(np.column_stack([table["x"], table["y"]])[:10])
     assert given.n_columns == 10
 
