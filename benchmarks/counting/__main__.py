@@ -388,6 +388,15 @@ def measured_part(path: Path) -> None:
         off = (scs - library[theirs - 1]) / step
         apart = (values[near] - scs[index[near]]) / step[index[near]]
         print(f"StatSTEM's cross-sections lie {off.std():.3f} increments off its library (0.289 by chance alone),")
+        agrees = nearest[near] == theirs[index[near]]
+        sure = np.abs(off[index[near]]) < 0.35
+        by_chance = 1 - np.mean(np.minimum(np.abs(apart), 1))
+        error = np.median(errors[near] / step[index[near]])
+        print(
+            f"  {by_chance:.3f} would agree by chance alone of cross-sections that differ by as much and are spread "
+            f"evenly; {np.mean(agrees[sure]):.3f} of those do that StatSTEM has within 0.35 increments of its library; "
+            f"standard error of ours {error:.3f} increments;"
+        )
         print(
             f"  ours {np.median(np.abs(apart)):.3f} (median) off StatSTEM's; where they disagree StatSTEM's lie "
             f"{np.median(np.abs(off[index[near]][nearest[near] != theirs[index[near]]])):.2f} off: half is a tie",

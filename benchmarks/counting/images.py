@@ -38,16 +38,18 @@ def abtem_part(cache: Path, draws: int = 5, sizes: tuple[int, ...] | None = None
         if not (cache / f"{SYMBOL}{size}-{zone.strip('<>')}-0.npz").exists():
             print(f"  {SYMBOL}{size} {zone}: not in {cache}; python -m benchmarks.counting.simulations makes it")
             continue
-        case, known = image(cache, size, zone), library(cache, zone).cross_sections
+        case, made = image(cache, size, zone), library(cache, zone)
+        known = made.cross_sections
         pixel, counts, positions = case["pixel"], case["counts"], case["positions"]
+        library_error = np.mean((np.array(made.parameters["standard_errors"]) / known)[: counts.max()])
         clean = gaussian_filter(case["image"].astype(float), SOURCE / 2.355 / pixel)
         values = refine_columns(clean, positions, noise=Noise.of_dose(1e6 * pixel**2)).volumes * pixel**2
         bias = np.mean(values) / np.mean(known[np.minimum(counts, len(known)) - 1])
         ceiling = np.mean(_nearest(values, _class_means(values, counts)) == counts)
         print(
             f"  {SYMBOL}{size} {zone}, {len(counts)} columns, 1 to {counts.max()} atoms, {PHONONS[size]} "
-            f"configurations: cross-sections over library {bias:.3f}, scatter {_class_scatter(values, counts):.3f}, "
-            f"ceiling without noise {ceiling:.3f}",
+            f"configurations: cross-sections over library {bias:.3f} (known to {library_error:.3f}), "
+            f"scatter {_class_scatter(values, counts):.3f}, ceiling without noise {ceiling:.3f}",
             flush=True,
         )
         for dose in DOSES:

@@ -16,6 +16,7 @@ from particlespy_ml.columns.places import (
     CLOSEST,
     FAINTEST,
     FARTHEST,
+    WIDEST,
     WIDTH,
     first_positions,
     lattice_period,
@@ -47,6 +48,8 @@ class FoundColumns:
         Expected number of false columns that it stands for.
     spacing
         Distance between neighbours in pixels.
+    reason
+        Why there are none although something is there; empty otherwise.
     """
 
     fit: ColumnFit | None
@@ -54,6 +57,7 @@ class FoundColumns:
     threshold: float
     false_positives: float
     spacing: float
+    reason: str = ""
 
     def __len__(self) -> int:
         return len(self.significance)
@@ -204,7 +208,8 @@ def search_columns(
     for number in range(rounds):
         if len(start) == 0:
             return FoundColumns(None, np.empty(0), threshold, false_positives, period)
-        fit = refine_columns(image, start, WIDTH * period if fit is None else float(fit.widths.mean()), **first)
+        width = WIDTH * period if fit is None else min(float(fit.widths.mean()), WIDEST * spacing)
+        fit = refine_columns(image, start, width, **first)
         spacing = neighbour_distance(fit.positions) if len(start) > 6 else period
         spacing = float(np.clip(spacing, 0.8 * period, 1.5 * period))
         threshold = significance_threshold(false_positives, fit.region.sum() / fit.widths.mean() ** 2)
@@ -231,6 +236,12 @@ def search_columns(
         if not shared_width:
             fit = refine_columns(image, fit.positions, float(fit.widths.mean()), shared_width=False, **settings)
         found = column_significance(image, fit)
+    if fit.widths.mean() > WIDEST * spacing:
+        reason = (
+            f"columns {spacing:.3g} pixels apart would be {2.355 * fit.widths.mean():.3g} pixels wide: they are not "
+            "resolved, or stand on something brighter that is none of the columns"
+        )
+        return FoundColumns(None, np.empty(0), threshold, false_positives, period, reason)
     near = near_others(fit.positions, FARTHEST * spacing)
     if len(start) == 0 or not near.any():
         return FoundColumns(None, np.empty(0), threshold, false_positives, period)

@@ -12,13 +12,13 @@ from particlespy_ml.columns.detection import sites_threshold
 from particlespy_ml.columns.gaussians import ColumnFit, typical_volume
 from particlespy_ml.columns.image_lattice import ImageLattice
 from particlespy_ml.columns.noise import Noise
+from particlespy_ml.columns.places import WIDEST
 from particlespy_ml.columns.refine import refine_columns
 from particlespy_ml.columns.significance import column_significance
 from particlespy_ml.columns.zone_axis import particle_outline, without_padding
 
 FEWEST_COLUMNS = 12
 FIRST_WIDTH = 0.24  # of the distance between neighbours
-WIDEST = 0.42  # of that distance: wider columns show no lattice
 FIRST_TIE = 0.08  # of the distance between neighbours: how far columns lie from their sites before it is measured
 TIES = (0.015, 0.12)  # of that distance: least and most
 FEWEST_FOR_DEGREE = (0, 40, 80)  # columns: from here on the lattice is bent by polynomials of degree 1, 2, 3

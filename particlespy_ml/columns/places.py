@@ -13,6 +13,7 @@ from particlespy_ml.columns.significance import null_noise
 
 SPACINGS = (0.105, 0.45)  # nm: lattice periods that are looked for
 WIDTH = 0.21  # of the period: width of a column in most images, before it is fitted
+WIDEST = 0.42  # of the distance between neighbours: fringes of wider columns have a thirtieth of their height, or less
 CLOSEST = 0.62  # of the distance between neighbours: columns nearer to each other are one
 FARTHEST = 1.6  # of the distance between neighbours: columns that far from all others are none of the particle's
 FAINTEST = 0.05  # of the median volume: less is no atom, but what the Gaussians miss of the others
