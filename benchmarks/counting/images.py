@@ -41,7 +41,7 @@ def abtem_part(cache: Path, draws: int = 5, sizes: tuple[int, ...] | None = None
         case, made = image(cache, size, zone), library(cache, zone)
         known = made.cross_sections
         pixel, counts, positions = case["pixel"], case["counts"], case["positions"]
-        library_error = np.mean((np.array(made.parameters["standard_errors"]) / known)[: counts.max()])
+        library_error = np.mean((np.array(made.parameters.get("standard_errors", np.nan)) / known)[: counts.max()])
         clean = gaussian_filter(case["image"].astype(float), SOURCE / 2.355 / pixel)
         values = refine_columns(clean, positions, noise=Noise.of_dose(1e6 * pixel**2)).volumes * pixel**2
         bias = np.mean(values) / np.mean(known[np.minimum(counts, len(known)) - 1])
