@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import ndtr
 
 
 def expected_false_columns(threshold: float, area: float) -> float:
@@ -54,6 +55,43 @@ def significance_threshold(false_positives: float, area: float) -> float:
     if expected_false_columns(1.0, area) <= false_positives:  # the area of less than a column: one test of a normal
         return 1.0
     return float(brentq(lambda u: expected_false_columns(u, area) - false_positives, 1.0, 40.0))
+
+
+def sites_threshold(false_positives: float, sites: int, area: float) -> float:
+    """Return the significance that is reached by chance *false_positives* times at all of many small areas, on average.
+
+    The expected Euler characteristic of each area is that of `expected_false_columns` and, since it is small, the
+    chance of a normal deviate at a point, and the term of half of the circumference of a disk.
+
+    Parameters
+    ----------
+    false_positives
+        Expected number of false columns at all sites together, between 0 and 1.
+    sites
+        Number of places.
+    area
+        Area in which a column may lie around each place, in squares of the width of a column.
+
+    References
+    ----------
+    K. J. Worsley et al., Human Brain Mapping 4, 58 (1996).
+
+    Examples
+    --------
+    >>> from particlespy_ml.columns.detection import sites_threshold
+    >>> round(sites_threshold(0.05, 100, 0.0), 2)  # a normal deviate of the probability 0.05 / 100
+    3.29
+    """
+    if not 0 < false_positives < 1:
+        raise ValueError(f"false_positives={false_positives}; expected a number between 0 and 1.")
+    # half of the circumference of the disk, in correlation lengths of the field
+    edge = np.sqrt(np.pi * area) / np.sqrt(2)
+
+    def expected(u):
+        line = edge * np.exp(-(u**2) / 2) / (2 * np.pi)
+        return sites * (ndtr(-u) + line + expected_false_columns(u, area))
+
+    return float(brentq(lambda u: expected(u) - false_positives, 0.0, 40.0))
 
 
 def poisson_significance(significance: np.ndarray, skewness: np.ndarray) -> np.ndarray:

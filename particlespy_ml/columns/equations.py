@@ -23,13 +23,14 @@ COUPLING = 6.0  # widths: the product of two Gaussians further apart is below 1.
 class Equations:
     """Image and parameters of one fit, and the sums that its steps are made of."""
 
-    def __init__(self, image, width, shared_width, degree, region, start):
+    def __init__(self, image, width, shared_width, degree, region, start, tie=None):
         self.image, self.shared, self.start = image, shared_width, start
         self.n = len(start)
         self.positions = start.copy()
         self.widths = np.full(self.n, width)
         self.volumes = np.zeros(self.n)
         self.first_width = width
+        self.tie = width if tie is None else tie
         self.powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
         self.coefficients = np.zeros(len(self.powers))
         self.half = int(np.ceil(REACH * width))
@@ -44,7 +45,6 @@ class Equations:
         self.padded_region = np.pad(self.region, self.pad)
         self.padded_image = np.pad(image, self.pad, mode="edge")
         self.padded_polynomials = np.pad(self.polynomials, ((0, 0), *[(self.pad, self.pad)] * 2), mode="edge")
-        self.prior = np.inf
 
     def _power(self, rows, columns, power) -> np.ndarray:
         y = (np.asarray(rows) - self.centre[0]) / self.extent
@@ -179,16 +179,16 @@ class Equations:
         return local, border, corner
 
     def _prior_diagonal(self) -> np.ndarray:
-        """What is known before: a column lies within about a width of its start, and is about as wide as the others."""
+        """What is known before: how far a column lies from its start, and that it is about as wide as the others."""
         diagonal = np.zeros((self.n, 3 if self.shared else 4))
-        diagonal[:, 1:3] = 1 / self.first_width**2
+        diagonal[:, 1:3] = 1 / self.tie**2
         if not self.shared:
             diagonal[:, 3] = 1 / (0.3 * self.first_width) ** 2
         return diagonal.ravel()
 
     def _prior_pull(self) -> np.ndarray:
         pull = np.zeros((self.n, 3 if self.shared else 4))
-        pull[:, 1:3] = (self.start - self.positions) / self.first_width**2
+        pull[:, 1:3] = (self.start - self.positions) / self.tie**2
         if not self.shared:
             pull[:, 3] = (np.median(self.widths) - self.widths) / (0.3 * self.first_width) ** 2
         return pull.ravel()

@@ -54,6 +54,18 @@ class ColumnFit:
     converged: bool
 
 
+def typical_volume(volumes) -> float:
+    """Return the median volume of columns, or 0.3 of those of the brighter ones where most are of empty places.
+
+    Examples
+    --------
+    >>> from particlespy_ml.columns.gaussians import typical_volume
+    >>> typical_volume([4.0, 5.0, 6.0])
+    5.0
+    """
+    return float(max(np.median(volumes), 0.3 * np.quantile(volumes, 0.9)))
+
+
 def gaussian_columns(shape, positions, volumes, widths, background=0.0) -> np.ndarray:
     """Return the image of Gaussian columns.
 

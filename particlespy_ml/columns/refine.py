@@ -33,6 +33,7 @@ def refine_columns(
     noise: Noise | None = None,
     region=None,
     max_iterations: int = 40,
+    tie: float | None = None,
 ) -> ColumnFit:
     """Fit Gaussians at all columns of a particle, on a polynomial background, to an image.
 
@@ -54,6 +55,9 @@ def refine_columns(
         Pixels to fit; by default those within 16 widths of a column.
     max_iterations
         Upper limit of steps.
+    tie
+        Standard deviation in pixels, along each axis, of columns from their first positions, which the fit weighs
+        against the image; by default a width.
 
     Returns
     -------
@@ -90,11 +94,9 @@ def refine_columns(
     width = float(width) if width else first_width(start)
     factor = max(1, int(width / FINEST))
     if factor > 1:
-        return _refine_binned(
-            image, start, width, factor, shared_width, background, noise, region, max_iterations=max_iterations
-        )
+        return _refine_binned(image, start, width, factor, shared_width, background, noise, region, max_iterations, tie)
     scale = _scale(image)
-    problem = Problem(image / scale, width, shared_width, background, region, start)
+    problem = Problem(image / scale, width, shared_width, background, region, start, tie)
     return _rescaled(problem.solve(_scaled_noise(noise, scale), max_iterations), scale)
 
 
@@ -160,7 +162,9 @@ def first_width(positions: np.ndarray) -> float:
     return float(max(0.2 * np.median(distance), 0.7))
 
 
-def _refine_binned(image, start, width, factor, shared_width, background, noise, region, max_iterations) -> ColumnFit:
+def _refine_binned(
+    image, start, width, factor, shared_width, background, noise, region, max_iterations, tie
+) -> ColumnFit:
     """Refine on an image of bins of *factor* pixels and give the result in pixels."""
     rows, columns = (n // factor * factor for n in image.shape)
     inside = np.all(start < np.array([rows, columns]) - 0.5, axis=1)
@@ -168,9 +172,7 @@ def _refine_binned(image, start, width, factor, shared_width, background, noise,
         pad = [(0, -n % factor) for n in image.shape]
         image = np.pad(image, pad, mode="edge")
         region = None if region is None else np.pad(region, pad)
-        fit = _refine_binned(
-            image, start, width, factor, shared_width, background, noise, region, max_iterations=max_iterations
-        )
+        fit = _refine_binned(image, start, width, factor, shared_width, background, noise, region, max_iterations, tie)
         cut = tuple(slice(0, n - p[1]) for n, p in zip(image.shape, pad, strict=True))
         inside = np.minimum(fit.positions, np.array(fit.model[cut].shape) - 0.51)
         return replace(fit, positions=inside, region=fit.region[cut], model=fit.model[cut])
@@ -182,6 +184,7 @@ def _refine_binned(image, start, width, factor, shared_width, background, noise,
     wider = np.hypot(width, np.sqrt((factor**2 - 1) / 12)) / factor
     scale = _scale(small)
     problem = Problem(small / scale, wider, shared_width, background, region, (start + 0.5) / factor - 0.5)
+    problem.tie = wider if tie is None else tie / factor
     fit = _rescaled(problem.solve(_scaled_noise(noise, scale), max_iterations), scale)
     widths = np.sqrt(np.maximum((fit.widths * factor) ** 2 - (factor**2 - 1) / 12, 0.01))
     positions = np.clip((fit.positions + 0.5) * factor - 0.5, -0.5, np.array(image.shape) - 0.51)

@@ -9,7 +9,7 @@ from scipy.sparse.linalg import splu
 
 from particlespy_ml.columns.equations import Equations
 from particlespy_ml.columns.errors import diagonal_matrix, identity, standard_errors
-from particlespy_ml.columns.gaussians import ColumnFit
+from particlespy_ml.columns.gaussians import ColumnFit, typical_volume
 from particlespy_ml.columns.noise import Noise, estimate_noise
 
 SMALLEST_SIGNAL = 0.02  # of the median height of a column
@@ -42,7 +42,7 @@ class Problem(Equations):
 
     def _cost(self, weight, model) -> float:
         pull = self.positions - self.start
-        prior = np.sum(pull**2) / self.first_width**2
+        prior = np.sum(pull**2) / self.tie**2
         if not self.shared:
             prior += np.sum((self.widths - np.median(self.widths)) ** 2) / (0.3 * self.first_width) ** 2
         return float(np.sum(weight * (self.padded_image - model) ** 2) + prior)
@@ -124,7 +124,7 @@ class Problem(Equations):
 
     def _weight(self, noise: Noise, model: np.ndarray) -> np.ndarray:
         signal = model - min(0.0, float(model[self.padded_region].min()))
-        height = np.median(self.volumes / (2 * np.pi * self.widths**2))
+        height = typical_volume(self.volumes / (2 * np.pi * self.widths**2))
         smallest = SMALLEST_SIGNAL * max(height, 0)
         variance = noise.variance(signal if noise.floor > 0 else model, smallest)
         least = 1e-10 * self._flat_variance()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 
 from particlespy_ml._calibration import NANOMETRES, PixelGrid
 from particlespy_ml.columns.noise import Noise
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class ColumnFinder:
                 )
             except ValueError as error:
                 raise ValueError(f"Frame {name}: {error}") from error
+            if found.reason:
+                _logger.warning("No columns are taken in frame %s: %s.", name, found.reason)
             results.append((column_rows(frame, found, self.grid, self.check_lattice),))
         return results
 

@@ -108,15 +108,26 @@ def power_spectrum(image: np.ndarray, period: float, middle=None) -> tuple[np.nd
     middle
         See `particle_outline`.
     """
+    detail, weight, level = lattice_detail(image, period, middle)
+    # a small particle needs a finely sampled spectrum, a large image has one
+    size = int(2 ** np.ceil(np.log2(max(1.2 * max(detail.shape), min(2.5 * max(detail.shape), 512)))))
+    power = np.abs(np.fft.fftshift(np.fft.fft2(detail, s=(size, size)))) ** 2
+    return power / max(float(np.sum(weight * (image - level))) ** 2, 1e-300), 1 / size
+
+
+def lattice_detail(image, period: float, middle=None) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return what is finer than a period in the particle in the middle, its weight, and the level that it stands on.
+
+    Parameters
+    ----------
+    image, period, middle
+        See `power_spectrum`.
+    """
     image = np.asarray(image, float)
     outline, level = particle_outline(image, period, middle)
     edge = np.outer(*(np.clip(2 * np.hanning(n), 0, 1) for n in image.shape))
     weight = outline / max(outline.max(), 1e-300) * edge  # facets would give streaks, but for a soft outline
-    detail = (image - gaussian_filter(image, 0.45 * period)) * weight
-    # a small particle needs a finely sampled spectrum, a large image has one
-    size = int(2 ** np.ceil(np.log2(max(1.2 * max(image.shape), min(2.5 * max(image.shape), 512)))))
-    power = np.abs(np.fft.fftshift(np.fft.fft2(detail, s=(size, size)))) ** 2
-    return power / max(float(np.sum(weight * (image - level))) ** 2, 1e-300), 1 / size
+    return (image - gaussian_filter(image, 0.45 * period)) * weight, weight, level
 
 
 def find_zone_axis_in(image, lattice_constant: float, structure: str = "fcc") -> ZoneAxis:

@@ -93,7 +93,8 @@ def simulate_column_library(
     thermal_rms
         Thermal displacement along each axis in Å.
     frozen_phonons
-        Number of thermal configurations averaged.
+        Number of thermal configurations averaged. Six leave an error of 2 to 4 %, forty one of 1 %: the result has the
+        standard errors of its cross-sections, as far as configurations tell, in ``parameters["standard_errors"]``.
     seed
         Seed of the thermal displacements.
 
@@ -149,6 +150,8 @@ def simulate_column_library(
     fractions = np.array(runs)
     fractions = fractions[:, -layers:][:, :n_atoms]  # without the plane before the slab
     area = seen.area * constant**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.std(fractions, axis=0) / np.sqrt(len(fractions) - 1)  # NaN for a single configuration
     parameters = {
         **asdict(microscope),
         "abtem": abtem.__version__,
@@ -162,6 +165,7 @@ def simulate_column_library(
         "thermal_rms": thermal_rms,
         "frozen_phonons": frozen_phonons,
         "seed": seed,
+        "standard_errors": (error * area).tolist(),
     }
     return ColumnLibrary(fractions.mean(0) * area, "Å²", None, period / 10, parameters)
 

@@ -15,7 +15,7 @@ from particlespy_ml.training.card import make_card, round_to_half, write_model
 from particlespy_ml.training.dataset import BatchMaker, model_items, prism_items, split_indices
 from particlespy_ml.training.evaluate import accuracy_by_dose, calibrate, held_out_items, measure
 from particlespy_ml.training.loop import checkpoint_path, fit
-from particlespy_ml.training.structures_cache import structures
+from particlespy_ml.training.structures_cache import closed_shell_models, structures
 from particlespy_ml.training.templates import remember_templates
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def train_isomers(
     training, classes = tables["training"], simulation.classes
     check_recipe(cache_folder, simulation)
     drawn = structures(cache_folder / "structures", simulation, training.get("models", {}))
+    drawn = drawn + closed_shell_models(simulation, training.get("closed_shells", 0))
     models = model_items(drawn, lying=len(simulation.isomers))
     architecture = {**tables["model"]["architecture"], "n_classes": len(classes)}
     if not pretrain_only:  # what would otherwise be missed hours later

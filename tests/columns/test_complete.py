@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from particlespy_ml.columns.complete import complete_lattice, empty_sites
-from particlespy_ml.columns.find import column_significance
 from particlespy_ml.columns.lattice import fit_lattice
 from particlespy_ml.columns.noise import Noise
 from particlespy_ml.columns.refine import gaussian_columns, refine_columns
+from particlespy_ml.columns.significance import column_significance
 
 ROWS, COLUMNS = np.mgrid[:6, :7]
 PLACES = np.column_stack([20 + 9.0 * ROWS.ravel() + COLUMNS.ravel(), 18 + 10.0 * COLUMNS.ravel()])

@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from particlespy_ml.columns.find import (
-    find_columns_in,
-    first_positions,
-    lattice_period,
-    near_others,
-    strongest_of_close,
-)
+from particlespy_ml.columns.find import find_columns_in
+from particlespy_ml.columns.places import first_positions, lattice_period, near_others, strongest_of_close
 
 
 def hits(found, positions, near=4.0):
@@ -84,3 +79,17 @@ def test_neighbours():
     assert near_others(places, 2.0).tolist() == [True, True, False]
     assert strongest_of_close(places, np.array([1.0, 2.0, 1.0]), 2.0).tolist() == [False, True, True]
     assert near_others(places[:1], 2.0).tolist() == [True]
+
+
+@pytest.mark.parametrize("crop", [0, 3, 8])
+def test_columns_on_a_pedestal_are_refused(crop):
+    """Crops of a twin whose columns stand on something far brighter than they are."""
+    from particlespy_ml.columns.refine import gaussian_columns
+
+    rows, columns = (k.ravel() for k in np.mgrid[:9, :9])
+    places = np.column_stack([22.0 + 7 * rows, 20.0 + 7 * columns + np.where(rows > 4, 2.6 * (rows - 4), 0)])
+    pedestal = gaussian_columns((110, 110), [[50.0, 52.0]], 6e7, 22.0)
+    image = gaussian_columns((110, 110), places, 3e4, 2.5, 100.0) + pedestal
+    image = np.random.default_rng(0).poisson(image)[crop : 110 - crop, crop : 110 - crop]
+    found = find_columns_in(image, 0.03)
+    assert len(found) == 0 and "not resolved" in found.reason

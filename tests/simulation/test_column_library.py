@@ -59,6 +59,8 @@ def test_cross_sections_grow():
     made = simulate_column_library("Al", "<011>", 4, edge=7.0, frozen_phonons=4)
     assert len(made) == 4 and made.units == "Å²"
     assert made.parameters["zone_axis"] == "<011>" and made.spacing == pytest.approx(0.405 / np.sqrt(2), rel=1e-3)
+    assert len(made.parameters["standard_errors"]) == 4
+    assert np.all(np.array(made.parameters["standard_errors"]) < 0.2 * made.cross_sections)
     # thin columns of a light element scatter nearly in proportion to their atoms
     each = made.cross_sections / np.arange(1, 5)
     np.testing.assert_allclose(each, each.mean(), rtol=0.2)
