@@ -83,9 +83,9 @@ def _read_block(path: Path) -> list[np.ndarray]:
 def closed_shell_models(recipe: IsomerLibraryRecipe, count: int) -> list[tuple[np.ndarray, int]]:
     """Return Mackay icosahedra, Ino decahedra and cuboctahedra of the closed-shell sizes, with imperfect surfaces.
 
-    These are what is made size-selected and studied most, and their outlines say more than those of `structures`, half of
-    which have an unfinished shell. They lose up to 12 % of their surface atoms; half are displaced by up to 0.15 Å, half
-    by up to 0.28 Å (rms along each axis).
+    These are what is made size-selected and studied most, and their outlines say more than those of `structures`, half
+    of which have an unfinished shell. They lose up to 12 % of their surface atoms; half are displaced by up to 0.15 Å,
+    half by up to 0.28 Å (rms along each axis).
 
     Parameters
     ----------
