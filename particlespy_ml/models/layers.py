@@ -227,7 +227,8 @@ class PolarTemplates(nn.Module):
             with torch.no_grad():
                 best = self.matches(x.float()[:, 0])
             level = best.amax(1, keepdim=True)
-            return torch.relu(self.linear(torch.cat([20 * (best - level), 4 * level], 1)))
+            # of noisy images correlations differ by hundredths
+            return torch.relu(self.linear(torch.cat([60 * (best - level), 4 * level], 1)))
 
     def matches(self, x):
         """Largest correlation of each window, shape (n, w, w), with each group; shape (n, groups)."""

@@ -41,7 +41,8 @@ class Schedule:
         Mappings with ``steps``, ``learning_rate`` (peak), what the maker of batches takes (``detector``, fields of the
         detector recipe that differ in this stage; ``prism_fraction`` for isomers, ``simulations`` for fields), and
         optionally ``frozen_norm``: batch normalisation keeps its averages, as it does in use. The windows of a batch
-        have one size, so that its own mean and spread tell of that size.
+        have one size, so that its own mean and spread tell of that size. With ``head_only`` convolutions keep their
+        weights, and what follows learns to weigh what they and the templates find.
     warm_up
         Part of each stage in which the learning rate rises; it then falls as a cosine to a hundredth of the peak, or to
         the stage's ``final_rate``.
@@ -132,6 +133,7 @@ def fit(
         state.network.train()
         if schedule.stage(state.step)[0].get("frozen_norm", False):
             state.freeze_norm(first=not schedule.stage(max(0, state.step - 1))[0].get("frozen_norm", False))
+        state.train_convolutions(not schedule.stage(state.step)[0].get("head_only", False))
         loss, right = state.advance(windows.to(device), labels.to(device), learning_rate)
         if state.step % 50 == 0:
             _logger.info("step %d loss %.4f accuracy %.3f rate %.2g", state.step, loss, right, learning_rate)
@@ -199,6 +201,14 @@ class _State:
         for module in self.network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.eval()
+
+    def train_convolutions(self, wanted: bool) -> None:
+        """Whether the weights of convolutions, and what normalises their outputs, are trained."""
+        import torch
+
+        for module in self.network.modules():
+            if isinstance(module, (torch.nn.Conv2d, torch.nn.BatchNorm2d)):
+                module.requires_grad_(wanted)
 
     def save(self, path: Path) -> None:
         import torch
