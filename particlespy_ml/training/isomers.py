@@ -71,7 +71,7 @@ def train_isomers(
     training, classes = tables["training"], simulation.classes
     check_recipe(cache_folder, simulation)
     drawn = structures(cache_folder / "structures", simulation, training.get("models", {}))
-    drawn = drawn + closed_shell_models(simulation, training.get("closed_shells", 0))
+    drawn = drawn + closed_shell_models(simulation, training.get("closed_shells", 0), drawn)
     models = model_items(drawn, lying=len(simulation.isomers))
     architecture = {**tables["model"]["architecture"], "n_classes": len(classes)}
     if not pretrain_only:  # what would otherwise be missed hours later
