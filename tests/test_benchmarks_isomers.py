@@ -6,12 +6,11 @@ import torch
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from benchmarks.isomers.atlas import Atlas, fit_offsets, orientations, template_images
+from benchmarks.isomers.atlas import SYMMETRY, Atlas, fit_offsets, orientations, template_images, view_directions
 from benchmarks.isomers.record import nominal_conditions, record, shift
 from benchmarks.isomers.simulations import FOREIGN, draw_foreign
 from particlespy_ml.simulation.structures import ISOMERS, closed_shell
 from particlespy_ml.training.dataset import model_items
-from particlespy_ml.training.templates import view_directions
 
 CRYSTALS = ISOMERS[:3]
 
@@ -43,6 +42,15 @@ def test_a_template_correlates_perfectly_with_itself(atlas):
     found = atlas.correlations(image)[0]
     assert found.argmax() == number
     assert found[number] == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", CRYSTALS)
+def test_symmetric_directions_show_the_same_projection(kind):
+    positions = closed_shell(kind, 147).positions
+    tree = cKDTree(positions)
+    for rotation in Rotation.create_group(SYMMETRY[kind][0]):
+        turned = rotation.apply(positions)
+        assert min(tree.query(sign * turned)[0].max() for sign in (1, -1)) < 0.05
 
 
 def test_orientations_bring_each_direction_to_the_beam():

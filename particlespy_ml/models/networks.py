@@ -27,10 +27,8 @@ def build_network(architecture: dict) -> torch.nn.Module:
     architecture
         As on a model card: ``name`` (one of `ARCHITECTURES`), ``n_classes``, and optionally ``widths`` (channels at
         1/2, 1/4, 1/8 ... of the resolution), ``blocks`` (residual blocks at each) and ``dropout``. "spectral_resnet"
-        looks at the power spectrum as well, and takes ``spectral_widths`` and ``spectral_blocks`` (channels and
-        convolutions at 1, 1/2, 1/4 ... of its resolution), and ``template_groups``, the number of templates of each
-        group that it matches (by default none). "unet" takes ``outputs`` and ``widths`` (at full, 1/2 ...
-        1/16 of the resolution).
+        looks at the power spectrum as well, and takes ``spectral_widths``. "unet" takes ``outputs`` and ``widths`` (at
+        full, 1/2 ... 1/16 of the resolution).
 
     Returns
     -------
@@ -55,11 +53,7 @@ def build_network(architecture: dict) -> torch.nn.Module:
         raise ValueError(f"Unknown architecture {name!r}; expected one of {ARCHITECTURES}.")
     make, needed, optional = {
         "pooled_resnet": (_pooled_resnet, "n_classes", {"widths", "blocks", "dropout"}),
-        "spectral_resnet": (
-            _spectral_resnet,
-            "n_classes",
-            {"widths", "blocks", "dropout", "spectral_widths", "spectral_blocks", "template_groups"},
-        ),
+        "spectral_resnet": (_spectral_resnet, "n_classes", {"widths", "blocks", "dropout", "spectral_widths"}),
         "unet": (_unet, "outputs", {"widths"}),
     }[name]
     allowed = {needed, *optional}
@@ -110,21 +104,12 @@ def _spectral_resnet(
     widths: tuple = (16, 32, 64, 96),
     blocks: tuple = (1, 2, 2, 1),
     spectral_widths: tuple = (32, 64, 96),
-    spectral_blocks: tuple | None = None,
-    template_groups: tuple | None = None,
     dropout: float = 0.1,
 ) -> torch.nn.Module:
-    """The network of `_pooled_resnet` beside one of the power spectrum on a polar grid, and matches of templates."""
-    from particlespy_ml.models.layers import PolarTemplates
-
-    features, matched = 128, 64
-    spectral_blocks = spectral_blocks or (2,) * len(spectral_widths)
-    branches = [_spatial_branch(widths, blocks), _spectral_branch(spectral_widths, spectral_blocks, features)]
-    inputs = 3 * widths[-1] + features
-    if template_groups:
-        branches.append(PolarTemplates(template_groups, matched))
-        inputs += matched
-    return _network(branches, inputs, features, n_classes, dropout)
+    """The network of `_pooled_resnet` beside one that sees the power spectrum on a polar grid."""
+    features = 128
+    branches = [_spatial_branch(widths, blocks), _spectral_branch(spectral_widths, features)]
+    return _network(branches, 3 * widths[-1] + features, features, n_classes, dropout)
 
 
 def _network(branches: list, inputs: int, hidden: int, n_classes: int, dropout: float) -> torch.nn.Module:
@@ -165,24 +150,15 @@ def _spatial_branch(widths: tuple, blocks: tuple) -> torch.nn.Module:
     return nn.Sequential(*layers, AttentionPooling(widths[-1]))
 
 
-def _spectral_branch(widths: tuple, blocks: tuple, features: int, radii: int = 40, angles: int = 72) -> torch.nn.Module:
-    """Convolutions over radius and angle of the spectrum; each width but the first halves both.
-
-    What tells a twinned particle is the angle between its reflections, so the last convolutions should see them all:
-    with blocks of (2, 2, 2, 4) they see all of 72 angles.
-    """
+def _spectral_branch(widths: tuple, features: int, radii: int = 40, angles: int = 72) -> torch.nn.Module:
+    """Convolutions over radius and angle of the spectrum; each width but the first halves both."""
     from torch import nn
 
     from particlespy_ml.models.layers import Circular, PolarPooling, PolarSpectrum
 
-    if len(widths) != len(blocks) or min(blocks) < 1:
-        raise ValueError(
-            "'spectral_widths' and 'spectral_blocks' must have the same length, blocks of at least 1; "
-            f"got {widths} and {blocks}."
-        )
     layers = [PolarSpectrum(radii, angles, 0.05, 0.31)]
     for level, width in enumerate(widths):
         layers.append(Circular(widths[level - 1] if level else 1, width, 2 if level else 1))
-        layers.extend(Circular(width, width, 1) for _ in range(blocks[level] - 1))
+        layers.append(Circular(width, width, 1))
         radii = -(-radii // 2) if level else radii
     return nn.Sequential(*layers, PolarPooling(widths[-1] * radii, features))

@@ -37,29 +37,13 @@ def write_model(folder: str | Path, network: torch.nn.Module, card: dict) -> Pat
     folder = Path(folder)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     part.mkdir(parents=True)
-    weights = {name: _smallest(tensor.contiguous()) for name, tensor in network.state_dict().items()}
+    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, part / "model.safetensors")
     (part / "model.safetensors").chmod(0o644)  # safetensors makes files that other users cannot read
     card = {"format_version": FORMAT_VERSION, **card, "sha256": sha256(part / "model.safetensors")}
     (part / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     _replace(part, folder)
     return folder
-
-
-def round_to_half(network: torch.nn.Module) -> None:
-    """Round the weights of convolutions and linear layers to half precision, in place; files are then half as large."""
-    import torch
-
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.ndim > 1:
-                parameter.copy_(parameter.half())
-
-
-def _smallest(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor in half precision, if that changes nothing."""
-    half = tensor.half() if tensor.ndim > 1 else tensor
-    return half if half.to(tensor.dtype).equal(tensor) else tensor
 
 
 def model_folder(model: str | Path) -> Path:

@@ -225,8 +225,7 @@ def _image_models(models: list[Item], size: int, rng: np.random.Generator) -> to
 
     turned = []
     for item in models:
-        disorder = rng.uniform(0, 0.08) if rng.random() < 0.75 else rng.uniform(0.08, 0.25)  # Å
-        moved = item.positions + rng.normal(scale=disorder, size=item.positions.shape)
+        moved = item.positions + rng.normal(scale=rng.uniform(0, 0.08), size=item.positions.shape)
         in_plane = Rotation.from_euler("z", rng.uniform(0, 360), degrees=True)
         rotated = (Rotation.random(rng=rng) if item.tumbles else in_plane).apply(moved)
         turned.append(rotated - (rotated.max(0) + rotated.min(0)) / 2)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 import shutil
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from particlespy_ml.simulation.detector import DetectorRecipe
 from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
 from particlespy_ml.simulation.library import check_recipe, entry_indices
-from particlespy_ml.training.card import make_card, round_to_half, write_model
+from particlespy_ml.training.card import make_card, write_model
 from particlespy_ml.training.dataset import BatchMaker, model_items, prism_items, split_indices
 from particlespy_ml.training.evaluate import accuracy_by_dose, calibrate, held_out_items, measure
 from particlespy_ml.training.loop import checkpoint_path, fit
-from particlespy_ml.training.structures_cache import closed_shell_models, structures
-from particlespy_ml.training.templates import remember_templates
+from particlespy_ml.training.structures_cache import structures
 
 if TYPE_CHECKING:
     import torch
@@ -71,14 +69,12 @@ def train_isomers(
     training, classes = tables["training"], simulation.classes
     check_recipe(cache_folder, simulation)
     drawn = structures(cache_folder / "structures", simulation, training.get("models", {}))
-    drawn = drawn + closed_shell_models(simulation, training.get("closed_shells", 0), drawn)
     models = model_items(drawn, lying=len(simulation.isomers))
     architecture = {**tables["model"]["architecture"], "n_classes": len(classes)}
     if not pretrain_only:  # what would otherwise be missed hours later
         for part in ("validation", "test"):
             held_out_items(cache_folder, simulation, part)
-    prepare = partial(remember_templates, symbol=simulation.symbol)
-    options = {"prepare": prepare, "workers": workers, "show_progressbar": show_progressbar}
+    options = {"workers": workers, "show_progressbar": show_progressbar}
     before = _pretraining_steps(training["stages"])
     first = _checkpoint(cache_folder, tables)
     if pretrain_only and not before:
@@ -129,11 +125,8 @@ def finish(
 
     While there are few simulations, atomic models that were never trained on, imaged incoherently in many orientations,
     make the calibration steadier (``held_out_models`` of each class in the recipe; half of them are for the test).
-    With ``half_precision`` in the recipe weights are rounded first, so that what is measured is what is written.
     """
     cache_folder = Path(cache_folder)
-    if tables["training"].get("half_precision", False):
-        round_to_half(network)
     simulation = IsomerLibraryRecipe.from_dict(tables["simulation"])
     detector = DetectorRecipe.from_dict(tables["detector"])
     classes = simulation.isomers

@@ -41,8 +41,7 @@ class Schedule:
         Mappings with ``steps``, ``learning_rate`` (peak), what the maker of batches takes (``detector``, fields of the
         detector recipe that differ in this stage; ``prism_fraction`` for isomers, ``simulations`` for fields), and
         optionally ``frozen_norm``: batch normalisation keeps its averages, as it does in use. The windows of a batch
-        have one size, so that its own mean and spread tell of that size. With ``head_only`` convolutions keep their
-        weights, and what follows learns to weigh what they and the templates find.
+        have one size, so that its own mean and spread tell of that size.
     warm_up
         Part of each stage in which the learning rate rises; it then falls as a cosine to a hundredth of the peak, or to
         the stage's ``final_rate``.
@@ -81,7 +80,6 @@ def fit(
     checkpoint: str | Path,
     *,
     loss: Callable | None = None,
-    prepare: Callable[[torch.nn.Module], None] | None = None,
     workers: int = 1,
     checkpoint_seconds: float = 180.0,
     stop_after: int | None = None,
@@ -107,8 +105,6 @@ def fit(
         File of the checkpoint. Training goes on from it where it exists.
     loss
         One of `particlespy_ml.training.losses`; by default that of classes.
-    prepare
-        Called with the new network before anything is loaded into it.
     workers
         Processes that make batches; 0 makes them in this one.
     checkpoint_seconds
@@ -122,8 +118,7 @@ def fit(
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     schedule = Schedule(tuple(training["stages"]))
-    loss = loss or ClassLoss(training.get("label_smoothing", 0.0))
-    state = _State(architecture, training, device, loss, prepare)
+    state = _State(architecture, training, device, loss or ClassLoss(training.get("label_smoothing", 0.0)))
     state.load(Path(checkpoint))
     end = schedule.steps if stop_after is None else min(stop_after, schedule.steps)
     saved = time.monotonic()
@@ -133,7 +128,6 @@ def fit(
         state.network.train()
         if schedule.stage(state.step)[0].get("frozen_norm", False):
             state.freeze_norm(first=not schedule.stage(max(0, state.step - 1))[0].get("frozen_norm", False))
-        state.train_convolutions(not schedule.stage(state.step)[0].get("head_only", False))
         loss, right = state.advance(windows.to(device), labels.to(device), learning_rate)
         if state.step % 50 == 0:
             _logger.info("step %d loss %.4f accuracy %.3f rate %.2g", state.step, loss, right, learning_rate)
@@ -147,18 +141,13 @@ def fit(
 class _State:
     """Network, average, optimiser and step; what a checkpoint holds."""
 
-    def __init__(
-        self, architecture: dict, training: dict, device: str, loss: Callable, prepare: Callable | None = None
-    ):
+    def __init__(self, architecture: dict, training: dict, device: str, loss: Callable):
         import torch
         from torch.optim.swa_utils import AveragedModel
 
         self.seed = int(training["seed"])
         torch.manual_seed(self.seed)
-        network = build_network(architecture)
-        if prepare is not None:
-            prepare(network)
-        self.network = network.to(device, memory_format=torch.channels_last).train()
+        self.network = build_network(architecture).to(device, memory_format=torch.channels_last).train()
         if training.get("initial"):
             from safetensors.torch import load_file
 
@@ -202,14 +191,6 @@ class _State:
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.eval()
 
-    def train_convolutions(self, wanted: bool) -> None:
-        """Whether the weights of convolutions, and what normalises their outputs, are trained."""
-        import torch
-
-        for module in self.network.modules():
-            if isinstance(module, (torch.nn.Conv2d, torch.nn.BatchNorm2d)):
-                module.requires_grad_(wanted)
-
     def save(self, path: Path) -> None:
         import torch
 
@@ -233,13 +214,11 @@ class _State:
 
 def _moving_average(decay: float) -> Callable:
     """Exponential moving average whose memory grows with the steps, so that it soon forgets the random start."""
-    import torch
 
     def update(averages: list, values: list, count: torch.Tensor) -> None:
         keep = min(decay, (1 + int(count)) / (10 + int(count)))
         for average, value in zip(averages, values, strict=True):
-            # integers count, and what is stored in half precision never changes
-            average.copy_(keep * average + (1 - keep) * value if average.dtype == torch.float32 else value)
+            average.copy_(keep * average + (1 - keep) * value if average.is_floating_point() else value)
 
     return update
 

@@ -67,7 +67,6 @@ def test_empty_windows_are_finite():
         ({"name": "alexnet"}, "pooled_resnet"),
         ({"width": 3}, "widths"),
         ({"widths": (8, 16)}, "same length"),
-        ({"name": "spectral_resnet", "spectral_blocks": (2, 2)}, "same length"),
     ],
 )
 def test_what_is_unknown_is_an_error(change, message):
