@@ -5,16 +5,7 @@ import json
 import pytest
 
 from particlespy_ml.models.load import load_model
-
-
-def change_card(folder, **changes):
-    path = folder / "card.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
-
-@pytest.fixture
-def folder(make_model):
-    return make_model()
+from particlespy_ml.training.card import update_card
 
 
 def test_missing_card(folder):
@@ -96,14 +87,14 @@ def test_card_that_lacks_two_keys_names_both(folder):
     ],
 )
 def test_card_with_a_wrong_value(folder, key, value):
-    change_card(folder, **{key: value})
+    update_card(folder, **{key: value})
     with pytest.raises(ValueError, match=rf"card\.json has {key} = .*; expected"):
         load_model(folder)
 
 
 @pytest.mark.parametrize("number", [3, 5])
 def test_wrong_number_of_classes(folder, number):
-    change_card(folder, classes=[f"class {i}" for i in range(number)])
+    update_card(folder, classes=[f"class {i}" for i in range(number)])
     with pytest.raises(
         ValueError, match=rf"'random' needs {number} outputs .*, but the network gives an array of \(1, 4\)"
     ):
@@ -126,14 +117,14 @@ def test_wrong_number_of_classes(folder, number):
 )
 def test_architecture_that_does_not_fit(folder, change):
     architecture = json.loads((folder / "card.json").read_text())["architecture"]
-    change_card(folder, architecture={**architecture, **change})
+    update_card(folder, architecture={**architecture, **change})
     with pytest.raises(ValueError, match="card of the model 'random' does not fit"):
         load_model(folder)
 
 
 @pytest.mark.parametrize("version", [0, 2, "1"])
 def test_wrong_version(folder, version):
-    change_card(folder, format_version=version)
+    update_card(folder, format_version=version)
     with pytest.raises(ValueError, match=f"format version {version}; .* reads 1"):
         load_model(folder)
 

@@ -7,16 +7,7 @@ import pytest
 
 from particlespy_ml.models.load import DEFAULT_MODELS, default_model, list_models, load_model
 from particlespy_ml.models.model import Classifier
-
-
-def change_card(folder, **changes):
-    path = folder / "card.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
-
-@pytest.fixture
-def folder(make_model):
-    return make_model()
+from particlespy_ml.training.card import update_card
 
 
 def test_load(folder):
@@ -58,7 +49,7 @@ def test_weights_that_are_a_pickle_are_refused(folder):
 
     content = pickle.dumps(Explodes())
     (folder / "model.safetensors").write_bytes(content)
-    change_card(folder, sha256=hashlib.sha256(content).hexdigest())
+    update_card(folder, sha256=hashlib.sha256(content).hexdigest())
     with pytest.raises(ValueError, match="no safetensors file"):
         load_model(folder)
 

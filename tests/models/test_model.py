@@ -1,23 +1,12 @@
 """What models do with windows and frames."""
 
-import json
 import pickle
 
 import numpy as np
-import pytest
 
 from particlespy_ml.models.load import load_model
 from particlespy_ml.models.model import ParticleFinder
-
-
-def change_card(folder, **changes):
-    path = folder / "card.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
-
-@pytest.fixture
-def folder(make_model):
-    return make_model()
+from particlespy_ml.training.card import update_card
 
 
 def test_predict(folder):
@@ -48,7 +37,7 @@ def test_a_loaded_model_is_picklable_and_comparable(folder):
 
 
 def test_a_model_that_rejects_has_one_more_output(folder):
-    change_card(folder, classes=["a", "b", "c"], rejects=True)
+    update_card(folder, classes=["a", "b", "c"], rejects=True)
     model = load_model(folder)
     assert model.rejects
     probabilities = model.predict(np.random.default_rng(0).normal(size=(5, 48, 48)).astype(np.float32))
