@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import t as student
 
 from particlespy_ml.counting.library import LibraryCounts, _fit_prior
 
@@ -14,7 +15,7 @@ OFFSET = (
     0.25  # of an increment: columns of a number of atoms that are further from the library on average may be others
 )
 RESOLVED = 0.25  # of an increment: errors have to be below that for an offset to mean anything
-CERTAIN = 5.0  # standard errors of an offset
+CERTAIN = 3e-7  # probability of an offset by chance, as of 5 standard deviations
 FEWEST_EACH = 4
 FEWEST_COLUMNS = 8
 STEP = 0.01  # of the factors tried
@@ -112,6 +113,8 @@ def _largest_offset(values, errors, known, chosen) -> tuple[float, int]:
         if own.sum() < FEWEST_EACH or np.median(errors[own]) > RESOLVED * increments[n]:
             continue
         residual = (values[own] - known[n]) / increments[n]
-        if abs(residual.mean()) > max(abs(worst), CERTAIN * residual.std(ddof=1) / np.sqrt(own.sum())):
+        # few columns may be near to one another by chance
+        needed = student.isf(CERTAIN, own.sum() - 1) * residual.std(ddof=1) / np.sqrt(own.sum())
+        if abs(residual.mean()) > max(abs(worst), needed):
             worst, number = float(residual.mean()), int(n) + 1
     return worst, number

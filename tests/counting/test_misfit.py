@@ -44,3 +44,11 @@ def test_another_thickness_dependence_is_seen():
 
 def test_few_columns_say_nothing():
     assert reason(*columns(LIBRARY, 1e5, 2, n=5), 0.9 * LIBRARY) == ""
+
+
+@pytest.mark.parametrize(("n", "seen"), [(4, False), (40, True)])
+def test_few_columns_of_a_number_that_agree_by_chance_are_no_sign(n, seen):
+    rng = np.random.default_rng(0)
+    values = np.append(LIBRARY[np.repeat(np.arange(6), 20)], np.full(n, LIBRARY[6] - 0.3 * 0.0235))
+    values = values + 0.05 * 0.0235 * rng.normal(size=len(values))
+    assert bool(reason(values, np.full(len(values), 0.1 * 0.0235), LIBRARY)) == seen
