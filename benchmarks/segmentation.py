@@ -1,4 +1,4 @@
-"""The default segmentation beside ParticleSpy's Otsu thresholds on labelled images of your own.
+"""The segmentations of this package beside ParticleSpy's Otsu thresholds on labelled images of your own.
 
 ``python -m benchmarks.segmentation FOLDER --pixel-size NM``: FOLDER holds ``images`` and, in the same order, binary
 masks in ``labels``. Particles cut by the border are left out on all sides, since ParticleSpy always drops them. The
@@ -8,6 +8,7 @@ best of Otsu's settings is chosen with the truth, which a user does not have.
 from __future__ import annotations
 
 import argparse
+import warnings
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,9 @@ import numpy as np
 from scipy import ndimage as ndi
 from skimage.io import imread
 
+from particlespy_ml.models.load import load_model
 from particlespy_ml.segmentation.automatic import segment_automatic
+from particlespy_ml.segmentation.network import segment_with_network
 from particlespy_ml.segmentation.score import score_labels
 from particlespy_ml.segmentation.segment import clear_border_particles
 
@@ -28,13 +31,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pixel-size", type=float, required=True, metavar="NM")
     options = parser.parse_args(arguments)
     scores: dict[str, list] = {}
+    network = load_model("particles-hrtem")
     images = sorted((options.folder / "images").iterdir())
     for path, truth_path in zip(images, sorted((options.folder / "labels").iterdir()), strict=True):
         image, truth = grey(path), grey(truth_path)
         truth = clear_border_particles(ndi.label(truth > truth.max() / 2)[0])
         dark = image[truth > 0].mean() < image[truth == 0].mean()
-        found = segment_automatic(image, (options.pixel_size,) * 2)
-        scores.setdefault("default", []).append(score_labels(clear_border_particles(found), truth))
+        pixel_size = (options.pixel_size,) * 2
+        answers = {"auto": segment_automatic(image, pixel_size)}
+        for outline in ("atoms", "half"):
+            answers[f"network, outline={outline}"] = segment_with_network(image, pixel_size, network, outline=outline)
+        for name, found in answers.items():
+            scores.setdefault(name, []).append(score_labels(clear_border_particles(found), truth))
         for sigma, watershed in product((0, 1, 2, 4), (False, True)):
             name = f"Otsu, gaussian={sigma}, watershed={watershed}"
             scores.setdefault(name, []).append(score_labels(otsu(image, dark, sigma, watershed), truth))
@@ -51,7 +59,9 @@ def otsu(image: np.ndarray, dark: bool, sigma: float, watershed: bool) -> np.nda
 
     settings = parameters()
     settings.generate("otsu", watershed, 10, 0, bool(dark), 50, gaussian=sigma)
-    return np.asarray(process(SimpleNamespace(data=image), settings)).astype(np.int32)
+    with warnings.catch_warnings():  # scikit-image's, of a parameter that ParticleSpy calls by its old name
+        warnings.simplefilter("ignore", FutureWarning)
+        return np.asarray(process(SimpleNamespace(data=image), settings)).astype(np.int32)
 
 
 def grey(path: Path) -> np.ndarray:

@@ -11,6 +11,7 @@ from skimage.morphology import reconstruction
 from skimage.segmentation import expand_labels, watershed
 
 from particlespy_ml._resample import enlarge_map, nearest_map, resample_frame
+from particlespy_ml.segmentation.half_contrast import half_contrast_outlines
 
 if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
@@ -25,6 +26,7 @@ def segment_with_network(
     threshold: float | None = None,
     min_diameter: float = 0.8,
     split_depth: float = 0.08,
+    outline: str = "atoms",
 ) -> np.ndarray:
     """Find the particles of a frame.
 
@@ -46,6 +48,9 @@ def segment_with_network(
         Particles of a smaller area than a circle of this diameter in nm are dropped.
     split_depth
         How much a neck between two particles must be shallower than the shallower of their middles, 0 to 1.
+    outline
+        "atoms", at the outermost atoms, which is what the network learned, or "half", where the contrast has fallen to
+        half, as thresholds and most labels made by hand have it; see `half_contrast_outlines`.
 
     Returns
     -------
@@ -60,6 +65,8 @@ def segment_with_network(
     labels = labels_from_maps(probability, depth, threshold, split_depth)
     labels = nearest_map(expand_labels(labels, 3), image.shape)
     labels[enlarge_map(probability, image.shape) < threshold] = 0
+    if outline == "half":
+        labels = half_contrast_outlines(image, labels, pixel_size)
     smallest = np.pi / 4 * min_diameter**2 / (pixel_size[0] * pixel_size[1])
     counts = np.bincount(labels.ravel())
     return np.where((counts >= smallest)[labels], labels, 0).astype(np.int32)

@@ -30,7 +30,13 @@ AUTOMATIC_OPTIONS = {
 }
 
 
-NETWORK_OPTIONS = {"model": "particles-hrtem", "threshold": None, "min_diameter": 0.8, "split_depth": 0.08}
+NETWORK_OPTIONS = {
+    "model": "particles-hrtem",
+    "threshold": None,
+    "min_diameter": 0.8,
+    "split_depth": 0.08,
+    "outline": "atoms",
+}
 
 CLEANING_OPTIONS = {"watershed": False, "watershed_size": 0, "watershed_erosion": 0, "min_size": 0}
 
@@ -175,6 +181,8 @@ def _network_segmenter(grid: PixelGrid, exclude_border: bool, options: dict) -> 
         value = full[name]
         if not (value is None and name == "threshold") and not low <= value < high:
             raise ValueError(f"{name}={value}; expected a number from {low} to {high}.")
+    if full["outline"] not in ("atoms", "half"):
+        raise ValueError(f"Expected outline to be 'atoms' or 'half', not {full['outline']!r}.")
     if not finder.in_pixel_range(grid.nanometres):
         low, high = finder.card["pixel_size_range_angstrom"]
         raise ValueError(

@@ -105,6 +105,17 @@ def test_small_ones_are_dropped(perfect):
     assert len(np.unique(segment_with_network(image, (0.1, 0.1), perfect, min_diameter=0.3))) == 3
 
 
+def test_outlines_at_half_of_the_contrast(perfect):
+    rows, columns = np.ogrid[:120, :140]
+    sphere = 20 * np.sqrt(np.clip(1 - ((rows - 60) ** 2 + (columns - 70) ** 2) / 40**2, 0, 1))
+    noise = np.random.default_rng(0).normal(size=sphere.shape)
+    areas = {
+        outline: np.count_nonzero(segment_with_network(sphere + noise, (0.1, 0.1), perfect, outline=outline))
+        for outline in ("atoms", "half")
+    }
+    assert 0.7 < areas["half"] / areas["atoms"] < 0.85
+
+
 def test_a_frame_smaller_than_a_pixel_of_the_model_has_no_particles(perfect):
     assert (segment_with_network(np.ones((4, 4)), (0.01, 0.01), perfect) == 0).all()
 
@@ -127,6 +138,7 @@ def test_tiles_have_no_seams(make_finder, shape):
         ({"polarity": "dark"}, TypeError, r"Unknown options \['polarity'\] for method=\"network\", which takes model"),
         ({"threshold": 1.5}, ValueError, "threshold=1.5; expected a number from 0 to 1"),
         ({"min_diameter": -1}, ValueError, "min_diameter=-1; expected"),
+        ({"outline": "edge"}, ValueError, "Expected outline to be 'atoms' or 'half', not 'edge'"),
         ({"model": "nothing"}, ValueError, "Unknown model 'nothing'"),
     ],
 )
