@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train a model")
     train.add_argument("recipe", help="recipe by name, such as isomer-haadf, or a file")
-    train.add_argument("--cache", type=Path, required=True, metavar="DIR", help="folder of the simulations")
+    train.add_argument("--cache", type=Path, metavar="DIR", help="folder of the simulations; an atlas needs none")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model")
     train.add_argument("--seed", type=int, help="seed, over the recipe's own")
     train.add_argument("--workers", type=int, default=1, help="processes that make batches (default: 1)")
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="evaluate a model on the simulations held out; writes its figures")
     evaluate.add_argument("model", help="bundled model, or folder of a model")
-    evaluate.add_argument("--cache", type=Path, required=True, metavar="DIR", help="folder of the simulations")
+    evaluate.add_argument("--cache", type=Path, metavar="DIR", help="folder of the simulations; an atlas needs none")
     evaluate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables and figures")
     evaluate.set_defaults(run=_evaluate)
     return parser

@@ -97,8 +97,8 @@ def _record(plan: np.ndarray, dose: float, seed: int) -> np.ndarray:
     """Micrographs of a block of the plan."""
     from scipy.spatial.transform import Rotation
 
+    from particlespy_ml._incoherent import incoherent_haadf
     from particlespy_ml._threads import one_torch_thread
-    from particlespy_ml.simulation.incoherent import incoherent_haadf
     from particlespy_ml.simulation.scene import PlacedParticle, compose_haadf
 
     frames = np.empty((len(plan), EDGE, EDGE), np.uint16)

@@ -116,9 +116,12 @@ def network_of(card: dict, weights: dict[str, np.ndarray]) -> torch.nn.Module:
         network = build_network(card["architecture"])
         network.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in weights.items()})
         network = fuse(network).to(memory_format=torch.channels_last)
+        edge = min(card.get("windows", [64]))
         with torch.inference_mode():
-            edge = min(card.get("windows", [64]))
-            shape = tuple(network(torch.zeros(1, 1, edge, edge)).shape)
+            if card["architecture"]["name"] == "template_atlas":  # whose templates take seconds to make
+                shape = tuple(network[1](torch.zeros(1, network[0].n_features)).shape)
+            else:
+                shape = tuple(network(torch.zeros(1, 1, edge, edge)).shape)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"The card of the model {card['name']!r} does not fit its weights: {error}") from error
     if card["task"] == SEGMENTATION:

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-ARCHITECTURES = ("pooled_resnet", "spectral_resnet", "unet")
+ARCHITECTURES = ("pooled_resnet", "spectral_resnet", "unet", "template_atlas")
+
+_ATLAS_SETTINGS = (
+    *("n_groups", "n_models", "n_atoms", "n_rotations", "pixel_size", "blur", "saturation", "low_pass", "high_pass"),
+    *("band", "max_shift", "near_shift", "shift_step"),
+)
 
 
 def build_network(architecture: dict) -> torch.nn.Module:
@@ -28,7 +33,8 @@ def build_network(architecture: dict) -> torch.nn.Module:
         As on a model card: ``name`` (one of `ARCHITECTURES`), ``n_classes``, and optionally ``widths`` (channels at
         1/2, 1/4, 1/8 ... of the resolution), ``blocks`` (residual blocks at each) and ``dropout``. "spectral_resnet"
         looks at the power spectrum as well, and takes ``spectral_widths``. "unet" takes ``outputs`` and ``widths`` (at
-        full, 1/2 ... 1/16 of the resolution).
+        full, 1/2 ... 1/16 of the resolution). "template_atlas" takes what
+        `particlespy_ml.models.atlas.TemplateAtlas` does, and ``hidden``, the width of the layer that weighs evidence.
 
     Returns
     -------
@@ -55,6 +61,7 @@ def build_network(architecture: dict) -> torch.nn.Module:
         "pooled_resnet": (_pooled_resnet, "n_classes", {"widths", "blocks", "dropout"}),
         "spectral_resnet": (_spectral_resnet, "n_classes", {"widths", "blocks", "dropout", "spectral_widths"}),
         "unet": (_unet, "outputs", {"widths"}),
+        "template_atlas": (_template_atlas, "n_classes", {"hidden", *_ATLAS_SETTINGS}),
     }[name]
     allowed = {needed, *optional}
     if needed not in parameters or set(parameters) - allowed:
@@ -123,6 +130,13 @@ def _network(branches: list, inputs: int, hidden: int, n_classes: int, dropout: 
         nn.Dropout(dropout), nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_classes)
     )
     return nn.Sequential(trunk, head)
+
+
+def _template_atlas(hidden: int = 32, **settings) -> torch.nn.Module:
+    """Templates, and the layers that weigh their evidence; these know from it how noisy the image is."""
+    from particlespy_ml.models.atlas import TemplateAtlas, with_head
+
+    return with_head(TemplateAtlas(**settings), hidden)
 
 
 def _unet(outputs: int, widths: tuple = (16, 32, 64, 96, 128)) -> torch.nn.Module:

@@ -140,6 +140,30 @@ def make_card(recipe: dict, n_training: int, calibration: dict, results: dict) -
         "windows": list(range(low, high + 1, MULTIPLE)),
         "normalisation": "window-standardised",
         **calibration,
+        **evaluation_of(results, conditions),
+        "training": {
+            "recipe": recipe["training"],
+            "seed": recipe["training"]["seed"],
+            "simulation": recipe["simulation"],
+            "detector": recipe["detector"],
+            "prism_simulations": n_training,
+        },
+        "versions": versions(),
+        **card,
+    }
+
+
+def evaluation_of(results: dict, conditions: str) -> dict:
+    """Return the fields of a card that say how good a classifier of isomers is.
+
+    Parameters
+    ----------
+    results
+        Result of `particlespy_ml.training.evaluate.measure`.
+    conditions
+        What was imaged and how, in words.
+    """
+    return {
         "confusion_matrix": {
             "rows": "true class",
             "conditions": f"{conditions}, 1000 e/Å²",
@@ -158,13 +182,4 @@ def make_card(recipe: dict, n_training: int, calibration: dict, results: dict) -
         "out_of_range": results["out_of_range"],
         "calibration_error": results["calibration_error_harsh"],
         "coverage": results["coverage_nominal_1000"],
-        "training": {
-            "recipe": recipe["training"],
-            "seed": recipe["training"]["seed"],
-            "simulation": recipe["simulation"],
-            "detector": recipe["detector"],
-            "prism_simulations": n_training,
-        },
-        "versions": versions(),
-        **card,
     }

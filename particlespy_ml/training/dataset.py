@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from particlespy_ml._incoherent import incoherent_haadf
 from particlespy_ml.classification.preprocess import standardise
 from particlespy_ml.simulation.detector import DetectorRecipe, detect, mix_annuli
-from particlespy_ml.simulation.incoherent import incoherent_haadf
 from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe, load_entries
 
 if TYPE_CHECKING:

@@ -49,12 +49,27 @@ def logits_of(
     import torch
 
     network = fuse(network).to(memory_format=torch.channels_last)
+    return features_of(network, items, recipe, realisations, seed)
+
+
+def features_of(
+    network: torch.nn.Module,
+    items: list[Item],
+    recipe: DetectorRecipe,
+    realisations: int,
+    seed: int,
+    show_progressbar: bool = False,
+) -> np.ndarray:
+    """Return what a network, or a part of one, makes of recorded items; see `logits_of`."""
+    import torch
+    from tqdm.auto import trange
+
     generator = torch.Generator().manual_seed(seed)
     rng = np.random.default_rng(seed)
     windows = np.array([item.window for item in items])
     result: list = []
     with torch.inference_mode():
-        for _ in range(realisations):
+        for _ in trange(realisations, desc="Recording", disable=not show_progressbar):
             outputs: list = [None] * len(items)
             for window in np.unique(windows):
                 rows = rng.permutation(np.flatnonzero(windows == window))
@@ -180,19 +195,24 @@ def threshold_for(probabilities: np.ndarray, labels: np.ndarray, wanted: float =
 
 
 def calibrate(
-    network: torch.nn.Module, items: list[Item], recipe: DetectorRecipe, n_classes: int, seed: int = 11
+    network: torch.nn.Module,
+    items: list[Item],
+    recipe: DetectorRecipe,
+    n_classes: int,
+    seed: int = 11,
+    dose: float = 1e3,
 ) -> dict:
-    """Temperature over all doses of the recipe, and the probability that makes 95 % right at 1e3 e/Å².
+    """Temperature over all doses of the recipe, and the probability that makes 95 % right at one *dose* in e/Å².
 
     Items whose label is *n_classes* are none of the classes: no class is right for them.
     """
     labels = _labels(items)
     mixed = logits_of(network, items, replace(recipe, dose=(100.0, 1e5)), 8, seed)
     temperature = fit_temperature(mixed, np.broadcast_to(labels, mixed.shape[:2]))
-    at_1000 = softmax(logits_of(network, items, replace(recipe, dose=(1e3, 1e3)), 8, seed + 1), temperature)
+    at_dose = softmax(logits_of(network, items, replace(recipe, dose=(dose, dose)), 8, seed + 1), temperature)
     return {
         "temperature": round(temperature, 4),
-        "min_probability": threshold_for(at_1000[..., :n_classes], labels),
+        "min_probability": threshold_for(at_dose[..., :n_classes], labels),
     }
 
 

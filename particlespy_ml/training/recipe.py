@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+from particlespy_ml.simulation.closed_shells import ClosedShellRecipe
 from particlespy_ml.simulation.detector import DetectorRecipe
 from particlespy_ml.simulation.exit_wave_library import ExitWaveRecipe
 from particlespy_ml.simulation.imaging import ImagingRecipe
@@ -14,6 +15,7 @@ _FOLDER = Path(__file__).parent / "recipes"
 # what the tables ``simulation`` and ``detector`` are for each task
 TASKS = {
     "isomer": (IsomerLibraryRecipe, DetectorRecipe),
+    "isomer-atlas": (ClosedShellRecipe, DetectorRecipe),
     "crystallinity": (ExitWaveRecipe, ImagingRecipe),
     "segmentation": (ExitWaveRecipe, ImagingRecipe),
 }

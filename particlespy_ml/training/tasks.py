@@ -7,6 +7,8 @@ from pathlib import Path
 
 from particlespy_ml.training.recipe import TASKS, load_recipe
 
+NEEDS_NO_CACHE = ("isomer-atlas",)  # tasks whose images are made while they are recorded
+
 
 def simulate(
     recipe: str | Path, cache_folder: str | Path, count: int, workers: int | None = None, held_out_only: bool = False
@@ -17,12 +19,14 @@ def simulate(
 
     tables = load_recipe(recipe)
     task = tables["model"]["task"]
+    if task in NEEDS_NO_CACHE:
+        raise ValueError(f"The task {task!r} needs no simulations before it is trained: go on with `train`.")
     run = simulate_library if task == "isomer" else simulate_exit_waves
     settings = TASKS[task][0].from_dict(tables["simulation"])
     return run(cache_folder, count, settings, workers, held_out_only=held_out_only)
 
 
-def evaluate(model: str | Path, cache_folder: str | Path, out_folder: str | Path) -> dict:
+def evaluate(model: str | Path, cache_folder: str | Path | None, out_folder: str | Path) -> dict:
     """Measure a model on the test part of a cache and write ``evaluation.json`` and figures.
 
     Parameters
@@ -30,7 +34,7 @@ def evaluate(model: str | Path, cache_folder: str | Path, out_folder: str | Path
     model
         Folder of the model, or name of a bundled one; its card says which simulations are held out.
     cache_folder
-        Folder of the simulations.
+        Folder of the simulations; an atlas needs none.
     out_folder
         Where the results go.
 
@@ -41,18 +45,23 @@ def evaluate(model: str | Path, cache_folder: str | Path, out_folder: str | Path
         `particlespy_ml.training.evaluate_crystallinity.measure_crystallinity` and
         `particlespy_ml.training.evaluate_segmentation.measure_segmentation`.
     """
+    from particlespy_ml.training.atlas import evaluate_atlas
     from particlespy_ml.training.card import model_folder, read_model
     from particlespy_ml.training.evaluate import evaluate as evaluate_isomers
     from particlespy_ml.training.evaluate_crystallinity import evaluate_crystallinity
     from particlespy_ml.training.evaluate_segmentation import evaluate_segmentation
-    from particlespy_ml.training.figures import draw_crystallinity, draw_segmentation
+    from particlespy_ml.training.figures import draw_crystallinity, draw_figures, draw_segmentation
 
     network, card = read_model(model_folder(model))
+    _check_cache(card["task"], cache_folder)
     if card["task"] == "isomer":
         return evaluate_isomers(model, cache_folder, out_folder)
     out_folder = Path(out_folder)
     out_folder.mkdir(parents=True, exist_ok=True)
-    if card["task"] == "segmentation":
+    if card["task"] == "isomer-atlas":
+        results = evaluate_atlas(network, card)
+        draw_figures(results, card["classes"], out_folder)
+    elif card["task"] == "segmentation":
         results = evaluate_segmentation(network, card, cache_folder)
         draw_segmentation(results, out_folder)
     else:
@@ -64,7 +73,7 @@ def evaluate(model: str | Path, cache_folder: str | Path, out_folder: str | Path
 
 def train(
     recipe: str | Path,
-    cache_folder: str | Path,
+    cache_folder: str | Path | None,
     out_folder: str | Path,
     seed: int | None = None,
     *,
@@ -79,7 +88,7 @@ def train(
     recipe
         Name of a bundled recipe, or a file.
     cache_folder
-        Folder of the simulations.
+        Folder of the simulations; an atlas needs none.
     out_folder
         Folder of the model; an older model there is replaced.
     seed
@@ -96,6 +105,7 @@ def train(
     Path
         The folder of the model: ``model.safetensors`` and ``card.json``; with *pretrain_only*, the checkpoint.
     """
+    from particlespy_ml.training.atlas import train_atlas
     from particlespy_ml.training.crystallinity import train_crystallinity
     from particlespy_ml.training.isomers import train_isomers
     from particlespy_ml.training.segmentation import train_segmentation_network
@@ -104,10 +114,18 @@ def train(
     if seed is not None:
         tables["training"] = {**tables["training"], "seed": seed}
     task = tables["model"]["task"]
+    _check_cache(task, cache_folder)
     options = {"workers": workers, "show_progressbar": show_progressbar}
     if task == "isomer":
         return train_isomers(tables, cache_folder, out_folder, pretrain_only=pretrain_only, **options)
     if pretrain_only:
         raise ValueError(f"The task {task!r} has no stages that need no simulations; train without --pretrain-only.")
+    if task == "isomer-atlas":
+        return train_atlas(tables, out_folder, show_progressbar=show_progressbar)
     run = {"crystallinity": train_crystallinity, "segmentation": train_segmentation_network}[task]
     return run(tables, cache_folder, out_folder, **options)
+
+
+def _check_cache(task: str, cache_folder: str | Path | None) -> None:
+    if cache_folder is None and task not in NEEDS_NO_CACHE:
+        raise ValueError(f"The task {task!r} needs simulations: give the folder that `particlespy-ml simulate` filled.")

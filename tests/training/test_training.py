@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from particlespy_ml.simulation.incoherent import incoherent_haadf
+from particlespy_ml._incoherent import incoherent_haadf
 from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
 from particlespy_ml.simulation.library import entry_indices
 from particlespy_ml.training import evaluate as evaluation
@@ -144,7 +144,7 @@ def test_an_empty_cache_is_an_error_that_says_what_to_do(recipe, tmp_path):
 
 
 def test_bundled_recipe_loads_and_an_unknown_one_lists_it():
-    assert bundled_recipes() == ["crystallinity-hrtem", "isomer-haadf", "particles-hrtem"]
+    assert bundled_recipes() == ["crystallinity-hrtem", "isomer-atlas", "isomer-haadf", "particles-hrtem"]
     assert load_recipe("isomer-haadf")["model"]["architecture"]["name"] == "spectral_resnet"
     with pytest.raises(ValueError, match="isomer-haadf"):
         load_recipe("isomer-tem")

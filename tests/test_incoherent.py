@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from particlespy_ml.simulation.incoherent import atomic_cross_section, incoherent_haadf
+from particlespy_ml._incoherent import atomic_cross_section, incoherent_haadf
 
 
 def test_one_atom_is_a_gaussian_of_the_right_width_place_and_volume():

@@ -86,7 +86,7 @@ def atomic_cross_section(symbol: str, gold: float = 0.0235, exponent: float = 1.
     Examples
     --------
     >>> round(atomic_cross_section("Ag") / atomic_cross_section("Au"), 2)
-    0.42
+    0.41
     """
     from ase.data import atomic_numbers
 
