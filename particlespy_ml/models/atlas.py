@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 
 from particlespy_ml._incoherent import incoherent_haadf
 
+START_LOW_PASS = 1.0  # Å
 SHARPNESS = (50.0, 100.0, 200.0, 400.0)  # of the correlation in the evidence
 
 
@@ -46,8 +48,8 @@ class TemplateAtlas(nn.Module):
     band
         Highest frequency that is compared, in 1/Å.
     max_shift, near_shift, shift_step
-        Largest shift, largest distance from the shift that suits the mean of a model's templates best, and distance of
-        shifts, in Å.
+        Shifts are searched on a grid: first up to *max_shift* for the one that suits the mean of a model's templates
+        best, then up to *near_shift* from there. All in Å.
 
     References
     ----------
@@ -69,7 +71,7 @@ class TemplateAtlas(nn.Module):
         high_pass: float = 4.0,
         band: float = 0.72,
         max_shift: float = 2.4,
-        near_shift: float = 0.6,
+        near_shift: float = 0.9,
         shift_step: float = 0.3,
     ):
         super().__init__()
@@ -83,7 +85,8 @@ class TemplateAtlas(nn.Module):
         self.register_buffer("group_classes", torch.zeros(n_groups, dtype=torch.int32))
         self.register_buffer("rotations", torch.zeros(n_rotations, 4))  # quaternions, scalar last, model after model
         self.register_buffer("rotation_counts", torch.zeros(n_models, dtype=torch.int32))
-        self._templates = _Shared()
+        self._made = _Made()
+        self.register_load_state_dict_post_hook(_forget)
 
     @classmethod
     def from_models(
@@ -121,7 +124,23 @@ class TemplateAtlas(nn.Module):
             (atlas.group_classes, group_classes),
         ):
             buffer.copy_(torch.as_tensor(values))
+        atlas.check()
         return atlas
+
+    def check(self) -> None:
+        """Raise ValueError if models, groups and classes do not fit each other, or one is empty."""
+        sizes, counts = self.model_sizes, self.rotation_counts
+        if int(sizes.sum()) != len(self.atoms) or int(counts.sum()) != len(self.rotations) or (counts < 1).any():
+            raise ValueError(
+                f"The models of an atlas have {int(sizes.sum())} atoms and {int(counts.sum())} orientations, each at "
+                f"least one; got {len(self.atoms)} and {len(self.rotations)}."
+            )
+        for of, number, what in (
+            (self.model_groups, len(self.group_classes), "group"),
+            (self.group_classes, self.n_classes, "class"),
+        ):
+            if sorted(set(of.tolist())) != list(range(number)):
+                raise ValueError(f"Every {what} of an atlas needs a member; got members of {sorted(set(of.tolist()))}.")
 
     @property
     def n_features(self) -> int:
@@ -170,31 +189,52 @@ class TemplateAtlas(nn.Module):
             Shape (n, templates).
         """
         edge = windows.shape[-1]
-        fy, fx = self._frequencies(edge)
-        square = fx**2 + fy**2
         low_pass = self.low_pass if low_pass is None else low_pass
         high_pass = self.high_pass if high_pass is None else high_pass
-        weight = torch.exp(-2 * np.pi**2 * low_pass**2 * square)
-        if np.isfinite(high_pass):
-            weight = weight * (1 - torch.exp(-2 * np.pi**2 * high_pass**2 * square))
-        real, imaginary = self.templates(edge)
-        norm = ((real**2 + imaginary**2) @ weight**2).sqrt()
-        images = self._coefficients(windows.float()) * weight
+        made = self.templates(edge)
+        weight, norm = self._filter(made, low_pass, high_pass)
+        whole = self._coefficients(windows.float())
+        images = whole * weight
         images = images / torch.linalg.vector_norm(images, dim=1, keepdim=True).clamp_(min=1e-12)
-        moved = self._moved(images * weight, real, imaginary, fy, fx)
+        shifts = self._start(whole, made)[:, None] + _disc(self.near_shift, self.shift_step)
+        moved = (images * weight)[:, None] * _phase(shifts, made.fy, made.fx)
         best = [
             (moved.real.flatten(0, 1) @ a.T + moved.imag.flatten(0, 1) @ b.T).unflatten(0, moved.shape[:2]).amax(1)
-            for a, b in zip(real.split(2048), imaginary.split(2048), strict=True)
+            for a, b in zip(made.real.split(2048), made.imaginary.split(2048), strict=True)
         ]
         return torch.cat(best, 1) / norm
 
-    def templates(self, edge: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Real and imaginary Fourier coefficients of the templates of windows of some edge, made once."""
-        with self._templates.lock:
-            if edge not in self._templates.by_edge:
-                spectra = torch.cat([self._coefficients(images) for images in self._images(edge)])
-                self._templates.by_edge[edge] = spectra.real.contiguous(), spectra.imag.contiguous()
-            return self._templates.by_edge[edge]
+    def templates(self, edge: int) -> _Templates:
+        """Fourier coefficients of the templates of windows of some edge, made once."""
+        with self._made.lock:
+            if edge not in self._made.by_edge:
+                self._made.by_edge[edge] = self._make(edge)
+            return self._made.by_edge[edge]
+
+    def _make(self, edge: int) -> _Templates:
+        fy, fx = self._frequencies(edge)
+        real, imaginary = (torch.empty(len(self.rotations), len(fy)) for _ in range(2))
+        start = 0
+        for images in self._images(edge):
+            found = self._coefficients(images)
+            real[start : start + len(found)], imaginary[start : start + len(found)] = found.real, found.imag
+            start += len(found)
+        counts = self.rotation_counts.tolist()
+        means = torch.complex(*(torch.stack([part.mean(0) for part in x.split(counts)]) for x in (real, imaginary)))
+        means = means / torch.linalg.vector_norm(means, dim=1, keepdim=True)
+        return _Templates(real, imaginary, means, fy, fx)
+
+    def _filter(self, made: _Templates, low_pass: float, high_pass: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weight of each coefficient, and the norm of each template after it."""
+        if (low_pass, high_pass) not in made.filters:
+            square = made.fx**2 + made.fy**2
+            weight = torch.exp(-2 * np.pi**2 * low_pass**2 * square)
+            if np.isfinite(high_pass):
+                weight = weight * (1 - torch.exp(-2 * np.pi**2 * high_pass**2 * square))
+            parts = zip(made.real.split(2048), made.imaginary.split(2048), strict=True)
+            norm = torch.cat([((a**2 + b**2) @ weight**2).sqrt() for a, b in parts])
+            made.filters[low_pass, high_pass] = weight, norm
+        return made.filters[low_pass, high_pass]
 
     def _images(self, edge: int):
         """Templates in portions, shape (n, edge, edge)."""
@@ -211,18 +251,14 @@ class TemplateAtlas(nn.Module):
                     saturation=self.saturation,
                 )
 
-    def _moved(self, images, real, imaginary, fy, fx) -> torch.Tensor:
-        """Images at all shifts close to where the mean of the templates of some model fits best."""
-        counts = self.rotation_counts.tolist()
-        means = torch.complex(
-            *(torch.stack([part.mean(0) for part in half.split(counts)]) for half in (real, imaginary))
-        )
+    def _start(self, images: torch.Tensor, made: _Templates) -> torch.Tensor:
+        """Shift in Å that suits the mean of the templates of some model best, smoothed and with all of its outline."""
+        smooth = torch.exp(-2 * np.pi**2 * START_LOW_PASS**2 * (made.fx**2 + made.fy**2))
+        means = made.means * smooth
         means = means / torch.linalg.vector_norm(means, dim=1, keepdim=True)
         far = _disc(self.max_shift, self.shift_step)
-        products = torch.einsum("nf,sf,mf->nsm", images, _phase(far, fy, fx), means.conj()).real
-        start = far[products.amax(2).argmax(1)]
-        near = _disc(self.near_shift, self.shift_step)
-        return images[:, None] * _phase(start[:, None] + near, fy, fx)
+        products = torch.einsum("nf,sf,mf->nsm", images * smooth, _phase(far, made.fy, made.fx), means.conj()).real
+        return far[products.amax(2).argmax(1)]
 
     def _frequencies(self, edge: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Frequencies in 1/Å of the coefficients that are kept, along rows and columns."""
@@ -244,27 +280,45 @@ class TemplateAtlas(nn.Module):
         return (torch.fft.rfft2(images, norm="ortho") * twice)[:, self._kept(edge)]
 
 
-def with_head(atlas: TemplateAtlas, hidden: int) -> nn.Sequential:
-    """An atlas and the layers that make logits of its evidence, shape (n, classes)."""
+def with_head(atlas: TemplateAtlas, hidden: int, outputs: int) -> nn.Sequential:
+    """An atlas and the layers that make logits of its evidence, shape (n, outputs)."""
     features = nn.BatchNorm1d(atlas.n_features, affine=False)
     return nn.Sequential(
         atlas,
-        nn.Sequential(features, nn.Linear(atlas.n_features, hidden), nn.ReLU(), nn.Linear(hidden, atlas.n_classes)),
+        nn.Sequential(features, nn.Linear(atlas.n_features, hidden), nn.ReLU(), nn.Linear(hidden, outputs)),
     )
 
 
-class _Shared:
-    """Templates by the edge of their windows, which copies of an atlas share."""
+@dataclass
+class _Templates:
+    """Fourier coefficients, shape (templates, coefficients), their normalised means over each model, frequencies."""
+
+    real: torch.Tensor
+    imaginary: torch.Tensor
+    means: torch.Tensor
+    fy: torch.Tensor
+    fx: torch.Tensor
+    filters: dict = field(default_factory=dict)
+
+
+class _Made:
+    """Templates by the edge of their windows. Copies of an atlas, which nothing changes, share them."""
 
     def __init__(self):
-        self.by_edge: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.by_edge: dict[int, _Templates] = {}
         self.lock = threading.Lock()
 
-    def __deepcopy__(self, memo) -> _Shared:
+    def __deepcopy__(self, memo) -> _Made:
         return self
 
     def __reduce__(self):
-        return _Shared, ()
+        return _Made, ()
+
+
+def _forget(atlas: TemplateAtlas, keys) -> None:
+    """New buffers need new templates, and must be those of an atlas."""
+    atlas._made = _Made()
+    atlas.check()
 
 
 def _log_mean_exp(values: torch.Tensor) -> torch.Tensor:

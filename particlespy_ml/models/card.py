@@ -119,6 +119,7 @@ def network_of(card: dict, weights: dict[str, np.ndarray]) -> torch.nn.Module:
         edge = min(card.get("windows", [64]))
         with torch.inference_mode():
             if card["architecture"]["name"] == "template_atlas":  # whose templates take seconds to make
+                _check_pixel_size(card)
                 shape = tuple(network[1](torch.zeros(1, network[0].n_features)).shape)
             else:
                 shape = tuple(network(torch.zeros(1, 1, edge, edge)).shape)
@@ -134,3 +135,9 @@ def network_of(card: dict, weights: dict[str, np.ndarray]) -> torch.nn.Module:
             f"The card of the model {card['name']!r} needs {what}, but the network gives an array of {shape}."
         )
     return network
+
+
+def _check_pixel_size(card: dict) -> None:
+    templates, windows = card["architecture"].get("pixel_size"), card["pixel_size"]["value"]
+    if templates != windows:
+        raise ValueError(f"its templates have pixels of {templates} Å, its windows of {windows} Å.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, field
 
@@ -52,10 +53,11 @@ class Model:
 
     def _network(self):
         """The network, built once in each process."""
+        key = self.sha256 + json.dumps(self.card["architecture"], sort_keys=True)
         with _networks_lock:
-            if self.sha256 not in _networks:
-                _networks[self.sha256] = network_of(self.card, self.weights)
-            return _networks[self.sha256]
+            if key not in _networks:
+                _networks[key] = network_of(self.card, self.weights)
+            return _networks[key]
 
 
 class Classifier(Model):

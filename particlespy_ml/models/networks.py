@@ -13,13 +13,24 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("pooled_resnet", "spectral_resnet", "unet", "template_atlas")
 
 _ATLAS_SETTINGS = (
-    *("n_groups", "n_models", "n_atoms", "n_rotations", "pixel_size", "blur", "saturation", "low_pass", "high_pass"),
+    *(
+        "n_classes",
+        "n_groups",
+        "n_models",
+        "n_atoms",
+        "n_rotations",
+        "pixel_size",
+        "blur",
+        "saturation",
+        "low_pass",
+        "high_pass",
+    ),
     *("band", "max_shift", "near_shift", "shift_step"),
 )
 
 
 def build_network(architecture: dict) -> torch.nn.Module:
-    """Build a network with random weights.
+    """Build a network with random weights; an atlas of templates is empty until its weights are loaded.
 
     It maps standardised windows, shape (n, 1, w, w) with w a multiple of 16, to logits, shape (n, classes). A network
     is fully convolutional up to a pooling that weighs positions by learned attention, so one set of weights serves
@@ -61,7 +72,7 @@ def build_network(architecture: dict) -> torch.nn.Module:
         "pooled_resnet": (_pooled_resnet, "n_classes", {"widths", "blocks", "dropout"}),
         "spectral_resnet": (_spectral_resnet, "n_classes", {"widths", "blocks", "dropout", "spectral_widths"}),
         "unet": (_unet, "outputs", {"widths"}),
-        "template_atlas": (_template_atlas, "n_classes", {"hidden", *_ATLAS_SETTINGS}),
+        "template_atlas": (_template_atlas, "outputs", {"hidden", *_ATLAS_SETTINGS}),
     }[name]
     allowed = {needed, *optional}
     if needed not in parameters or set(parameters) - allowed:
@@ -132,11 +143,11 @@ def _network(branches: list, inputs: int, hidden: int, n_classes: int, dropout: 
     return nn.Sequential(trunk, head)
 
 
-def _template_atlas(hidden: int = 32, **settings) -> torch.nn.Module:
+def _template_atlas(outputs: int, hidden: int = 32, **settings) -> torch.nn.Module:
     """Templates, and the layers that weigh their evidence; these know from it how noisy the image is."""
     from particlespy_ml.models.atlas import TemplateAtlas, with_head
 
-    return with_head(TemplateAtlas(**settings), hidden)
+    return with_head(TemplateAtlas(**settings), hidden, outputs)
 
 
 def _unet(outputs: int, widths: tuple = (16, 32, 64, 96, 128)) -> torch.nn.Module:

@@ -76,9 +76,10 @@ def _half_of(
     contrast = np.median(crop[inside > 0.5 * inside.max()]) - level
     if not abs(contrast) > MIN_CONTRAST_TO_NOISE * noise:
         return own
-    above = ((crop - level) / contrast > 0.5) & (outside < REACH * radius) & (own | (labels == 0))
-    pieces, count = ndi.label(above | (inside > REACH * radius))
+    free = own | (labels == 0)
+    above = ((crop - level) / contrast > 0.5) & (outside < REACH * radius) | (inside > REACH * radius)
+    pieces, count = ndi.label(above & free)
     sizes = np.bincount(pieces[own], minlength=count + 1)[1:]
     if not sizes.any():
         return own
-    return ndi.binary_fill_holes(pieces == sizes.argmax() + 1) & (own | (labels == 0))
+    return ndi.binary_fill_holes(pieces == sizes.argmax() + 1) & free

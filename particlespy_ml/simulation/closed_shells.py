@@ -1,4 +1,4 @@
-"""Particles of a few known sizes: closed shells of each isomer with imperfect surfaces, and glassy ones."""
+"""Particles of a few known sizes: closed shells with imperfect surfaces, glassy ones, and some that are neither."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from particlespy_ml.simulation.out_of_range import OUT_OF_RANGE, draw_out_of_range
 from particlespy_ml.simulation.settings import from_table
 from particlespy_ml.simulation.structures import (
     ISOMERS,
@@ -20,6 +21,7 @@ from particlespy_ml.simulation.structures import (
 if TYPE_CHECKING:
     from ase import Atoms
 
+NONE_OF_THESE = (*OUT_OF_RANGE, "cut")
 _PARTS = ("templates", "training", "validation", "test")
 
 
@@ -37,6 +39,9 @@ class ClosedShellRecipe:
         Range of the share of the surface atoms that is missing.
     disorder
         Range of the static displacement of the atoms in Å, rms along each axis.
+    others
+        Share of the particles that are none of the isomers: those of `OUT_OF_RANGE`, and isomers of which a part is
+        cut off.
     glasses
         Glassy templates of each size.
     step
@@ -53,11 +58,24 @@ class ClosedShellRecipe:
     n_atoms: tuple[int, ...] = (147, 309, 561)
     removed: tuple[float, float] = (0.0, 0.12)
     disorder: tuple[float, float] = (0.0, 0.28)
+    others: float = 0.2
     glasses: int = 4
     step: float = 5.0
     blur: float = 0.55
     saturation: float = 0.03
     seed: int = 2028
+
+    def __post_init__(self):
+        if not self.n_atoms or self.glasses < 1 or not 0 <= self.others < 1:
+            raise ValueError(
+                "Expected at least one size in n_atoms, glasses of at least 1 and others from 0 to below 1, not "
+                f"n_atoms={self.n_atoms}, glasses={self.glasses}, others={self.others}."
+            )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Isomers and, if there are others, "other"."""
+        return (*ISOMERS, "other") if self.others else tuple(ISOMERS)
 
     @classmethod
     def from_dict(cls, values: dict) -> ClosedShellRecipe:
@@ -89,7 +107,7 @@ def template_models(recipe: ClosedShellRecipe) -> tuple[list[np.ndarray], list[i
 
 
 def draw_closed_shells(recipe: ClosedShellRecipe, count: int, part: str) -> list[tuple[np.ndarray, int]]:
-    """Draw particles of all isomers and sizes in turn, in random orientations.
+    """Draw particles of all isomers and sizes in turn, in random orientations, and then the others.
 
     Parameters
     ----------
@@ -103,20 +121,46 @@ def draw_closed_shells(recipe: ClosedShellRecipe, count: int, part: str) -> list
     Returns
     -------
     list of (numpy.ndarray, int)
-        Positions in Å about the middle, shape (atoms, 3), and index into `ISOMERS`.
+        Positions in Å about the middle, shape (atoms, 3), and index into the classes of the recipe.
     """
     drawn = []
+    isomers = round(count * (1 - recipe.others))
     for number in range(count):
         rng = np.random.default_rng([recipe.seed, _PARTS.index(part), number])
+        if number >= isomers:
+            drawn.append((_centred(_draw_other(recipe, number - isomers, rng)), len(ISOMERS)))
+            continue
         label, n_atoms = number % len(ISOMERS), recipe.n_atoms[number // len(ISOMERS) % len(recipe.n_atoms)]
-        atoms = random_rotation(_whole(ISOMERS[label], n_atoms, recipe.symbol, rng), rng)
-        atoms = remove_surface_atoms(atoms, rng.uniform(*recipe.removed), rng)
-        drawn.append((_centred(displace(atoms, rng.uniform(*recipe.disorder), rng)), label))
+        drawn.append((_centred(_draw_isomer(recipe, ISOMERS[label], n_atoms, rng)), label))
     return drawn
 
 
+def _draw_isomer(recipe: ClosedShellRecipe, kind: str, n_atoms: int, rng: np.random.Generator) -> Atoms:
+    atoms = random_rotation(_whole(kind, n_atoms, recipe.symbol, rng), rng)
+    atoms = remove_surface_atoms(atoms, rng.uniform(*recipe.removed), rng)
+    return displace(atoms, rng.uniform(*recipe.disorder), rng)
+
+
+def _draw_other(recipe: ClosedShellRecipe, number: int, rng: np.random.Generator) -> Atoms:
+    """None of the isomers; one that is cut lacks a third to two thirds of its width."""
+    kind, n_atoms = NONE_OF_THESE[number % len(NONE_OF_THESE)], int(rng.choice(recipe.n_atoms))
+    if kind != "cut":
+        return draw_out_of_range(kind, n_atoms, rng, recipe.symbol)
+    atoms = _draw_isomer(recipe, str(rng.choice(ISOMERS)), n_atoms, rng)
+    along = atoms.positions[:, 0]
+    return atoms[along > np.quantile(along, rng.uniform(1 / 3, 2 / 3))]
+
+
 def _whole(kind: str, n_atoms: int, symbol: str, rng: np.random.Generator) -> Atoms:
-    return amorphous(n_atoms, symbol, rng) if kind == "amorphous" else closed_shell(kind, n_atoms, symbol)
+    if kind == "amorphous":
+        return amorphous(n_atoms, symbol, rng)
+    atoms = closed_shell(kind, n_atoms, symbol)
+    if abs(len(atoms) / n_atoms - 1) > 0.1:
+        raise ValueError(
+            f"There is no {kind} of about {n_atoms} atoms, the nearest has {len(atoms)}; expected closed shells that "
+            "all isomers have, such as 55, 147, 309, 561, 923 or 1415."
+        )
+    return atoms
 
 
 def _centred(atoms: Atoms) -> np.ndarray:

@@ -37,7 +37,10 @@ def view_directions(kind: str, step: float) -> np.ndarray:
     generic = np.array([0.31, 0.17, 0.94])
     group = Rotation.create_group(SYMMETRY[kind][0])
     nearest = np.max(points @ group.apply(generic).T, axis=1)
-    return points[points @ generic >= nearest - 1e-9]
+    found = points[points @ generic >= nearest - 1e-9]
+    if not len(found):
+        raise ValueError(f"step={step} degrees leaves no view of the {kind}; expected 20 or less.")
+    return found
 
 
 def orientations(kind: str, step: float, in_plane: float | None = None) -> Rotation:

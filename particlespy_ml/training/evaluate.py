@@ -200,14 +200,15 @@ def calibrate(
     recipe: DetectorRecipe,
     n_classes: int,
     seed: int = 11,
+    doses: tuple[float, float] = (100.0, 1e5),
     dose: float = 1e3,
 ) -> dict:
-    """Temperature over all doses of the recipe, and the probability that makes 95 % right at one *dose* in e/Å².
+    """Temperature over a range of *doses* in e/Å², and the probability that makes 95 % right at one *dose*.
 
     Items whose label is *n_classes* are none of the classes: no class is right for them.
     """
     labels = _labels(items)
-    mixed = logits_of(network, items, replace(recipe, dose=(100.0, 1e5)), 8, seed)
+    mixed = logits_of(network, items, replace(recipe, dose=doses), 8, seed)
     temperature = fit_temperature(mixed, np.broadcast_to(labels, mixed.shape[:2]))
     at_dose = softmax(logits_of(network, items, replace(recipe, dose=(dose, dose)), 8, seed + 1), temperature)
     return {

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage as ndi
 from scipy.spatial.transform import Rotation
 from scipy.special import logsumexp
 
@@ -18,12 +19,15 @@ from particlespy_ml.simulation.views import orientations
 EDGE = 48
 
 
+MODELS = (("icosahedron", 55), ("cuboctahedron", 147), ("icosahedron", 147), ("cuboctahedron", 55))
+GROUPS, GROUP_CLASSES = [1, 0, 2, 0], [1, 0, 0]  # the cuboctahedra are one group, and not neighbours
+
+
 @pytest.fixture(scope="module")
 def atlas():
-    kinds = ("icosahedron", "cuboctahedron", "cuboctahedron")
-    models = [closed_shell(kind, n).positions for kind, n in zip(kinds, (55, 55, 147), strict=True)]
-    turned = [orientations(kind, 12.0) for kind in kinds]
-    return TemplateAtlas.from_models(models, [0, 1, 2], turned, [0, 1, 1])
+    models = [closed_shell(kind, n).positions for kind, n in MODELS]
+    turned = [orientations(kind, 12.0) for kind, _ in MODELS]
+    return TemplateAtlas.from_models(models, GROUPS, turned, GROUP_CLASSES)
 
 
 def images(positions):
@@ -50,16 +54,40 @@ def test_a_template_correlates_perfectly_with_itself(atlas):
     assert found.abs().max() < 1.001
 
 
+def test_correlations_are_those_of_shifted_filtered_images(atlas):
+    """Beside the search in real space, on one model, for an image with noise and off centre by whole steps."""
+    rng = np.random.default_rng(1)
+    turned = orientations("icosahedron", 12.0)
+    model = closed_shell("icosahedron", 55).positions
+    small = TemplateAtlas.from_models([model], [0], [turned], [0], shift_step=0.4, max_shift=1.2, near_shift=0.8)
+    image = images([turned[3].apply(model) + [0.8, -0.4, 0]])[0].numpy()
+    image = image + rng.normal(0, 0.3 * image.std(), image.shape)
+
+    def filtered(array):
+        wide = ndi.gaussian_filter(array, 10, mode="wrap", truncate=8)
+        return ndi.gaussian_filter(array - wide, 1, mode="wrap", truncate=8)
+
+    steps = [(row, column) for row in range(-5, 6) for column in range(-5, 6)]
+    wanted = []
+    for template in images([rotation.apply(model) for rotation in turned]).numpy():
+        shifted = (np.roll(filtered(template), step, (0, 1)) for step in steps)
+        wanted.append(max(np.corrcoef(filtered(image).ravel(), array.ravel())[0, 1] for array in shifted))
+    found = small.correlations(torch.as_tensor(image, dtype=torch.float32)[None])[0].numpy()
+    # frequencies above the band are left out, and shifts far from the best of the mean template
+    assert np.abs(found - wanted).max() < 0.03
+    assert found.argmax() == np.argmax(wanted) == 3
+
+
 def test_evidence_is_the_mean_over_templates(atlas, windows):
     features = atlas(windows).numpy()
     assert features.shape == (12, atlas.n_features) == (12, 4 * 5 + 1)
     found = atlas.correlations(windows[:, 0]).double().numpy()
-    counts = atlas.rotation_counts.tolist()
-    parts = np.split(found, np.cumsum(counts)[:-1], axis=1)
+    parts = np.split(found, np.cumsum(atlas.rotation_counts.tolist())[:-1], axis=1)
+    cuboctahedra, small, large = np.hstack([parts[1], parts[3]]), parts[0], parts[2]
     for number, sharpness in enumerate(SHARPNESS):
-        groups = np.stack([logsumexp(sharpness * part, 1) - np.log(part.shape[1]) for part in parts], 1)
-        classes = np.stack([groups[:, 0], logsumexp(groups[:, 1:], 1)], 1)
-        wanted = np.hstack([values - values.mean(1, keepdims=True) for values in (classes, groups)])
+        groups = [logsumexp(sharpness * part, 1) - np.log(part.shape[1]) for part in (cuboctahedra, small, large)]
+        classes = [np.logaddexp(*groups[1:]), groups[0]]
+        wanted = np.hstack([np.stack(values, 1) - np.mean(values, 0)[:, None] for values in (classes, groups)])
         np.testing.assert_allclose(features[:, 5 * number : 5 * number + 5], wanted, rtol=1e-3, atol=1e-2)
     np.testing.assert_allclose(features[:, -1], found.max(1), rtol=1e-5)
 
@@ -73,7 +101,7 @@ def test_gain_and_offset_do_not_matter(atlas, windows):
     np.testing.assert_allclose(atlas(3 + 20 * windows), atlas(windows), rtol=1e-3, atol=2e-2)
 
 
-def test_a_flat_window_is_evidence_of_nothing(atlas):
+def test_a_flat_window_gives_finite_features(atlas):
     assert torch.isfinite(atlas(torch.zeros(1, 1, EDGE, EDGE))).all()
 
 
@@ -84,8 +112,8 @@ def test_wider_filters_change_the_correlation(atlas, windows):
 
 
 def test_a_network_of_the_same_weights_answers_the_same(atlas, windows):
-    network = with_head(atlas, 8).eval()
-    settings = {"name": "template_atlas", "hidden": 8, "n_classes": 2, "n_groups": 3, "n_models": 3}
+    network = with_head(atlas, 8, 3).eval()
+    settings = {"name": "template_atlas", "outputs": 3, "hidden": 8, "n_classes": 2, "n_groups": 3, "n_models": 4}
     other = build_network({**settings, "n_atoms": len(atlas.atoms), "n_rotations": len(atlas.rotations)})
     other.load_state_dict(network.state_dict())
     with torch.inference_mode():
@@ -94,7 +122,29 @@ def test_a_network_of_the_same_weights_answers_the_same(atlas, windows):
 
 def test_copies_share_the_templates_and_pickles_make_their_own(atlas, windows):
     wanted = atlas(windows)
-    assert fuse(with_head(atlas, 8))[0].templates(EDGE)[0] is atlas.templates(EDGE)[0]
-    assert copy.deepcopy(atlas).templates(EDGE)[0] is atlas.templates(EDGE)[0]
+    assert fuse(with_head(atlas, 8, 3))[0].templates(EDGE) is atlas.templates(EDGE)
     again = pickle.loads(pickle.dumps(atlas))
     np.testing.assert_allclose(again(windows), wanted, atol=1e-5)
+
+
+def test_new_buffers_make_new_templates(atlas, windows):
+    other = copy.deepcopy(atlas)
+    state = {**atlas.state_dict(), "atoms": 0.7 * atlas.atoms}
+    other.load_state_dict(state)
+    assert not np.allclose(other(windows), atlas(windows))
+
+
+@pytest.mark.parametrize(
+    ("groups", "group_classes", "message"),
+    [([0, 0], [0, 1], "Every group"), ([0, 1], [0, 2], "Every class"), ([0, 2], [0, 1], "Every group")],
+)
+def test_an_empty_group_or_class_is_refused(groups, group_classes, message):
+    models, turned = [np.zeros((1, 3))] * 2, [Rotation.identity(1)] * 2
+    with pytest.raises(ValueError, match=message):
+        TemplateAtlas.from_models(models, groups, turned, group_classes)
+
+
+def test_numbers_that_do_not_fit_are_refused(atlas):
+    state = atlas.state_dict()
+    with pytest.raises(ValueError, match="atoms and"):
+        copy.deepcopy(atlas).load_state_dict({**state, "rotation_counts": state["rotation_counts"] + 1})

@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 from particlespy_ml.simulation.closed_shells import ClosedShellRecipe, draw_closed_shells, template_models
 from particlespy_ml.simulation.structures import ISOMERS
 
-PERFECT = ClosedShellRecipe(n_atoms=(55, 147), removed=(0, 0), disorder=(0, 0), glasses=2)
+PERFECT = ClosedShellRecipe(n_atoms=(55, 147), removed=(0, 0), disorder=(0, 0), others=0, glasses=2)
 
 
 def test_templates_are_grouped_by_class_and_size():
@@ -33,12 +33,30 @@ def test_drawn_in_turn_and_the_same_again():
 
 @pytest.mark.parametrize("label", range(3))
 def test_atoms_are_missing_and_displaced(label):
-    recipe = ClosedShellRecipe(n_atoms=(309,), removed=(0.1, 0.1), disorder=(0.2, 0.2))
+    recipe = ClosedShellRecipe(n_atoms=(309,), removed=(0.1, 0.1), disorder=(0.2, 0.2), others=0)
     positions, found = draw_closed_shells(recipe, label + 1, "validation")[label]
     assert found == label and ISOMERS[label] != "amorphous"
     assert 270 < len(positions) < 309
     nearest = cKDTree(positions).query(positions, 2)[0][:, 1]
     assert nearest.std() > 0.1
+
+
+def test_the_last_are_none_of_the_isomers():
+    drawn = draw_closed_shells(ClosedShellRecipe(n_atoms=(55,), others=0.75), 8, "training")
+    assert [label for _, label in drawn] == [0, 1, 4, 4, 4, 4, 4, 4]
+    cut = drawn[-1][0]
+    assert 55 / 4 < len(cut) < 55 * 3 / 4
+
+
+@pytest.mark.parametrize("wrong", [{"n_atoms": ()}, {"glasses": 0}, {"others": 1.0}])
+def test_what_no_sample_has(wrong):
+    with pytest.raises(ValueError, match="Expected at least one size"):
+        ClosedShellRecipe(**wrong)
+
+
+def test_a_size_without_closed_shells():
+    with pytest.raises(ValueError, match="no icosahedron of about 20 atoms, the nearest has"):
+        template_models(ClosedShellRecipe(n_atoms=(20,)))
 
 
 def test_unknown_setting():

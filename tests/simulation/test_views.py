@@ -22,3 +22,8 @@ def test_orientations_bring_each_direction_to_the_beam():
     turned, directions = orientations("cuboctahedron", 15.0, in_plane=90.0), view_directions("cuboctahedron", 15.0)
     for number, direction in enumerate(directions):
         np.testing.assert_allclose(turned[2 * number : 2 * number + 2].apply(direction), [[0, 0, 1]] * 2, atol=1e-9)
+
+
+def test_steps_that_leave_no_view():
+    with pytest.raises(ValueError, match="step=36.0 degrees leaves no view of the icosahedron"):
+        view_directions("icosahedron", 36.0)
