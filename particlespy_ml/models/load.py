@@ -19,7 +19,7 @@ def list_models() -> list[str]:
     --------
     >>> import particlespy_ml as pml
     >>> pml.list_models()
-    ['crystallinity-hrtem', 'isomer-haadf', 'particles-hrtem']
+    ['crystallinity-hrtem', 'isomer-atlas', 'isomer-haadf', 'particles-hrtem']
     """
     root = _bundled_folder()
     return sorted(entry.name for entry in root.iterdir() if (entry / "card.json").is_file())

@@ -25,6 +25,7 @@ GLASSY_STEP = 36.0  # degrees between the orientations of a glass, all of which 
 THRESHOLD_DOSE = 100.0  # e/Å²
 TEST_REALISATIONS = 4
 _SETTINGS = ("hidden", "low_pass", "high_pass", "band", "max_shift", "near_shift", "shift_step")
+_IMAGING = ("pixel_size", "blur", "saturation", *_SETTINGS[1:])
 _LOOSE = 4.0  # Å, by which the window of a particle may be larger than it need be
 
 
@@ -143,7 +144,7 @@ def _finish(network, tables: dict, recipe: ClosedShellRecipe, detector: Detector
     """Calibrate, measure and write."""
     training, model = tables["training"], tables["model"]
     validation = drawn_items(recipe, training["validation_particles"], "validation", loose=_LOOSE)
-    options = {"doses": detector.dose, "dose": THRESHOLD_DOSE}
+    options = {"doses": detector.dose, "dose": THRESHOLD_DOSE, "only_classes": True}
     calibration = calibrate(network, validation, detector, len(ISOMERS), **options)
     results = _measure(network, recipe, detector, calibration, training["test_particles"])
     _logger.info("accuracy %s", {dose: value["accuracy"] for dose, value in results["nominal"].items()})
@@ -154,7 +155,7 @@ def _finish(network, tables: dict, recipe: ClosedShellRecipe, detector: Detector
         **{"outputs": len(recipe.classes), "hidden": head[-1].in_features, "n_classes": len(ISOMERS)},
         **{"n_groups": len(atlas.group_classes), "n_models": len(atlas.model_sizes)},
         **{"n_atoms": len(atlas.atoms), "n_rotations": len(atlas.rotations)},
-        **{"pixel_size": CANONICAL, "blur": recipe.blur, "saturation": recipe.saturation},
+        **{name: getattr(atlas, name) for name in _IMAGING},
     }
     diameters = [equivalent_diameter(part.numpy()) for part in atlas.atoms.split(atlas.model_sizes.tolist())]
     return write_model(

@@ -202,14 +202,17 @@ def calibrate(
     seed: int = 11,
     doses: tuple[float, float] = (100.0, 1e5),
     dose: float = 1e3,
+    only_classes: bool = False,
 ) -> dict:
     """Temperature over a range of *doses* in e/Å², and the probability that makes 95 % right at one *dose*.
 
-    Items whose label is *n_classes* are none of the classes: no class is right for them.
+    Items whose label is *n_classes* are none of the classes: no class is right for them. With *only_classes* they count
+    for the probability alone, and the temperature calibrates the probabilities of the classes.
     """
     labels = _labels(items)
     mixed = logits_of(network, items, replace(recipe, dose=doses), 8, seed)
-    temperature = fit_temperature(mixed, np.broadcast_to(labels, mixed.shape[:2]))
+    rows = np.flatnonzero(labels[:, 0] < n_classes) if only_classes else slice(None)
+    temperature = fit_temperature(mixed[rows], np.broadcast_to(labels, mixed.shape[:2])[rows])
     at_dose = softmax(logits_of(network, items, replace(recipe, dose=(dose, dose)), 8, seed + 1), temperature)
     return {
         "temperature": round(temperature, 4),

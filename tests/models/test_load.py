@@ -132,4 +132,6 @@ def test_every_bundled_card_says_what_the_design_asks():
             assert word in text, f"the card of {name} does not mention {word}"
         if "classes" in card:
             assert "confusion_matrix" in card
-            assert len(card["classes"]) + card["rejects"] == card["architecture"]["n_classes"]
+            architecture = card["architecture"]
+            outputs = architecture.get("outputs", architecture["n_classes"])
+            assert len(card["classes"]) + card["rejects"] == outputs
