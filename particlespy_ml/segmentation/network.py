@@ -50,7 +50,7 @@ def segment_with_network(
         How much a neck between two particles must be shallower than the shallower of their middles, 0 to 1.
     outline
         "atoms", at the outermost atoms, which is what the network learned, or "half", where the contrast has fallen to
-        half, as thresholds and most labels made by hand have it; see `half_contrast_outlines`.
+        half, as thresholds have it; see `half_contrast_outlines`.
 
     Returns
     -------
