@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
-from scipy.stats import norm
 
 from benchmarks.counting.images import abtem_part
 from benchmarks.counting.particles import (
@@ -28,7 +27,9 @@ from benchmarks.counting.particles import (
     draw,
     interval,
     share,
+    shot_noise_bound,
     truncated_octahedron,
+    volume_bound,
 )
 from particlespy_ml.columns.find import find_columns_in
 from particlespy_ml.columns.noise import Noise
@@ -46,36 +47,6 @@ def match(found, positions, counted, counts) -> np.ndarray:
     near = distance < 0.8 / PIXEL
     out[index[near]] = counted[near]
     return out
-
-
-def shot_noise_bound(counts, dose: float, scatter: float, rng) -> float:
-    """Exact counts of the best classifier of isolated columns of known counts' frequencies on no background."""
-    prior = np.bincount(counts, minlength=len(LIBRARY) + 1)[1:] / len(counts)
-    many = rng.choice(counts, 200_000)
-    mean = INCREMENT * many * dose * (1 + scatter * rng.normal(size=len(many)))
-    seen = rng.poisson(mean)
-    variance = LIBRARY * dose + (scatter * LIBRARY * dose) ** 2
-    logs = norm.logpdf(seen[:, None], LIBRARY * dose, np.sqrt(variance)) + np.log(prior + 1e-12)
-    return float(np.mean(logs.argmax(1) + 1 == many))
-
-
-def geometry_bound(dose: float, scatter: float, rng, draws: int = 400) -> float:
-    """Exact counts of the best classifier of unbiased volumes in this image, with counts' frequencies known.
-
-    Columns overlap, and positions, width and background are found from the same electrons: the variance of each volume
-    is its Cramer-Rao bound with all of them unknown, from the Fisher matrix of the image without noise.
-    """
-    clean, positions, volumes, counts = draw(dose, 0, noise=False)
-    variance = (refine_columns(clean, positions, noise=Noise(1.0, 0.0)).volume_errors / dose) ** 2
-    # under another number of atoms a column has another shot noise, in proportion
-    slope = np.polyfit(INCREMENT * counts, variance, 1)[0]
-    under = variance[:, None] + slope * (LIBRARY - INCREMENT * counts[:, None])
-    under = np.maximum(under, 0.25 * variance[:, None]) + (scatter * LIBRARY) ** 2
-    prior = np.bincount(counts, minlength=len(LIBRARY) + 1)[1:] / len(counts)
-    own = np.sqrt(np.take_along_axis(under, counts[:, None] - 1, 1)[:, 0])
-    seen = INCREMENT * counts + own * rng.normal(size=(draws, len(counts)))
-    logs = norm.logpdf(seen[..., None], LIBRARY, np.sqrt(under)) + np.log(prior + 1e-12)
-    return float(np.mean(logs.argmax(-1) + 1 == counts))
 
 
 def counts_part(trials: int) -> None:
@@ -111,8 +82,9 @@ def counts_part(trials: int) -> None:
                 if seed == 0:
                     ranked, _, _ = count_with_atomap(values, max_components=16)
                     atomap = np.mean(match(fit.positions, positions, ranked, counts) == counts)
-            bound = shot_noise_bound(counts, dose, scatter, np.random.default_rng(0))
-            volumes = geometry_bound(dose, scatter, np.random.default_rng(0))
+            bound = shot_noise_bound(counts, LIBRARY, dose, scatter, np.random.default_rng(0))
+            clean, places, _, counts = draw(dose, 0, noise=False)
+            volumes = volume_bound(clean, places, counts, LIBRARY * dose, scatter, np.random.default_rng(0))
             line = f"  {dose:6.0f}  {scatter:.2f}  {bound:.3f}  {volumes:.3f}  {np.mean(known):.3f}  {interval(alone)}"
             print(f"{line}  {interval(together)}  {atomap:.3f}", flush=True)
     for name, found in reliability.items():

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
+from benchmarks.counting.particles import shot_noise_bound, volume_bound
 from particlespy_ml.columns.find import find_columns_in
 from particlespy_ml.columns.noise import Noise
 from particlespy_ml.columns.refine import refine_columns
@@ -24,7 +25,9 @@ abTEM images, 0.8 Å source, {draws} draws of the noise. Known sites: the fit th
 bound of recall (as many significant there) and of counts. Exact counts of all columns with the simulated library: from
 cross-sections alone, with neighbours, and with the best factor of the library. Ceiling: a classifier that knows the
 mean cross-section of every number of atoms in this very image. Thermal configurations are few, so that columns of one
-number of atoms differ by chance: by the scatter given."""
+number of atoms differ by chance: by the scatter given. Bound: isolated columns with this scatter and shot noise alone,
+how many there are of each number of atoms known;
+then that of volumes whose overlap, places, width and background are found from the same electrons."""
 
 
 def abtem_part(cache: Path, draws: int = 5, sizes: tuple[int, ...] | None = None) -> None:
@@ -43,13 +46,16 @@ def abtem_part(cache: Path, draws: int = 5, sizes: tuple[int, ...] | None = None
         pixel, counts, positions = case["pixel"], case["counts"], case["positions"]
         library_error = np.mean((np.array(made.parameters.get("standard_errors", np.nan)) / known)[: counts.max()])
         clean = gaussian_filter(case["image"].astype(float), SOURCE / 2.355 / pixel)
+        most = np.arange(1, counts.max() + 1)
+        line = np.interp(most, np.arange(1, len(known) + 1), known)
         values = refine_columns(clean, positions, noise=Noise.of_dose(1e6 * pixel**2)).volumes * pixel**2
         bias = np.mean(values) / np.mean(known[np.minimum(counts, len(known)) - 1])
         ceiling = np.mean(_nearest(values, _class_means(values, counts)) == counts)
+        scatter = _class_scatter(values, counts)
         print(
             f"  {SYMBOL}{size} {zone}, {len(counts)} columns, 1 to {counts.max()} atoms, {PHONONS[size]} "
             f"configurations: cross-sections over library {bias:.3f} (known to {library_error:.3f}), "
-            f"scatter {_class_scatter(values, counts):.3f}, ceiling without noise {ceiling:.3f}",
+            f"scatter {scatter:.3f}, ceiling without noise {ceiling:.3f}",
             flush=True,
         )
         for dose in DOSES:
@@ -58,7 +64,10 @@ def abtem_part(cache: Path, draws: int = 5, sizes: tuple[int, ...] | None = None
                 rng = np.random.default_rng([seed, int(dose)])
                 seen = rng.poisson(np.maximum(clean, 0) * dose * pixel**2) / (dose * pixel**2)
                 results.append(_measure(seen, Noise.of_dose(dose * pixel**2), pixel, positions, counts, known))
-            _print_line(dose, results)
+            electrons = np.maximum(clean, 0) * dose * pixel**2
+            alone = shot_noise_bound(counts, line, dose, scatter, np.random.default_rng(0))
+            together = volume_bound(electrons, positions, counts, line * dose, scatter, np.random.default_rng(0))
+            _print_line(dose, f"{alone:.3f} {together:.3f}", results)
 
 
 def _measure(seen, noise, pixel: float, positions, counts, known) -> dict:
@@ -100,16 +109,16 @@ def _counted(values, errors, known, positions=None) -> np.ndarray:
     return count_with_neighbours(found.log_likelihoods, found.prior, neighbour_pairs(positions)).argmax(1) + 1
 
 
-def _print_line(dose: float, results: list[dict]) -> None:
+def _print_line(dose: float, bounds: str, results: list[dict]) -> None:
     def mean(name):
         return np.nanmean([result.get(name, np.nan) for result in results])
 
     doubts = [result["doubt"] for result in results if result["doubt"]]
     print(
-        f"    {dose:6.0f} e/Å²: recall {mean('recall'):.3f} (known sites {mean('known recall'):.3f}), precision "
-        f"{mean('precision'):.3f}, library {mean('library'):.3f} (known sites {mean('known'):.3f}), with neighbours "
-        f"{mean('with neighbours'):.3f} (known sites {mean('known with neighbours'):.3f}), with the factor "
-        f"{mean('factor'):.3f} {mean('with the factor'):.3f}, ceiling {mean('ceiling'):.3f}"
+        f"    {dose:6.0f} e/Å²: bounds {bounds}, recall {mean('recall'):.3f} (known sites {mean('known recall'):.3f}), "
+        f"precision {mean('precision'):.3f}, library {mean('library'):.3f} (known sites {mean('known'):.3f}), "
+        f"with neighbours {mean('with neighbours'):.3f} (known sites {mean('known with neighbours'):.3f}), "
+        f"with the factor {mean('factor'):.3f} {mean('with the factor'):.3f}, ceiling {mean('ceiling'):.3f}"
         f"{f'; flagged in {len(doubts)}: {doubts[0]}' if doubts else ''}",
         flush=True,
     )

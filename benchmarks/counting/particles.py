@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 INCREMENT = 0.0235  # Å² an atom
 WIDTH, PIXEL, BACKGROUND = 0.42, 0.2, 0.002  # Å, Å, fraction of the beam
@@ -33,6 +33,43 @@ def draw(dose: float, seed: int, scatter: float = 0.0, noise: bool = True):
     shape = tuple(np.ceil(positions.max(0) + 8 / PIXEL).astype(int))
     clean = gaussian_columns(shape, positions, volumes, WIDTH / PIXEL, BACKGROUND * dose * PIXEL**2)
     return (rng.poisson(clean).astype(float) if noise else clean), positions, volumes, counts
+
+
+def shot_noise_bound(counts, library, dose: float, scatter: float, rng) -> float:
+    """Exact counts of the best classifier of isolated columns on no background, the frequencies of counts known.
+
+    *library* has the cross-sections in Å² from one atom on, *scatter* is that of cross-sections, relative.
+    """
+    prior = np.bincount(counts, minlength=len(library) + 1)[1:] / len(counts)
+    many = rng.choice(counts, 200_000)
+    seen = rng.poisson(library[many - 1] * dose * (1 + scatter * rng.normal(size=len(many))).clip(0))
+    variance = library * dose + (scatter * library * dose) ** 2
+    logs = norm.logpdf(seen[:, None], library * dose, np.sqrt(variance)) + np.log(prior + 1e-12)
+    return float(np.mean(logs.argmax(1) + 1 == many))
+
+
+def volume_bound(clean, positions, counts, library, scatter: float, rng, draws: int = 400) -> float:
+    """Exact counts of the best classifier of unbiased volumes in an image, the frequencies of counts known.
+
+    Columns overlap, and positions, width and background are found from the same electrons: the variance of each volume
+    is its Cramer-Rao bound with all of them unknown, from the Fisher matrix of the image without noise.
+
+    *clean* and *library* are in electrons, *positions* in pixels, *scatter* is that of cross-sections, relative.
+    """
+    from particlespy_ml.columns.noise import Noise
+    from particlespy_ml.columns.refine import refine_columns
+
+    variance = refine_columns(clean, positions, noise=Noise(1.0, 0.0)).volume_errors ** 2
+    # under another number of atoms a column has another shot noise, in proportion
+    own = library[counts - 1]
+    slope = np.polyfit(own, variance, 1)[0]
+    under = variance[:, None] + slope * (library - own[:, None])
+    under = np.maximum(under, 0.25 * variance[:, None]) + (scatter * library) ** 2
+    prior = np.bincount(counts, minlength=len(library) + 1)[1:] / len(counts)
+    width = np.sqrt(np.take_along_axis(under, counts[:, None] - 1, 1)[:, 0])
+    seen = own + width * rng.normal(size=(draws, len(counts)))
+    logs = norm.logpdf(seen[..., None], library, np.sqrt(under)) + np.log(prior + 1e-12)
+    return float(np.mean(logs.argmax(-1) + 1 == counts))
 
 
 def interval(values) -> str:

@@ -23,7 +23,7 @@ COUPLING = 6.0  # widths: the product of two Gaussians further apart is below 1.
 class Equations:
     """Image and parameters of one fit, and the sums that its steps are made of."""
 
-    def __init__(self, image, width, shared_width, degree, region, start, tie=None):
+    def __init__(self, image, width, shared_width, degree, region, start, tie=None, width_tie=None):
         self.image, self.shared, self.start = image, shared_width, start
         self.n = len(start)
         self.positions = start.copy()
@@ -31,6 +31,7 @@ class Equations:
         self.volumes = np.zeros(self.n)
         self.first_width = width
         self.tie = width if tie is None else tie
+        self.width_tie = np.inf if width_tie is None else width_tie
         self.powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
         self.coefficients = np.zeros(len(self.powers))
         self.half = int(np.ceil(REACH * width))

@@ -20,6 +20,7 @@ from particlespy_ml.columns.zone_axis import particle_outline, without_padding
 FEWEST_COLUMNS = 12
 FIRST_WIDTH = 0.24  # of the distance between neighbours
 FIRST_TIE = 0.08  # of the distance between neighbours: how far columns lie from their sites before it is measured
+WIDTH_TIE = 0.03  # of the width: how far it lies from that of the first fit
 TIES = (0.015, 0.12)  # of that distance: least and most
 FEWEST_FOR_DEGREE = (0, 40, 80)  # columns: from here on the lattice is bent by polynomials of degree 1, 2, 3
 ROUNDS = 12
@@ -91,7 +92,10 @@ def fit_sites(
     settled = False
     for _ in range(ROUNDS):
         fit = refine_columns(image, places, width, tie=tie, max_iterations=12, **settings)
-        width = float(np.clip(fit.widths.mean(), 0.5 * FIRST_WIDTH * near, WIDEST * near))
+        if "width_tie" not in settings:
+            # that of all sites is not made wider by columns that are left out
+            width = float(np.clip(fit.widths.mean(), 0.5 * FIRST_WIDTH * near, WIDEST * near))
+            settings["width_tie"] = WIDTH_TIE * width
         bent, tie = _bend(fit, places, indices, tie, near)
         found = column_significance(image, fit)
         threshold = sites_threshold(false_positives, len(tried), (2 * tie / width) ** 2)

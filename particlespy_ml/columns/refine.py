@@ -34,6 +34,7 @@ def refine_columns(
     region=None,
     max_iterations: int = 40,
     tie: float | None = None,
+    width_tie: float | None = None,
 ) -> ColumnFit:
     """Fit Gaussians at all columns of a particle, on a polynomial background, to an image.
 
@@ -58,6 +59,8 @@ def refine_columns(
     tie
         Standard deviation in pixels, along each axis, of columns from their first positions, which the fit weighs
         against the image; by default a width.
+    width_tie
+        Standard deviation in pixels of a shared width from the first one; by default nothing is known of it.
 
     Returns
     -------
@@ -94,9 +97,11 @@ def refine_columns(
     width = float(width) if width else first_width(start)
     factor = max(1, int(width / FINEST))
     if factor > 1:
-        return _refine_binned(image, start, width, factor, shared_width, background, noise, region, max_iterations, tie)
+        options = {"shared_width": shared_width, "background": background, "noise": noise, "region": region}
+        options |= {"max_iterations": max_iterations, "tie": tie, "width_tie": width_tie}
+        return _refine_binned(image, start, width, factor, **options)
     scale = _scale(image)
-    problem = Problem(image / scale, width, shared_width, background, region, start, tie)
+    problem = Problem(image / scale, width, shared_width, background, region, start, tie, width_tie)
     return _rescaled(problem.solve(_scaled_noise(noise, scale), max_iterations), scale)
 
 
@@ -163,7 +168,7 @@ def first_width(positions: np.ndarray) -> float:
 
 
 def _refine_binned(
-    image, start, width, factor, shared_width, background, noise, region, max_iterations, tie
+    image, start, width, factor, *, shared_width, background, noise, region, max_iterations, tie, width_tie
 ) -> ColumnFit:
     """Refine on an image of bins of *factor* pixels and give the result in pixels."""
     rows, columns = (n // factor * factor for n in image.shape)
@@ -172,7 +177,9 @@ def _refine_binned(
         pad = [(0, -n % factor) for n in image.shape]
         image = np.pad(image, pad, mode="edge")
         region = None if region is None else np.pad(region, pad)
-        fit = _refine_binned(image, start, width, factor, shared_width, background, noise, region, max_iterations, tie)
+        options = {"shared_width": shared_width, "background": background, "noise": noise, "region": region}
+        options |= {"max_iterations": max_iterations, "tie": tie, "width_tie": width_tie}
+        fit = _refine_binned(image, start, width, factor, **options)
         cut = tuple(slice(0, n - p[1]) for n, p in zip(image.shape, pad, strict=True))
         inside = np.minimum(fit.positions, np.array(fit.model[cut].shape) - 0.51)
         return replace(fit, positions=inside, region=fit.region[cut], model=fit.model[cut])
@@ -185,6 +192,8 @@ def _refine_binned(
     scale = _scale(small)
     problem = Problem(small / scale, wider, shared_width, background, region, (start + 0.5) / factor - 0.5)
     problem.tie = wider if tie is None else tie / factor
+    if width_tie is not None:
+        problem.width_tie = width_tie / factor * width / (wider * factor)  # of the width that bins make larger
     fit = _rescaled(problem.solve(_scaled_noise(noise, scale), max_iterations), scale)
     widths = np.sqrt(np.maximum((fit.widths * factor) ** 2 - (factor**2 - 1) / 12, 0.01))
     positions = np.clip((fit.positions + 0.5) * factor - 0.5, -0.5, np.array(image.shape) - 0.51)

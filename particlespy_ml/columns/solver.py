@@ -43,7 +43,9 @@ class Problem(Equations):
     def _cost(self, weight, model) -> float:
         pull = self.positions - self.start
         prior = np.sum(pull**2) / self.tie**2
-        if not self.shared:
+        if self.shared:
+            prior += (self.widths[0] - self.first_width) ** 2 / self.width_tie**2
+        else:
             prior += np.sum((self.widths - np.median(self.widths)) ** 2) / (0.3 * self.first_width) ** 2
         return float(np.sum(weight * (self.padded_image - model) ** 2) + prior)
 
@@ -64,6 +66,7 @@ class Problem(Equations):
             g, h = self._vectors(np.arange(self.n), np.arange(self.n))
             if factor is None or fresh == iteration:
                 local, border, corner = self._normal_matrix(weight, g, h)
+                self._add_width_prior(corner)
                 diagonal = local.diagonal()
                 damped = local + diagonal_matrix(self._prior_diagonal() + damping * diagonal + 1e-12 * diagonal.max())
                 factor = splu(damped.tocsc())
@@ -71,6 +74,8 @@ class Problem(Equations):
             right = self._contract(residual, g, h).ravel() + self._prior_pull()
             images = self._global_images(g, h)
             right_global = np.tensordot(images, residual, 2)
+            if self.shared:
+                right_global[0] += (self.first_width - self.widths[0]) / self.width_tie**2
             step_global = np.zeros(border.shape[1])
             if border.shape[1]:
                 inner = factor.solve(border)
@@ -119,6 +124,10 @@ class Problem(Equations):
         nothing = np.zeros(self.n)
         return replace(fit, position_errors=np.zeros((self.n, 2)), volume_errors=errors[:, 0], width_errors=nothing)
 
+    def _add_width_prior(self, corner: np.ndarray) -> None:
+        if self.shared:
+            corner[0, 0] += 1 / self.width_tie**2
+
     def _flat_variance(self) -> float:
         return max(float(np.var(self.image[self.region])), 1e-300)
 
@@ -139,6 +148,7 @@ class Problem(Equations):
         weight = self._weight(noise, model)
         g, h = self._vectors(np.arange(self.n), np.arange(self.n))
         local, border, corner = self._normal_matrix(weight, g, h)
+        self._add_width_prior(corner)
         prior = self._prior_diagonal() + 1e-12 * local.diagonal().max()
         errors, width_error = standard_errors(local + diagonal_matrix(prior), border, corner, 3 if self.shared else 4)
         inside = self.padded_region

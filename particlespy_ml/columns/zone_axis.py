@@ -19,6 +19,8 @@ SHORTEST = {"fcc": (np.sqrt(3), 2.0), "bcc": (np.sqrt(2),)}  # lengths of reflec
 # above for a few per cent of simulated particles off the axis
 NEEDED = {"<001>": 2.95, "<011>": 2.1, "<111>": 1.6}
 SECOND = 0.5  # of that for the second shell, which the first one makes all but certain
+# the same of fringes that are longer than those of a zone axis, beside the median: noise alone has less
+LONGER = 2.2
 # of the strongest power at a radius: reflections of one length are blurred alike, and weak only where the particle is
 # tilted; in a twin of two halves one that they do not share has a quarter of the power of one that they do
 BALANCE = 0.03
@@ -211,7 +213,9 @@ def _best_rotation(smooth, sampling: float, constant: float, structure: str, zon
         contrast = (np.log(power / around) / needed).min(1)
         # fringes longer than the longest of this zone axis are those of another orientation
         for length in longer:
-            contrast[power.min(1) < smooth[np.abs(inner * stretch - length) < 0.05 * length].max()] = 0
+            ring = smooth[np.abs(inner * stretch - length) < 0.05 * length]
+            if np.log(ring.max() / max(np.median(ring), WEAKEST)) > LONGER:
+                contrast[power.min(1) < ring.max()] = 0
         top = int(np.argmax(contrast))
         if contrast[top] > best[0]:
             best = (float(contrast[top]), at[top], stretch)

@@ -36,6 +36,20 @@ def test_a_noise_free_image_gives_back_what_made_it(shared, degree):
     assert fit.converged
 
 
+@pytest.mark.parametrize("finer", [1, 4])
+def test_a_tied_width_lies_between_what_was_known_and_what_is_seen(finer):
+    """The mean of both, weighed by their variances, and with the error of that mean."""
+    clean = gaussian_columns((60 * finer, 52 * finer), (CLUSTER + 0.5) * finer - 0.5, VOLUMES, 2.2 * finer, 0.1)
+    image = np.random.default_rng(0).poisson(clean).astype(float)
+    start, noise = (CLUSTER + 0.5) * finer - 0.5, Noise(1.0, 0.0)
+    free = refine_columns(image, start, 2.2 * finer, noise=noise)
+    error = free.width_errors[0]
+    known = free.widths[0] + 3 * error
+    tied = refine_columns(image, start, known, noise=noise, width_tie=error / 2)
+    assert tied.widths[0] == pytest.approx((free.widths[0] + 4 * known) / 5, abs=0.15 * error)
+    assert tied.width_errors[0] == pytest.approx(error / np.sqrt(5), rel=0.05)
+
+
 def test_widths_of_their_own():
     widths = np.array([1.8, 2.2, 2.5, 2.0, 2.3])
     fit = refine_columns(image_of(width=widths), np.round(CLUSTER), 2.2, shared_width=False)
