@@ -1,7 +1,9 @@
 from . import counting, data, dynamics, plotting, populations, reconstruction
 from ._frames import compute_together
 from .classification.verb import classify_particles
-from .columns.verbs import find_columns, find_columns_in_series, find_zone_axis
+from .columns.series_verb import find_columns_in_series
+from .columns.verb import find_columns
+from .columns.zone_axis_verb import find_zone_axis
 from .models.load import list_models, load_model
 from .models.model import Model
 from .particles.extract import extract_particles
