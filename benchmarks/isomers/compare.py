@@ -62,15 +62,16 @@ def _compare(items, model, atlas, settings, realisations: int, matched: int) -> 
         answers = _answers(items, model, atlas, dose, settings[dose], realisations, matched, SEED + number, seconds)
         right = {name: found == labels for name, found in answers.items()}
         same = right["network"][:, :matched]
-        difference = interval_of_mean(same.mean(1) - right["with offsets"].mean(1))
-        shares = (right["network"], same, right["best template"], right["with offsets"])
-        rows.append([f"{dose:g}", *map(_share, shares), "{:+.3f} ({:+.3f} to {:+.3f})".format(*difference)])
+        others = [right[name] for name in ("best template", "with offsets")]
+        gains = ["{:+.3f} ({:+.3f} to {:+.3f})".format(*interval_of_mean(same.mean(1) - o.mean(1))) for o in others]
+        rows.append([f"{dose:g}", *map(_share, (right["network"], same, *others)), *gains])
         for name, values in (("network", same), ("atlas with offsets", right["with offsets"])):
             each = [f"{values[labels[:, 0] == label].mean():.3f}" for label in range(len(ISOMERS))]
             classes.append([f"{dose:g}", name, *each])
     n, few = len(items) * realisations, len(items) * matched
     print(f"{len(items)} PRISM structures; the network on {n} images at each dose, then all on the same {few}")
-    print_table(["e/Å²", "network, all", "network", "best template", "atlas with offsets", "network - atlas"], rows)
+    head = ["e/Å²", "network, all", "network", "best template", "with offsets", "network - best", "network - offsets"]
+    print_table(head, rows)
     print(f"Accuracy by isomer, the same {few} images")
     print_table(["e/Å²", "", *ISOMERS], classes)
     print(f"Seconds an image: network {seconds['network'] / n / len(DOSES):.4f}, atlas "

@@ -6,6 +6,28 @@ import torch
 from torch import nn
 
 
+class Views(nn.Sequential):
+    """Layers one after the other; outside of training the mean of their outputs over turned and mirrored windows.
+
+    A microscope knows no up or left, but a network only nearly so: what is left of it averages out.
+    """
+
+    def __init__(self, *layers, views: int):
+        super().__init__(*layers)
+        if views not in (1, 2, 4, 8):
+            raise ValueError(f"'views' must be 1, 2 (half a turn), 4 (turns) or 8 (mirrored too); got {views}.")
+        self.views = views
+
+    def forward(self, x):
+        """Shape (n, 1, w, w) to (n, outputs)."""
+        if self.training or self.views == 1:
+            return super().forward(x)
+        seen = [x.rot90(turns, (2, 3)) for turns in (0, 2, 1, 3)[: self.views]]
+        if self.views == 8:
+            seen += [view.flip(3) for view in seen]
+        return torch.stack([super(Views, self).forward(view) for view in seen]).mean(0)
+
+
 class ConvNorm(nn.Module):
     """Convolution, batch normalisation, rectifier."""
 

@@ -13,19 +13,8 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("pooled_resnet", "spectral_resnet", "unet", "template_atlas")
 
 _ATLAS_SETTINGS = (
-    *(
-        "n_classes",
-        "n_groups",
-        "n_models",
-        "n_atoms",
-        "n_rotations",
-        "pixel_size",
-        "blur",
-        "saturation",
-        "low_pass",
-        "high_pass",
-    ),
-    *("band", "max_shift", "near_shift", "shift_step"),
+    *("n_classes", "n_groups", "n_models", "n_atoms", "n_rotations", "pixel_size", "blur", "saturation", "low_pass"),
+    *("high_pass", "band", "max_shift", "near_shift", "shift_step", "coarse_step", "refined"),
 )
 
 
@@ -42,10 +31,11 @@ def build_network(architecture: dict) -> torch.nn.Module:
     ----------
     architecture
         As on a model card: ``name`` (one of `ARCHITECTURES`), ``n_classes``, and optionally ``widths`` (channels at
-        1/2, 1/4, 1/8 ... of the resolution), ``blocks`` (residual blocks at each) and ``dropout``. "spectral_resnet"
-        looks at the power spectrum as well, and takes ``spectral_widths``. "unet" takes ``outputs`` and ``widths`` (at
-        full, 1/2 ... 1/16 of the resolution). "template_atlas" takes what
-        `particlespy_ml.models.atlas.TemplateAtlas` does, and ``hidden``, the width of the layer that weighs evidence.
+        1/2, 1/4, 1/8 ... of the resolution), ``blocks`` (residual blocks at each), ``dropout`` and ``views`` (1, 2, 4
+        or 8 turned and mirrored windows, whose logits are averaged outside of training). "spectral_resnet" looks at
+        the power spectrum as well, and takes ``spectral_widths``. "unet" takes ``outputs`` and ``widths`` (at full,
+        1/2 ... 1/16 of the resolution). "template_atlas" takes what `particlespy_ml.models.atlas.TemplateAtlas` does,
+        and ``hidden``, the width of the layer that weighs evidence.
 
     Returns
     -------
@@ -69,8 +59,8 @@ def build_network(architecture: dict) -> torch.nn.Module:
     if name not in ARCHITECTURES:
         raise ValueError(f"Unknown architecture {name!r}; expected one of {ARCHITECTURES}.")
     make, needed, optional = {
-        "pooled_resnet": (_pooled_resnet, "n_classes", {"widths", "blocks", "dropout"}),
-        "spectral_resnet": (_spectral_resnet, "n_classes", {"widths", "blocks", "dropout", "spectral_widths"}),
+        "pooled_resnet": (_pooled_resnet, "n_classes", {"widths", "blocks", "dropout", "views"}),
+        "spectral_resnet": (_spectral_resnet, "n_classes", {"widths", "blocks", "dropout", "views", "spectral_widths"}),
         "unet": (_unet, "outputs", {"widths"}),
         "template_atlas": (_template_atlas, "outputs", {"hidden", *_ATLAS_SETTINGS}),
     }[name]
@@ -108,13 +98,13 @@ def _identity() -> torch.nn.Module:
 
 
 def _pooled_resnet(
-    n_classes: int, widths: tuple = (24, 48, 96), blocks: tuple = (1, 2, 2), dropout: float = 0.1
+    n_classes: int, widths: tuple = (24, 48, 96), blocks: tuple = (1, 2, 2), dropout: float = 0.1, views: int = 1
 ) -> torch.nn.Module:
     """Residual network whose first convolution halves the resolution, with attention pooling.
 
     After K. He et al., CVPR (2016), and M. Ilse et al., ICML (2018) for the pooling.
     """
-    return _network([_spatial_branch(widths, blocks)], 3 * widths[-1], widths[-1], n_classes, dropout)
+    return _network([_spatial_branch(widths, blocks)], 3 * widths[-1], widths[-1], n_classes, dropout, views)
 
 
 def _spectral_resnet(
@@ -123,24 +113,25 @@ def _spectral_resnet(
     blocks: tuple = (1, 2, 2, 1),
     spectral_widths: tuple = (32, 64, 96),
     dropout: float = 0.1,
+    views: int = 1,
 ) -> torch.nn.Module:
     """The network of `_pooled_resnet` beside one that sees the power spectrum on a polar grid."""
     features = 128
     branches = [_spatial_branch(widths, blocks), _spectral_branch(spectral_widths, features)]
-    return _network(branches, 3 * widths[-1] + features, features, n_classes, dropout)
+    return _network(branches, 3 * widths[-1] + features, features, n_classes, dropout, views)
 
 
-def _network(branches: list, inputs: int, hidden: int, n_classes: int, dropout: float) -> torch.nn.Module:
+def _network(branches: list, inputs: int, hidden: int, n_classes: int, dropout: float, views: int):
     """Branches, whose outputs are put together, and the layers that make logits of them."""
     from torch import nn
 
-    from particlespy_ml.models.layers import Branches
+    from particlespy_ml.models.layers import Branches, Views
 
     trunk = branches[0] if len(branches) == 1 else Branches(*branches)
     head = nn.Sequential(
         nn.Dropout(dropout), nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_classes)
     )
-    return nn.Sequential(trunk, head)
+    return Views(trunk, head, views=views)
 
 
 def _template_atlas(outputs: int, hidden: int = 32, **settings) -> torch.nn.Module:

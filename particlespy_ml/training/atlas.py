@@ -24,7 +24,17 @@ _logger = logging.getLogger(__name__)
 GLASSY_STEP = 36.0  # degrees between the orientations of a glass, all of which look alike
 THRESHOLD_DOSE = 100.0  # e/Å²
 TEST_REALISATIONS = 4
-_SETTINGS = ("hidden", "low_pass", "high_pass", "band", "max_shift", "near_shift", "shift_step")
+_SETTINGS = (
+    "hidden",
+    "low_pass",
+    "high_pass",
+    "band",
+    "max_shift",
+    "near_shift",
+    "shift_step",
+    "coarse_step",
+    "refined",
+)
 _IMAGING = ("pixel_size", "blur", "saturation", *_SETTINGS[1:])
 _LOOSE = 4.0  # Å, by which the window of a particle may be larger than it need be
 

@@ -59,7 +59,9 @@ def test_correlations_are_those_of_shifted_filtered_images(atlas):
     rng = np.random.default_rng(1)
     turned = orientations("icosahedron", 12.0)
     model = closed_shell("icosahedron", 55).positions
-    small = TemplateAtlas.from_models([model], [0], [turned], [0], shift_step=0.4, max_shift=1.2, near_shift=0.8)
+    shifts = {"shift_step": 0.4, "max_shift": 1.2, "near_shift": 0.8, "coarse_step": 0.4, "refined": len(turned)}
+    filters = {"low_pass": 0.4, "high_pass": 4.0}
+    small = TemplateAtlas.from_models([model], [0], [turned], [0], **shifts, **filters)
     image = images([turned[3].apply(model) + [0.8, -0.4, 0]])[0].numpy()
     image = image + rng.normal(0, 0.3 * image.std(), image.shape)
 
@@ -76,6 +78,19 @@ def test_correlations_are_those_of_shifted_filtered_images(atlas):
     # frequencies above the band are left out, and shifts far from the best of the mean template
     assert np.abs(found - wanted).max() < 0.03
     assert found.argmax() == np.argmax(wanted) == 3
+
+
+def test_few_in_fine_steps_are_almost_all(atlas, windows, monkeypatch):
+    """Beside fine steps and single precision for all templates: the best agree, and no other comes near them."""
+    monkeypatch.setattr("particlespy_ml.models.atlas._product_type", lambda: torch.float32)
+    whole = copy.deepcopy(atlas)
+    whole._made = type(atlas._made)()
+    whole.refined = len(atlas.rotations)
+    noisy = windows + 0.5 * windows.std() * torch.randn(windows.shape, generator=torch.Generator().manual_seed(0))
+    wanted, found = (which.correlations(noisy[:, 0]) for which in (whole, atlas))
+    np.testing.assert_allclose(found.amax(1), wanted.amax(1), atol=2e-3)
+    assert (found <= wanted + 5e-3).all()
+    np.testing.assert_allclose(found.topk(10, 1).values, wanted.topk(10, 1).values, atol=1e-2)
 
 
 def test_evidence_is_the_mean_over_templates(atlas, windows):

@@ -45,6 +45,26 @@ def test_fused_network_gives_the_same(name):
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
 
 
+def test_views_do_not_know_up_from_left():
+    torch.manual_seed(0)
+    network = build_network({"name": "pooled_resnet", "n_classes": 3, "views": 8}).eval()
+    plain = build_network({"name": "pooled_resnet", "n_classes": 3}).eval()
+    plain.load_state_dict(network.state_dict())
+    window = torch.randn(2, 1, 48, 48)
+    with torch.inference_mode():
+        turned = [torch.rot90(w, k, (2, 3)) for w in (window, window.transpose(2, 3)) for k in range(4)]
+        wanted = torch.stack([plain(w) for w in turned]).mean(0)
+        assert not torch.allclose(plain(turned[1]), plain(window), atol=1e-3)
+        for w in (window, *turned[3:6], window.flip(2)):
+            torch.testing.assert_close(fuse(network)(w), wanted, atol=1e-4, rtol=1e-3)
+    torch.manual_seed(1)
+    once = network.train()(window)
+    torch.manual_seed(1)
+    torch.testing.assert_close(once, plain.train()(window))  # in training a window is seen once
+    with pytest.raises(ValueError, match="'views' must be"):
+        build_network({"name": "pooled_resnet", "n_classes": 3, "views": 3})
+
+
 @every_architecture
 def test_default_network_is_small(name):
     network = build_network({"name": name, **NEEDS[name]})
