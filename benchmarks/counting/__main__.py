@@ -34,6 +34,7 @@ from benchmarks.counting.particles import (
 from particlespy_ml.columns.find import find_columns_in
 from particlespy_ml.columns.noise import Noise
 from particlespy_ml.columns.refine import gaussian_columns, measure_volumes, refine_columns
+from particlespy_ml.columns.significance import column_significance
 from particlespy_ml.counting.library import count_with_library
 from particlespy_ml.counting.neighbours import count_with_neighbours, neighbour_pairs
 
@@ -340,18 +341,25 @@ def measured_part(path: Path) -> None:
         image, pixel = file["image"], float(file["dx_angstrom"])
         library, theirs, scs = file["library_scs"], file["count_nearest_library"], file["scs"]
         reference = file["coords_fit_A"][:, ::-1] / pixel - 1
-    for background, name in ((1, "default"), (-1, "no background, as StatSTEM's fit")):
-        found = find_columns_in(image, pixel / 10, background=background)
-        fit = found.fit
+    found = find_columns_in(image, pixel / 10)
+    residual = (image - found.fit.model)[found.fit.region]
+    statstem = {"background": -1, "noise": Noise(0.0, residual.var())}  # Gaussians alone, all pixels of one weight
+    for fit, name in (
+        (found.fit, "default"),
+        (refine_columns(image, found.fit.positions, **statstem), "these columns, StatSTEM's model"),
+        (refine_columns(image, reference, **statstem), "StatSTEM's columns and model"),
+    ):
         distance, index = cKDTree(reference).query(fit.positions)
         near = distance < 8
         error = (fit.positions[near] - reference[index[near]]) * pixel * 100
+        more = f" (significance {column_significance(image, fit)[~near].min():.1f} or more)" if (~near).any() else ""
         values, errors = fit.volumes * pixel**2, fit.volume_errors * pixel**2
         nearest = np.abs(values[:, None] - library).argmin(1) + 1
         counted = count_with_library(values, errors, library)
         same = [np.mean(c[near] == theirs[index[near]]) for c in (nearest, counted.posterior.argmax(1) + 1)]
         print(
-            f"\nMeasured Pt-Ir, {name}: {near.sum()} of StatSTEM's {len(reference)} columns and {(~near).sum()} more;",
+            f"\nMeasured Pt-Ir, {name}: {near.sum()} of StatSTEM's {len(reference)} columns and {(~near).sum()} more"
+            f"{more};",
             end=" ",
         )
         print(f"positions {np.sqrt(np.mean(error**2)):.1f} pm from its own;")
