@@ -46,8 +46,8 @@ def abtem_part(cache: Path, draws: int = 5, sizes: tuple[int, ...] | None = None
         pixel, counts, positions = case["pixel"], case["counts"], case["positions"]
         library_error = np.mean((np.array(made.parameters.get("standard_errors", np.nan)) / known)[: counts.max()])
         clean = gaussian_filter(case["image"].astype(float), SOURCE / 2.355 / pixel)
-        most = np.arange(1, counts.max() + 1)
-        line = np.interp(most, np.arange(1, len(known) + 1), known)
+        if counts.max() > len(known):
+            raise ValueError(f"{SYMBOL}{size} {zone} has columns of {counts.max()} atoms, its library of {len(known)}.")
         values = refine_columns(clean, positions, noise=Noise.of_dose(1e6 * pixel**2)).volumes * pixel**2
         bias = np.mean(values) / np.mean(known[np.minimum(counts, len(known)) - 1])
         ceiling = np.mean(_nearest(values, _class_means(values, counts)) == counts)
@@ -65,8 +65,8 @@ def abtem_part(cache: Path, draws: int = 5, sizes: tuple[int, ...] | None = None
                 seen = rng.poisson(np.maximum(clean, 0) * dose * pixel**2) / (dose * pixel**2)
                 results.append(_measure(seen, Noise.of_dose(dose * pixel**2), pixel, positions, counts, known))
             electrons = np.maximum(clean, 0) * dose * pixel**2
-            alone = shot_noise_bound(counts, line, dose, scatter, np.random.default_rng(0))
-            together = volume_bound(electrons, positions, counts, line * dose, scatter, np.random.default_rng(0))
+            alone = shot_noise_bound(counts, known, dose, scatter, np.random.default_rng(0))
+            together = volume_bound(electrons, positions, counts, known * dose, scatter, np.random.default_rng(0))
             _print_line(dose, f"{alone:.3f} {together:.3f}", results)
 
 

@@ -19,7 +19,7 @@ SCAN_STEP = 0.24  # Å; a probe of 22 mrad at 200 kV needs 0.28
 # the annulus; in this one to 0.2 %
 WINDOW = 8.4
 VACUUM = 7.5  # Å around the particle, both sides together
-PHONONS = {201: 32, 586: 32, 1289: 24, 2406: 24, 4033: 12}  # fewer leave columns of one number of atoms apart
+PHONONS = {201: 32, 586: 32, 1289: 24, 2406: 24, 4033: 6}  # fewer leave columns of one number of atoms apart
 LIBRARY_PHONONS = 40  # 6 leave an error of 2 to 4 %, which all columns of a number of atoms share
 SIZES = {201: (7, 2), 586: (10, 3), 1289: (13, 4), 2406: (16, 5), 4033: (19, 6)}
 ZONES = ("<001>", "<011>", "<111>")
@@ -138,10 +138,10 @@ def library(cache: Path, zone_axis: str):
     from particlespy_ml.counting.library import load_library, save_library
 
     path = cache / f"{SYMBOL}-{zone_axis.strip('<>')}.json"
-    if not path.exists():
+    n_atoms = {"<001>": 14, "<011>": 20, "<111>": 9}[zone_axis]
+    if not path.exists() or len(load_library(path)) < n_atoms:
         from particlespy_ml.simulation.column_library import simulate_column_library
 
-        n_atoms = {"<001>": 14, "<011>": 16, "<111>": 9}[zone_axis]
         made = simulate_column_library(
             SYMBOL, zone_axis, n_atoms, inner=INNER, outer=OUTER, frozen_phonons=LIBRARY_PHONONS
         )

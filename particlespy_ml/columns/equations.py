@@ -16,6 +16,7 @@ from particlespy_ml.columns.errors import identity
 
 AROUND = 12.0  # widths: how far beyond that the background is fitted
 BRIGHT = 0.15  # of the height of columns: what is brighter around the particle is something else
+ABOVE = 4.0  # times the noise of the smooth image, which is no something else
 REACH = 4.0  # widths: a Gaussian is cut where it has fallen to 3e-4 of its height
 COUPLING = 6.0  # widths: the product of two Gaussians further apart is below 1.3e-4 of their height
 
@@ -78,10 +79,12 @@ class Equations:
         # between columns the background is hardly told from the columns' tails, so it is held by what lies around them
         around = ~region & (distance_transform_edt(~region) <= AROUND * self.widths[0])
         if around.any():
-            level = np.median(self.image[around])
-            height = np.median(self.image[tuple(np.rint(self._inside(self.start)).astype(int).T)]) - level
             smooth = gaussian_filter(self.image, self.widths[0])
-            around &= smooth - level < BRIGHT * max(height, 0) if height > 0 else True
+            # of the smooth image: the median of a few counts a pixel is below their mean
+            level = np.median(smooth[around])
+            noise = 1.4826 * np.median(np.abs(smooth[around] - level))
+            height = np.median(self.image[tuple(np.rint(self._inside(self.start)).astype(int).T)]) - level
+            around &= smooth - level < max(BRIGHT * height, ABOVE * noise) if height > 0 else True
         return region | around
 
     def _inside(self, positions: np.ndarray) -> np.ndarray:

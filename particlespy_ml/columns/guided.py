@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import binary_dilation
@@ -95,7 +95,7 @@ def fit_sites(
         if "width_tie" not in settings:
             # that of all sites is not made wider by columns that are left out
             width = float(np.clip(fit.widths.mean(), 0.5 * FIRST_WIDTH * near, WIDEST * near))
-            settings["width_tie"] = WIDTH_TIE * width
+            settings["width_tie"], width_error = WIDTH_TIE * width, fit.width_errors
         bent, tie = _bend(fit, places, indices, tie, near)
         found = column_significance(image, fit)
         threshold = sites_threshold(false_positives, len(tried), (2 * tie / width) ** 2)
@@ -131,6 +131,8 @@ def fit_sites(
         found = column_significance(image, fit)
     if tie >= 0.999 * TIES[1] * near or fit.widths.mean() > WIDEST * near:
         return None
+    # what ties the width was seen in the same image, so that it is known no better than from all sites
+    fit = replace(fit, width_errors=np.maximum(fit.width_errors, width_error[0]))
     return SiteFit(fit, found, float(least), indices, float(tie))
 
 

@@ -209,7 +209,7 @@ def _refine_binned(
         widths=widths,
         position_errors=fit.position_errors * factor,
         volume_errors=fit.volume_errors * factor**2,
-        width_errors=fit.width_errors * factor,
+        width_errors=fit.width_errors * factor**2 * fit.widths / widths,
         region=region,
         model=gaussian_columns(image.shape, positions, volumes, widths, smooth),
         noise=Noise(fit.noise.gain * factor**2, fit.noise.floor * factor**2),

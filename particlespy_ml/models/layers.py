@@ -20,12 +20,14 @@ class Views(nn.Sequential):
 
     def forward(self, x):
         """Shape (n, 1, w, w) to (n, outputs)."""
-        if self.training or self.views == 1:
+        if self.training:
             return super().forward(x)
+        return torch.stack([super(Views, self).forward(view) for view in self.of(x)]).mean(0)
+
+    def of(self, x) -> list:
+        """The views of windows."""
         seen = [x.rot90(turns, (2, 3)) for turns in (0, 2, 1, 3)[: self.views]]
-        if self.views == 8:
-            seen += [view.flip(3) for view in seen]
-        return torch.stack([super(Views, self).forward(view) for view in seen]).mean(0)
+        return seen + [view.flip(3) for view in seen] if self.views == 8 else seen
 
 
 class ConvNorm(nn.Module):

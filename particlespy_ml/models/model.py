@@ -147,12 +147,14 @@ class Classifier(Model):
 
         if len(windows) == 0:
             return np.zeros((0, self.embedding_width), np.float32)
-        trunk, head = self._network()
+        trunk, head = network = self._network()
+        views_of = getattr(network, "of", lambda batch: [batch])
         parts = []
         with torch.inference_mode(), one_torch_thread(workers_only=True):
             for start in range(0, len(windows), batch_size):
                 batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + batch_size]))[:, None]
-                parts.append(head[:-1](trunk(batch)).numpy())
+                seen = [head[:-1](trunk(view)) for view in views_of(batch)]
+                parts.append(torch.stack(seen).mean(0).numpy())
         return np.concatenate(parts)
 
 

@@ -48,6 +48,9 @@ def test_a_tied_width_lies_between_what_was_known_and_what_is_seen(finer):
     tied = refine_columns(image, start, known, noise=noise, width_tie=error / 2)
     assert tied.widths[0] == pytest.approx((free.widths[0] + 4 * known) / 5, abs=0.15 * error)
     assert tied.width_errors[0] == pytest.approx(error / np.sqrt(5), rel=0.05)
+    far = refine_columns(image, start, 0.75 * free.widths[0], noise=noise, width_tie=error)
+    assert far.converged
+    assert far.widths[0] == pytest.approx(0.875 * free.widths[0], rel=0.03)  # halfway
 
 
 def test_widths_of_their_own():
