@@ -40,6 +40,7 @@ def main(cache: Path, steps: int, workers: int) -> None:
     ]
     training = {**tables["training"], "stages": stages}
     architecture = {**tables["model"]["architecture"], "n_classes": len(CRYSTALLINITY)}
+    architecture.pop("views", None)  # one view: what is compared is what was trained on
     data = held_out(cache, recipe, "test")
     film, rows = data.parameter("film"), np.flatnonzero(data.rows)
     print(f"Transfer: {steps} steps of {training['batch']} images each, paper's optics, 1e4 e/Å², three classes")
