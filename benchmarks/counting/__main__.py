@@ -392,6 +392,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--mixtures", type=int, default=200)
     parser.add_argument("--particles", type=int, default=100, help="of each zone axis")
     parser.add_argument("--draws", type=int, default=5, help="of the noise of abTEM images")
+    parser.add_argument("--false-positives", type=float, default=0.05, help="columns found by chance in abTEM images")
     parser.add_argument("--sizes", type=int, nargs="+", help="of the particles of abTEM images; by default all")
     parser.add_argument("--cache", type=Path, default=Path("cache/counting"))
     parser.add_argument("--measured", type=Path, default=Path("../shared/data/ptir_haadf.npz"))
@@ -406,7 +407,7 @@ def main(arguments: list[str] | None = None) -> None:
         "memory": memory_part,
         "series": series_part,
         "measured": lambda: measured_part(options.measured),
-        "abtem": lambda: abtem_part(options.cache, options.draws, options.sizes),
+        "abtem": lambda: abtem_part(options.cache, options.draws, options.sizes, options.false_positives),
     }
     for name in options.parts:
         parts[name]()

@@ -30,7 +30,9 @@ how many there are of each number of atoms known;
 then that of volumes whose overlap, places, width and background are found from the same electrons."""
 
 
-def abtem_part(cache: Path, draws: int = 5, sizes: tuple[int, ...] | None = None) -> None:
+def abtem_part(
+    cache: Path, draws: int = 5, sizes: tuple[int, ...] | None = None, false_positives: float = 0.05
+) -> None:
     """Counts on abTEM images that are in the cache."""
     from benchmarks.counting.simulations import CASES, PHONONS, SYMBOL, image, library
 
@@ -63,17 +65,19 @@ def abtem_part(cache: Path, draws: int = 5, sizes: tuple[int, ...] | None = None
             for seed in range(draws):
                 rng = np.random.default_rng([seed, int(dose)])
                 seen = rng.poisson(np.maximum(clean, 0) * dose * pixel**2) / (dose * pixel**2)
-                results.append(_measure(seen, Noise.of_dose(dose * pixel**2), pixel, positions, counts, known))
+                results.append(
+                    _measure(seen, Noise.of_dose(dose * pixel**2), pixel, positions, counts, known, false_positives)
+                )
             electrons = np.maximum(clean, 0) * dose * pixel**2
             alone = shot_noise_bound(counts, known, dose, scatter, np.random.default_rng(0))
             together = volume_bound(electrons, positions, counts, known * dose, scatter, np.random.default_rng(0))
             _print_line(dose, f"{alone:.3f} {together:.3f}", results)
 
 
-def _measure(seen, noise, pixel: float, positions, counts, known) -> dict:
+def _measure(seen, noise, pixel: float, positions, counts, known, false_positives: float) -> dict:
     """What one image gives."""
     at_sites = refine_columns(seen, positions, 0.45 / pixel, noise=noise, tie=AT_SITES / pixel)
-    found = find_columns_in(seen, pixel / 10, noise=noise)
+    found = find_columns_in(seen, pixel / 10, noise=noise, false_positives=false_positives)
     needed = found.threshold if found.fit is not None else 3.5
     sites = at_sites.volumes * pixel**2, at_sites.volume_errors * pixel**2
     result = {
