@@ -357,17 +357,21 @@ def measured_part(path: Path) -> None:
         nearest = np.abs(values[:, None] - library).argmin(1) + 1
         counted = count_with_library(values, errors, library)
         same = [np.mean(c[near] == theirs[index[near]]) for c in (nearest, counted.posterior.argmax(1) + 1)]
+        within = np.mean(np.abs(nearest[near] - theirs[index[near]]) <= 1)
         print(
             f"\nMeasured Pt-Ir, {name}: {near.sum()} of StatSTEM's {len(reference)} columns and {(~near).sum()} more"
             f"{more};",
             end=" ",
         )
         print(f"positions {np.sqrt(np.mean(error**2)):.1f} pm from its own;")
-        print(f"  same counts {same[0]:.3f} by the nearest cross-section, {same[1]:.3f} a posteriori;", end=" ")
+        print(
+            f"  same counts {same[0]:.3f} by the nearest cross-section ({within:.3f} within one), "
+            f"{same[1]:.3f} a posteriori;"
+        )
         step = np.gradient(library)[theirs - 1]
         off = (scs - library[theirs - 1]) / step
         apart = (values[near] - scs[index[near]]) / step[index[near]]
-        print(f"StatSTEM's cross-sections lie {off.std():.3f} increments off its library (0.289 by chance alone),")
+        print(f"  StatSTEM's cross-sections lie {off.std():.3f} increments off its library (0.289 by chance alone),")
         agrees = nearest[near] == theirs[index[near]]
         sure = np.abs(off[index[near]]) < 0.35
         by_chance = 1 - np.mean(np.minimum(np.abs(apart), 1))

@@ -51,7 +51,7 @@ def abtem_part(
         if counts.max() > len(known):
             raise ValueError(f"{SYMBOL}{size} {zone} has columns of {counts.max()} atoms, its library of {len(known)}.")
         values = refine_columns(clean, positions, noise=Noise.of_dose(1e6 * pixel**2)).volumes * pixel**2
-        bias = np.mean(values) / np.mean(known[np.minimum(counts, len(known)) - 1])
+        bias = np.mean(values) / np.mean(known[counts - 1])
         ceiling = np.mean(_nearest(values, _class_means(values, counts)) == counts)
         scatter = _class_scatter(values, counts)
         print(

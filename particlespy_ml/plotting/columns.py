@@ -36,7 +36,8 @@ def plot_columns(table, image, index: int = 0, ax=None):
     flagged = rows["flags"] != 0
     for which, colour, name in ((~flagged, PALETTE[1], "columns"), (flagged, FLAGGED, "flagged")):
         if which.any():
-            ax.scatter(rows["x"][which], rows["y"][which], s=8, color=colour, linewidths=0, label=name)
+            style = {"s": 14, "color": colour, "edgecolors": "white", "linewidths": 0.7}  # seen on dark and on bright
+            ax.scatter(rows["x"][which], rows["y"][which], label=name, **style)
     if flagged.any():
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
     return ax
