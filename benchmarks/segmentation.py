@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
         dark = image[truth > 0].mean() < image[truth == 0].mean()
         pixel_size = (options.pixel_size,) * 2
         answers = {"auto": segment_automatic(image, pixel_size)}
-        for outline in ("atoms", "half"):
+        for outline in ("auto", "atoms", "half"):
             answers[f"network, outline={outline}"] = segment_with_network(image, pixel_size, network, outline=outline)
         for name, found in answers.items():
             scores.setdefault(name, []).append(score_labels(clear_border_particles(found), truth))

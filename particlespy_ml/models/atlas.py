@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from torch import nn
 
 from particlespy_ml._incoherent import incoherent_haadf
+from particlespy_ml.models.layers import product_type
 
 START_LOW_PASS = 1.0  # Å
 SHARPNESS = (50.0, 100.0, 200.0, 400.0)  # of the correlation in the evidence
@@ -228,7 +229,7 @@ class TemplateAtlas(nn.Module):
 
     def _make(self, edge: int) -> _Templates:
         fy, fx = self._frequencies(edge)
-        values = torch.empty(len(self.rotations), 2 * len(fy), dtype=_product_type())
+        values = torch.empty(len(self.rotations), 2 * len(fy), dtype=product_type())
         means, start = [], 0
         for count, images in zip(self.rotation_counts.tolist(), self._images(edge), strict=True):
             mean = torch.zeros(len(fy), dtype=torch.complex64)
@@ -357,9 +358,3 @@ def _largest(values: torch.Tensor, columns: torch.Tensor, number: int) -> torch.
 def _as_real(values: torch.Tensor) -> torch.Tensor:
     """Real and imaginary parts in turn: the scalar product of two such rows is the real part of the complex one."""
     return torch.view_as_real(values).flatten(-2)
-
-
-def _product_type() -> torch.dtype:
-    """Half as many bits where the processor multiplies them in a fraction of the time."""
-    can = getattr(torch.cpu, "get_capabilities", dict)()
-    return torch.bfloat16 if can.get("avx512_bf16") or can.get("amx_bf16") else torch.float32

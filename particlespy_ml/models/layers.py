@@ -6,6 +6,32 @@ import torch
 from torch import nn
 
 
+VIEWS = (1, 2, 4, 8)
+
+
+def product_type() -> torch.dtype:
+    """Half as many bits where the processor multiplies them in a fraction of the time."""
+    can = getattr(torch.cpu, "get_capabilities", dict)()
+    return torch.bfloat16 if can.get("avx512_bf16") or can.get("amx_bf16") else torch.float32
+
+
+def turn(x: torch.Tensor, views: int) -> list[torch.Tensor]:
+    """Images, shape (n, channels, rows, columns), as they are, turned by a half and by quarters, and mirrored."""
+    seen = [x.rot90(turns, (2, 3)) for turns in (0, 2, 1, 3)[:views]]
+    return seen + [view.flip(3) for view in seen] if views == 8 else seen
+
+
+def turn_back(seen: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Views of `turn` as they were before."""
+    return [(x.flip(3) if n > 3 else x).rot90((0, 2, 3, 1)[n % 4], (2, 3)) for n, x in enumerate(seen)]
+
+
+def _check_views(views: int) -> int:
+    if views not in VIEWS:
+        raise ValueError(f"'views' must be 1, 2 (half a turn), 4 (turns) or 8 (mirrored too); got {views}.")
+    return views
+
+
 class Views(nn.Sequential):
     """Layers one after the other; outside of training the mean of their outputs over turned and mirrored windows.
 
@@ -14,9 +40,7 @@ class Views(nn.Sequential):
 
     def __init__(self, *layers, views: int):
         super().__init__(*layers)
-        if views not in (1, 2, 4, 8):
-            raise ValueError(f"'views' must be 1, 2 (half a turn), 4 (turns) or 8 (mirrored too); got {views}.")
-        self.views = views
+        self.views = _check_views(views)
 
     def forward(self, x):
         """Shape (n, 1, w, w) to (n, outputs)."""
@@ -26,8 +50,7 @@ class Views(nn.Sequential):
 
     def of(self, x) -> list:
         """The views of windows."""
-        seen = [x.rot90(turns, (2, 3)) for turns in (0, 2, 1, 3)[: self.views]]
-        return seen + [view.flip(3) for view in seen] if self.views == 8 else seen
+        return turn(x, self.views)
 
 
 class ConvNorm(nn.Module):
@@ -138,10 +161,14 @@ class PolarPooling(nn.Module):
 
 
 class UNet(nn.Module):
-    """Encoder and decoder with connections between levels of the same resolution."""
+    """Encoder and decoder with connections between levels of the same resolution.
 
-    def __init__(self, outputs: int, widths: tuple):
+    Outside of training the maps are the mean over turned and mirrored frames, as in `Views`.
+    """
+
+    def __init__(self, outputs: int, widths: tuple, views: int = 1):
         super().__init__()
+        self.views = _check_views(views)
         self.stem = nn.Sequential(ConvNorm(1, widths[0], 3, 1), ConvNorm(widths[0], widths[0], 3, 1))
         pairs = list(zip(widths[:-1], widths[1:], strict=True))
         self.down = nn.ModuleList(
@@ -154,6 +181,11 @@ class UNet(nn.Module):
 
     def forward(self, x):
         """Shape (n, 1, rows, columns), multiples of 16, to (n, outputs, rows, columns)."""
+        if self.training or self.views == 1:
+            return self._maps(x)
+        return torch.stack(turn_back([self._maps(view) for view in turn(x, self.views)])).mean(0)
+
+    def _maps(self, x):
         levels = [self.stem(x)]
         for down in self.down:
             levels.append(down(levels[-1]))

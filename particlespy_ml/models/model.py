@@ -187,15 +187,18 @@ class ParticleFinder(Model):
         """
         import torch
 
+        from particlespy_ml.models.layers import product_type
+
         rows, columns = frame.shape
         padded = np.pad(
             frame, [(0, -rows % 16), (0, -columns % 16)], mode="symmetric" if min(rows, columns) > 15 else "edge"
         )
         result = np.empty((2, *padded.shape), np.float32)
         network = self._network()
-        with torch.inference_mode(), one_torch_thread(workers_only=True):
+        short = torch.autocast("cpu", torch.bfloat16, enabled=product_type() == torch.bfloat16)
+        with torch.inference_mode(), one_torch_thread(workers_only=True), short:
             for inner, outer in _tiles(padded.shape, tile, overlap):
-                found = network(torch.from_numpy(np.ascontiguousarray(padded[outer]))[None, None])[0].sigmoid()
+                found = network(torch.from_numpy(np.ascontiguousarray(padded[outer]))[None, None])[0].float().sigmoid()
                 start = [own.start - whole.start for own, whole in zip(inner, outer, strict=True)]
                 part = tuple(
                     slice(first, first + own.stop - own.start) for first, own in zip(start, inner, strict=True)

@@ -33,8 +33,8 @@ def build_network(architecture: dict) -> torch.nn.Module:
         As on a model card: ``name`` (one of `ARCHITECTURES`), ``n_classes``, and optionally ``widths`` (channels at
         1/2, 1/4, 1/8 ... of the resolution), ``blocks`` (residual blocks at each), ``dropout`` and ``views`` (1, 2, 4
         or 8 turned and mirrored windows, whose logits are averaged outside of training). "spectral_resnet" looks at
-        the power spectrum as well, and takes ``spectral_widths``. "unet" takes ``outputs`` and ``widths`` (at full,
-        1/2 ... 1/16 of the resolution). "template_atlas" takes what `particlespy_ml.models.atlas.TemplateAtlas` does,
+        the power spectrum as well, and takes ``spectral_widths``. "unet" takes ``outputs``, ``widths`` (at
+        full, 1/2 ... 1/16 of the resolution) and ``views``. "template_atlas" takes what `particlespy_ml.models.atlas.TemplateAtlas` does,
         and ``hidden``, the width of the layer that weighs evidence.
 
     Returns
@@ -61,7 +61,7 @@ def build_network(architecture: dict) -> torch.nn.Module:
     make, needed, optional = {
         "pooled_resnet": (_pooled_resnet, "n_classes", {"widths", "blocks", "dropout", "views"}),
         "spectral_resnet": (_spectral_resnet, "n_classes", {"widths", "blocks", "dropout", "views", "spectral_widths"}),
-        "unet": (_unet, "outputs", {"widths"}),
+        "unet": (_unet, "outputs", {"widths", "views"}),
         "template_atlas": (_template_atlas, "outputs", {"hidden", *_ATLAS_SETTINGS}),
     }[name]
     allowed = {needed, *optional}
@@ -141,14 +141,14 @@ def _template_atlas(outputs: int, hidden: int = 32, **settings) -> torch.nn.Modu
     return with_head(TemplateAtlas(**settings), hidden, outputs)
 
 
-def _unet(outputs: int, widths: tuple = (16, 32, 64, 96, 128)) -> torch.nn.Module:
+def _unet(outputs: int, widths: tuple = (16, 32, 64, 96, 128), views: int = 1) -> torch.nn.Module:
     """Maps of the resolution of the frame that know of its surroundings.
 
     After O. Ronneberger et al., MICCAI (2015), with residual blocks and fewer channels.
     """
     from particlespy_ml.models.layers import UNet
 
-    return UNet(outputs, tuple(widths))
+    return UNet(outputs, tuple(widths), views)
 
 
 def _spatial_branch(widths: tuple, blocks: tuple) -> torch.nn.Module:

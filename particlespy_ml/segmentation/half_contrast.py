@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage as ndi
 
-# In radii of the particle: the blur, how far the outline may move, and the rim of background around it.
-BLUR, REACH, RIM = 0.1, 0.4, (0.1, 0.7)
+from particlespy_ml.segmentation.edges import RIM, Surroundings, crossing, mean_edge, particle_surroundings
+
+# In radii of the particle: the blur, how far from its outline the new one may lie, and how far from where it lies in
+# the mean of all particles.
+BLUR, REACH, BAND = 0.1, 0.4, 0.15
 MIN_BLUR = 0.1  # nm, which blurs atomic columns
 MIN_CONTRAST_TO_NOISE = 3
 
@@ -15,9 +18,10 @@ def half_contrast_outlines(image: np.ndarray, labels: np.ndarray, pixel_size: tu
     """Move the outline of each particle to half of its contrast with what surrounds it.
 
     The image is blurred by a tenth of the particle's radius. The contrast is that of the median of the inner half with
-    the median of a rim of background; particles may be bright or dark. A particle whose contrast is less than three
-    times the noise of that rim, or around which there is no background, keeps its outline. Particles stay as many as
-    they were, and none moves into another.
+    the median of a rim of background; particles may be bright or dark. The outline lies within 0.15 of the radius of
+    where half of the contrast lies in the mean of all particles, so that noise cannot carry it away. A particle whose
+    contrast is less than three times the noise of that rim, or around which there is no background, keeps its outline.
+    Particles stay as many as they were, and none moves into another.
 
     For a sphere of uniform material in an image that is proportional to its thickness, half of the contrast lies at
     0.87 of the radius; for a block with steep sides, at its edge.
@@ -46,40 +50,31 @@ def half_contrast_outlines(image: np.ndarray, labels: np.ndarray, pixel_size: tu
     0.9
     """
     image = np.asarray(image, np.float32)
-    result = np.zeros(labels.shape, np.int32)
     kept = labels.astype(np.int32)
-    for number, box in enumerate(ndi.find_objects(kept), start=1):
-        if box is None:
-            continue
-        radius = float(np.sqrt(np.count_nonzero(kept[box] == number) * np.prod(pixel_size) / np.pi))
-        blur = max(MIN_BLUR, BLUR * radius)
-        margin = [int(np.ceil((RIM[1] * radius + 3 * blur) / size)) + 1 for size in pixel_size]
-        box = tuple(slice(max(0, s.start - m), s.stop + m) for s, m in zip(box, margin, strict=True))
-        crop = ndi.gaussian_filter(image[box], [blur / size for size in pixel_size])
-        mask = _half_of(crop, kept[box], number, radius, pixel_size) & (result[box] == 0)
-        result[box][mask] = number
+    edge = mean_edge(image, kept, pixel_size)
+    middle = None if edge is None else crossing(edge, 0.5)
+    low, high = (-REACH, REACH) if middle is None else (max(-REACH, middle - BAND), min(REACH, middle + BAND))
+    result = np.zeros(labels.shape, np.int32)
+    for particle in particle_surroundings(kept, pixel_size, RIM[1] + 3 * BLUR):
+        blur = [max(MIN_BLUR, BLUR * particle.radius) / size for size in pixel_size]
+        crop = ndi.gaussian_filter(image[particle.box], blur)
+        mask = _half_of(crop, particle, low, high) & (result[particle.box] == 0)
+        result[particle.box][mask] = particle.number
     return result
 
 
-def _half_of(
-    crop: np.ndarray, labels: np.ndarray, number: int, radius: float, pixel_size: tuple[float, float]
-) -> np.ndarray:
-    """Mask of one particle of a crop; its own where it stands out too little."""
-    own = labels == number
-    inside = ndi.distance_transform_edt(own, sampling=pixel_size)
-    outside = ndi.distance_transform_edt(~own, sampling=pixel_size)
-    rim = (labels == 0) & (outside > RIM[0] * radius) & (outside < RIM[1] * radius)
-    if np.count_nonzero(rim) < 10:
-        return own
-    level = np.median(crop[rim])
-    noise = 1.4826 * np.median(np.abs(crop[rim] - level))
-    contrast = np.median(crop[inside > 0.5 * inside.max()]) - level
+def _half_of(crop: np.ndarray, particle: Surroundings, low: float, high: float) -> np.ndarray:
+    """Mask of a particle whose outline lies between two distances in radii; its own where it stands out too little."""
+    measured = particle.contrast(crop)
+    if measured is None:
+        return particle.own
+    level, noise, contrast = measured
     if not abs(contrast) > MIN_CONTRAST_TO_NOISE * noise:
-        return own
-    free = own | (labels == 0)
-    above = ((crop - level) / contrast > 0.5) & (outside < REACH * radius) | (inside > REACH * radius)
-    pieces, count = ndi.label(above & free)
-    sizes = np.bincount(pieces[own], minlength=count + 1)[1:]
+        return particle.own
+    distance = particle.distance / particle.radius
+    inside = ((crop - level) / contrast > 0.5) & (distance < high) | (distance < low)
+    pieces, count = ndi.label(inside & particle.free)
+    sizes = np.bincount(pieces[particle.own], minlength=count + 1)[1:]
     if not sizes.any():
-        return own
-    return ndi.binary_fill_holes(pieces == sizes.argmax() + 1) & free
+        return particle.own
+    return ndi.binary_fill_holes(pieces == sizes.argmax() + 1) & particle.free

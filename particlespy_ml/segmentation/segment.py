@@ -35,7 +35,7 @@ NETWORK_OPTIONS = {
     "threshold": None,
     "min_diameter": 0.8,
     "split_depth": 0.08,
-    "outline": "atoms",
+    "outline": "auto",
 }
 
 CLEANING_OPTIONS = {"watershed": False, "watershed_size": 0, "watershed_erosion": 0, "min_size": 0}
@@ -181,8 +181,8 @@ def _network_segmenter(grid: PixelGrid, exclude_border: bool, options: dict) -> 
         value = full[name]
         if not (value is None and name == "threshold") and not low <= value < high:
             raise ValueError(f"{name}={value}; expected a number from {low} to {high}.")
-    if full["outline"] not in ("atoms", "half"):
-        raise ValueError(f"Expected outline to be 'atoms' or 'half', not {full['outline']!r}.")
+    if full["outline"] not in ("auto", "atoms", "half"):
+        raise ValueError(f"Expected outline to be 'auto', 'atoms' or 'half', not {full['outline']!r}.")
     if not finder.in_pixel_range(grid.nanometres):
         low, high = finder.card["pixel_size_range_angstrom"]
         raise ValueError(

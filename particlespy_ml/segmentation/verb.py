@@ -38,8 +38,9 @@ def segment_particles(
         For "auto": ``polarity`` ("auto", "bright" or "dark"; HAADF images are bright), ``smoothing``,
         ``min_diameter`` and ``background_diameter`` in nm, ``split`` and ``split_depth``. For "network": ``model``
         (a bundled one, or a folder of your own), ``threshold`` (probability from which a pixel belongs to a particle),
-        ``min_diameter`` in nm, ``split_depth`` and ``outline`` ("atoms": where the outermost atoms are, or "half":
-        where the contrast has fallen to half, as thresholds have it). For ParticleSpy: ``watershed``,
+        ``min_diameter`` in nm, ``split_depth`` and ``outline`` ("atoms": where the outermost atoms are; "half": where
+        the contrast has fallen to half, as thresholds have it; "auto", the default: "half" for frames whose particles
+        have steep edges, else "atoms"; choose one for movies that lie between). For ParticleSpy: ``watershed``,
         ``watershed_size``, ``watershed_erosion``, ``invert``, ``min_size``, ``rb_kernel``, ``gaussian`` and
         ``local_size``, in pixels. For a trained segmentation: ``watershed``, ``watershed_size``,
         ``watershed_erosion`` and ``min_size``.

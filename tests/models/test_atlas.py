@@ -82,7 +82,7 @@ def test_correlations_are_those_of_shifted_filtered_images(atlas):
 
 def test_few_in_fine_steps_are_almost_all(atlas, windows, monkeypatch):
     """Beside fine steps and single precision for all templates: the best agree, and no other comes near them."""
-    monkeypatch.setattr("particlespy_ml.models.atlas._product_type", lambda: torch.float32)
+    monkeypatch.setattr("particlespy_ml.models.atlas.product_type", lambda: torch.float32)
     whole = copy.deepcopy(atlas)
     whole._made = type(atlas._made)()
     whole.refined = len(atlas.rotations)

@@ -65,6 +65,27 @@ def test_views_do_not_know_up_from_left():
         build_network({"name": "pooled_resnet", "n_classes": 3, "views": 3})
 
 
+@pytest.mark.parametrize("views", [2, 4, 8])
+def test_maps_turn_with_the_frame(views):
+    torch.manual_seed(0)
+    network = build_network({"name": "unet", "outputs": 2, "widths": [4, 8, 8], "views": views}).eval()
+    plain = build_network({"name": "unet", "outputs": 2, "widths": [4, 8, 8]}).eval()
+    plain.load_state_dict(network.state_dict())
+    frame = torch.randn(1, 1, 32, 48)
+
+    def against_turned(maps, turned):
+        return (maps(frame).rot90(2, (2, 3)) - maps(turned)).abs().max()
+
+    with torch.inference_mode():
+        assert against_turned(plain, frame.rot90(2, (2, 3))) > 1e-3
+        assert against_turned(network, frame.rot90(2, (2, 3))) < 1e-5
+        if views > 2:
+            torch.testing.assert_close(network(frame.rot90(1, (2, 3))), network(frame).rot90(1, (2, 3)))
+        if views > 4:
+            torch.testing.assert_close(network(frame.flip(3)), network(frame).flip(3))
+    torch.testing.assert_close(network.train()(frame), plain.train()(frame))  # in training a frame is seen once
+
+
 @every_architecture
 def test_default_network_is_small(name):
     network = build_network({"name": name, **NEEDS[name]})

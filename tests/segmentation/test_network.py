@@ -111,9 +111,23 @@ def test_outlines_at_half_of_the_contrast(perfect):
     noise = np.random.default_rng(0).normal(size=sphere.shape)
     areas = {
         outline: np.count_nonzero(segment_with_network(sphere + noise, (0.1, 0.1), perfect, outline=outline))
-        for outline in ("atoms", "half")
+        for outline in ("auto", "atoms", "half")
     }
     assert 0.7 < areas["half"] / areas["atoms"] < 0.85
+    assert areas["auto"] == areas["atoms"]  # a sphere ends where it thins out
+
+
+def test_outlines_of_steep_particles(make_finder, monkeypatch):
+    wide = disks((60, 70, 42), shape=(120, 140))  # what a model gives that expects spheres
+    model = load_model(make_finder())
+    monkeypatch.setattr(ParticleFinder, "maps", lambda self, frame: ((wide > 0).astype(np.float32),) * 2)
+    block = 20.0 * (disks((60, 70, 38), shape=(120, 140)) > 0) + np.random.default_rng(0).normal(size=(120, 140))
+    areas = {
+        outline: np.count_nonzero(segment_with_network(block, (0.1, 0.1), model, outline=outline))
+        for outline in ("auto", "atoms", "half")
+    }
+    assert areas["auto"] == areas["half"] == pytest.approx(np.pi * 38**2, rel=0.04)
+    assert areas["atoms"] == np.count_nonzero(wide)
 
 
 def test_a_frame_smaller_than_a_pixel_of_the_model_has_no_particles(perfect):
@@ -138,7 +152,7 @@ def test_tiles_have_no_seams(make_finder, shape):
         ({"polarity": "dark"}, TypeError, r"Unknown options \['polarity'\] for method=\"network\", which takes model"),
         ({"threshold": 1.5}, ValueError, "threshold=1.5; expected a number from 0 to 1"),
         ({"min_diameter": -1}, ValueError, "min_diameter=-1; expected"),
-        ({"outline": "edge"}, ValueError, "Expected outline to be 'atoms' or 'half', not 'edge'"),
+        ({"outline": "edge"}, ValueError, "Expected outline to be 'auto', 'atoms' or 'half', not 'edge'"),
         ({"model": "nothing"}, ValueError, "Unknown model 'nothing'"),
     ],
 )

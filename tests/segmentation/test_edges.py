@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from particlespy_ml.segmentation.edges import (
+    DISTANCES,
+    crossing,
+    edge_width,
+    has_steep_edges,
+    mean_edge,
+    particle_surroundings,
+)
+from tests.segmentation.test_half_contrast import discs, thickness
+
+SHAPE, MIDDLE, RADIUS, PIXEL = (160, 160), (80, 80), 50, (0.1, 0.1)
+
+
+def test_distance_and_radius():
+    labels = discs((60, 80), ((30, 40), 20)) * 4
+    (found,) = particle_surroundings(labels, (0.1, 0.1))
+    assert found.number == 4
+    assert found.radius == pytest.approx(2, rel=0.02)
+    row, column = 30 - found.box[0].start, 40 - found.box[1].start
+    assert found.distance[row, column] == pytest.approx(-2, abs=0.1)
+    assert found.distance[row, column + 29] == pytest.approx(0.95, abs=0.1)
+    np.testing.assert_array_equal(found.distance < 0, found.own)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("pixel_size", [(0.1, 0.1), (0.1, 0.2)])
+def test_edge_of_a_sphere(sign, pixel_size):
+    aspect = pixel_size[1] / pixel_size[0]
+    ball = thickness((160, 160), (80, 80), RADIUS, 0.5, aspect=aspect)
+    edge = mean_edge(5 + sign * ball, (ball > 0).astype(np.int32), pixel_size)
+    # the inner half lies within half of the radius: the median of its thickness is that at the root of 1/8
+    inside = (DISTANCES > -0.55) & (DISTANCES < -0.1)
+    expected = np.sqrt(1 - (1 + DISTANCES[inside]) ** 2) / np.sqrt(1 - 1 / 8)
+    np.testing.assert_allclose(edge[inside], expected, atol=0.03)
+    assert abs(edge[DISTANCES > 0.1]).max() < 0.02
+    low, high = (1 - np.sqrt(1 - (7 / 8) * level**2) for level in (0.25, 0.75))
+    width = np.sqrt(1 - (7 / 8) / 16) - np.sqrt(1 - (7 / 8) * 9 / 16)
+    assert high - low == pytest.approx(width)
+    assert edge_width(edge) == pytest.approx(width, abs=0.05)
+
+
+def test_edge_of_a_block_and_of_several():
+    block = thickness(SHAPE, MIDDLE, RADIUS, 0.0)
+    labels = discs(SHAPE, (MIDDLE, RADIUS))
+    assert edge_width(mean_edge(block, labels, PIXEL)) < 0.12  # smoothing of the profile
+    assert has_steep_edges(block, labels, PIXEL)
+    ball = thickness(SHAPE, MIDDLE, RADIUS, 0.5)
+    both = np.hstack([block, block])
+    np.testing.assert_allclose(
+        mean_edge(both, np.hstack([labels, 2 * labels]), PIXEL), mean_edge(block, labels, PIXEL), atol=1e-6
+    )
+    assert not has_steep_edges(np.hstack([ball, ball]), np.hstack([labels, 2 * labels]), PIXEL)
+
+
+def test_noise_and_fringes_do_not_make_a_sphere_steep():
+    rng = np.random.default_rng(0)
+    ball = thickness(SHAPE, MIDDLE, RADIUS, 0.5)
+    fringes = 0.3 * np.cos(np.arange(160) * 2 * np.pi / 6) * (ball > 0)
+    for _ in range(20):
+        image = -ball - fringes + rng.normal(0, 0.5, SHAPE)
+        assert not has_steep_edges(image, discs(SHAPE, (MIDDLE, RADIUS)), PIXEL)
+
+
+def test_the_edge_falls_in_its_whole_width():
+    edge = np.interp(DISTANCES, [-0.6, -0.4, -0.3, -0.2, 0.0, 0.1], [1, 0.7, 0.9, 0.7, 0.3, 0])
+    assert crossing(edge, 0.75) > crossing(edge, 0.75, first=True)
+    assert edge_width(edge) == pytest.approx(crossing(edge, 0.25) - crossing(edge, 0.75, first=True))
+    assert edge_width(np.zeros(len(DISTANCES))) is None
+    assert crossing(edge, 1.5) is None
+
+
+def test_nothing_that_stands_out():
+    noise = np.random.default_rng(0).normal(size=SHAPE)
+    assert mean_edge(noise, discs(SHAPE, (MIDDLE, RADIUS)), PIXEL) is None
+    assert mean_edge(noise, np.zeros(SHAPE, np.int32), PIXEL) is None
+    assert not has_steep_edges(noise, np.zeros(SHAPE, np.int32), PIXEL)
+    assert mean_edge(noise, np.ones(SHAPE, np.int32), PIXEL) is None  # no background
