@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-
 VIEWS = (1, 2, 4, 8)
 
 

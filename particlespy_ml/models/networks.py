@@ -34,8 +34,8 @@ def build_network(architecture: dict) -> torch.nn.Module:
         1/2, 1/4, 1/8 ... of the resolution), ``blocks`` (residual blocks at each), ``dropout`` and ``views`` (1, 2, 4
         or 8 turned and mirrored windows, whose logits are averaged outside of training). "spectral_resnet" looks at
         the power spectrum as well, and takes ``spectral_widths``. "unet" takes ``outputs``, ``widths`` (at
-        full, 1/2 ... 1/16 of the resolution) and ``views``. "template_atlas" takes what `particlespy_ml.models.atlas.TemplateAtlas` does,
-        and ``hidden``, the width of the layer that weighs evidence.
+        full, 1/2 ... 1/16 of the resolution) and ``views``. "template_atlas" takes what
+        `particlespy_ml.models.atlas.TemplateAtlas` does, and ``hidden``, the width of the layer that weighs evidence.
 
     Returns
     -------

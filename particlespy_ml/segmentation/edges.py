@@ -113,14 +113,14 @@ def mean_edge(image: np.ndarray, labels: np.ndarray, pixel_size: tuple[float, fl
         if measured is None:
             continue
         level, noise, contrast = measured
-        weight = abs(contrast) / max(noise, 1e-6 * abs(contrast)) * particle.radius / np.sqrt(np.prod(pixel_size))
-        if not weight > MIN_SIGNAL:
+        signal = abs(contrast) * particle.radius / np.sqrt(np.prod(pixel_size))
+        if not signal > MIN_SIGNAL * noise:
             continue
+        weight = min(signal / noise, 10 * MIN_SIGNAL) if noise else 10 * MIN_SIGNAL
         bins = np.rint((particle.distance / particle.radius - DISTANCES[0]) / step).astype(int)
         at = particle.free & (bins >= 0) & (bins < len(DISTANCES))
         count = np.bincount(bins[at], minlength=len(DISTANCES))
         profile = np.bincount(bins[at], (crop[at] - level) / contrast, len(DISTANCES))[count > 0] / count[count > 0]
-        weight = min(weight, 10 * MIN_SIGNAL)
         total += weight * np.interp(DISTANCES, DISTANCES[count > 0], profile)
         weights += weight
     return ndi.gaussian_filter1d(total / weights, 1) if weights else None

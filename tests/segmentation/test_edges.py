@@ -78,3 +78,4 @@ def test_nothing_that_stands_out():
     assert mean_edge(noise, np.zeros(SHAPE, np.int32), PIXEL) is None
     assert not has_steep_edges(noise, np.zeros(SHAPE, np.int32), PIXEL)
     assert mean_edge(noise, np.ones(SHAPE, np.int32), PIXEL) is None  # no background
+    assert mean_edge(np.ones(SHAPE), discs(SHAPE, (MIDDLE, RADIUS)), PIXEL) is None  # a region without any contrast
