@@ -32,24 +32,29 @@ def _check_views(views: int) -> int:
 
 
 class Views(nn.Sequential):
-    """Layers one after the other; outside of training the mean of their outputs over turned and mirrored windows.
+    """A trunk and a head; outside of training the mean of their outputs over turned and mirrored windows.
 
     A microscope knows no up or left, but a network only nearly so: what is left of it averages out.
     """
 
-    def __init__(self, *layers, views: int):
-        super().__init__(*layers)
+    def __init__(self, trunk: nn.Module, head: nn.Module, views: int):
+        super().__init__(trunk, head)
         self.views = _check_views(views)
 
     def forward(self, x):
         """Shape (n, 1, w, w) to (n, outputs)."""
         if self.training:
             return super().forward(x)
-        return torch.stack([super(Views, self).forward(view) for view in self.of(x)]).mean(0)
+        return torch.stack([self[1](features) for features in self.features(x)]).mean(0)
 
-    def of(self, x) -> list:
-        """The views of windows."""
-        return turn(x, self.views)
+    def features(self, x) -> list:
+        """What the trunk makes of each view of windows."""
+        seen = turn(x, self.views)
+        return self[0].of_views(seen) if isinstance(self[0], Branches) else [self[0](view) for view in seen]
+
+
+class TurnInvariant(nn.Sequential):
+    """Layers whose outputs are the same for a window and the window turned by quarters, but not when it is mirrored."""
 
 
 class ConvNorm(nn.Module):
@@ -205,3 +210,14 @@ class Branches(nn.Module):
     def forward(self, x):
         """Outputs of shape (n, features) of each branch, to (n, sum of features)."""
         return torch.cat([branch(x) for branch in self.branches], dim=1)
+
+    def of_views(self, seen: list) -> list:
+        """Outputs for each view of `turn`."""
+        outputs = []
+        for branch in self.branches:
+            if isinstance(branch, TurnInvariant):
+                made = [branch(x) for x in seen[::4]]
+                outputs.append([made[n // 4] for n in range(len(seen))])
+            else:
+                outputs.append([branch(x) for x in seen])
+        return [torch.cat(parts, dim=1) for parts in zip(*outputs, strict=True)]

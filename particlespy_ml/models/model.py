@@ -145,16 +145,17 @@ class Classifier(Model):
         """
         import torch
 
+        from particlespy_ml.models.layers import Views
+
         if len(windows) == 0:
             return np.zeros((0, self.embedding_width), np.float32)
         trunk, head = network = self._network()
-        views_of = getattr(network, "of", lambda batch: [batch])
+        features = network.features if isinstance(network, Views) else lambda batch: [trunk(batch)]
         parts = []
         with torch.inference_mode(), one_torch_thread(workers_only=True):
             for start in range(0, len(windows), batch_size):
                 batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + batch_size]))[:, None]
-                seen = [head[:-1](trunk(view)) for view in views_of(batch)]
-                parts.append(torch.stack(seen).mean(0).numpy())
+                parts.append(torch.stack([head[:-1](seen) for seen in features(batch)]).mean(0).numpy())
         return np.concatenate(parts)
 
 

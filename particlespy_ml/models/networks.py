@@ -168,13 +168,11 @@ def _spatial_branch(widths: tuple, blocks: tuple) -> torch.nn.Module:
 
 def _spectral_branch(widths: tuple, features: int, radii: int = 40, angles: int = 72) -> torch.nn.Module:
     """Convolutions over radius and angle of the spectrum; each width but the first halves both."""
-    from torch import nn
-
-    from particlespy_ml.models.layers import Circular, PolarPooling, PolarSpectrum
+    from particlespy_ml.models.layers import Circular, PolarPooling, PolarSpectrum, TurnInvariant
 
     layers = [PolarSpectrum(radii, angles, 0.05, 0.31)]
     for level, width in enumerate(widths):
         layers.append(Circular(widths[level - 1] if level else 1, width, 2 if level else 1))
         layers.append(Circular(width, width, 1))
         radii = -(-radii // 2) if level else radii
-    return nn.Sequential(*layers, PolarPooling(widths[-1] * radii, features))
+    return TurnInvariant(*layers, PolarPooling(widths[-1] * radii, features))

@@ -45,10 +45,11 @@ def test_fused_network_gives_the_same(name):
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
 
 
-def test_views_do_not_know_up_from_left():
+@pytest.mark.parametrize("name", ["pooled_resnet", "spectral_resnet"])
+def test_views_do_not_know_up_from_left(name):
     torch.manual_seed(0)
-    network = build_network({"name": "pooled_resnet", "n_classes": 3, "views": 8}).eval()
-    plain = build_network({"name": "pooled_resnet", "n_classes": 3}).eval()
+    network = build_network({"name": name, "n_classes": 3, "views": 8}).eval()
+    plain = build_network({"name": name, "n_classes": 3}).eval()
     plain.load_state_dict(network.state_dict())
     window = torch.randn(2, 1, 48, 48)
     with torch.inference_mode():
