@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.segmentation FOLDER --pixel-size NM``: FOLDER holds ``images`` and, in the same order, binary
 masks in ``labels``. Particles cut by the border are left out on all sides, since ParticleSpy always drops them. The
-best of Otsu's settings is chosen with the truth, which a user does not have.
+best of Otsu's settings is chosen with the truth, which a user does not have. "Half contrast of the labelled particles"
+starts from the labels themselves: it says how far these are from half of the contrast of each particle.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from skimage.io import imread
 
 from particlespy_ml.models.load import load_model
 from particlespy_ml.segmentation.automatic import segment_automatic
+from particlespy_ml.segmentation.half_contrast import half_contrast_outlines
 from particlespy_ml.segmentation.network import segment_with_network
 from particlespy_ml.segmentation.score import score_labels
 from particlespy_ml.segmentation.segment import clear_border_particles
@@ -41,6 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
         answers = {"auto": segment_automatic(image, pixel_size)}
         for outline in ("auto", "atoms", "half"):
             answers[f"network, outline={outline}"] = segment_with_network(image, pixel_size, network, outline=outline)
+        answers["half contrast of the labelled particles"] = half_contrast_outlines(image, truth, pixel_size)
         for name, found in answers.items():
             scores.setdefault(name, []).append(score_labels(clear_border_particles(found), truth))
         for sigma, watershed in product((0, 1, 2, 4), (False, True)):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.crystallinity import accuracy, ceiling, end_to_end, segmentation, speed, transfer
 
-PARTS = ("accuracy", "ceiling", "frames", "transfer", "segmentation", "speed", "measured")
+PARTS = ("accuracy", "ceiling", "frames", "transfer", "segmentation", "speed")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -26,12 +26,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--frames", type=int, default=60, help="held-out fields for the segmentation")
     parser.add_argument("--steps", type=int, default=1200, help="steps of each training of the transfer table")
     parser.add_argument("--workers", type=int, default=1, help="processes that make batches for it")
-    parser.add_argument("--measured", type=Path, help="folder with `images` and, in the same order, masks in `labels`")
-    parser.add_argument("--pixel-size", type=float, metavar="NM", help="of these images")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args(arguments)
-    if (options.measured is None) != (options.pixel_size is None):
-        parser.error("--measured and --pixel-size go together")
     if "accuracy" in options.parts:
         accuracy.main(options.model, options.cache, options.realisations)
     if "ceiling" in options.parts:
@@ -41,11 +37,9 @@ def main(arguments: list[str] | None = None) -> None:
     if "transfer" in options.parts:
         transfer.main(options.cache, options.steps, options.workers)
     if "segmentation" in options.parts:
-        segmentation.simulated(options.finder, options.cache, options.frames)
+        segmentation.main(options.finder, options.cache, options.frames)
     if "speed" in options.parts:
         speed.main()
-    if "measured" in options.parts and options.measured:
-        segmentation.measured(options.finder, options.measured, options.pixel_size)
 
 
 if __name__ == "__main__":

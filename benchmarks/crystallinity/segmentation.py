@@ -1,4 +1,4 @@
-"""The network that finds particles beside thresholds, on held-out fields and on labelled images of your own."""
+"""The network that finds particles beside thresholds, on held-out fields."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.segmentation import grey, otsu
+from benchmarks.segmentation import otsu
 from particlespy_ml.models.load import load_model
 from particlespy_ml.segmentation.automatic import segment_automatic
 from particlespy_ml.segmentation.network import segment_with_network
@@ -23,7 +23,7 @@ _DOSES = (1e2, 3e2, 1e3, 1e4, 1e5)
 _SETTINGS = list(product((0, 1, 2, 4), (False, True)))
 
 
-def simulated(folder: Path, cache: Path, frames: int) -> None:
+def main(folder: Path, cache: Path, frames: int) -> None:
     """Print scores on frames of 12 nm of held-out fields."""
     from skimage.measure import label
 
@@ -49,21 +49,6 @@ def simulated(folder: Path, cache: Path, frames: int) -> None:
                 )
                 recorded.append((seen.image, label(seen.labels, background=0), seen.pixel_size / 10))
             _print_scores(_scores(recorded, model), f"{dose:>8.0f} e/Å²")
-    print()
-
-
-def measured(folder: Path, images: Path, pixel_size: float) -> None:
-    """Print scores on images with binary masks, as `benchmarks.segmentation` takes them."""
-    from scipy import ndimage as ndi
-
-    model = load_model(folder)
-    paths = zip(sorted((images / "images").iterdir()), sorted((images / "labels").iterdir()), strict=True)
-    recorded = []
-    for path, truth_path in paths:
-        truth = grey(truth_path)
-        recorded.append((grey(path).astype(float), ndi.label(truth > truth.max() / 2)[0], pixel_size))
-    print(f"{len(recorded)} measured images, {pixel_size} nm a pixel: IoU of the masks, F1 at an IoU of 0.5")
-    _print_scores(_scores(recorded, model), "")
     print()
 
 
