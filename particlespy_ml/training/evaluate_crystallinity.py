@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,88 +160,93 @@ def measure_crystallinity(
         Images of each particle under each condition.
     """
     main = np.flatnonzero(data.rows)
-    labels, diameters = data.labels[main], data.diameters[main]
-    energies, films, thickness = (data.parameter(name)[main] for name in ("energy", "film", "thickness"))
+    labels = data.labels[main]
 
-    def probabilities(conditions: ImagingRecipe, rows=main, seed: int = 21) -> np.ndarray:
-        logits = particle_logits(network, data, rows, conditions, realisations, seed)
-        return softmax(logits, calibration["temperature"])
+    def probabilities(conditions: ImagingRecipe, rows=main) -> np.ndarray:
+        return softmax(particle_logits(network, data, rows, conditions, realisations, 21), calibration["temperature"])
 
-    def both(values: np.ndarray, rows) -> dict:
-        return {
-            "two_class": accuracy_with_interval(two_class_right(values[rows], labels[rows])),
-            "three_class": accuracy_with_interval(values[rows].argmax(-1) == labels[rows][:, None]),
-        }
-
-    paper = (energies == 300e3) & (diameters >= PAPER_SIZES[0]) & (diameters < PAPER_SIZES[1])
-    kinds = data.kinds[main]
     nominal = {dose: probabilities(recipe.nominal(dose)) for dose in DOSES}
     harsh = {dose: probabilities(replace(recipe, dose=(dose, dose))) for dose in DOSES}
-    at = nominal[1e4]
-    everything = np.ones(len(main), bool)
     defocus = {f: replace(recipe.nominal(1e4), defocus=(0.0, 0.0), focus=f) for f in DEFOCI}
     typical = np.concatenate([harsh[dose] for dose in DOSES if dose >= 1e3], axis=1)
-    undefined = np.where(typical.max(-1) >= calibration["min_probability"], typical.argmax(-1), -1)
-    every_label = np.broadcast_to(labels[:, None], typical.shape[:2])
-    bins = list(zip(SIZES[:-1], SIZES[1:], strict=True))
-    slabs = list(zip(THICKNESSES[:-1], THICKNESSES[1:], strict=True))
     results = {
-        "paper_range": {
-            f"{dose:g}": {
-                name: both(values, rows)
-                for name, rows in (
-                    ("all kinds", paper),
-                    ("kinds of the paper", paper & np.isin(kinds, PAPER_KINDS)),
-                )
-                if rows.any()
-            }
-            for dose, values in nominal.items()
-        },
-        "nominal": {f"{dose:g}": both(values, everything) for dose, values in nominal.items()},
-        "harsh": {f"{dose:g}": both(values, everything) for dose, values in harsh.items()},
-        "by_defocus_at_10000": {f"{f / 10:g} nm": both(probabilities(c), everything) for f, c in defocus.items()},
-        "by_size_at_10000": {
-            f"{low / 10:g}-{high / 10:g} nm": both(at, rows)
-            for low, high in bins
-            if (rows := (diameters >= low) & (diameters < high)).any()
-        },
-        "by_support_at_10000": {
-            f"{film}, {low / 10:g}-{high / 10:g} nm": both(at, rows)
-            for film in np.unique(films)
-            for low, high in slabs
-            if (rows := (films == film) & (thickness >= low) & (thickness < high)).any()
-        },
-        "by_kind_at_10000": {
-            str(kind): accuracy_with_interval((at.argmax(-1) == labels[:, None])[kinds == kind])
-            for kind in np.unique(kinds)
-        },
-        "confusion": {
-            f"{dose:g}": confusion_matrix(
-                np.broadcast_to(labels[:, None], nominal[dose].shape[:2]), nominal[dose].argmax(-1), len(CRYSTALLINITY)
-            )
-            .round(4)
-            .tolist()
-            for dose in (1e3, 1e4)
-        },
-        "confusion_above_min_probability": confusion_matrix(every_label, undefined, len(CRYSTALLINITY))
-        .round(4)
-        .tolist(),
-        "confusion_harsh": confusion_matrix(every_label, typical.argmax(-1), len(CRYSTALLINITY)).round(4).tolist(),
-        "precision_recall_at_10000": precision_recall(at.argmax(-1), labels),
-        "calibration_error_harsh": round(expected_calibration_error(typical, labels[:, None]), 4),
-        "calibration_error_nominal_10000": round(expected_calibration_error(at, labels[:, None]), 4),
-        "coverage_harsh": coverage_curve(typical, labels[:, None]),
-        "coverage_nominal_10000": coverage_curve(at, labels[:, None]),
-        "selective": {
-            name: selective(values, labels, calibration["min_probability"])
-            for name, values in (("harsh, 1e3 e/Å² and more", typical), ("nominal, 1e4 e/Å²", at))
-        },
+        "nominal": {f"{dose:g}": _accuracies(values, labels) for dose, values in nominal.items()},
+        "harsh": {f"{dose:g}": _accuracies(values, labels) for dose, values in harsh.items()},
+        "by_defocus_at_10000": {f"{f / 10:g} nm": _accuracies(probabilities(c), labels) for f, c in defocus.items()},
+        **_of_parts(data, main, nominal),
+        **_confusions(nominal, typical, labels, calibration["min_probability"]),
+        **_confidences(nominal[1e4], typical, labels, calibration["min_probability"]),
     }
     covered = np.flatnonzero(~data.rows)
     if len(covered):
         right = probabilities(recipe.nominal(1e4), covered).argmax(-1) == data.labels[covered][:, None]
         results["overlapping_at_10000"] = accuracy_with_interval(right)
     return results
+
+
+def _accuracies(probabilities: np.ndarray, labels: np.ndarray) -> dict:
+    """Accuracies in two and in three classes, with their intervals."""
+    return {
+        "two_class": accuracy_with_interval(two_class_right(probabilities, labels)),
+        "three_class": accuracy_with_interval(probabilities.argmax(-1) == labels[:, None]),
+    }
+
+
+def _of_parts(data: HeldOut, main: np.ndarray, nominal: dict[float, np.ndarray]) -> dict:
+    """Accuracies of the paper's range at every dose, and of sizes, supports and kinds at 1e4 e/Å²."""
+    labels, diameters, kinds = data.labels[main], data.diameters[main], data.kinds[main]
+    energies, films, thickness = (data.parameter(name)[main] for name in ("energy", "film", "thickness"))
+    paper = (energies == 300e3) & (diameters >= PAPER_SIZES[0]) & (diameters < PAPER_SIZES[1])
+    ranges = {"all kinds": paper, "kinds of the paper": paper & np.isin(kinds, PAPER_KINDS)}
+    sizes = {f"{low / 10:g}-{high / 10:g} nm": (diameters >= low) & (diameters < high) for low, high in pairwise(SIZES)}
+    supports = {
+        f"{film}, {low / 10:g}-{high / 10:g} nm": (films == film) & (thickness >= low) & (thickness < high)
+        for film in np.unique(films)
+        for low, high in pairwise(THICKNESSES)
+    }
+
+    def of(values: np.ndarray, parts: dict[str, np.ndarray]) -> dict:
+        return {name: _accuracies(values[rows], labels[rows]) for name, rows in parts.items() if rows.any()}
+
+    right = nominal[1e4].argmax(-1) == labels[:, None]
+    return {
+        "paper_range": {f"{dose:g}": of(values, ranges) for dose, values in nominal.items()},
+        "by_size_at_10000": of(nominal[1e4], sizes),
+        "by_support_at_10000": of(nominal[1e4], supports),
+        "by_kind_at_10000": {str(kind): accuracy_with_interval(right[kinds == kind]) for kind in np.unique(kinds)},
+    }
+
+
+def _confusions(
+    nominal: dict[float, np.ndarray], typical: np.ndarray, labels: np.ndarray, min_probability: float
+) -> dict:
+    """Confusion matrices, and precision and recall of each class."""
+
+    def matrix(predicted: np.ndarray) -> list:
+        true = np.broadcast_to(labels[:, None], predicted.shape)
+        return confusion_matrix(true, predicted, len(CRYSTALLINITY)).round(4).tolist()
+
+    said = typical.argmax(-1)
+    return {
+        "confusion": {f"{dose:g}": matrix(nominal[dose].argmax(-1)) for dose in (1e3, 1e4)},
+        "confusion_above_min_probability": matrix(np.where(typical.max(-1) >= min_probability, said, -1)),
+        "confusion_harsh": matrix(said),
+        "precision_recall_at_10000": precision_recall(nominal[1e4].argmax(-1), labels),
+    }
+
+
+def _confidences(at: np.ndarray, typical: np.ndarray, labels: np.ndarray, min_probability: float) -> dict:
+    """How far probabilities are to be trusted, under the paper's optics at 1e4 e/Å² and with every fault."""
+    return {
+        "calibration_error_harsh": round(expected_calibration_error(typical, labels[:, None]), 4),
+        "calibration_error_nominal_10000": round(expected_calibration_error(at, labels[:, None]), 4),
+        "coverage_harsh": coverage_curve(typical, labels[:, None]),
+        "coverage_nominal_10000": coverage_curve(at, labels[:, None]),
+        "selective": {
+            name: selective(values, labels, min_probability)
+            for name, values in (("harsh, 1e3 e/Å² and more", typical), ("nominal, 1e4 e/Å²", at))
+        },
+    }
 
 
 def two_class_right(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
