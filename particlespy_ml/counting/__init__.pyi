@@ -3,7 +3,8 @@ from .normalisation import detector_normalisation
 from .selection import choose_mixture
 from .series import count_atoms_in_series
 from .structure import build_atoms, relax, to_atoms
-from .verbs import count_atoms, total_counts
+from .total import total_counts
+from .verb import count_atoms
 
 __all__ = [
     "ColumnLibrary",

@@ -154,7 +154,7 @@ def count_atoms_in_series(
         Column table of a series along one axis. A lazy table is computed. Columns that `find_columns_in_series`
         followed keep their tracks, others are linked.
     library
-        See `particlespy_ml.counting.verbs.count_atoms`.
+        See `particlespy_ml.counting.verb.count_atoms`.
     scatter
         Relative scatter of cross-sections of columns of one number of atoms; by default that of the library, or fitted.
     rate
@@ -175,8 +175,9 @@ def count_atoms_in_series(
     """
     from particlespy_ml.columns.table import NOT_COUNTED, OF_FRAMES
     from particlespy_ml.counting.counts import count_columns_dtype, rank_counts, undefined_counts
+    from particlespy_ml.counting.frame_counter import widen
     from particlespy_ml.counting.library import as_library, count_with_library
-    from particlespy_ml.counting.verbs import _widen, library_in_units
+    from particlespy_ml.counting.verb import library_in_units
     from particlespy_ml.particles.table import METADATA_NODE, make_table, object_array
 
     if table.axes_manager.navigation_dimension > 1:
@@ -188,7 +189,7 @@ def count_atoms_in_series(
     library = as_library(library)
     known = library_in_units(library, table.grid.units)
     scatter = library.scatter if scatter is None else scatter
-    frames = [_widen(rows) for rows in table._frames()]
+    frames = [widen(rows) for rows in table._frames()]
     if "track" in table.columns:
         tracks = [rows["track"].astype(int) for rows in frames]
     else:

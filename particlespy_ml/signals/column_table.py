@@ -10,7 +10,8 @@ from hyperspy.signals import LazySignal
 from particlespy_ml._calibration import PixelGrid
 from particlespy_ml.counting.series import count_atoms_in_series
 from particlespy_ml.counting.structure import to_atoms
-from particlespy_ml.counting.verbs import count_atoms, total_counts
+from particlespy_ml.counting.total import total_counts
+from particlespy_ml.counting.verb import count_atoms
 from particlespy_ml.particles.table import METADATA_NODE
 from particlespy_ml.signals._ragged_table import RaggedTable
 
