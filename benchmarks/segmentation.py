@@ -62,8 +62,9 @@ def otsu(image: np.ndarray, dark: bool, sigma: float, watershed: bool) -> np.nda
 
     settings = parameters()
     settings.generate("otsu", watershed, 10, 0, bool(dark), 50, gaussian=sigma)
-    with warnings.catch_warnings():  # scikit-image's, of a parameter that ParticleSpy calls by its old name
+    with warnings.catch_warnings():  # scikit-image's, of old names that ParticleSpy uses, and of images with one region
         warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", UserWarning)
         return np.asarray(process(SimpleNamespace(data=image), settings)).astype(np.int32)
 
 
