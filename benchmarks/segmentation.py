@@ -1,9 +1,9 @@
 """The segmentations of this package beside ParticleSpy's Otsu thresholds on labelled images of your own.
 
 ``python -m benchmarks.segmentation FOLDER --pixel-size NM``: FOLDER holds ``images`` and, in the same order, binary
-masks in ``labels``. Particles cut by the border are left out on all sides, since ParticleSpy always drops them. The
-best of Otsu's settings is chosen with the truth, which a user does not have. "Half contrast of the labelled particles"
-starts from the labels themselves: it says how far these are from half of the contrast of each particle.
+masks in ``labels``. Particles cut by the border do not count, nor what lies on them, since ParticleSpy always drops
+them. The best of Otsu's settings is chosen with the truth, which a user does not have. "Half contrast of the
+labelled particles" starts from the labels themselves: it says how far these are from half of the contrast of each.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from particlespy_ml.segmentation.automatic import segment_automatic
 from particlespy_ml.segmentation.half_contrast import half_contrast_outlines
 from particlespy_ml.segmentation.network import segment_with_network
 from particlespy_ml.segmentation.score import score_labels
-from particlespy_ml.segmentation.segment import clear_border_particles
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,16 +36,16 @@ def main(arguments: list[str] | None = None) -> None:
     images = sorted((options.folder / "images").iterdir())
     for path, truth_path in zip(images, sorted((options.folder / "labels").iterdir()), strict=True):
         image, truth = grey(path), grey(truth_path)
-        truth = clear_border_particles(ndi.label(truth > truth.max() / 2)[0])
+        truth = ndi.label(truth > truth.max() / 2)[0]
         dark = image[truth > 0].mean() < image[truth == 0].mean()
         pixel_size = (options.pixel_size,) * 2
         answers = {"auto": segment_automatic(image, pixel_size)}
-        for outline in ("auto", "atoms", "half"):
+        for outline in ("auto", "atoms", "half", "level"):
             answers[f"network, outline={outline}"] = segment_with_network(image, pixel_size, network, outline=outline)
         answers["half contrast of the labelled particles"] = half_contrast_outlines(image, truth, pixel_size)
         for name, found in answers.items():
-            scores.setdefault(name, []).append(score_labels(clear_border_particles(found), truth))
-        for sigma, watershed in product((0, 1, 2, 4), (False, True)):
+            scores.setdefault(name, []).append(score_labels(found, truth))
+        for sigma, watershed in product((0, 1, 2, 4, 5, 6), (False, True)):
             name = f"Otsu, gaussian={sigma}, watershed={watershed}"
             scores.setdefault(name, []).append(score_labels(otsu(image, dark, sigma, watershed), truth))
     means = {name: np.mean(rows, axis=0) for name, rows in scores.items()}

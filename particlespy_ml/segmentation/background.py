@@ -26,22 +26,22 @@ def subtract_background(smooth: np.ndarray, pixel: np.ndarray, diameter: float) 
     weight, far = none + 1, 0.5 * diameter / step
     for cut in (0, 2, 2.5, 3):
         # Clipping at a local level: the texture of a support is no particle, however smooth the vacuum beside it.
-        mean = _average(residual, weight, far, none)
-        spread = np.sqrt(np.maximum(_average(residual**2, weight, far, none) - mean**2, 0))
+        mean = local_mean(residual, weight, far, none)
+        spread = np.sqrt(np.maximum(local_mean(residual**2, weight, far, none) - mean**2, 0))
         outside = residual <= mean + cut * spread
         weight = outside.astype(np.float32)
     kept = ndi.binary_erosion(outside, border_value=1)
     weight = (kept if kept.any() else outside).astype(np.float32)
-    level = _average(coarse, weight, 0.25 * diameter / step, opened + mean)
-    texture = _average((coarse - level) ** 2, weight, far, spread**2)
+    level = local_mean(coarse, weight, 0.25 * diameter / step, opened + mean)
+    texture = local_mean((coarse - level) ** 2, weight, far, spread**2)
     # The noise of the pixels themselves is what block means have lost.
-    deviation = np.sqrt(np.maximum(texture + _average(inner, weight, far, none), 0))
+    deviation = np.sqrt(np.maximum(texture + local_mean(inner, weight, far, none), 0))
     deviation = np.maximum(deviation, 0.3 * np.median(deviation))
     height, noise = (
         smooth - interpolate_blocks(level, factor, smooth.shape),
         interpolate_blocks(deviation, factor, smooth.shape),
     )
-    return height, noise, _correlated(coarse - _average(coarse, weight, 2 * far, opened + mean), weight > 0)
+    return height, noise, _correlated(coarse - local_mean(coarse, weight, 2 * far, opened + mean), weight > 0)
 
 
 def _correlated(residual: np.ndarray, outside: np.ndarray, lag: int = 3) -> float:
@@ -54,7 +54,7 @@ def _correlated(residual: np.ndarray, outside: np.ndarray, lag: int = 3) -> floa
     return float(np.sqrt(max(products.mean(), 0))) if products.size else 0.0
 
 
-def _average(values: np.ndarray, weight: np.ndarray, sigma: np.ndarray, fallback) -> np.ndarray:
+def local_mean(values: np.ndarray, weight: np.ndarray, sigma: np.ndarray, fallback) -> np.ndarray:
     """Gaussian average of the weighted pixels; where they are few, a wider one, and at last `fallback`."""
     weighted = values * weight
     # The running sums of a box filter may end a rounding error below zero.

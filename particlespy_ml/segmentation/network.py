@@ -12,6 +12,7 @@ from skimage.segmentation import expand_labels, watershed
 
 from particlespy_ml._resample import enlarge_map, nearest_map, resample_frame
 from particlespy_ml.segmentation.edges import has_steep_edges
+from particlespy_ml.segmentation.grey_level import grey_level_outlines
 from particlespy_ml.segmentation.half_contrast import half_contrast_outlines
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ def segment_with_network(
     split_depth
         How much a neck between two particles must be shallower than the shallower of their middles, 0 to 1.
     outline
-        "atoms", at the outermost atoms, which is what the network learned; "half", where the contrast has fallen to
-        half, as thresholds have it, see `half_contrast_outlines`; or "auto", which is "half" for a frame whose
-        particles have steep edges, where their material ends at half of the contrast, and "atoms" for one whose
-        particles thin out towards their edges as spheres do; see `has_steep_edges`.
+        "atoms", at the outermost atoms, which is what the network learned; "half", where the contrast of each particle
+        has fallen to half, see `half_contrast_outlines`; "level", on one grey level of the frame, as thresholds have
+        it, see `grey_level_outlines`; or "auto", which is "level" for a frame whose particles have steep edges, where
+        their material ends about there, and "atoms" for one whose particles thin out towards their edges as spheres
+        do; see `has_steep_edges`.
 
     Returns
     -------
@@ -68,8 +70,10 @@ def segment_with_network(
     labels = labels_from_maps(probability, depth, threshold, split_depth)
     labels = nearest_map(expand_labels(labels, 3), image.shape)
     labels[enlarge_map(probability, image.shape) < threshold] = 0
-    if outline == "half" or (outline == "auto" and has_steep_edges(image, labels, pixel_size)):
-        labels = half_contrast_outlines(image, labels, pixel_size)
+    if outline == "auto":
+        outline = "level" if has_steep_edges(image, labels, pixel_size) else "atoms"
+    if outline != "atoms":
+        labels = {"half": half_contrast_outlines, "level": grey_level_outlines}[outline](image, labels, pixel_size)
     smallest = np.pi / 4 * min_diameter**2 / (pixel_size[0] * pixel_size[1])
     counts = np.bincount(labels.ravel())
     return np.where((counts >= smallest)[labels], labels, 0).astype(np.int32)

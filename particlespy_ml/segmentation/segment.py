@@ -181,8 +181,8 @@ def _network_segmenter(grid: PixelGrid, exclude_border: bool, options: dict) -> 
         value = full[name]
         if not (value is None and name == "threshold") and not low <= value < high:
             raise ValueError(f"{name}={value}; expected a number from {low} to {high}.")
-    if full["outline"] not in ("auto", "atoms", "half"):
-        raise ValueError(f"Expected outline to be 'auto', 'atoms' or 'half', not {full['outline']!r}.")
+    if full["outline"] not in ("auto", "atoms", "half", "level"):
+        raise ValueError(f"Expected outline to be 'auto', 'atoms', 'half' or 'level', not {full['outline']!r}.")
     if not finder.in_pixel_range(grid.nanometres):
         low, high = finder.card["pixel_size_range_angstrom"]
         raise ValueError(

@@ -39,8 +39,9 @@ def segment_particles(
         ``min_diameter`` and ``background_diameter`` in nm, ``split`` and ``split_depth``. For "network": ``model``
         (a bundled one, or a folder of your own), ``threshold`` (probability from which a pixel belongs to a particle),
         ``min_diameter`` in nm, ``split_depth`` and ``outline`` ("atoms": where the outermost atoms are; "half": where
-        the contrast has fallen to half, as thresholds have it; "auto", the default: "half" for frames whose particles
-        have steep edges, else "atoms"; choose one for movies that lie between). For ParticleSpy: ``watershed``,
+        the contrast of each particle has fallen to half; "level": on one grey level of the frame, as thresholds have
+        it; "auto", the default: "level" for frames whose particles have steep edges, else "atoms"; choose one for
+        movies that lie between). For ParticleSpy: ``watershed``,
         ``watershed_size``, ``watershed_erosion``, ``invert``, ``min_size``, ``rb_kernel``, ``gaussian`` and
         ``local_size``, in pixels. For a trained segmentation: ``watershed``, ``watershed_size``,
         ``watershed_erosion`` and ``min_size``.

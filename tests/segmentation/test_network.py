@@ -124,9 +124,10 @@ def test_outlines_of_steep_particles(make_finder, monkeypatch):
     block = 20.0 * (disks((60, 70, 38), shape=(120, 140)) > 0) + np.random.default_rng(0).normal(size=(120, 140))
     areas = {
         outline: np.count_nonzero(segment_with_network(block, (0.1, 0.1), model, outline=outline))
-        for outline in ("auto", "atoms", "half")
+        for outline in ("auto", "atoms", "half", "level")
     }
-    assert areas["auto"] == areas["half"] == pytest.approx(np.pi * 38**2, rel=0.04)
+    assert areas["half"] == pytest.approx(np.pi * 38**2, rel=0.04)
+    assert areas["auto"] == areas["level"] == pytest.approx(np.pi * 38**2, rel=0.04)
     assert areas["atoms"] == np.count_nonzero(wide)
 
 
@@ -152,7 +153,7 @@ def test_tiles_have_no_seams(make_finder, shape):
         ({"polarity": "dark"}, TypeError, r"Unknown options \['polarity'\] for method=\"network\", which takes model"),
         ({"threshold": 1.5}, ValueError, "threshold=1.5; expected a number from 0 to 1"),
         ({"min_diameter": -1}, ValueError, "min_diameter=-1; expected"),
-        ({"outline": "edge"}, ValueError, "Expected outline to be 'auto', 'atoms' or 'half', not 'edge'"),
+        ({"outline": "edge"}, ValueError, "Expected outline to be 'auto', 'atoms', 'half' or 'level', not 'edge'"),
         ({"model": "nothing"}, ValueError, "Unknown model 'nothing'"),
     ],
 )
