@@ -62,6 +62,12 @@ def classify_particles(
     ValueError
         If the image is not calibrated, or the model is unknown, damaged or does not fit its card.
 
+    Warns
+    -----
+    UserWarning
+        If pixels have a size that the model does not take, or if crystallinity is asked for and the first image holds
+        nothing at the {111} spacing.
+
     Examples
     --------
     >>> import particlespy_ml as pml
@@ -70,9 +76,10 @@ def classify_particles(
     >>> sorted(set(table["class"]) - set(table.classes) - {"undefined"})
     []
     """
-    from particlespy_ml._frames import check_image
+    from particlespy_ml._frames import check_image, frames_array
     from particlespy_ml._verbs import prepare, run_pipeline
     from particlespy_ml.classification.classify import ParticleClassifier, class_columns, warn_out_of_range
+    from particlespy_ml.classification.fringes import warn_without_fringes
     from particlespy_ml.models.load import DEFAULT_MODELS, default_model, load_model
     from particlespy_ml.models.model import Classifier
 
@@ -94,6 +101,9 @@ def classify_particles(
         raise ValueError(f"min_probability={min_probability}; expected a probability between 0 and 1.")
     classifier = ParticleClassifier(model, grid, float(min_probability), _scale(model, lattice_constant), calibrated)
     warn_out_of_range(classifier)
+    if model.card["task"] == "crystallinity" and classifier.in_pixel_range():
+        lattice = lattice_constant or model.card["lattice_constant_nm"]
+        warn_without_fringes(frames_array(signal), grid.nanometres, lattice / 3**0.5)  # of {111}
     outputs = ("table", "labels") if return_labels else ("table",)
     record = {
         "classes": list(model.classes),

@@ -1,0 +1,79 @@
+"""Whether an image can hold lattice fringes at all."""
+
+from __future__ import annotations
+
+import warnings
+
+import dask.array as da
+import numpy as np
+from scipy import fft
+
+# Simulated images with every fault of the training fall by less than a factor of 300 between the two frequencies.
+LEAST_POWER = 1e-3
+
+
+def fringe_power(image: np.ndarray, pixel_size: tuple[float, float], spacing: float) -> float:
+    """Power of an image at a lattice spacing, relative to that at twice the spacing.
+
+    Shot noise alone keeps it near the square of the camera's modulation transfer between the two. It is far lower in
+    images that were low-pass filtered, scaled up or strongly compressed.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Shape (rows, columns).
+    pixel_size : tuple of float
+        Rows and columns in nm.
+    spacing : float
+        Lattice spacing in nm.
+
+    Returns
+    -------
+    float
+        Ratio of the means over rings of a tenth of their radius; 0 if pixels are too large for the spacing, NaN for a
+        constant image or one too small for a ring.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(size=(256, 256))
+    >>> round(fringe_power(noise, (0.04, 0.04), 0.235))
+    1
+    """
+    image = np.asarray(image, np.float32)
+    if spacing < 2 * max(pixel_size):
+        return 0.0
+    window = np.hanning(image.shape[0])[:, None] * np.hanning(image.shape[1])
+    power = np.abs(fft.rfft2((image - image.mean()) * window.astype(np.float32))) ** 2
+    frequency = np.hypot(
+        fft.fftfreq(image.shape[0], pixel_size[0])[:, None], fft.rfftfreq(image.shape[1], pixel_size[1])
+    )
+    rings = [power[np.abs(frequency * length - 1) < 0.05] for length in (spacing, 2 * spacing)]
+    if not all(ring.size and ring.any() for ring in rings[1:]) or not rings[0].size:
+        return float("nan")
+    return float(rings[0].mean() / rings[1].mean())
+
+
+def warn_without_fringes(frames: np.ndarray | da.Array, pixel_size: tuple[float, float], spacing: float) -> None:
+    """Warn if the first of many frames holds next to nothing at a lattice spacing.
+
+    Parameters
+    ----------
+    frames
+        Shape (navigation..., rows, columns). Of lazy ones the first is computed.
+    pixel_size, spacing
+        As for `fringe_power`.
+    """
+    if not all(frames.shape):
+        return
+    first = frames[(0,) * (frames.ndim - 2)]
+    power = fringe_power(first.compute() if isinstance(first, da.Array) else first, pixel_size, spacing)
+    if power < LEAST_POWER:
+        warnings.warn(
+            f"No lattice fringes can be seen in the first image: at a spacing of {spacing:.3g} nm it has {power:.1g} "
+            f"of the power that it has at twice that. It was filtered, scaled up or taken out of focus, or its "
+            f"calibration is wrong. Crystallinity shows in fringes: expect most particles to be {'undefined'!r}, and "
+            f"classify the unprocessed image if there is one.",
+            UserWarning,
+            stacklevel=4,
+        )

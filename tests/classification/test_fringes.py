@@ -1,0 +1,51 @@
+import dask.array as da
+import numpy as np
+import pytest
+from scipy import ndimage as ndi
+
+from particlespy_ml.classification.fringes import fringe_power, warn_without_fringes
+
+SPACING, PIXELS = 0.2355, (0.05, 0.05)
+NOISE = np.random.default_rng(0).normal(100, 10, (256, 256))
+
+
+@pytest.mark.parametrize("pixel_size", [PIXELS, (0.04, 0.08)])
+def test_white_noise_has_the_same_power_everywhere(pixel_size):
+    assert fringe_power(NOISE, pixel_size, SPACING) == pytest.approx(1, abs=0.25)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0])
+def test_a_blur_takes_its_transfer_squared(sigma):
+    frequency = PIXELS[0] / SPACING * np.array([1, 0.5])  # in 1/pixels
+    transfer = np.exp(-2 * (np.pi * sigma * frequency) ** 2)
+    expected = (transfer[0] / transfer[1]) ** 2 * fringe_power(NOISE, PIXELS, SPACING)
+    found = fringe_power(ndi.gaussian_filter(NOISE, sigma, mode="wrap"), PIXELS, SPACING)
+    assert found == pytest.approx(expected, rel=0.2)
+
+
+def test_fringes_raise_it():
+    fringes = NOISE + 5 * np.cos(2 * np.pi * PIXELS[0] / SPACING * np.arange(256))
+    assert fringe_power(fringes, PIXELS, SPACING) > 3 * fringe_power(NOISE, PIXELS, SPACING)
+
+
+def test_pixels_that_are_too_large():
+    assert fringe_power(NOISE, (0.05, 0.12), SPACING) == 0
+
+
+@pytest.mark.parametrize("image", [np.ones((64, 64)), np.eye(1), np.full((64, 64), np.nan)])
+def test_images_that_say_nothing_do_not_warn(image, recwarn):
+    warn_without_fringes(image, PIXELS, SPACING)
+    assert not recwarn
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("navigation", [(), (2,), (2, 3)])
+def test_the_first_frame_of_any_series_is_looked_at(lazy, navigation):
+    blurred = np.broadcast_to(ndi.gaussian_filter(NOISE, 3), (*navigation, 256, 256))
+    with pytest.warns(UserWarning, match=r"spacing of 0\.235 nm.*'undefined'"):
+        warn_without_fringes(da.from_array(blurred) if lazy else blurred, PIXELS, SPACING)
+
+
+def test_no_frames(recwarn):
+    warn_without_fringes(np.zeros((0, 8, 8)), PIXELS, SPACING)
+    assert not recwarn
