@@ -4,6 +4,7 @@ import pytest
 from particlespy_ml.segmentation.edges import (
     DISTANCES,
     crossing,
+    edge_profiles,
     edge_width,
     has_steep_edges,
     mean_edge,
@@ -79,3 +80,21 @@ def test_nothing_that_stands_out():
     assert not has_steep_edges(noise, np.zeros(SHAPE, np.int32), PIXEL)
     assert mean_edge(noise, np.ones(SHAPE, np.int32), PIXEL) is None  # no background
     assert mean_edge(np.ones(SHAPE), discs(SHAPE, (MIDDLE, RADIUS)), PIXEL) is None  # a region without any contrast
+
+
+def test_sectors_make_up_the_mean():
+    rng = np.random.default_rng(0)
+    image = thickness(SHAPE, MIDDLE, RADIUS, 0.5) + rng.normal(0, 0.1, SHAPE)
+    labels = discs(SHAPE, (MIDDLE, RADIUS))
+    (whole,) = edge_profiles(image, labels, PIXEL)[1]
+    weights, quadrants = edge_profiles(image, labels, PIXEL, sectors=4)
+    assert quadrants.shape == (4, len(DISTANCES)) and len(set(weights)) == 1
+    np.testing.assert_allclose(quadrants.mean(0), whole, atol=0.05)
+
+
+def test_a_few_quadrants_do_not_decide():
+    # three quadrants end in a step, but at different distances from the outline, and one does not end
+    labels = discs(SHAPE, (MIDDLE, RADIUS))
+    rows, columns = np.indices(SHAPE) - 80
+    radius = np.select([(rows < 0) & (columns < 0), (rows < 0), (columns < 0)], [44, 49, 52], 70)
+    assert not has_steep_edges((np.hypot(rows, columns) < radius).astype(float), labels, PIXEL)
