@@ -60,6 +60,8 @@ class ImagingRecipe:
         Largest shear and stretch by drift.
     stretch
         (probability, largest factor) by which everything is magnified, for particles larger than those simulated.
+    smoothed
+        (probability, largest standard deviation in pixels) of a Gaussian filter that was applied to the image.
     inverted
         Probability that bright and dark are exchanged.
     """
@@ -83,6 +85,7 @@ class ImagingRecipe:
     scale_error: float = 0.03
     shear: float = 0.02
     stretch: tuple[float, float] = (0.0, 1.0)
+    smoothed: tuple[float, float] = (0.0, 1.0)
     inverted: float = 0.0
 
     @classmethod
@@ -116,6 +119,7 @@ class ImagingRecipe:
             scale_error=0.01,
             shear=0.005,
             stretch=(0.0, 1.0),
+            smoothed=(0.0, 1.0),
             inverted=0.0,
         )
 
@@ -208,6 +212,8 @@ def record(
     counts = _count(clean, recipe, pixel_size, rng)
     if noise_blurred:
         counts = _blur_counts(counts, blur[2])
+    if recipe.smoothed[0] and rng.random() < recipe.smoothed[0]:
+        counts = ndi.gaussian_filter(counts, rng.uniform(0.3, recipe.smoothed[1]))
     if rng.random() < recipe.inverted:
         counts = counts.max() - counts
     told = pixel_size * (1 + recipe.scale_error * rng.uniform(-1, 1))

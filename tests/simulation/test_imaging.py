@@ -59,6 +59,17 @@ def test_dose_sets_mean_and_noise():
         assert image.var() == pytest.approx(dose * 0.16, rel=0.06)
 
 
+def test_a_filter_takes_noise_from_beyond_its_transfer():
+    field = make_field(np.ones((PIXELS, PIXELS)), ())
+    plain = record(field, CLEAN, np.random.default_rng(2), view=50.0).image
+    smooth = record(field, replace(CLEAN, smoothed=(1.0, 1.5)), np.random.default_rng(2), view=50.0).image
+    assert smooth.mean() == pytest.approx(plain.mean(), rel=0.01)
+    power = [np.abs(np.fft.fft2(image - image.mean())) ** 2 for image in (plain, smooth)]
+    assert power[1][1:8, 1:8].mean() > 0.7 * power[0][1:8, 1:8].mean()
+    middle = slice(len(plain) // 2 - 8, len(plain) // 2 + 8)  # about the Nyquist frequency
+    assert power[1][middle, middle].mean() < 0.5 * power[0][middle, middle].mean()
+
+
 def test_fringes_keep_their_spacing_and_lose_contrast_to_the_camera():
     order = 24
     x = np.arange(PIXELS) * EDGE / PIXELS
