@@ -30,8 +30,9 @@ def fringe_power(image: np.ndarray, pixel_size: tuple[float, float], spacing: fl
     Returns
     -------
     float
-        Ratio of the means over rings of a tenth of their radius; 0 if pixels are too large for the spacing, NaN for a
-        constant image or one too small for a ring.
+        Ratio over rings of a tenth of their radius: the mean at the spacing, and at twice that the mean that the median
+        has in noise, so that a lattice of twice the spacing does not count. 0 if pixels are too large for the spacing,
+        NaN for a constant image or one too small for a ring.
 
     Examples
     --------
@@ -40,18 +41,21 @@ def fringe_power(image: np.ndarray, pixel_size: tuple[float, float], spacing: fl
     >>> round(fringe_power(noise, (0.04, 0.04), 0.235))
     1
     """
-    image = np.asarray(image, np.float32)
+    image = np.asarray(image, float)
     if spacing < 2 * max(pixel_size):
         return 0.0
+    spread = np.ptp(image)
+    if not spread > 0:
+        return float("nan")
     window = np.hanning(image.shape[0])[:, None] * np.hanning(image.shape[1])
-    power = np.abs(fft.rfft2((image - image.mean()) * window.astype(np.float32))) ** 2
+    power = np.abs(fft.rfft2(((image - image.mean()) / spread * window).astype(np.float32))) ** 2
     frequency = np.hypot(
         fft.fftfreq(image.shape[0], pixel_size[0])[:, None], fft.rfftfreq(image.shape[1], pixel_size[1])
     )
-    rings = [power[np.abs(frequency * length - 1) < 0.05] for length in (spacing, 2 * spacing)]
-    if not all(ring.size and ring.any() for ring in rings[1:]) or not rings[0].size:
+    at, below = (power[np.abs(frequency * length - 1) < 0.05] for length in (spacing, 2 * spacing))
+    if not at.size or not below.any():
         return float("nan")
-    return float(rings[0].mean() / rings[1].mean())
+    return float(at.mean() * np.log(2) / np.median(below))  # power of noise is distributed exponentially
 
 
 def warn_without_fringes(frames: np.ndarray | da.Array, pixel_size: tuple[float, float], spacing: float) -> None:

@@ -44,6 +44,11 @@ class Surroundings:
     distance: np.ndarray
     radius: float
 
+    @property
+    def breadth(self) -> float:
+        """Radius in nm; for elongated particles 1.25 of the largest distance from the outline, if that is less."""
+        return min(self.radius, -1.25 * float(self.distance.min()))
+
     def contrast(self, image: np.ndarray) -> tuple[float, float, float] | None:
         """Level and noise of the background around the particle, and contrast of its inner half; None without a rim.
 
@@ -74,7 +79,7 @@ def particle_surroundings(
     margin
         How much of the surroundings, in radii of the particle.
     """
-    half = min(pixel_size) / 2
+    labels, half = np.asarray(labels, np.int32), min(pixel_size) / 2
     for number, box in enumerate(ndi.find_objects(labels), start=1):
         if box is None:
             continue
@@ -109,7 +114,8 @@ def edge_profiles(
     -------
     weights, profiles : numpy.ndarray
         How much each sector's particle stands out, shape (n,), and its contrast relative to that of the inner half of
-        the particle, at `DISTANCES`, which are in radii and negative inside, shape (n, len(DISTANCES)).
+        the particle, at `DISTANCES`, which are in radii (`Surroundings.breadth`) and negative inside, shape
+        (n, len(DISTANCES)).
     """
     weights, profiles = [], []
     step, count = DISTANCES[1] - DISTANCES[0], len(DISTANCES)
@@ -122,7 +128,7 @@ def edge_profiles(
         signal = abs(contrast) * particle.radius / np.sqrt(np.prod(pixel_size))
         if not signal > MIN_SIGNAL * noise:
             continue
-        bins = np.rint((particle.distance / particle.radius - DISTANCES[0]) / step).astype(int)
+        bins = np.rint((particle.distance / particle.breadth - DISTANCES[0]) / step).astype(int)
         at = particle.free & (bins >= 0) & (bins < count)
         middle = ndi.center_of_mass(particle.own)
         y, x = (axis - place for axis, place in zip(np.indices(crop.shape), middle, strict=True))

@@ -7,12 +7,16 @@ from scipy import ndimage as ndi
 from skimage.filters import threshold_otsu
 
 from particlespy_ml.segmentation.background import local_mean
-from particlespy_ml.segmentation.edges import RIM
+from particlespy_ml.segmentation.edges import RIM, Surroundings, particle_surroundings
 from particlespy_ml.segmentation.half_contrast import half_contrast_outlines
 
 # In radii of the frame's particles: the blur, how far outwards an outline may move, how far from the particles the
-# grey values count for the threshold, and over what distance the background is averaged.
-BLUR, REACH, NEAR, FAR = 0.15, 0.25, 1.0, 4.0
+# grey values count for the threshold and for the background, and over what distance that is averaged.
+BLUR, REACH, NEAR, AROUND, FAR = 0.15, 0.25, 1.0, 2.0, 4.0
+# Parts of the level: least height of the peak of a particle, and largest height of the rim around it.
+CLEAR, FLAT = 1.15, 0.5
+# Smallest radius, in radii of the frame's particles, for which the common blur is not too wide.
+SMALL = 0.33
 # Noises of the blurred background above which a particle is seen at all.
 SEEN = 4.0
 # Spreads of the background beyond which something else lies there, such as a scale bar.
@@ -23,11 +27,13 @@ def grey_level_outlines(image: np.ndarray, labels: np.ndarray, pixel_size: tuple
     """Move the outlines of all particles to one grey level of the frame: Otsu's threshold.
 
     The image is blurred by 0.15 of the particles' root mean square radius, less the local mean of what lies between
-    them. Otsu's threshold [Otsu]_ is that of the surroundings of the particles up to one radius away, so that neither
-    the share of empty support nor a scale bar moves it. A particle that nowhere reaches that level, fainter than the
-    others or bright where they are dark, gets the outline of `half_contrast_outlines`; one that nowhere differs from
-    the background by more than four times the noise of that, blurred, has no outline and is dropped. No particle moves
-    into another.
+    them. Otsu's threshold [Otsu]_ is that of the surroundings of the particles up to one radius away, without what
+    differs from the background as a scale bar does, so that neither the share of empty support nor such a bar moves it.
+
+    Particles that have no such outline get that of `half_contrast_outlines`: those of less contrast than the level or
+    of the opposite sign, those of less than half of that radius, for which the blur is too wide, and those that lie on
+    another background than the others, as at the edge of a support. One that nowhere differs from the background by
+    more than four times the noise of that, blurred, is dropped. No particle moves into another.
 
     Parameters
     ----------
@@ -59,50 +65,53 @@ def grey_level_outlines(image: np.ndarray, labels: np.ndarray, pixel_size: tuple
     kept = labels.astype(np.int32)
     inside = kept > 0
     distance, nearest = ndi.distance_transform_edt(~inside, sampling=pixel_size, return_indices=True)
-    counts = np.bincount(kept.ravel())[1:]
-    if not counts.any():
+    particles = list(particle_surroundings(kept, pixel_size))
+    if not particles:
         return kept
-    radius = float(np.sqrt(counts[counts > 0].mean() * np.prod(pixel_size) / np.pi))
-    outside = distance > RIM[0] * radius
+    radius = float(np.sqrt(np.mean([particle.breadth**2 for particle in particles])))
+    outside = (distance > RIM[0] * radius) & (distance < AROUND * radius)
     if not outside.any():
         return kept
-    height = _blurred_height(image, outside, radius / np.array(pixel_size))
-    if np.median(height[inside]) < 0:
-        height = -height
-    numbers = np.unique(kept)[1:]
-    inverse = numbers[ndi.median(height, kept, numbers) < 0]
-    near = (distance <= NEAR * radius) & ~np.isin(kept, inverse)
-    above = (height > threshold_otsu(height[near])) & (distance <= REACH * radius)
-    moved = np.where(above, kept[tuple(nearest)], 0)
-    noise = _spread(height[outside])
-    seen = numbers[ndi.maximum(np.abs(height), kept, numbers) > SEEN * noise]
-    faint = np.setdiff1d(seen, moved)
-    if len(faint):
-        halves = half_contrast_outlines(image, kept, pixel_size)
-        moved = np.where(np.isin(halves, faint) & (moved == 0), halves, moved)
-    return _largest_pieces(moved, kept)
-
-
-def _blurred_height(image: np.ndarray, outside: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Return the blurred image above the local mean of what is outside of the particles; radius in pixels."""
-    blurred = ndi.gaussian_filter(np.asarray(image, np.float32), BLUR * radius)
+    blurred = ndi.gaussian_filter(np.asarray(image, np.float32), BLUR * radius / np.array(pixel_size))
     far_off = np.abs(blurred - np.median(blurred[outside])) > OUTLIER * _spread(blurred[outside])
     support = outside & ~far_off if (outside & ~far_off).any() else outside
-    return blurred - local_mean(blurred, support.astype(np.float32), FAR * radius, blurred[support].mean())
+    far = FAR * radius / np.array(pixel_size)
+    height = blurred - local_mean(blurred, support.astype(np.float32), far, blurred[support].mean())
+    if np.median(height[inside]) < 0:
+        height = -height
+    contrasts = {particle.number: particle.contrast(height[particle.box]) for particle in particles}
+    others = [number for number, measured in contrasts.items() if measured is not None and measured[2] < 0]
+    near = (distance <= NEAR * radius) & ~np.isin(kept, others) & ((distance <= REACH * radius) | ~far_off)
+    level = threshold_otsu(height[near])
+    moved = np.where((height > level) & (distance <= REACH * radius), kept[tuple(nearest)], 0)
+    noise = _spread(height[support])
+    halves = None
+    result = np.zeros_like(kept)
+    for particle in particles:
+        box, number = particle.box, particle.number
+        own = height[box][particle.own]
+        if np.abs(own).max() <= SEEN * noise:
+            continue
+        clear = own.max() > CLEAR * level and particle.breadth > SMALL * radius
+        mask = _own_piece(moved[box] == number, particle)
+        if mask is None or not (clear and _is_like_others(contrasts[number], level)):
+            halves = half_contrast_outlines(image, kept, pixel_size) if halves is None else halves
+            mask = halves[box] == number
+        result[box][mask & particle.free & (result[box] == 0)] = number
+    return result
+
+
+def _is_like_others(measured: tuple[float, float, float] | None, level: float) -> bool:
+    """Whether a particle has the sign of the others and lies on the same background."""
+    return measured is None or (measured[2] > 0 and abs(measured[0]) < FLAT * level)
+
+
+def _own_piece(mask: np.ndarray, particle: Surroundings) -> np.ndarray | None:
+    """Return the piece of a mask that has most of a particle, without holes; None if no piece has any."""
+    pieces, count = ndi.label(mask)
+    sizes = np.bincount(pieces[particle.own], minlength=count + 1)[1:]
+    return ndi.binary_fill_holes(pieces == sizes.argmax() + 1) if sizes.any() else None
 
 
 def _spread(values: np.ndarray) -> float:
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))
-
-
-def _largest_pieces(moved: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Return the largest piece of each particle without holes, within what no other particle had."""
-    result = np.zeros_like(kept)
-    for number, box in enumerate(ndi.find_objects(moved), start=1):
-        if box is None:
-            continue
-        pieces, _ = ndi.label(moved[box] == number)
-        largest = ndi.binary_fill_holes(pieces == np.bincount(pieces.ravel())[1:].argmax() + 1)
-        free = np.isin(kept[box], (0, number)) & (result[box] == 0)
-        result[box][largest & free] = number
-    return result

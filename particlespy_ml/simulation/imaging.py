@@ -64,6 +64,8 @@ class ImagingRecipe:
         (probability, largest standard deviation in pixels) of a Gaussian filter that was applied to the image.
     inverted
         Probability that bright and dark are exchanged.
+    scale_bar
+        Probability that a scale bar with figures is burnt in anywhere; it may cover a particle.
     """
 
     dose: tuple[float, float] = (1e2, 1e5)
@@ -87,6 +89,7 @@ class ImagingRecipe:
     stretch: tuple[float, float] = (0.0, 1.0)
     smoothed: tuple[float, float] = (0.0, 1.0)
     inverted: float = 0.0
+    scale_bar: float = 0.0
 
     @classmethod
     def from_dict(cls, values: dict) -> ImagingRecipe:
@@ -121,6 +124,7 @@ class ImagingRecipe:
             stretch=(0.0, 1.0),
             smoothed=(0.0, 1.0),
             inverted=0.0,
+            scale_bar=0.0,
         )
 
 
@@ -213,9 +217,11 @@ def record(
     if noise_blurred:
         counts = _blur_counts(counts, blur[2])
     if recipe.smoothed[0] and rng.random() < recipe.smoothed[0]:
-        counts = ndi.gaussian_filter(counts, rng.uniform(0.3, recipe.smoothed[1]))
+        counts = ndi.gaussian_filter(counts, rng.uniform(0, recipe.smoothed[1]))
     if rng.random() < recipe.inverted:
         counts = counts.max() - counts
+    if recipe.scale_bar and rng.random() < recipe.scale_bar:
+        _burn_scale_bar(counts, labels, rng)
     told = pixel_size * (1 + recipe.scale_error * rng.uniform(-1, 1))
     return Recording(counts.astype(np.float32), labels, told)
 
@@ -313,3 +319,23 @@ def _count(clean: np.ndarray, recipe: ImagingRecipe, pixel_size: float, rng: np.
     counts *= 1 + np.float32(recipe.gain * rng.random()) * rng.standard_normal(clean.shape, dtype=np.float32)
     readout = np.float32(recipe.readout * rng.random() * np.sqrt(per_pixel))
     return counts + readout * rng.standard_normal(clean.shape, dtype=np.float32)
+
+
+def _burn_scale_bar(counts: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
+    """Draw a bar and strokes as of figures into an image, on a box or not; there are no particles under them."""
+    size = len(counts)
+    height, width = max(4, int(size * rng.uniform(0.06, 0.3))), max(8, int(size * rng.uniform(0.15, 0.6)))
+    top, left = (int(rng.choice((0, rng.integers(size - n + 1), size - n))) for n in (height, width))
+    box = np.s_[top : top + height, left : left + width]
+    ink, paper = (counts.max(), counts.min()) if rng.random() < 0.7 else (counts.min(), counts.max())
+    strokes = np.zeros((height, width), bool)
+    strokes[int(0.7 * height) : int(0.9 * height), int(0.1 * width) : int(0.9 * width)] = True
+    for start in np.arange(0.15, rng.uniform(0.3, 0.85), 0.12):
+        for _ in range(3):
+            row, column = int(rng.uniform(0.1, 0.5) * height), int((start + rng.uniform(0, 0.07)) * width)
+            tall = rng.random() < 0.5
+            long, thin = max(1, int(0.3 * height)), max(1, int(0.05 * height))
+            strokes[row : row + (long if tall else thin), column : column + (thin if tall else long)] = True
+    covered = np.ones_like(strokes) if rng.random() < 0.7 else strokes
+    counts[box] = np.where(strokes, ink, np.where(covered, paper, counts[box]))
+    labels[box] = np.where(covered, 0, labels[box])

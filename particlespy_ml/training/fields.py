@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 FRAME_PIXEL = 1.0  # Å, pixel size that a network sees which finds particles
+APERTURE_EDGE = 0.02  # share of the frames of a finder with the edge of an aperture in view
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,9 @@ class TileMaker:
         frames, maps = [], []
         for _ in range(size):
             frame, labels = record_frame(fields[rng.integers(len(fields))], recipe, rng, self.tile)
-            frames.append(scale_frame(_overlay(frame, rng)))
+            if rng.random() < APERTURE_EDGE:
+                frame, labels = _cut_by_aperture(frame, labels, rng)
+            frames.append(scale_frame(frame))
             maps.append(maps_from_labels(labels))
         return torch.from_numpy(np.stack(frames))[:, None], torch.from_numpy(np.stack(maps))
 
@@ -289,23 +292,13 @@ def record_frame(
     return frame[inside], label(labels[inside], background=0)
 
 
-def _overlay(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Some frames have a scale bar burnt in, or the dark edge of an aperture."""
-    choice = rng.random()
-    if choice < 0.04:
-        height, width = rng.integers(8, 30), rng.integers(20, 90)
-        row, column = rng.integers(0, frame.shape[0] - height), rng.integers(0, frame.shape[1] - width)
-        low, high = frame.min(), frame.max()
-        frame = frame.copy()
-        frame[row : row + height, column : column + width] = low if rng.random() < 0.6 else high
-        bar = row + height // 3
-        frame[bar : bar + max(2, height // 6), column + 3 : column + width - 3] = high if rng.random() < 0.6 else low
-    elif choice < 0.06:
-        axis = np.arange(frame.shape[0]) - frame.shape[0] * rng.uniform(0.1, 0.5)
-        tilt = np.tan(rng.uniform(-0.7, 0.7))
-        dark = axis[:, None] + tilt * (np.arange(frame.shape[1]) - frame.shape[1] / 2) < 0
-        frame = np.where(dark, frame.min(), frame)
-    return frame
+def _cut_by_aperture(frame: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return a frame across which the edge of an aperture runs, dark and without particles behind it."""
+    rows, columns = frame.shape
+    axis = np.arange(rows) - rows * rng.uniform(0.1, 0.5)
+    tilt = np.tan(rng.uniform(-0.7, 0.7))
+    dark = axis[:, None] + tilt * (np.arange(columns) - columns / 2) < 0
+    return np.where(dark, frame.min(), frame), np.where(dark, 0, labels)
 
 
 def changed(recipe: ImagingRecipe, changes: dict | None) -> ImagingRecipe:

@@ -7,6 +7,7 @@ import warnings
 import dask.array as da
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
 import particlespy_ml as pml
 from particlespy_ml.classification.classify import ParticleClassifier, classes_from_probabilities
@@ -193,6 +194,22 @@ def test_no_warning_within_the_range(two_disks, model):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         two_disks.classify_particles(model)
+
+
+@pytest.mark.parametrize(
+    ("signal_type", "sigma", "lattice_constant", "warned"),
+    [("HRTEM", 4.0, None, True), ("HRTEM", 0.0, None, False), ("HAADF", 4.0, None, False), ("HRTEM", 1.7, 0.7, False)],
+)
+def test_images_without_fringes(make_frame, make_image, signal_type, sigma, lattice_constant, warned):
+    frame = make_frame([(60, 60)], [20]) + np.random.default_rng(0).normal(0, 20, (128, 160))
+    image = make_image(ndi.gaussian_filter(frame, sigma), scale=0.04)
+    image.set_signal_type(signal_type)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        image.classify_particles(method="auto", lattice_constant=lattice_constant)
+    about = [warning for warning in caught if "lattice fringes" in str(warning.message)]
+    assert len(about) == warned
+    assert all(warning.filename == __file__ for warning in about)
 
 
 def test_diameter_out_of_range(make_frame, make_image, make_model):

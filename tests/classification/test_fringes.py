@@ -32,7 +32,30 @@ def test_pixels_that_are_too_large():
     assert fringe_power(NOISE, (0.05, 0.12), SPACING) == 0
 
 
-@pytest.mark.parametrize("image", [np.ones((64, 64)), np.eye(1), np.full((64, 64), np.nan)])
+def test_a_lattice_of_twice_the_spacing_does_not_count():
+    wide = NOISE + 30 * np.cos(np.pi * PIXELS[0] / SPACING * np.arange(256))
+    assert fringe_power(wide, PIXELS, SPACING) == pytest.approx(fringe_power(NOISE, PIXELS, SPACING), rel=0.2)
+
+
+@pytest.mark.parametrize("gain", [1e-25, 1e20])
+def test_gain_changes_nothing(gain):
+    assert fringe_power(gain * NOISE, PIXELS, SPACING) == pytest.approx(fringe_power(NOISE, PIXELS, SPACING))
+
+
+def test_rows_and_columns_have_their_own_pixel_size():
+    squeezed = ndi.gaussian_filter(np.random.default_rng(0).normal(size=(256, 256)), (2, 1))
+    found = fringe_power(squeezed, (0.05, 0.1), SPACING)  # the same blur in nm
+    assert found != pytest.approx(fringe_power(squeezed, (0.1, 0.05), SPACING), rel=0.5)
+    frequency = 0.1 / SPACING * np.array([1, 0.5])
+    transfer = np.exp(-2 * (np.pi * frequency) ** 2)
+    assert found == pytest.approx((transfer[0] / transfer[1]) ** 2, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [NOISE, ndi.gaussian_filter(NOISE, 1), np.full((64, 64), 0.1), np.eye(1), np.full((64, 64), np.nan)],
+    ids=["noise", "blurred", "constant", "pixel", "nan"],
+)
 def test_images_that_say_nothing_do_not_warn(image, recwarn):
     warn_without_fringes(image, PIXELS, SPACING)
     assert not recwarn

@@ -98,3 +98,29 @@ def test_a_few_quadrants_do_not_decide():
     rows, columns = np.indices(SHAPE) - 80
     radius = np.select([(rows < 0) & (columns < 0), (rows < 0), (columns < 0)], [44, 49, 52], 70)
     assert not has_steep_edges((np.hypot(rows, columns) < radius).astype(float), labels, PIXEL)
+
+
+@pytest.mark.parametrize("aspect", [1.0, 2.0, 4.0])
+def test_rods(aspect):
+    rows, columns = np.mgrid[-60:61, -150:151]
+    square = (np.clip(np.abs(columns) - 20 * (aspect - 1), 0, None) ** 2 + rows**2) / 20**2
+    labels = (square < 1).astype(np.int32)
+    assert not has_steep_edges(np.sqrt(np.clip(1 - square, 0, None)), labels, PIXEL)
+    assert has_steep_edges((square < 0.95).astype(float), labels, PIXEL)
+
+
+def test_one_that_hardly_stands_out_does_not_count():
+    labels = discs((160, 320), ((80, 80), 50), ((80, 240), 50))
+    faint = -0.15 * (labels == 2)
+    image = (
+        -1.0 * thickness(labels.shape, (80, 80), 50, 0.5) + faint + np.random.default_rng(0).normal(0, 1, labels.shape)
+    )
+    weights, profiles = edge_profiles(image, labels, PIXEL)
+    assert len(weights) == len(profiles) == 1
+    weights, _ = edge_profiles(image * [[1] * 160 + [100] * 160], labels, PIXEL)
+    assert max(weights) <= 120  # however clear, one does not outvote all others
+
+
+def test_labels_may_be_a_mask():
+    block = thickness(SHAPE, MIDDLE, RADIUS, 0.0)
+    assert has_steep_edges(block, block > 0, PIXEL)

@@ -10,6 +10,13 @@ from tests.segmentation.test_half_contrast import discs, thickness
 
 SHAPE = (160, 200)
 PAIR = (((50, 50), 30), ((105, 140), 30))
+SIX = discs((200, 300), *(((60 + 90 * (i // 3), 50 + 80 * (i % 3)), 25) for i in range(6)))
+
+
+def six_particles(sixth=-1.0, seed=0):
+    """Six dark particles, the last of another contrast."""
+    noise = np.random.default_rng(seed).normal(0, 0.1, SIX.shape)
+    return np.select([SIX == 6, SIX > 0], [sixth, -1.0], 0.0) + noise
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -60,6 +67,64 @@ def test_one_that_does_not_reach_the_level_gets_half_of_its_own_contrast(contras
 def test_one_that_is_not_seen_is_dropped():
     image = discs(SHAPE, PAIR[0]) + np.random.default_rng(0).normal(0, 0.3, SHAPE)
     assert set(np.unique(grey_level_outlines(image, discs(SHAPE, *PAIR), (0.1, 0.1)))) == {0, 1}
+
+
+@pytest.mark.parametrize("value", [5, 50, -50])
+def test_a_scale_bar_close_to_a_particle_moves_none(value):
+    image = six_particles()
+    image[186:192, 20:120] = value
+    image[181:186, 40:80] = value  # six pixels below the fourth particle
+    areas = np.bincount(grey_level_outlines(image, SIX, (0.1, 0.1)).ravel())[1:]
+    np.testing.assert_allclose(areas, np.pi * 25**2, rtol=0.05)
+
+
+def test_a_dark_spot_beside_a_bright_particle_is_not_taken_for_it():
+    image = six_particles(sixth=1.0)
+    rows, columns = np.indices(SIX.shape)
+    image[(np.hypot(rows - 150, columns - 242) < 6) & (SIX == 0)] = -1.5
+    moved = grey_level_outlines(image, SIX, (0.1, 0.1))
+    assert np.count_nonzero((moved == 6) != (SIX == 6)) < 0.05 * np.count_nonzero(SIX == 6)
+
+
+def test_holes_are_filled_and_pieces_left_out():
+    image = six_particles()
+    image[53:58, 48:53] = 0.0  # within the first particle
+    image[85:92, 48:52] = -1.0  # below it, within its reach, but apart from it
+    labels = np.where(ndi.binary_dilation(SIX == 1, iterations=4), 1, SIX)
+    moved = grey_level_outlines(image, labels, (0.1, 0.1))
+    assert (moved[53:58, 48:53] == 1).all()
+    assert ndi.label(moved == 1)[1] == 1
+    assert np.count_nonzero((moved == 1) != (SIX == 1)) < 0.04 * np.count_nonzero(SIX == 1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_whose_contrast_is_that_of_the_level_is_not_lost(seed):
+    image = six_particles(sixth=-0.48, seed=seed)
+    assert np.count_nonzero(grey_level_outlines(image, SIX, (0.1, 0.1)) == 6) > 0.6 * np.pi * 25**2
+
+
+def test_small_ones_are_not_blurred_away():
+    labels = discs((700, 500), ((170, 200), 150), ((500, 100), 20))
+    image = -1.0 * (labels > 0) + np.random.default_rng(0).normal(0, 0.1, labels.shape)
+    areas = np.bincount(grey_level_outlines(image, labels, (0.1, 0.1)).ravel())
+    assert areas[2] == pytest.approx(np.pi * 20**2, rel=0.03)
+
+
+def test_steep_rods_stay_as_wide_as_they_are():
+    labels = np.zeros((120, 400), np.int32)
+    labels[50:70, 40:360] = 1
+    image = -1.0 * labels + np.random.default_rng(0).normal(0, 0.1, labels.shape)
+    assert np.count_nonzero(grey_level_outlines(image, labels, (0.1, 0.1))) == pytest.approx(labels.sum(), rel=0.05)
+
+
+def test_padding_and_a_step_of_the_support():
+    areas = np.bincount(grey_level_outlines(np.pad(six_particles() + 5, 100), np.pad(SIX, 100), (0.1, 0.1)).ravel())[1:]
+    np.testing.assert_allclose(areas, np.pi * 25**2, rtol=0.05)
+    places = [((y, x), 20) for y in (80, 220) for x in (100, 185, 300)]
+    labels = discs((300, 400), *places)
+    image = -1.0 * (labels > 0) + np.random.default_rng(0).normal(0, 0.1, labels.shape) + 2 * (np.arange(400) > 208)
+    areas = np.bincount(grey_level_outlines(image, labels, (0.1, 0.1)).ravel())[1:]
+    np.testing.assert_allclose(areas, np.pi * 20**2, rtol=0.06)
 
 
 def test_neighbours_stay_apart_and_keep_their_numbers():

@@ -70,6 +70,22 @@ def test_a_filter_takes_noise_from_beyond_its_transfer():
     assert power[1][middle, middle].mean() < 0.5 * power[0][middle, middle].mean()
 
 
+def test_there_are_no_particles_under_a_scale_bar():
+    covered = []
+    for seed in range(20):
+        plain, burnt = (
+            record(make_field(radius=25.0), replace(CLEAN, scale_bar=p), np.random.default_rng(seed), view=50.0)
+            for p in (0.0, 1.0)
+        )
+        changed = burnt.image != plain.image
+        assert 0 < changed.mean() < 0.2
+        assert set(np.unique(burnt.image[changed])) <= {plain.image.min(), plain.image.max()}
+        assert not burnt.labels[changed].any()
+        covered.append((burnt.labels != plain.labels).mean())
+        np.testing.assert_array_equal(burnt.labels[~changed & (burnt.labels > 0)], 1)
+    assert max(covered) > 0.02
+
+
 def test_fringes_keep_their_spacing_and_lose_contrast_to_the_camera():
     order = 24
     x = np.arange(PIXELS) * EDGE / PIXELS

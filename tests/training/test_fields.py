@@ -24,6 +24,7 @@ from particlespy_ml.training.fields import (
     PatternMaker,
     TileMaker,
     WindowMaker,
+    _cut_by_aperture,
     list_particles,
     record_window,
     split_fields,
@@ -273,3 +274,12 @@ def test_selective():
     probabilities = np.array([[[0.9, 0.1, 0.0]], [[0.4, 0.3, 0.3]], [[0.1, 0.8, 0.1]]])
     part = crystallinity.selective(probabilities, np.array([0, 1, 1]), 0.5)
     assert part["accuracy"] == 1 and part["coverage"] == pytest.approx(0.6667)
+
+
+def test_there_are_no_particles_behind_an_aperture():
+    frame, labels = np.random.default_rng(0).random((60, 80)), np.ones((60, 80), int)
+    for seed in range(5):
+        cut, left = _cut_by_aperture(frame, labels, np.random.default_rng(seed))
+        assert 0 < (left == 0).mean() < 0.9
+        assert (cut[left == 0] == frame.min()).all()
+        np.testing.assert_array_equal(cut[left > 0], frame[left > 0])
