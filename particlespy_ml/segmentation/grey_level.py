@@ -14,9 +14,7 @@ from particlespy_ml.segmentation.half_contrast import half_contrast_outlines
 # grey values count for the threshold and for the background, and over what distance that is averaged.
 BLUR, REACH, NEAR, AROUND, FAR = 0.15, 0.25, 1.0, 2.0, 4.0
 # Parts of the level: least height of the peak of a particle, and largest height of the rim around it.
-CLEAR, FLAT = 1.15, 0.5
-# Smallest radius, in radii of the frame's particles, for which the common blur is not too wide.
-SMALL = 0.33
+CLEAR, FLAT = 1.15, 0.25
 # Noises of the blurred background above which a particle is seen at all.
 SEEN = 4.0
 # Spreads of the background beyond which something else lies there, such as a scale bar.
@@ -31,8 +29,8 @@ def grey_level_outlines(image: np.ndarray, labels: np.ndarray, pixel_size: tuple
     differs from the background as a scale bar does, so that neither the share of empty support nor such a bar moves it.
 
     Particles that have no such outline get that of `half_contrast_outlines`: those of less contrast than the level or
-    of the opposite sign, those of less than half of that radius, for which the blur is too wide, and those that lie on
-    another background than the others, as at the edge of a support. One that nowhere differs from the background by
+    of the opposite sign, and those around which the blurred image is not level, because they are too small for the blur
+    or lie at the edge of a support. One that nowhere differs from the background by
     more than four times the noise of that, blurred, is dropped. No particle moves into another.
 
     Parameters
@@ -72,11 +70,7 @@ def grey_level_outlines(image: np.ndarray, labels: np.ndarray, pixel_size: tuple
     outside = (distance > RIM[0] * radius) & (distance < AROUND * radius)
     if not outside.any():
         return kept
-    blurred = ndi.gaussian_filter(np.asarray(image, np.float32), BLUR * radius / np.array(pixel_size))
-    far_off = np.abs(blurred - np.median(blurred[outside])) > OUTLIER * _spread(blurred[outside])
-    support = outside & ~far_off if (outside & ~far_off).any() else outside
-    far = FAR * radius / np.array(pixel_size)
-    height = blurred - local_mean(blurred, support.astype(np.float32), far, blurred[support].mean())
+    height, far_off = _height(image, outside, radius / np.array(pixel_size))
     if np.median(height[inside]) < 0:
         height = -height
     contrasts = {particle.number: particle.contrast(height[particle.box]) for particle in particles}
@@ -84,7 +78,7 @@ def grey_level_outlines(image: np.ndarray, labels: np.ndarray, pixel_size: tuple
     near = (distance <= NEAR * radius) & ~np.isin(kept, others) & ((distance <= REACH * radius) | ~far_off)
     level = threshold_otsu(height[near])
     moved = np.where((height > level) & (distance <= REACH * radius), kept[tuple(nearest)], 0)
-    noise = _spread(height[support])
+    noise = _spread(height[outside & ~far_off])
     halves = None
     result = np.zeros_like(kept)
     for particle in particles:
@@ -92,13 +86,23 @@ def grey_level_outlines(image: np.ndarray, labels: np.ndarray, pixel_size: tuple
         own = height[box][particle.own]
         if np.abs(own).max() <= SEEN * noise:
             continue
-        clear = own.max() > CLEAR * level and particle.breadth > SMALL * radius
         mask = _own_piece(moved[box] == number, particle)
-        if mask is None or not (clear and _is_like_others(contrasts[number], level)):
+        if mask is None or own.max() <= CLEAR * level or not _is_like_others(contrasts[number], level):
             halves = half_contrast_outlines(image, kept, pixel_size) if halves is None else halves
             mask = halves[box] == number
         result[box][mask & particle.free & (result[box] == 0)] = number
     return result
+
+
+def _height(image: np.ndarray, outside: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the blurred image above its background, and whether a pixel has nothing to do with that.
+
+    The radius is in pixels; the background is the local mean outside of the particles.
+    """
+    blurred = ndi.gaussian_filter((image - np.median(image)).astype(np.float32), BLUR * radius)
+    far_off = np.abs(blurred - np.median(blurred[outside])) > OUTLIER * _spread(blurred[outside])
+    support = outside & ~far_off
+    return blurred - local_mean(blurred, support.astype(np.float32), FAR * radius, blurred[support].mean()), far_off
 
 
 def _is_like_others(measured: tuple[float, float, float] | None, level: float) -> bool:

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
+from particlespy_ml.segmentation import edges
 from particlespy_ml.segmentation.edges import (
     DISTANCES,
+    STEEP,
     crossing,
     edge_profiles,
     edge_width,
@@ -124,3 +127,27 @@ def test_one_that_hardly_stands_out_does_not_count():
 def test_labels_may_be_a_mask():
     block = thickness(SHAPE, MIDDLE, RADIUS, 0.0)
     assert has_steep_edges(block, block > 0, PIXEL)
+
+
+@pytest.mark.parametrize(("blur", "steep"), [(0.03, True), (0.09, True), (0.25, False)])
+def test_blurred_blocks(blur, steep):
+    block = ndi.gaussian_filter(thickness(SHAPE, MIDDLE, RADIUS, 0.0), blur * RADIUS)
+    assert has_steep_edges(block, discs(SHAPE, (MIDDLE, RADIUS)), PIXEL) == steep
+
+
+def test_one_quadrant_does_not_speak_for_the_others():
+    rows, columns = np.indices(SHAPE) - 80
+    distance = np.hypot(rows, columns) / RADIUS
+    ramp = np.clip(1.5 - distance, 0, 1)
+    image = np.where((rows < 0) & (columns < 0), 4.0 * (distance < 1), ramp)
+    labels = discs(SHAPE, (MIDDLE, RADIUS))
+    assert edge_width(mean_edge(image, labels, PIXEL)) < STEEP
+    assert not has_steep_edges(image, labels, PIXEL)
+
+
+def test_one_clear_particle_does_not_speak_for_many(monkeypatch):
+    step, ramp = (DISTANCES < 0).astype(float), np.clip(0.5 - DISTANCES, 0, 1)
+    profiles = np.array([step, *[ramp] * 9])
+    monkeypatch.setattr(edges, "edge_profiles", lambda *_, **__: (np.array([120, *[12] * 9]), profiles))
+    assert edge_width(mean_edge(np.eye(4), np.eye(4), PIXEL)) < STEEP
+    assert not has_steep_edges(np.eye(4), np.eye(4), PIXEL)

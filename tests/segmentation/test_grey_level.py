@@ -97,17 +97,17 @@ def test_holes_are_filled_and_pieces_left_out():
     assert np.count_nonzero((moved == 1) != (SIX == 1)) < 0.04 * np.count_nonzero(SIX == 1)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_one_whose_contrast_is_that_of_the_level_is_not_lost(seed):
-    image = six_particles(sixth=-0.48, seed=seed)
+@pytest.mark.parametrize("contrast", [0.42, 0.46, 0.5, 0.54])
+def test_one_whose_contrast_is_that_of_the_level_is_not_lost(contrast):
+    image = six_particles(sixth=-contrast)
     assert np.count_nonzero(grey_level_outlines(image, SIX, (0.1, 0.1)) == 6) > 0.6 * np.pi * 25**2
 
 
 def test_small_ones_are_not_blurred_away():
-    labels = discs((700, 500), ((170, 200), 150), ((500, 100), 20))
+    labels = discs((700, 500), ((170, 200), 150), ((500, 100), 30))
     image = -1.0 * (labels > 0) + np.random.default_rng(0).normal(0, 0.1, labels.shape)
     areas = np.bincount(grey_level_outlines(image, labels, (0.1, 0.1)).ravel())
-    assert areas[2] == pytest.approx(np.pi * 20**2, rel=0.03)
+    assert areas[2] == pytest.approx(np.pi * 30**2, rel=0.03)
 
 
 def test_steep_rods_stay_as_wide_as_they_are():
@@ -117,14 +117,18 @@ def test_steep_rods_stay_as_wide_as_they_are():
     assert np.count_nonzero(grey_level_outlines(image, labels, (0.1, 0.1))) == pytest.approx(labels.sum(), rel=0.05)
 
 
-def test_padding_and_a_step_of_the_support():
+def test_padding():
     areas = np.bincount(grey_level_outlines(np.pad(six_particles() + 5, 100), np.pad(SIX, 100), (0.1, 0.1)).ravel())[1:]
     np.testing.assert_allclose(areas, np.pi * 25**2, rtol=0.05)
+
+
+@pytest.mark.parametrize("step", [0.3, 1.0, 2.0])
+def test_a_step_of_the_support(step):
     places = [((y, x), 20) for y in (80, 220) for x in (100, 185, 300)]
     labels = discs((300, 400), *places)
-    image = -1.0 * (labels > 0) + np.random.default_rng(0).normal(0, 0.1, labels.shape) + 2 * (np.arange(400) > 208)
+    image = -1.0 * (labels > 0) + np.random.default_rng(0).normal(0, 0.1, labels.shape) + step * (np.arange(400) > 208)
     areas = np.bincount(grey_level_outlines(image, labels, (0.1, 0.1)).ravel())[1:]
-    np.testing.assert_allclose(areas, np.pi * 20**2, rtol=0.06)
+    np.testing.assert_allclose(areas, np.pi * 20**2, rtol=0.1)
 
 
 def test_neighbours_stay_apart_and_keep_their_numbers():
