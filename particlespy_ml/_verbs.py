@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import dask.array as da
 import numpy as np
 
@@ -66,9 +68,10 @@ def run_pipeline(
     extra_units: dict[str, str] | None = None,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
+    inspect: Callable | None = None,
 ) -> list:
     """Run the frame pipeline and return the results as signals, in the order of *outputs*."""
-    pipeline = FramePipeline(segmenter, grid, classify, outputs)
+    pipeline = FramePipeline(segmenter, grid, classify, outputs, inspect)
     dtypes = tuple(np.dtype(np.int32) if name == "labels" else np.dtype(object) for name in outputs)
     arrays = run_frames(pipeline, signal, others, dtypes, lazy_output, show_progressbar)
     signals = []

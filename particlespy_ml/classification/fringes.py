@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 
-import dask.array as da
 import numpy as np
 from scipy import fft
 
@@ -58,20 +57,15 @@ def fringe_power(image: np.ndarray, pixel_size: tuple[float, float], spacing: fl
     return float(at.mean() * np.log(2) / np.median(below))  # power of noise is distributed exponentially
 
 
-def warn_without_fringes(frames: np.ndarray | da.Array, pixel_size: tuple[float, float], spacing: float) -> None:
-    """Warn if the first of many frames holds next to nothing at a lattice spacing.
+def warn_without_fringes(image: np.ndarray, pixel_size: tuple[float, float], spacing: float) -> None:
+    """Warn if an image holds next to nothing at a lattice spacing.
 
     Parameters
     ----------
-    frames
-        Shape (navigation..., rows, columns). Of lazy ones the first is computed.
-    pixel_size, spacing
+    image, pixel_size, spacing
         As for `fringe_power`.
     """
-    if not all(frames.shape):
-        return
-    first = frames[(0,) * (frames.ndim - 2)]
-    power = fringe_power(first.compute() if isinstance(first, da.Array) else first, pixel_size, spacing)
+    power = fringe_power(image, pixel_size, spacing)
     if power < LEAST_POWER:
         warnings.warn(
             f"No lattice fringes can be seen in the first image: at a spacing of {spacing:.3g} nm it has {power:.1g} "
@@ -79,5 +73,5 @@ def warn_without_fringes(frames: np.ndarray | da.Array, pixel_size: tuple[float,
             f"calibration is wrong. Crystallinity shows in fringes: expect most particles to be {'undefined'!r}, and "
             f"classify the unprocessed image if there is one.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=2,
         )

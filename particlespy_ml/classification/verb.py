@@ -65,8 +65,8 @@ def classify_particles(
     Warns
     -----
     UserWarning
-        If pixels have a size that the model does not take, or if crystallinity is asked for and the first image holds
-        nothing at the {111} spacing.
+        If pixels have a size that the model does not take, or, when frames are computed, if crystallinity is asked for
+        and the first of them holds nothing at the {111} spacing.
 
     Examples
     --------
@@ -76,7 +76,9 @@ def classify_particles(
     >>> sorted(set(table["class"]) - set(table.classes) - {"undefined"})
     []
     """
-    from particlespy_ml._frames import check_image, frames_array
+    from functools import partial
+
+    from particlespy_ml._frames import check_image
     from particlespy_ml._verbs import prepare, run_pipeline
     from particlespy_ml.classification.classify import ParticleClassifier, class_columns, warn_out_of_range
     from particlespy_ml.classification.fringes import warn_without_fringes
@@ -101,9 +103,10 @@ def classify_particles(
         raise ValueError(f"min_probability={min_probability}; expected a probability between 0 and 1.")
     classifier = ParticleClassifier(model, grid, float(min_probability), _scale(model, lattice_constant), calibrated)
     warn_out_of_range(classifier)
+    inspect = None
     if model.card["task"] == "crystallinity" and classifier.in_pixel_range():
-        lattice = lattice_constant or model.card["lattice_constant_nm"]
-        warn_without_fringes(frames_array(signal), grid.nanometres, lattice / 3**0.5)  # of {111}
+        spacing = (lattice_constant or model.card["lattice_constant_nm"]) / 3**0.5  # of {111}
+        inspect = partial(warn_without_fringes, pixel_size=grid.nanometres, spacing=spacing)
     outputs = ("table", "labels") if return_labels else ("table",)
     record = {
         "classes": list(model.classes),
@@ -121,7 +124,7 @@ def classify_particles(
     }
     extra = {name: "" for name, _ in class_columns(model.classes)}
     results = run_pipeline(
-        signal, segmenter, grid, others, outputs, classifier, record, extra, lazy_output, show_progressbar
+        signal, segmenter, grid, others, outputs, classifier, record, extra, lazy_output, show_progressbar, inspect
     )
     return tuple(results) if return_labels else results[0]
 

@@ -27,12 +27,15 @@ class FramePipeline:
         Called with lists of frames, labels and measured rows; returns a list of rows with more columns.
     outputs
         "table" and "labels" in the order wanted.
+    inspect
+        Called with the first frame of the series, to warn of what it lacks.
     """
 
     segment: Callable
     grid: PixelGrid | None = None
     classify: Callable | None = None
     outputs: tuple[str, ...] = ("table",)
+    inspect: Callable | None = None
 
     def __call__(self, frames: np.ndarray, given: np.ndarray | None = None, *, indices: list[tuple]) -> list[tuple]:
         """Return the outputs of each frame of a block."""
@@ -41,6 +44,8 @@ class FramePipeline:
             try:
                 if is_constant(frame):
                     warnings.warn(f"Frame {_name(indices[i])} is constant: it has no particles.", stacklevel=2)
+                if self.inspect is not None and not any(indices[i]):
+                    self.inspect(frame)
                 found = self.segment(frame, None if given is None else given[i])
                 labels.append(found)
                 if "table" in self.outputs:

@@ -207,9 +207,23 @@ def test_images_without_fringes(make_frame, make_image, signal_type, sigma, latt
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         image.classify_particles(method="auto", lattice_constant=lattice_constant)
-    about = [warning for warning in caught if "lattice fringes" in str(warning.message)]
-    assert len(about) == warned
-    assert all(warning.filename == __file__ for warning in about)
+    assert sum("lattice fringes" in str(warning.message) for warning in caught) == warned
+
+
+@pytest.mark.parametrize("navigation", [(2,), (2, 3)])
+def test_the_first_frame_of_a_series_is_looked_at_for_fringes_when_it_is_computed(make_frame, make_image, navigation):
+    frames = np.zeros((*navigation, 128, 160)) + make_frame([(60, 60)], [20])
+    frames += np.random.default_rng(0).normal(0, 20, frames.shape)
+    frames[(0,) * len(navigation)] = ndi.gaussian_filter(frames[(0,) * len(navigation)], 4)
+    image = make_image(frames, scale=0.04, lazy=True)
+    image.set_signal_type("HRTEM")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = image.classify_particles(method="auto")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        table.compute(show_progressbar=False)
+    assert sum("lattice fringes" in str(warning.message) for warning in caught) == 1
 
 
 def test_diameter_out_of_range(make_frame, make_image, make_model):
