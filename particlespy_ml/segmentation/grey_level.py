@@ -12,7 +12,7 @@ from particlespy_ml.segmentation.half_contrast import half_contrast_outlines
 
 # In radii of the frame's particles: the blur, how far outwards an outline may move, how far from the particles the
 # grey values count for the threshold and for the background, and over what distance that is averaged.
-BLUR, REACH, NEAR, AROUND, FAR = 0.15, 0.25, 1.0, 2.0, 4.0
+BLUR, REACH, NEAR, AROUND, FAR = 0.15, 0.25, 1.0, 2.0, 2.0
 # Parts of the level: least height of the peak of a particle, and largest height of the rim around it.
 CLEAR, FLAT = 1.15, 0.25
 # Noises of the blurred background above which a particle is seen at all.

@@ -29,6 +29,7 @@ def segment_with_network(
     min_diameter: float = 0.8,
     split_depth: float = 0.08,
     outline: str = "auto",
+    polarity: str = "dark",
 ) -> np.ndarray:
     """Find the particles of a frame.
 
@@ -56,6 +57,8 @@ def segment_with_network(
         it, see `grey_level_outlines`; or "auto", which is "level" for a frame whose particles have steep edges, where
         their material ends about there, and "atoms" for one whose particles thin out towards their edges as spheres
         do; see `has_steep_edges`.
+    polarity
+        "dark", what particles are that a model was trained on, or "bright" for an image whose contrast is reversed.
 
     Returns
     -------
@@ -65,7 +68,8 @@ def segment_with_network(
     step = tuple(model.pixel_size / size for size in pixel_size)
     if min(round(n / s) for n, s in zip(image.shape, step, strict=True)) < 2:
         return np.zeros(image.shape, np.int32)
-    probability, depth = model.maps(scale_frame(resample_frame(image, step)))
+    scaled = scale_frame(resample_frame(image, step))
+    probability, depth = model.maps(-scaled if polarity == "bright" else scaled)
     threshold = model.threshold if threshold is None else threshold
     labels = labels_from_maps(probability, depth, threshold, split_depth)
     labels = nearest_map(expand_labels(labels, 3), image.shape)

@@ -36,6 +36,7 @@ NETWORK_OPTIONS = {
     "min_diameter": 0.8,
     "split_depth": 0.08,
     "outline": "auto",
+    "polarity": "dark",
 }
 
 CLEANING_OPTIONS = {"watershed": False, "watershed_size": 0, "watershed_erosion": 0, "min_size": 0}
@@ -183,6 +184,8 @@ def _network_segmenter(grid: PixelGrid, exclude_border: bool, options: dict) -> 
             raise ValueError(f"{name}={value}; expected a number from {low} to {high}.")
     if full["outline"] not in ("auto", "atoms", "half", "level"):
         raise ValueError(f"Expected outline to be 'auto', 'atoms', 'half' or 'level', not {full['outline']!r}.")
+    if full["polarity"] not in ("dark", "bright"):
+        raise ValueError(f"Expected polarity to be 'dark' or 'bright' for a network, not {full['polarity']!r}.")
     if not finder.in_pixel_range(grid.nanometres):
         low, high = finder.card["pixel_size_range_angstrom"]
         raise ValueError(

@@ -41,9 +41,9 @@ def segment_particles(
         ``min_diameter`` in nm, ``split_depth`` and ``outline`` ("atoms": where the outermost atoms are; "half": where
         the contrast of each particle has fallen to half; "level": on one grey level of the frame, as thresholds have
         it; "auto", the default: "level" for frames whose particles have steep edges, else "atoms"; choose one for
-        movies that lie between). For ParticleSpy: ``watershed``,
-        ``watershed_size``, ``watershed_erosion``, ``invert``, ``min_size``, ``rb_kernel``, ``gaussian`` and
-        ``local_size``, in pixels. For a trained segmentation: ``watershed``, ``watershed_size``,
+        movies that lie between) and ``polarity`` ("dark", or "bright" where the contrast is reversed). For
+        ParticleSpy: ``watershed``, ``watershed_size``, ``watershed_erosion``, ``invert``, ``min_size``, ``rb_kernel``,
+        ``gaussian`` and ``local_size``, in pixels. For a trained segmentation: ``watershed``, ``watershed_size``,
         ``watershed_erosion`` and ``min_size``.
 
     Returns

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from particlespy_ml.data import gold_hrtem
 from particlespy_ml.models.load import load_model
 from particlespy_ml.models.model import ParticleFinder
 from particlespy_ml.segmentation.network import labels_from_maps, maps_from_labels, scale_frame, segment_with_network
@@ -131,6 +132,21 @@ def test_outlines_of_steep_particles(make_finder, monkeypatch):
     assert areas["atoms"] == np.count_nonzero(wide)
 
 
+def test_reversed_contrast(make_finder):
+    model, image = load_model(make_finder()), np.random.default_rng(0).normal(100, 10, (90, 110))
+    dark = segment_with_network(image, (0.1, 0.1), model, 0.4, 0.1)
+    bright = segment_with_network(-image, (0.1, 0.1), model, 0.4, 0.1, polarity="bright")
+    np.testing.assert_array_equal(dark, bright)
+
+
+def test_reversed_contrast_of_the_bundled_image():
+    image = gold_hrtem().data.astype(float)[:256, :256]
+    model = load_model("particles-hrtem")
+    dark = segment_with_network(image, (0.04, 0.04), model)
+    assert dark.max() > 2
+    np.testing.assert_array_equal(dark, segment_with_network(-image, (0.04, 0.04), model, polarity="bright"))
+
+
 def test_a_frame_smaller_than_a_pixel_of_the_model_has_no_particles(perfect):
     assert (segment_with_network(np.ones((4, 4)), (0.01, 0.01), perfect) == 0).all()
 
@@ -150,9 +166,10 @@ def test_tiles_have_no_seams(make_finder, shape):
     ("options", "error", "message"),
     [
         ({"model": "isomer-haadf"}, ValueError, "'isomer-haadf' classifies particles and does not find them"),
-        ({"polarity": "dark"}, TypeError, r"Unknown options \['polarity'\] for method=\"network\", which takes model"),
+        ({"smoothing": 1.0}, TypeError, r"Unknown options \['smoothing'\] for method=\"network\", which takes model"),
         ({"threshold": 1.5}, ValueError, "threshold=1.5; expected a number from 0 to 1"),
         ({"min_diameter": -1}, ValueError, "min_diameter=-1; expected"),
+        ({"polarity": "auto"}, ValueError, "Expected polarity to be 'dark' or 'bright' for a network, not 'auto'"),
         ({"outline": "edge"}, ValueError, "Expected outline to be 'auto', 'atoms', 'half' or 'level', not 'edge'"),
         ({"model": "nothing"}, ValueError, "Unknown model 'nothing'"),
     ],
