@@ -1,6 +1,6 @@
 """``python -m benchmarks.crystallinity``: the networks for HRTEM images beside thresholds, bounds and the literature.
 
-It needs the exit waves of ``particlespy-ml simulate crystallinity-hrtem --cache cache/hrtem --count 2700``; those held
+It needs the exit waves of ``particlespy-ml simulate crystallinity-hrtem --cache cache/hrtem --count 3933``; those held
 out are all that is measured on.
 """
 

@@ -7,8 +7,8 @@ from scipy import ndimage as ndi
 
 from particlespy_ml.segmentation.edges import RIM, Surroundings, crossing, mean_edge, particle_surroundings
 
-# In radii of the particle: the blur, how far from its outline the new one may lie, and how far from where it lies in
-# the mean of all particles.
+# In radii of the particle (`Surroundings.breadth`): the blur, how far from its outline the new one may lie, and how far
+# from where it lies in the mean of all particles.
 BLUR, REACH, BAND = 0.1, 0.4, 0.15
 MIN_BLUR = 0.1  # nm, which blurs atomic columns
 MIN_CONTRAST_TO_NOISE = 3
@@ -56,7 +56,7 @@ def half_contrast_outlines(image: np.ndarray, labels: np.ndarray, pixel_size: tu
     low, high = (-REACH, REACH) if middle is None else (max(-REACH, middle - BAND), min(REACH, middle + BAND))
     result = np.zeros(labels.shape, np.int32)
     for particle in particle_surroundings(kept, pixel_size, RIM[1] + 3 * BLUR):
-        blur = [max(MIN_BLUR, BLUR * particle.radius) / size for size in pixel_size]
+        blur = [max(MIN_BLUR, BLUR * particle.breadth) / size for size in pixel_size]
         crop = ndi.gaussian_filter(image[particle.box], blur)
         mask = _half_of(crop, particle, low, high) & (result[particle.box] == 0)
         result[particle.box][mask] = particle.number
@@ -71,7 +71,7 @@ def _half_of(crop: np.ndarray, particle: Surroundings, low: float, high: float) 
     level, noise, contrast = measured
     if not abs(contrast) > MIN_CONTRAST_TO_NOISE * noise:
         return particle.own
-    distance = particle.distance / particle.radius
+    distance = particle.distance / particle.breadth
     inside = ((crop - level) / contrast > 0.5) & (distance < high) | (distance < low)
     pieces, count = ndi.label(inside & particle.free)
     sizes = np.bincount(pieces[particle.own], minlength=count + 1)[1:]

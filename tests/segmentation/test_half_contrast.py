@@ -36,6 +36,17 @@ def test_pixels_that_are_not_square():
     assert np.count_nonzero((moved > 0) != (image > 0)) < 0.03 * np.count_nonzero(image)
 
 
+@pytest.mark.parametrize("grown", [0, 3])
+def test_rods_stay_as_wide_as_they_are(grown):
+    rod = np.zeros((120, 400), np.int32)
+    rod[50:70, 40:360] = 1
+    labels = np.zeros_like(rod)
+    labels[50 - grown : 70 + grown, 40 - grown : 360 + grown] = 1
+    image = -1.0 * rod + np.random.default_rng(0).normal(0, 0.1, rod.shape)
+    moved = half_contrast_outlines(image, labels, (0.1, 0.1))
+    assert np.count_nonzero(moved != rod) < 0.05 * rod.sum()
+
+
 def test_a_faint_particle_keeps_its_outline():
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 1, (120, 120)) * 40  # well above the particle, after the blur too
