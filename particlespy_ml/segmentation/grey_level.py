@@ -30,8 +30,8 @@ def grey_level_outlines(image: np.ndarray, labels: np.ndarray, pixel_size: tuple
 
     Particles that have no such outline get that of `half_contrast_outlines`: those of less contrast than the level or
     of the opposite sign, and those around which the blurred image is not level, because they are too small for the blur
-    or lie at the edge of a support. One that nowhere differs from the background by
-    more than four times the noise of that, blurred, is dropped. No particle moves into another.
+    or lie at the edge of a support. One that nowhere differs from the background by more than four times the noise of
+    that, blurred, is dropped. No particle moves into another.
 
     Parameters
     ----------
