@@ -95,16 +95,18 @@ class PixelGrid:
         """Whether two grids have the same pixels at the same places, up to rounding."""
         places = [(grid.to_xy(0, 0), grid.to_xy(*grid.shape)) for grid in (self, other)]
         within = 1e-3 * min(self.scale)
-        return self.shape == other.shape and self.units == other.units and np.allclose(*places, rtol=1e-9, atol=within)
+        return self.shape == other.shape and self.units == other.units and np.allclose(*places, rtol=1e-13, atol=within)
 
 
-def pixel_grid(signal) -> PixelGrid:
+def pixel_grid(signal, calibrated: bool = True) -> PixelGrid:
     """Return the calibrated grid of an image signal.
 
     Parameters
     ----------
     signal
         Any signal with two signal dimensions.
+    calibrated
+        Whether the axes must have units of length; otherwise two axes of one other unit, or none, will do.
 
     Raises
     ------
@@ -115,18 +117,13 @@ def pixel_grid(signal) -> PixelGrid:
     for axis in (x_axis, y_axis):
         if not axis.is_uniform:
             raise ValueError(f"The axis {axis.name!s} is not uniform; expected a uniform pixel size.")
-        units = str(axis.units)
-        if units not in NANOMETRES:
-            reason = "has no unit" if units in ("<undefined>", "None", "") else f"has the unit {units!r}"
-            raise ValueError(
-                f"The image is not calibrated as a length: its axis {axis.name!s} {reason}; expected one of "
-                "pm, Å, nm, µm, mm or m. Set the pixel size, for example "
-                's.axes_manager.signal_axes.set(scale=0.02, units="nm").'
-            )
         if not np.isfinite(axis.scale) or axis.scale == 0:
             raise ValueError(f"The axis {axis.name!s} has the scale {axis.scale}; expected a pixel size above zero.")
-    units = str(x_axis.units)
-    to_units = NANOMETRES[str(y_axis.units)] / NANOMETRES[units]
+    units, to_units = str(x_axis.units), 1.0
+    if calibrated or units != str(y_axis.units):
+        for axis in (x_axis, y_axis):
+            _check_unit(axis)
+        to_units = NANOMETRES[str(y_axis.units)] / NANOMETRES[units]
     return PixelGrid(
         shape=(y_axis.size, x_axis.size),
         scale=(abs(y_axis.scale) * to_units, abs(x_axis.scale)),
@@ -134,3 +131,14 @@ def pixel_grid(signal) -> PixelGrid:
         units=units,
         direction=(1 if y_axis.scale > 0 else -1, 1 if x_axis.scale > 0 else -1),
     )
+
+
+def _check_unit(axis) -> None:
+    units = str(axis.units)
+    if units not in NANOMETRES:
+        reason = "has no unit" if units in ("<undefined>", "None", "") else f"has the unit {units!r}"
+        raise ValueError(
+            f"The image is not calibrated as a length: its axis {axis.name!s} {reason}; expected one of "
+            "pm, Å, nm, µm, mm or m. Set the pixel size, for example "
+            's.axes_manager.signal_axes.set(scale=0.02, units="nm").'
+        )

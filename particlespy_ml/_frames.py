@@ -39,6 +39,95 @@ def check_image(signal) -> None:
         raise TypeError(f"Expected an image of real numbers, not {dtype}.")
 
 
+def check_frame(frame: np.ndarray, name: str = "") -> None:
+    """Raise if a frame has pixels that are not finite, or masked.
+
+    Parameters
+    ----------
+    frame
+        Real image, shape (rows, columns).
+    name
+        What the frame is called in the message, such as "Frame 3".
+
+    Raises
+    ------
+    ValueError
+        With the number of pixels, and what to do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> check_frame(np.array([[0.0, np.nan]]), "Frame 3")
+    Traceback (most recent call last):
+    ...
+    ValueError: Frame 3: 1 of 2 pixels are not finite (NaN or infinite); crop them away with isig, or replace them, \
+for example s.data = numpy.nan_to_num(s.data, nan=numpy.nanmedian(s.data)).
+    """
+    frame, start = np.asanyarray(frame), f"{name}: " if name else ""
+    if np.ma.is_masked(frame):
+        raise ValueError(
+            f"{start}{np.ma.count_masked(frame)} of {np.size(frame)} pixels are masked; fill them, for example "
+            "s.data = s.data.filled(numpy.ma.median(s.data)), or crop them away with isig."
+        )
+    if frame.dtype.kind == "f" and not np.isfinite(frame).all():
+        bad = int(np.size(frame) - np.isfinite(frame).sum())
+        raise ValueError(
+            f"{start}{bad} of {np.size(frame)} pixels are not finite (NaN or infinite); crop them away with isig, or "
+            "replace them, for example s.data = numpy.nan_to_num(s.data, nan=numpy.nanmedian(s.data))."
+        )
+
+
+def frame_name(index: tuple[int, ...]) -> str:
+    """Return the place of a frame in the navigation as inav counts: the fastest axis first."""
+    return ", ".join(str(number) for number in reversed(index))
+
+
+def finite_frames(signal, kind: str = "Frame") -> np.ndarray | da.Array:
+    """Return `frames_array` of a signal without pixels that are not finite.
+
+    Eager frames are checked at once, lazy ones whenever they are computed: nothing is read twice.
+
+    Parameters
+    ----------
+    signal
+        Image signal.
+    kind
+        What a frame is called in the message: "Particle" in a stack.
+
+    Raises
+    ------
+    ValueError
+        As `check_frame`, with the number of the frame.
+    """
+    data = frames_array(signal)
+    if isinstance(data, da.Array):
+        return data.map_blocks(_check_block, kind=kind, dtype=data.dtype, meta=data._meta)
+    return _check_block(data, kind)
+
+
+def _check_block(frames: np.ndarray, kind: str, block_info=None) -> np.ndarray:
+    if frames.dtype.kind != "f" and not isinstance(frames, np.ma.MaskedArray):
+        return frames
+    first = [start for start, _ in block_info[0]["array-location"]] if block_info else [0] * frames.ndim
+    for index in np.ndindex(*frames.shape[:-2]):
+        place = tuple(int(i + f) for i, f in zip(index, first, strict=False))
+        check_frame(frames[index], f"{kind} {frame_name(place)}")
+    return np.asarray(frames)
+
+
+def ascending(frames: np.ndarray | da.Array, direction: tuple[int, int]) -> np.ndarray | da.Array:
+    """Return frames whose rows and columns run as their axes ascend; again, it undoes itself.
+
+    Parameters
+    ----------
+    frames
+        Shape (..., rows, columns).
+    direction
+        As in `particlespy_ml._calibration.PixelGrid`.
+    """
+    return frames[..., :: direction[0], :: direction[1]]
+
+
 def frames_array(signal) -> np.ndarray | da.Array:
     """Return the data as (navigation..., rows, columns) with at least one navigation dimension.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml._calibration import PixelGrid
+from particlespy_ml._frames import ascending
 from particlespy_ml._resample import interpolate, smooth_for, smoothing_for
 from particlespy_ml.particles.measure import find_bbox_pixels
 
@@ -57,12 +58,14 @@ def cut_window(
     Returns
     -------
     numpy.ndarray
-        Window, shape (edge, edge), float32, in the image's own units of intensity.
+        Window, shape (edge, edge), float32, in the image's own units of intensity; its axes ascend, whichever way
+        those of the frame run.
     """
     top, left, bottom, right = (int(value) for value in find_bbox_pixels(row, grid))
     centre = np.array([(top + bottom - 1) / 2, (left + right - 1) / 2])
     step = pixel_size / np.array(grid.nanometres)
-    return cut(image, labels, int(row["label"]), centre, step, edge, float(row["background"]))
+    window = cut(image, labels, int(row["label"]), centre, step, edge, float(row["background"]))
+    return ascending(window, grid.direction)
 
 
 def cut(

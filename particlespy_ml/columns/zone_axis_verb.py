@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from particlespy_ml._calibration import NANOMETRES, PixelGrid
+from particlespy_ml._frames import ascending, check_frame, frame_name
 from particlespy_ml.columns.verb import check_square
 
 
@@ -24,15 +25,17 @@ class ZoneAxisFinder:
         from particlespy_ml.columns.zone_axis import find_zone_axis_in
 
         results = []
-        for frame in frames:
+        for frame, index in zip(frames, indices, strict=True):
+            check_frame(frame, f"Frame {frame_name(index)}")
             rows = np.zeros(1, zone_axis_dtype())
-            size, sign = self.grid.scale[0], np.array(self.grid.direction[::-1])
-            found = find_zone_axis_in(np.nan_to_num(frame.astype(float)), self.lattice_constant, self.structure)
+            size = self.grid.scale[0]
+            image = ascending(np.asarray(frame, float), self.grid.direction)
+            found = find_zone_axis_in(image, self.lattice_constant, self.structure)
             rows["class_index"] = list(ZONE_AXES).index(found.zone_axis) if found.zone_axis else -1
             rows["score"] = found.score
             for name, value in zip(ZONE_AXES, found.scores, strict=True):
                 rows[f"score_{name}"] = value
-            basis = found.basis[:, ::-1] * size * sign
+            basis = found.basis[:, ::-1] * size
             rows["a_x"], rows["a_y"], rows["b_x"], rows["b_y"] = basis.ravel()
             rows["lattice_constant"] = found.lattice_constant * size
             results.append((rows,))
@@ -85,7 +88,8 @@ def find_zone_axis(
     Raises
     ------
     ValueError
-        If the image is not calibrated, its pixels are not square, or the element is unknown or not cubic.
+        If the image is not calibrated, its pixels are not square or not finite, the element is unknown or not cubic, or
+        the lattice constant does not suit the size of the images or of their pixels.
 
     Examples
     --------
@@ -108,6 +112,11 @@ def find_zone_axis(
     pixels = lattice_constant / grid.scale[0]
     if not pixels > 0 or not np.isfinite(pixels):
         raise ValueError(f"lattice_constant={lattice_constant}; expected a length in {grid.units}, above zero.")
+    if pixels > min(grid.shape) / 2:
+        raise ValueError(
+            f"The images of {grid.shape} pixels are smaller than two lattice constants of {lattice_constant:.3g} "
+            f"{grid.units}, {pixels:.4g} pixels each; give larger images, or check the lattice constant."
+        )
     if pixels < 4.5:
         raise ValueError(
             f"Pixels of {grid.scale[0]:.3g} {grid.units} are too coarse for a lattice constant of "

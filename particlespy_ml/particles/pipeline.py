@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from particlespy_ml._calibration import PixelGrid
+from particlespy_ml._frames import frame_name
 from particlespy_ml.particles.measure import measure_frame
 from particlespy_ml.segmentation.segment import is_constant
 
@@ -43,7 +44,7 @@ class FramePipeline:
         for i, frame in enumerate(frames):
             try:
                 if is_constant(frame):
-                    warnings.warn(f"Frame {_name(indices[i])} is constant: it has no particles.", stacklevel=2)
+                    warnings.warn(f"Frame {frame_name(indices[i])} is constant: it has no particles.", stacklevel=2)
                 if self.inspect is not None and not any(indices[i]):
                     self.inspect(frame)
                 found = self.segment(frame, None if given is None else given[i])
@@ -51,13 +52,8 @@ class FramePipeline:
                 if "table" in self.outputs:
                     tables.append(measure_frame(frame, found, self.grid))
             except ValueError as error:
-                raise ValueError(f"Frame {_name(indices[i])}: {error}") from error
+                raise ValueError(f"Frame {frame_name(indices[i])}: {error}") from error
         if self.classify is not None:
             tables = self.classify(frames, labels, tables)
         results = {"labels": labels, "table": tables}
         return list(zip(*(results[name] for name in self.outputs), strict=True))
-
-
-def _name(index: tuple[int, ...]) -> str:
-    """Return the index of a frame as inav counts."""
-    return ", ".join(str(number) for number in reversed(index))

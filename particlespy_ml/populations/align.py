@@ -9,6 +9,7 @@ from scipy import ndimage as ndi
 
 ANGLES = 180  # samples of a turn, 2 degrees apart; the peak is interpolated
 STARTS = 24  # images that may be the first reference
+MOST_STEPS = 4  # of the search of a shift; two are taken where the first is within reach
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +26,15 @@ class Alignment:
         Whether the image is mirrored, columns from right to left, before it is turned, shape (n,).
     scores
         Correlation of each aligned image with the mean of all, shape (n,).
+    lost
+        Whether no shift was found within reach of the first guess, which is then kept, shape (n,).
     """
 
     shifts: np.ndarray
     angles: np.ndarray
     mirrored: np.ndarray
     scores: np.ndarray
+    lost: np.ndarray
 
 
 def smoothed(images, smoothing: float) -> np.ndarray:
@@ -180,24 +184,37 @@ def orient(image, shift, reference: np.ndarray, mirror: bool, step) -> tuple[flo
     return (other, True, better) if better > score else (angle, False, score)
 
 
-def refine_shift(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return the shift of an image from a reference by the peak of their cross-correlation, in parts of a pixel."""
+def search_reach(shape: tuple[int, int]) -> int:
+    """Return how far in pixels a particle is looked for about a first guess: an eighth of the box, 2 at least."""
+    return max(2, min(shape) // 8)
+
+
+def refine_shift(image: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the shift of an image from a reference, and whether it is a peak and not on the rim of the search.
+
+    The shift is the peak of their cross-correlation, in parts of a pixel.
+    """
+    if min(np.ptp(values) - 1e-5 * np.abs(values).max() for values in (image, reference)) <= 0:
+        return np.zeros(2), True  # a flat image has nothing to be centred
     product = np.fft.rfft2(image - image.mean()) * np.fft.rfft2(reference - reference.mean()).conj()
     correlation = np.fft.fftshift(np.fft.irfft2(product, image.shape))
     middle = np.array(image.shape) // 2
-    reach = max(2, min(image.shape) // 8)  # centroids are nearer than that
-    window = tuple(slice(m - reach, m + reach + 1) for m in middle)
-    peak = np.array(np.unravel_index(correlation[window].argmax(), correlation[window].shape)) + middle - reach
-    shift = (peak - middle).astype(float)
+    reach = search_reach(image.shape)
+    near = correlation[tuple(slice(m - reach, m + reach + 1) for m in middle)]
+    shift = np.array(np.unravel_index(near.argmax(), near.shape)) - reach
+    if np.abs(shift).max() == reach:
+        return shift.astype(float), False
+    peak = middle + shift
+    shift = shift.astype(float)
     for axis in (0, 1):
-        place = [int(p) for p in peak]
+        place = list(peak)
         values = []
         for offset in (-1, 0, 1):
-            place[axis] = int(peak[axis]) + offset
-            values.append(correlation[tuple(np.mod(place, image.shape))])
+            place[axis] = peak[axis] + offset
+            values.append(correlation[tuple(place)])
         curvature = values[0] - 2 * values[1] + values[2]
         shift[axis] += 0.5 * (values[0] - values[2]) / curvature if curvature < 0 else 0.0
-    return shift
+    return shift, True
 
 
 def align_to(images, reference: np.ndarray, mirror: bool, rotate: bool, step, shifts=None) -> Alignment:
@@ -218,18 +235,25 @@ def align_to(images, reference: np.ndarray, mirror: bool, rotate: bool, step, sh
     """
     spectrum = np.fft.rfft(polar(reference, np.zeros(2), step))
     count = len(images)
-    shifts = np.array([centroid(image) for image in images]).reshape(count, 2) if shifts is None else shifts.copy()
-    angles, mirrored, scores = np.zeros(count), np.zeros(count, bool), np.zeros(count)
+    guess = np.array([centroid(image) for image in images]).reshape(count, 2) if shifts is None else shifts
+    shifts, angles, scores = guess.copy(), np.zeros(count), np.zeros(count)
+    mirrored, lost = np.zeros(count, bool), np.zeros(count, bool)
     for i, image in enumerate(images):
-        for _ in range(2):  # a better centre gives a better angle
+        for turn in range(MOST_STEPS):
             if rotate:
                 angles[i], mirrored[i], scores[i] = orient(image, shifts[i], spectrum, mirror, step)
             turned = transform(image, shifts[i], angles[i], mirrored[i], step, order=1)
-            rest = refine_shift(turned, reference)
+            rest, found = refine_shift(turned, reference)
             shifts[i] += _back(angles[i], mirrored[i], step) @ rest
+            if found and turn > 0:  # a better centre gives a better angle
+                break
+        else:
+            lost[i], shifts[i] = True, guess[i]
+            if rotate:
+                angles[i], mirrored[i], scores[i] = orient(image, shifts[i], spectrum, mirror, step)
         if not rotate:
             scores[i] = _correlation(transform(image, shifts[i], 0.0, False, step, order=1), reference)
-    return Alignment(shifts, angles % 360, mirrored, scores)
+    return Alignment(shifts, angles % 360, mirrored, scores, lost)
 
 
 def _back(angle: float, mirrored: bool, step) -> np.ndarray:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
 import dask
 import dask.array as da
 import numpy as np
 
-from particlespy_ml._frames import check_image, compute, frames_array
+from particlespy_ml._calibration import PixelGrid, pixel_grid
+from particlespy_ml._frames import ascending, check_image, compute, finite_frames
 from particlespy_ml.particles.table import METADATA_NODE
-from particlespy_ml.populations.align import Alignment, align_to, find_reference, smoothed, transform
+from particlespy_ml.populations.align import Alignment, align_to, find_reference, search_reach, smoothed, transform
 
 SAMPLE = 300  # images that a reference is found from at most
 BATCH = 8  # lazy blocks whose sums are kept at a time
@@ -58,14 +61,21 @@ def align_particles(
     Returns
     -------
     The stack's own class
-        Same axes, float32. ``metadata.particlespy_ml.alignment`` has, for each particle, ``angles`` in degrees from x
-        towards y by which it was turned, ``shift_x`` and ``shift_y`` of its centre in the unit of the axes, whether
-        it was ``mirrored``, and ``scores``, its correlation with the mean.
+        Same axes, float32; an axis that runs backwards still does. ``metadata.particlespy_ml.alignment`` has, for each
+        particle, ``angles`` in degrees from x towards y by which it was turned, ``shift_x`` and ``shift_y`` of its
+        centre in the unit of x, whether it was ``mirrored``, x to -x, before it was turned, and ``scores``, its
+        correlation with the mean. Angles and shifts are those of the calibrated axes, whichever way these run.
 
     Raises
     ------
     ValueError
-        If the signal is no stack of two or more particles, or a number is out of range.
+        If the signal is no stack of two or more particles, a number is out of range, or pixels are not finite.
+
+    Warns
+    -----
+    UserWarning
+        If the best position of a particle is at the rim of the search: it is not used, and the particle is centred on
+        its centroid.
 
     Examples
     --------
@@ -76,10 +86,12 @@ def align_particles(
     >>> aligned.data.shape, len(aligned.metadata.particlespy_ml.alignment.angles)
     ((6, 48, 48), 6)
     """
-    frames, step = _check_stack(stack, iterations, smoothing, sample)
+    frames, grid = _check_stack(stack, iterations, smoothing, sample)
+    step = _step(grid)
     reference = _reference(frames, np.arange(len(frames)), rotate, mirror, iterations, smoothing, sample, seed, step)
     parts = [_align_block(block, reference, mirror, rotate, step, smoothing) for block in _lazy_blocks(frames)]
     found = _joined(compute(*parts, show_progressbar=show_progressbar))
+    _warn_lost(np.flatnonzero(found.lost), len(frames), frames.shape[1:])
     parameters = np.column_stack([found.shifts, found.angles, found.mirrored])
     if isinstance(frames, da.Array):
         chunks = (frames.chunks[0], (4,))
@@ -87,13 +99,14 @@ def align_particles(
         data = da.blockwise(
             _transform_block, "ijk", frames, "ijk", given, "il", step=step, concatenate=True, dtype=np.float32
         )
+        data = ascending(data, grid.direction)
         if lazy_output is False:
             (data,) = compute(data, show_progressbar=show_progressbar)
     else:
-        data = _transform_block(frames, parameters, step)
+        data = np.ascontiguousarray(ascending(_transform_block(frames, parameters, step), grid.direction))
         if lazy_output:
             data = da.from_array(data, chunks=(1, -1, -1))
-    return _aligned_signal(stack, data, found, {"rotate": rotate, "mirror": mirror, "smoothing": smoothing})
+    return _aligned_signal(stack, data, found, grid, {"rotate": rotate, "mirror": mirror, "smoothing": smoothing})
 
 
 def class_averages(
@@ -135,7 +148,12 @@ def class_averages(
     Raises
     ------
     ValueError
-        If the clusters are not those of the stack's particles, or there are none.
+        If the clusters are not those of the stack's particles, or there are none, or pixels are not finite.
+
+    Warns
+    -----
+    UserWarning
+        As `align_particles`.
 
     Examples
     --------
@@ -146,7 +164,8 @@ def class_averages(
     >>> means.data.shape, [int(n) for n in means.metadata.particlespy_ml.class_averages.counts]
     ((2, 48, 48), [3, 2])
     """
-    frames, step = _check_stack(stack, iterations, smoothing, sample, 1)
+    frames, grid = _check_stack(stack, iterations, smoothing, sample, 1)
+    step = _step(grid)
     labels, names = cluster_numbers(clusters, column, len(frames))
     references = {}
     for number in range(len(names)):
@@ -155,16 +174,18 @@ def class_averages(
             references[number] = _reference(frames, inside, True, mirror, iterations, smoothing, sample, seed, step)
     total = np.zeros((len(names), *frames.shape[1:]))
     scores, counts = np.zeros(len(names)), np.bincount(labels[labels >= 0], minlength=len(names))
-    tasks, start = [], 0
+    tasks, lost, start = [], [], 0
     for block in _lazy_blocks(frames):
         part = labels[start : start + block.shape[0]]
+        tasks.append(_sum_block(block, part, references, mirror, step, smoothing, len(names), start))
         start += block.shape[0]
-        tasks.append(_sum_block(block, part, references, mirror, step, smoothing, len(names)))
     for first in range(0, len(tasks), BATCH):
-        for images, score in compute(*tasks[first : first + BATCH], show_progressbar=show_progressbar):
+        for images, score, numbers in compute(*tasks[first : first + BATCH], show_progressbar=show_progressbar):
             total += images
             scores += score
-    means = (total / counts[:, None, None]).astype(np.float32)
+            lost += numbers
+    _warn_lost(lost, len(frames), frames.shape[1:])
+    means = np.ascontiguousarray(ascending(total / counts[:, None, None], grid.direction), np.float32)
     record = {"clusters": names, "counts": counts.tolist(), "scores": (scores / counts).tolist(), "aligned": align}
     return _averages_signal(stack, means, record)
 
@@ -207,16 +228,33 @@ def _check_stack(stack, iterations: int, smoothing: float, sample: int, least: i
             f"Expected a stack of {least} or more particles along one navigation axis, as extract_particles() returns "
             f"it, not {max(size, 1)} along {dimension} axes."
         )
-    if iterations < 1 or smoothing < 0 or sample < 2:
+    grid = pixel_grid(stack, calibrated=False)
+    if min(grid.shape) < 8:
+        raise ValueError(f"Boxes of {grid.shape} pixels are too small to align; expected 8 by 8 or more.")
+    if not iterations >= 1 or not 0 <= smoothing <= min(grid.shape) / 4 or not sample >= 2:
         raise ValueError(
             f"iterations={iterations}, smoothing={smoothing}, sample={sample}; expected 1 or more iterations, a "
-            "smoothing of 0 or more pixels and a sample of 2 or more."
+            f"smoothing of 0 pixels to {min(grid.shape) / 4:g}, a quarter of the box, and a sample of 2 or more."
         )
-    frames = frames_array(stack)
-    if min(frames.shape[1:]) < 8:
-        raise ValueError(f"Boxes of {frames.shape[1:]} pixels are too small to align; expected 8 by 8 or more.")
-    x, y = (abs(axis.scale) for axis in stack.axes_manager.signal_axes)
-    return frames, (y / x, 1.0)
+    return ascending(finite_frames(stack, "Particle"), grid.direction), grid
+
+
+def _step(grid: PixelGrid) -> tuple[float, float]:
+    """Size of a pixel along rows and columns, that along columns being 1."""
+    return grid.scale[0] / grid.scale[1], 1.0
+
+
+def _warn_lost(numbers, count: int, shape: tuple[int, int]) -> None:
+    """Warn of particles whose position is at the rim of the search."""
+    if len(numbers):
+        names = ", ".join(str(number) for number in numbers[:10]) + (", ..." if len(numbers) > 10 else "")
+        warnings.warn(
+            f"{len(numbers)} of {count} particles ({names}) fit best at the rim of the search, "
+            f"{search_reach(shape)} pixels from where they are looked for, or beyond: these positions are not used, "
+            "but their centroids. Their boxes may hold other particles, or be too small.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _reference(frames, numbers, rotate, mirror, iterations, smoothing, sample, seed, step) -> np.ndarray:
@@ -243,9 +281,9 @@ def _align_block(images, reference, mirror, rotate, step, smoothing) -> Alignmen
 
 
 @dask.delayed(pure=False, nout=1)
-def _sum_block(images, labels, references, mirror, step, smoothing, count):
-    """Sums of the aligned images of each cluster, and of their correlations with the means."""
-    total, scores = np.zeros((count, *images.shape[1:])), np.zeros(count)
+def _sum_block(images, labels, references, mirror, step, smoothing, count, start):
+    """Sums of the aligned images of each cluster, and of their correlations with the means, and who was lost."""
+    total, scores, lost = np.zeros((count, *images.shape[1:])), np.zeros(count), []
     for number in np.unique(labels[labels >= 0]):
         chosen = np.asarray(images)[labels == number]
         if number not in references:
@@ -256,7 +294,8 @@ def _sum_block(images, labels, references, mirror, step, smoothing, count):
         parameters = np.column_stack([found.shifts, found.angles, found.mirrored])
         total[number] += _transform_block(chosen, parameters, step).sum(0, dtype=float)
         scores[number] += found.scores.sum()
-    return total, scores
+        lost += (start + np.flatnonzero(labels == number)[found.lost]).tolist()
+    return total, scores, lost
 
 
 def _transform_block(images: np.ndarray, parameters: np.ndarray, step) -> np.ndarray:
@@ -267,21 +306,20 @@ def _transform_block(images: np.ndarray, parameters: np.ndarray, step) -> np.nda
 
 
 def _joined(parts: list[Alignment]) -> Alignment:
-    names = ("shifts", "angles", "mirrored", "scores")
+    names = ("shifts", "angles", "mirrored", "scores", "lost")
     return Alignment(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _aligned_signal(stack, data, found: Alignment, settings: dict):
+def _aligned_signal(stack, data, found: Alignment, grid: PixelGrid, settings: dict):
     lazy = isinstance(data, da.Array)
     result = stack._deepcopy_with_new_data(data)
     if result._lazy != lazy:
         result._lazy = lazy
         result._assign_subclass()
-    x, y = stack.axes_manager.signal_axes
     record = {
         "angles": found.angles,
-        "shift_x": found.shifts[:, 1] * x.scale,
-        "shift_y": found.shifts[:, 0] * y.scale,
+        "shift_x": found.shifts[:, 1] * grid.scale[1],
+        "shift_y": found.shifts[:, 0] * grid.scale[0],
         "mirrored": found.mirrored,
         "scores": found.scores,
         **settings,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml._calibration import NANOMETRES, PixelGrid, pixel_grid
-from particlespy_ml._frames import check_image, frames_array
+from particlespy_ml._frames import ascending, check_frame, check_image, finite_frames
 
 SMALLEST = 4  # particles, two for each half
 
 
 def check_stack(stack) -> tuple[PixelGrid, object]:
-    """Grid and array of a stack, shape (n, box, box)."""
+    """Grid and array of a stack, shape (n, box, box), along ascending axes; lazy images are checked when read."""
     check_image(stack)
     grid = pixel_grid(stack)
     if stack.axes_manager.navigation_dimension > 1:
@@ -27,12 +27,10 @@ def check_stack(stack) -> tuple[PixelGrid, object]:
         raise ValueError(f"Expected square pixels, not {grid.scale[1]:.4g} x {grid.scale[0]:.4g} {grid.units}.")
     if grid.shape[0] < 12:
         raise ValueError(f"Expected boxes of 12 pixels at least, not {grid.shape[0]}.")
-    data = frames_array(stack)
+    data = ascending(finite_frames(stack, "Particle"), grid.direction)
     if len(data) < SMALLEST:
         raise ValueError(f"Expected {SMALLEST} particles at least, not {len(data)}.")
     first = np.asarray(data[: min(len(data), 64)])
-    if not np.isfinite(first).all():
-        raise ValueError("The images have pixels that are not finite; replace them first.")
     if (first == first[:1]).all():
         raise ValueError("All images are identical; expected particles in different orientations.")
     return grid, data
@@ -46,6 +44,33 @@ def check_resolution(resolution: float | None, grid: PixelGrid) -> float | None:
             f"{2 * grid.scale[0]:.3g} to {grid.shape[0] * grid.scale[0] / 2:.3g} {grid.units}."
         )
     return resolution
+
+
+def check_max_shift(max_shift: int | float, grid: PixelGrid) -> float:
+    """Return the largest shift in pixels: an integer is one already, a float is in the grid's unit."""
+    pixels = float(max_shift if isinstance(max_shift, (int, np.integer)) else max_shift / grid.scale[0])
+    if not 0 <= pixels < grid.shape[0] / 2:
+        raise ValueError(
+            f"max_shift={max_shift} is {pixels:.4g} pixels; expected 0 to less than half of the box, "
+            f"{grid.shape[0] / 2:g} pixels (an integer is in pixels, a float in {grid.units})."
+        )
+    return pixels
+
+
+def check_labels(by, count: int) -> np.ndarray:
+    """Return one whole number for each particle of a stack."""
+    labels = np.asarray(by)
+    if labels.shape != (count,):
+        raise ValueError(f"Expected a label for each of the {count} particles, not labels of shape {labels.shape}.")
+    whole = labels.astype(np.int64) if labels.dtype.kind in "biu" else None
+    if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.rint(labels)).all():
+        whole = labels.astype(np.int64)
+    if whole is None:
+        raise ValueError(
+            f"Expected whole numbers as labels, below 0 for particles that are left out, not {labels.dtype} such as "
+            f'{labels[:1].tolist()}; take table["cluster"] or table["class_index"].'
+        )
+    return whole
 
 
 def model_volume(model, grid: PixelGrid, group: np.ndarray, name: str) -> np.ndarray:
@@ -69,6 +94,8 @@ def model_volume(model, grid: PixelGrid, group: np.ndarray, name: str) -> np.nda
                     f"{grid.nanometres[0]:.5g} nm; resample one of them."
                 )
         volume = np.asarray(model.data)
+        if len(axes) == 3:  # axes that run backwards are turned, as those of the stack are
+            volume = volume[tuple(slice(None, None, -1 if axis.scale < 0 else 1) for axis in axes)]
     elif isinstance(model, np.ndarray):
         volume = model
     else:
@@ -77,7 +104,18 @@ def model_volume(model, grid: PixelGrid, group: np.ndarray, name: str) -> np.nda
         )
     if volume.shape != (box,) * 3:
         raise ValueError(f"Expected a model of {(box,) * 3} pixels, the box of the stack, not {volume.shape}.")
+    check_frame(volume, "The model")
     return check_symmetry(np.asarray(volume, np.float32), group, name)
+
+
+def check_poses(numbers: np.ndarray) -> None:
+    """Raise ValueError if a number of a pose is not finite; one row for each particle."""
+    bad = np.flatnonzero(~np.isfinite(numbers).all(1))
+    if len(bad):
+        raise ValueError(
+            f"The pose of particle {bad[0]} is not finite, as are {len(bad)} of {len(numbers)}; leave such particles "
+            "out of the stack and the poses."
+        )
 
 
 def known_poses(poses, count: int, grid: PixelGrid):
@@ -91,6 +129,7 @@ def known_poses(poses, count: int, grid: PixelGrid):
             shifts = poses[["shift_x", "shift_y"]].to_numpy(float) / grid.scale[0]
         poses = from_euler(poses[["rot", "tilt", "psi"]].to_numpy(float))
     rotations = np.asarray(poses, float)
+    check_poses(np.column_stack([rotations.reshape(len(rotations), -1), shifts]) if len(rotations) == count else shifts)
     if rotations.shape != (count, 3, 3):
         raise ValueError(f"Expected {count} rotations of shape (3, 3), not an array of shape {rotations.shape}.")
     if (

@@ -79,7 +79,8 @@ class ImageBatches:
             images = self.stack[slice(rows[0], rows[-1] + 1) if _is_run(rows) else rows]
             if isinstance(images, da.Array):
                 images = images.compute()
-            yield slice(start, start + len(rows)), np.asarray(images, np.float32)
+            # torch takes no arrays that run backwards
+            yield slice(start, start + len(rows)), np.ascontiguousarray(images, np.float32)
 
     def _extent(self) -> float:
         """Diameter of the mean image: where its radial mean has fallen to a twentieth, with a margin of a tenth."""

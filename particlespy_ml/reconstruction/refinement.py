@@ -40,6 +40,8 @@ class Refined:
         Poses of all images.
     halves
         Half of each image, 0 or 1, shape (n,).
+    used
+        Whether each image is in the volume, shape (n,): not if its shift is the largest allowed.
     iterations
         Mappings with ``iteration``, ``radius`` (of the correlation 0.143, in units of 1 / box), ``score`` (mean) and
         ``change`` (median change of the poses in degrees).
@@ -50,6 +52,7 @@ class Refined:
     correlation: np.ndarray
     poses: Poses
     halves: np.ndarray
+    used: np.ndarray
     iterations: list[dict]
 
 
@@ -244,22 +247,41 @@ def refine(
         radius = int(np.clip(max(reached + 1 + 0.1 * box / 2, 4), 4, box // 2 - 1))
         weight = signal_weight(np.maximum(correlation, 0))
         references = [filter_shells(half, weight) for half in halves]
-    return _join(halves, mask, poses, places, log)
+    used = [_used(found, max_shift) for found in poses]
+    for half, (part, inside) in enumerate(zip(parts, used, strict=True)):
+        if not inside.all():
+            rest = part.subset(np.flatnonzero(inside))
+            halves[half] = back_project(rest, poses[half][inside], group, noise[half], device=device) * mask
+    return _join(halves, mask, poses, places, used, log)
+
+
+def _used(poses: Poses, max_shift: float) -> np.ndarray:
+    """Whether poses may be used: those whose shift is the largest allowed may lie anywhere beyond."""
+    inside = np.abs(poses.shifts).max(1, initial=0) < max_shift - 1e-6
+    return inside if max_shift > 0 and inside.sum() > 1 else np.ones(len(poses), bool)
 
 
 def volume_of_poses(
-    images: ImageBatches, poses: Poses, group: np.ndarray, *, seed: int = 0, device: str = "cpu"
+    images: ImageBatches,
+    poses: Poses,
+    group: np.ndarray,
+    *,
+    max_shift: float = 0.0,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> Refined:
-    """Return the volume of images whose poses are known, and its half maps."""
+    """Return the volume of images whose poses are known, and its half maps; without shifts of *max_shift* and more."""
     from particlespy_ml.reconstruction.images import split_in_halves
 
     places = split_in_halves(len(images), seed)
     mask = ball_mask(images.box, images.diameter / 2 + 1, 3)
     parts = [poses[p] for p in places]
+    used = [_used(part, max_shift) for part in parts]
     halves = [
-        back_project(images.subset(p), part, group, device=device) * mask for p, part in zip(places, parts, strict=True)
+        back_project(images.subset(p[inside]), part[inside], group, device=device) * mask
+        for p, part, inside in zip(places, parts, used, strict=True)
     ]
-    return _join(halves, mask, parts, places, [])
+    return _join(halves, mask, parts, places, used, [])
 
 
 def match_model(
@@ -285,10 +307,11 @@ def match_model(
         diameter=images.diameter,
         device=device,
     )
-    return volume_of_poses(images, find_poses(images, matcher), group, seed=seed, device=device)
+    found = find_poses(images, matcher)
+    return volume_of_poses(images, found, group, max_shift=max_shift, seed=seed, device=device)
 
 
-def _join(halves, mask, poses, places, log) -> Refined:
+def _join(halves, mask, poses, places, used, log) -> Refined:
     order = np.argsort(np.concatenate(places))
     joined = Poses.join(poses)[order]
     half_of = np.concatenate([np.full(len(p), half) for half, p in enumerate(places)])[order]
@@ -296,7 +319,7 @@ def _join(halves, mask, poses, places, log) -> Refined:
     weight = signal_weight(correlation)
     weight[int(np.ceil(resolution_radius(correlation))) + 1 :] = 0
     volume = filter_shells((halves[0] + halves[1]) / 2, weight) * mask
-    return Refined(volume, np.stack(halves), correlation, joined, half_of, log)
+    return Refined(volume, np.stack(halves), correlation, joined, half_of, np.concatenate(used)[order], log)
 
 
 def filter_shells(volume: np.ndarray, weight: np.ndarray) -> np.ndarray:

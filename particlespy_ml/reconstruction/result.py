@@ -31,7 +31,7 @@ class Reconstruction:
         halves of the data are, not that they are right: both may share a wrong symmetry or a wrong start.
     poses
         One row for each particle: rot, tilt and psi as RELION's in degrees, shift_x and shift_y of the particle from
-        the middle of its image, score, half and particle (its place in the stack).
+        the middle of its image, score, half, particle (its place in the stack) and used (whether it is in the volume).
     point_group
         Point group that was imposed.
     log

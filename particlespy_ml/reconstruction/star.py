@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import dask.array as da
@@ -27,7 +28,8 @@ def save_star(
 
     HAADF images are bright where matter is, which is the contrast that RELION and cryoSPARC expect, and have no
     contrast transfer function: the star file says amplitude contrast 1, no spherical aberration and no defocus, and
-    CTF correction must be switched off. See docs/relion.md for what to type.
+    CTF correction must be switched off. Axes that run backwards are turned, since neither file knows of them. See
+    docs/relion.md for what to type.
 
     Parameters
     ----------
@@ -39,7 +41,8 @@ def save_star(
         Data frame with rot, tilt and psi in degrees and, optionally, shift_x and shift_y in the stack's unit and half,
         such as ``reconstruction.poses``.
     by
-        One label for each particle, such as ``table["cluster"]``, written as rlnClassNumber from 1 on.
+        One whole number for each particle, such as ``table["cluster"]``, written as rlnClassNumber from 1 on; particles
+        below 0 have class 0.
     voltage
         Acceleration voltage in kV; by default from the metadata, otherwise 300.
     normalise
@@ -55,12 +58,13 @@ def save_star(
     FileExistsError
         If a file exists and is not to be replaced.
     ValueError
-        If the stack is no stack of square images with square pixels, or *poses* or *by* do not fit it.
+        If the stack is no stack of square images with square pixels, pixels are not finite, or *poses* or *by* do not
+        fit it. No file is left then.
     """
     import pandas as pd
     import starfile
 
-    from particlespy_ml.reconstruction.arguments import check_stack
+    from particlespy_ml.reconstruction.arguments import check_labels, check_poses, check_stack
 
     path = Path(filename)
     if path.suffix != ".star":
@@ -69,8 +73,12 @@ def save_star(
     count, box = data.shape[0], data.shape[-1]
     if poses is not None and len(poses) != count:
         raise ValueError(f"Expected a pose for each of the {count} particles, not {len(poses)}.")
-    if by is not None and np.shape(by) != (count,):
-        raise ValueError(f"Expected a label for each of the {count} particles, not labels of shape {np.shape(by)}.")
+    if poses is not None:
+        missing = [name for name in ANGLES if name not in poses]
+        if missing:
+            raise ValueError(f"The poses have no {', '.join(missing)}; expected columns rot, tilt and psi.")
+        check_poses(np.column_stack([np.asarray(poses[n], float) for n in (*ANGLES, *ORIGINS) if n in poses]))
+    by = None if by is None else check_labels(by, count)
     images_path = path.with_suffix(".mrcs")
     found = [str(p) for p in (path, images_path) if p.exists()]
     if found and not overwrite:
@@ -120,8 +128,7 @@ def _particles(images_name: str, count: int, poses, by, grid):
         if "half" in poses:
             particles["rlnRandomSubset"] = np.asarray(poses["half"], int) + 1
     if by is not None:
-        labels = np.asarray(by)
-        particles["rlnClassNumber"] = np.where(labels < 0, 0, labels + 1).astype(int)
+        particles["rlnClassNumber"] = np.where(by < 0, 0, by + 1)
     return pd.DataFrame(particles)
 
 
@@ -163,7 +170,8 @@ def load_star(filename: str | Path, *, signal_type: str = "HAADF", lazy: bool = 
     Parameters
     ----------
     filename
-        The .star file. Stacks are looked for beside it, and below its parent folders as RELION writes them.
+        The .star file. Stacks are looked for beside it, and below its parent folders as RELION writes them. An image
+        named without ``number@`` is the only one of its file.
     signal_type
         Of the stack.
     lazy
@@ -182,7 +190,7 @@ def load_star(filename: str | Path, *, signal_type: str = "HAADF", lazy: bool = 
     FileNotFoundError
         If the star file, or a stack that it names, is missing.
     ValueError
-        If the file has no particles, or several pixel sizes or boxes.
+        If the file has no particles, several pixel sizes or boxes, or names an image that a stack does not have.
     """
     import starfile
     from hyperspy.signals import Signal2D
@@ -191,20 +199,20 @@ def load_star(filename: str | Path, *, signal_type: str = "HAADF", lazy: bool = 
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     blocks = starfile.read(path, always_dict=True)
-    particles = blocks.get("particles")
-    if particles is None or "rlnImageName" not in getattr(particles, "columns", ()):
+    particles = _table(blocks.get("particles"))
+    if particles is None or "rlnImageName" not in particles.columns or not len(particles):
         raise ValueError(
             f"{path.name} has no table 'particles' with rlnImageName; expected a file of particles as RELION 3.1 and "
             f"later write it. Its tables: {', '.join(map(str, blocks))}."
         )
     particles = particles.reset_index(drop=True)
-    pixel = _pixel_size(blocks.get("optics"), particles, path)
-    names = particles["rlnImageName"].str.split("@", n=1, expand=True)
-    stacks = {name: _open_stack(path, name) for name in names[1].unique()}
+    pixel = _pixel_size(_table(blocks.get("optics")), particles, path)
+    numbers, names = _split_names(particles["rlnImageName"])
+    stacks = {name: _open_stack(path, name) for name in dict.fromkeys(names)}
     shapes = {stack.shape[1:] for stack in stacks.values()}
     if len(shapes) > 1:
         raise ValueError(f"{path.name} names stacks of several boxes, {sorted(shapes)}; expected one.")
-    data = _gather(stacks, names)
+    data = _gather(stacks, numbers, names)
     signal = Signal2D(data).as_lazy() if lazy else Signal2D(np.asarray(data.compute()))
     if lazy:
         signal.data = data
@@ -216,6 +224,23 @@ def load_star(filename: str | Path, *, signal_type: str = "HAADF", lazy: bool = 
     signal.metadata.General.title = path.stem
     signal.set_signal_type(signal_type)
     return signal, _with_poses(particles)
+
+
+def _table(block):
+    """A block of a star file as a data frame: those of one row may be written without a loop."""
+    import pandas as pd
+
+    return pd.DataFrame([block]) if isinstance(block, dict) else block
+
+
+def _split_names(column) -> tuple[np.ndarray, list[str]]:
+    """Numbers from 1 on, -1 where a name has none, and files of the images of a star file."""
+    found = [re.fullmatch(r"(?:(\d+)@)?(.+)", str(name).strip()) for name in column]
+    unnamed = [row + 1 for row, match in enumerate(found) if match is None]
+    if unnamed:
+        raise ValueError(f"rlnImageName is empty in row {unnamed[0]}, as in {len(unnamed)} of {len(found)} rows.")
+    numbers = np.array([-1 if match[1] is None else int(match[1]) for match in found])
+    return numbers, [match[2] for match in found]
 
 
 def _with_poses(particles):
@@ -230,13 +255,19 @@ def _with_poses(particles):
 
 
 def _pixel_size(optics, particles, path: Path) -> float:
-    if optics is None or "rlnImagePixelSize" not in getattr(optics, "columns", ()):
+    if optics is None or "rlnImagePixelSize" not in optics.columns:
         raise ValueError(f"{path.name} has no table 'optics' with rlnImagePixelSize; RELION 3.1 and later write one.")
     used = optics
     if "rlnOpticsGroup" in particles and "rlnOpticsGroup" in optics:
-        used = optics[optics["rlnOpticsGroup"].isin(particles["rlnOpticsGroup"])]
+        groups = set(particles["rlnOpticsGroup"])
+        missing = sorted(groups - set(optics["rlnOpticsGroup"]))
+        if missing:
+            raise ValueError(f"{path.name} has particles of the optics groups {missing}, which its optics do not have.")
+        used = optics[optics["rlnOpticsGroup"].isin(groups)]
     sizes = sorted(set(used["rlnImagePixelSize"].astype(float)))
-    if len(sizes) != 1:
+    if not np.isfinite(sizes).all() or min(sizes) <= 0:
+        raise ValueError(f"{path.name} has the pixel sizes {sizes} Å; expected one above zero.")
+    if not np.isclose(sizes[0], sizes[-1], rtol=1e-5):
         raise ValueError(f"{path.name} has the pixel sizes {sizes} Å; expected one: split the file by optics group.")
     return sizes[0]
 
@@ -248,23 +279,31 @@ def _open_stack(star: Path, name: str) -> np.ndarray:
         target = folder / name
         if target.is_file():
             data = mrcfile.mmap(target, mode="r").data
+            if data.ndim > 3:
+                raise ValueError(f"{star.name} names {name}, which is a stack of volumes; expected images.")
             return data[None] if data.ndim == 2 else data
-    raise FileNotFoundError(f"{star.name} names the stack {name}, which is not beside it or below its parent folders.")
+    where = "which does not exist" if Path(name).is_absolute() else "which is not beside it or below its parent folders"
+    raise FileNotFoundError(f"{star.name} names the stack {name}, {where}.")
 
 
-def _gather(stacks: dict, names) -> da.Array:
+def _gather(stacks: dict, numbers: np.ndarray, names: list[str]) -> da.Array:
     """Images in the order of the file, as a dask array over their files."""
-    parts = []
-    number = names[0].astype(int).to_numpy() - 1
-    stack_of = names[1].to_numpy()
-    edges = np.flatnonzero(np.append(True, stack_of[1:] != stack_of[:-1]))
-    for start, stop in zip(edges, np.append(edges[1:], len(number)), strict=True):
-        stack = stacks[stack_of[start]]
-        wanted = number[start:stop]
-        if wanted.min() < 0 or wanted.max() >= len(stack):
+    for row, (number, name) in enumerate(zip(numbers, names, strict=True)):
+        count = len(stacks[name])
+        if number < 0 and count > 1:
             raise ValueError(
-                f"The stack {stack_of[start]} has {len(stack)} images, but number {wanted.max() + 1} is asked for."
+                f"Row {row + 1} names {name} without the number of an image (000001@{name}), but it has {count}: a "
+                "volume or a tilt series, as of tomography, is no stack of particles."
             )
+        if not 1 <= abs(number) <= count:
+            raise ValueError(f"Row {row + 1} names image {number} of {name}, which has the images 1 to {count}.")
+    wanted_of = np.abs(numbers) - 1
+    stack_of = np.asarray(names, dtype=object)
+    parts = []
+    edges = np.flatnonzero(np.append(True, stack_of[1:] != stack_of[:-1]))
+    for start, stop in zip(edges, np.append(edges[1:], len(names)), strict=True):
+        stack = stacks[stack_of[start]]
+        wanted = wanted_of[start:stop]
         size = max(1, 2**22 // (stack.shape[1] * stack.shape[2]))
         whole = da.from_array(stack, chunks=(size, -1, -1))
         run = len(wanted) == wanted[-1] - wanted[0] + 1 and (np.diff(wanted) == 1).all()

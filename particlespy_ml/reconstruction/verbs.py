@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from particlespy_ml._calibration import PixelGrid
 from particlespy_ml.particles.table import METADATA_NODE, package_versions
-from particlespy_ml.reconstruction.arguments import SMALLEST, check_resolution, check_stack, known_poses, model_volume
+from particlespy_ml.reconstruction.arguments import (
+    SMALLEST,
+    check_labels,
+    check_max_shift,
+    check_resolution,
+    check_stack,
+    known_poses,
+    model_volume,
+)
 
 ENGINES = ("matching", "aspire")
 
@@ -77,7 +86,8 @@ def reconstruct(
         Details of the model finer than this are left out, in the stack's unit; by default four times the Nyquist limit,
         which is eight pixels.
     max_shift
-        Largest shift of a particle from the middle: an integer in pixels, a float in the stack's unit.
+        Largest shift of a particle from the middle: an integer in pixels, a float in the stack's unit; less than half
+        of the box.
     max_iterations
         Largest number of refinements of all poses; it ends when they stay. 0 finds the poses in the model given and
         stops, with all of the model's details where no *initial_resolution* is given.
@@ -100,8 +110,13 @@ def reconstruct(
     TypeError
         If the stack or the model is nothing of the above.
     ValueError
-        If there are too few particles, or all are identical, the box is not square, pixel sizes differ, the model is
-        not symmetric in the point group, or an option is unknown.
+        If there are too few particles, or all are identical, pixels are not finite, the box is not square, pixel sizes
+        differ, the model is not symmetric in the point group, an option is unknown, or a number is out of range.
+
+    Warns
+    -----
+    UserWarning
+        If the best shift of particles is *max_shift*: they are left out of the volume.
 
     References
     ----------
@@ -125,6 +140,11 @@ def reconstruct(
     grid, data = check_stack(stack)
     if engine not in ENGINES:
         raise ValueError(f"There is no engine {engine!r}; expected one of {', '.join(ENGINES)}.")
+    if not 0 < criterion < 1 or not max_iterations >= 0:
+        raise ValueError(
+            f"criterion={criterion}, max_iterations={max_iterations}; expected a correlation between 0 and 1, and 0 or "
+            "more iterations."
+        )
     from particlespy_ml.reconstruction.rotations import point_group as operations
 
     settings = _Settings(
@@ -133,7 +153,7 @@ def reconstruct(
         group=operations(point_group),
         diameter=None if diameter is None else diameter / grid.scale[0],
         initial_resolution=check_resolution(initial_resolution, grid),
-        max_shift=float(max_shift if isinstance(max_shift, (int, np.integer)) else max_shift / grid.scale[0]),
+        max_shift=check_max_shift(max_shift, grid),
         max_iterations=int(max_iterations),
         criterion=criterion,
         engine=engine,
@@ -144,9 +164,7 @@ def reconstruct(
     known = None if poses is None else known_poses(poses, len(data), grid)
     if by is None:
         return _reconstruct(stack, data, np.arange(len(data)), start, known, settings)
-    labels = np.asarray(by)
-    if labels.shape != (len(data),):
-        raise ValueError(f"Expected a label for each of the {len(data)} particles, not labels of shape {labels.shape}.")
+    labels = check_labels(by, len(data))
     found = {}
     sizes = {label.item(): int((labels == label).sum()) for label in np.unique(labels) if not label < 0}
     small = {label: size for label, size in sizes.items() if size < SMALLEST}
@@ -187,6 +205,15 @@ def _reconstruct(stack, data, rows: np.ndarray, start, known, settings: _Setting
                 )
 
         refined = _refined(images, start, None if known is None else known[rows], settings, progress)
+    if not refined.used.all():
+        out = rows[~refined.used]
+        warnings.warn(
+            f"{len(out)} of {len(rows)} particles ({', '.join(map(str, out[:10]))}{', ...' if len(out) > 10 else ''}) "
+            f"are shifted by {settings.max_shift * grid.scale[0]:.3g} {grid.units}, the largest shift, or more: they "
+            "are left out of the volume. Centre them, with align(rotate=False), or allow a larger max_shift.",
+            UserWarning,
+            stacklevel=3,
+        )
     return _result(stack, refined, rows, settings)
 
 
@@ -264,6 +291,7 @@ def _result(stack, refined, rows: np.ndarray, settings: _Settings):
     poses = pd.DataFrame(to_euler(refined.poses.rotations), columns=["rot", "tilt", "psi"])
     poses[["shift_x", "shift_y"]] = refined.poses.shifts * grid.scale[0]
     poses["score"], poses["half"], poses["particle"] = refined.poses.scores, refined.halves, rows
+    poses["used"] = refined.used
     poses.attrs["units"] = {"rot": "°", "tilt": "°", "psi": "°", "shift_x": grid.units, "shift_y": grid.units}
     resolution = _length(resolution_radius(refined.correlation, settings.criterion), box, grid)
     record = {

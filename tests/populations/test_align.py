@@ -60,10 +60,25 @@ def test_polar_correlation_finds_the_angle_between_samples():
 def test_centroid_and_shift_in_parts_of_a_pixel():
     disk = shape()
     moved = ndi.shift(disk, (1.25, -2.5), order=3, mode="nearest")
-    np.testing.assert_allclose(refine_shift(moved, disk), (1.25, -2.5), atol=0.06)
+    shift, found = refine_shift(moved, disk)
+    np.testing.assert_allclose(shift, (1.25, -2.5), atol=0.06)
+    assert found
+
     np.testing.assert_allclose(centroid(moved) - centroid(disk), (1.25, -2.5), atol=0.1)
     np.testing.assert_allclose(centroid(4 - moved), centroid(moved), atol=1e-4)
     np.testing.assert_array_equal(centroid(np.ones((8, 8))), 0)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
+def test_a_flat_image_is_centred_as_it_is(value):
+    flat = np.full((40, 40), value, np.float32)
+    assert refine_shift(flat, shape()) == (pytest.approx([0, 0]), True)
+
+
+def test_a_peak_on_the_rim_of_the_search_is_none():
+    far = ndi.shift(shape(), (0, 12), order=1, mode="nearest")
+    shift, found = refine_shift(far, shape())
+    assert not found and shift[1] == EDGE // 8
 
 
 def cramer_rao(noise):
