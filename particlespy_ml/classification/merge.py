@@ -6,6 +6,7 @@ import numpy as np
 
 from particlespy_ml._frames import map_rows
 from particlespy_ml.classification.classify import class_columns, classes_from_probabilities
+from particlespy_ml.particles.table import check_class_names
 
 
 def merge_rows(
@@ -62,6 +63,7 @@ def full_groups(classes: tuple[str, ...], groups: dict[str, tuple[str, ...]]) ->
     left = [name for name in groups if name in classes and name not in members]
     if left:
         raise ValueError(f"{left[0]!r} is the name of a class that is in no group; choose another name.")
+    check_class_names(groups)
     if unknown or twice or not all(groups.values()):
         raise ValueError(
             f"Expected groups of some of the classes {', '.join(classes)}, each class once; unknown are {unknown}, "

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from particlespy_ml.models.card import UNDEFINED
-from particlespy_ml.particles.table import METADATA_NODE, make_table, object_array
+from particlespy_ml.particles.table import METADATA_NODE, check_class_names, make_table, object_array
 
 
 def navigation_names(table) -> dict[str, int]:
@@ -83,13 +83,25 @@ def select(table, condition):
     return _like(table, rows, {name: unit for name, unit in table.units.items() if name != "class"})
 
 
+# strings and names in backticks are taken whole, so that what is inside of them is not read as a word
+_PARTS = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?P<quoted>[^`]*)`|(?<![\w.@])(?P<word>class)(?!\w)""")
+
+
 def _meets(frame, condition: str) -> np.ndarray:
     """Whether each row meets a condition."""
-    # "class" is a word of Python's own, which pandas takes in backticks only
-    quoted = re.sub(r"""(?<![\w`'"])class(?![\w`'"])""", "`class`", condition)
+    aliases: dict[str, str] = {}
+
+    def alias(match: re.Match) -> str:
+        # "class" is a word of Python's own, and pandas does not take every name in backticks
+        name = match["quoted"] or match["word"]
+        if name not in frame.columns:
+            return match[0]
+        return aliases.setdefault(name, f"_column_{len(aliases)}_of_the_table")
+
+    plain = _PARTS.sub(alias, condition)
     try:
-        result = frame.eval(quoted)
-    except (NameError, SyntaxError) as error:
+        result = frame.assign(**{new: frame[name] for name, new in aliases.items()}).eval(plain)
+    except (NameError, SyntaxError, TypeError) as error:
         raise ValueError(
             f"The condition {condition!r} cannot be read: {error}. The columns are {', '.join(frame.columns)}."
         ) from error
@@ -125,12 +137,13 @@ def classes_by(table, by: str = "cluster", names=None):
             f"There is no column of whole numbers {by!r}; expected one of {', '.join(whole)}. "
             "cluster_particles() makes clusters."
         )
-    found = [int(value) for value in np.unique(table[by]) if value >= 0]
+    found = np.unique(table[by][table[by] >= 0])
     if names is not None and len(names) != len(found):
-        raise ValueError(f"There are {len(names)} names for the {len(found)} values {found} of {by!r}.")
+        raise ValueError(f"There are {len(names)} names for the {len(found)} values {found.tolist()} of {by!r}.")
     if len(found) > 100:
         raise ValueError(f"The column {by!r} has {len(found)} values; expected 100 at most to take them for classes.")
     names = [f"{by} {value}" for value in found] if names is None else [str(name) for name in names]
+    check_class_names(names)
     added = ["class_index", "probability", *(f"probability_{name}" for name in names)]
     dropped = {"class_index", "probability", *(f"probability_{name}" for name in table.classes)}
     rows = []

@@ -9,6 +9,7 @@ import dask.array as da
 import numpy as np
 
 from particlespy_ml._calibration import PixelGrid
+from particlespy_ml.models.card import UNDEFINED
 
 METADATA_NODE = "particlespy_ml"
 
@@ -23,6 +24,18 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def check_class_names(names) -> None:
+    """Raise ValueError unless names can be those of classes: each once, none empty, none with a meaning of its own."""
+    names = list(names)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    taken = [name for name in names if not name.strip() or name in (UNDEFINED, "frame", "particles")]
+    if twice or taken:
+        raise ValueError(
+            f"The names {names} cannot be those of classes: more than once are {twice}, and {taken} have another "
+            "meaning in tables; give each class a name of its own."
+        )
 
 
 def provenance(signal, grid: PixelGrid, segmentation: dict, **more) -> dict:

@@ -61,28 +61,13 @@ class RaggedTable(SafeSaveMixin, BaseSignal):
 
         return select(self, condition)
 
-    def save(self, filename=None, overwrite=None, extension=None, **kwargs):
-        """Save the table as HyperSpy does; a lazy table is computed first, since ragged files cannot be lazy.
+    _saved_as = ".hspy, or as CSV with table.to_dataframe().to_csv()"
 
-        Parameters
-        ----------
-        filename, overwrite, extension, **kwargs
-            See `hyperspy.signal.BaseSignal.save`.
+    def _lost_in(self, kind: str) -> str:
+        return "" if kind == "hspy" else "only HDF5 files of HyperSpy hold rows of several columns for each frame"
 
-        Raises
-        ------
-        ValueError
-            If the file is a .zspy, which cannot hold rows of several columns.
-        """
-        target = self._save_target(filename, extension, kwargs.get("file_format"))
-        if target is not None and target.suffix == ".zspy":
-            raise ValueError(
-                f"A {self._signal_type.replace('_', ' ')} cannot be saved as {target.name}: zarr has no ragged "
-                f"arrays of several columns. Save it as .hspy, or as CSV with table.to_dataframe().to_csv()."
-            )
-        super().save(filename, overwrite, extension, **kwargs)
-
-    def _to_save(self):
+    def _to_save(self, kind: str):
+        """The table, computed: ragged files cannot be lazy."""
         return self._computed()
 
     def _computed(self):

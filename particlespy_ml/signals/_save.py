@@ -7,8 +7,18 @@ import shutil
 from pathlib import Path
 
 # Formats that are one file or folder each, and nothing beside it, so that it can be renamed.
-_REPLACEABLE = (".hspy", ".hdf5", ".nxs", ".zspy", ".tif", ".tiff")
+_REPLACEABLE = (".hspy", ".hdf5", ".zspy", ".tif", ".tiff", ".emd")
 _SUFFIXES = {"hspy": ".hspy", "zspy": ".zspy"}
+# Formats, as HyperSpy calls them, that can give back images with their calibration.
+_FORMATS = {
+    ".hspy": "hspy",
+    ".hdf5": "hspy",
+    ".zspy": "zspy",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".emd": "emd",
+    ".rpl": "ripple",
+}
 
 
 class SafeSaveMixin:
@@ -21,10 +31,17 @@ class SafeSaveMixin:
         ----------
         filename, overwrite, extension, **kwargs
             See `hyperspy.signal.BaseSignal.save`.
+
+        Raises
+        ------
+        ValueError
+            If the file could not be read back, or not with all of the data and their calibration. Nothing is written
+            then. .hspy and .zspy keep everything; .tif, .emd and .rpl keep pixels and calibration alone.
         """
         target = self._save_target(filename, extension, kwargs.get("file_format"))
-        if target is None or overwrite not in (None, True, False):
-            return super(SafeSaveMixin, self._to_save()).save(filename, overwrite, extension, **kwargs)
+        kind = self._check_format(target, kwargs.get("file_format"))
+        if target is None or target.suffix not in _REPLACEABLE or overwrite not in (None, True, False):
+            return super(SafeSaveMixin, self._to_save(kind)).save(filename, overwrite, extension, **kwargs)
         if target.exists():
             if overwrite is None:
                 from rsciio.utils.path import overwrite as ask
@@ -36,7 +53,7 @@ class SafeSaveMixin:
         try:
             if kwargs.get("write_dataset", True) is False or kwargs.get("mode", "w") == "a":
                 _copy(target, part)  # what the new file takes from the old one
-            super(SafeSaveMixin, self._to_save()).save(part, overwrite=True, **kwargs)
+            super(SafeSaveMixin, self._to_save(kind)).save(part, overwrite=True, **kwargs)
             _move(part, target)
         finally:
             _remove(part)
@@ -44,9 +61,41 @@ class SafeSaveMixin:
             self.tmp_parameters.set_item(key, value)
         return None
 
-    def _to_save(self):
+    def _to_save(self, kind: str):
         """The signal that is written."""
+        if kind == "ripple" and self._lazy:  # HyperSpy would write half of the files
+            signal = self.deepcopy()
+            signal.compute()
+            return signal
         return self
+
+    def _check_format(self, target: Path | None, file_format) -> str:
+        """Return the format of a file, or raise ValueError if it could not be read back as what it is."""
+        if target is None and file_format is None:
+            return ""  # a zarr store, or no name at all, of which HyperSpy complains
+        name = str(file_format) if target is None else target.name
+        kind = _FORMATS.get(target.suffix.lower(), "") if file_format is None else str(file_format).lower()
+        reason = self._lost_in(kind)
+        if reason:
+            raise ValueError(f"{type(self).__name__} cannot be saved as {name}: {reason}. Save it as {self._saved_as}.")
+        return kind
+
+    _saved_as = ".hspy, or first make it a plain image with s.set_signal_type(''), which HyperSpy saves as it can"
+
+    def _lost_in(self, kind: str) -> str:
+        """What a format would lose, in words; empty where nothing that matters."""
+        axes = self.axes_manager
+        if kind in ("hspy", "zspy"):
+            return ""
+        if kind not in _FORMATS.values():
+            return "HyperSpy reads nothing back from that format, or neither all pixels nor their calibration"
+        if kind == "emd" and axes.navigation_axes:
+            return "the navigation axes of a series are lost in it"
+        if len(axes.navigation_axes) > 1 or any(axis.size == 1 for axis in axes.navigation_axes):
+            return f"the navigation shape {axes.navigation_shape} is lost in it"
+        if kind == "tiff" and any(axis.is_uniform and axis.scale < 0 for axis in axes.signal_axes):
+            return "it has no axes that run backwards"
+        return ""
 
     def _save_target(self, filename, extension, file_format) -> Path | None:
         """The file that HyperSpy would write; None where that is left to HyperSpy."""
@@ -70,7 +119,7 @@ class SafeSaveMixin:
                 target = target.with_suffix(suffix)
             elif not target.suffix:
                 target = target.with_suffix(suffix or ".hspy")
-        return target.resolve() if target.suffix in _REPLACEABLE else None
+        return target.resolve()
 
 
 def _move(part: Path, target: Path) -> None:
