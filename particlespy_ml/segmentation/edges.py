@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
+from particlespy_ml.segmentation.grid import as_float
+
 # In radii of a particle: the rim of background around it, and the distances at which its contrast is averaged.
 RIM = (0.25, 0.7)
 DISTANCES = np.arange(-0.6, 0.64, 0.04)
@@ -119,8 +121,9 @@ def edge_profiles(
     """
     weights, profiles = [], []
     step, count = DISTANCES[1] - DISTANCES[0], len(DISTANCES)
+    image = as_float(image)
     for particle in particle_surroundings(labels, pixel_size):
-        crop = np.asarray(image[particle.box], np.float32)
+        crop = image[particle.box]
         measured = particle.contrast(crop)
         if measured is None:
             continue

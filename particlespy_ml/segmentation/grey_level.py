@@ -8,6 +8,7 @@ from skimage.filters import threshold_otsu
 
 from particlespy_ml.segmentation.background import local_mean
 from particlespy_ml.segmentation.edges import RIM, Surroundings, particle_surroundings
+from particlespy_ml.segmentation.grid import as_float
 from particlespy_ml.segmentation.half_contrast import half_contrast_outlines
 
 # In radii of the frame's particles: the blur, how far outwards an outline may move, how far from the particles the
@@ -99,7 +100,7 @@ def _height(image: np.ndarray, outside: np.ndarray, radius: np.ndarray) -> tuple
 
     The radius is in pixels; the background is the local mean outside of the particles.
     """
-    blurred = ndi.gaussian_filter((image - np.median(image)).astype(np.float32), BLUR * radius)
+    blurred = ndi.gaussian_filter(as_float(image), BLUR * radius)
     far_off = np.abs(blurred - np.median(blurred[outside])) > OUTLIER * _spread(blurred[outside])
     support = outside & ~far_off
     return blurred - local_mean(blurred, support.astype(np.float32), FAR * radius, blurred[support].mean()), far_off

@@ -6,19 +6,39 @@ import numpy as np
 from scipy import ndimage as ndi
 
 
+def as_double(image: np.ndarray) -> np.ndarray:
+    """Return a copy of a real image as float64 in row order, less its median: the same for every dtype and layout.
+
+    Differences of integers and of large offsets are exact, and what follows does not depend on the order of memory.
+    Values that are not finite count as the median of the others.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Shape (rows, columns).
+    """
+    image = np.asarray(image)
+    if image.dtype.kind in "iu" and image.dtype.itemsize == 8 and image.size:
+        # float64 does not hold such integers, but it does their distances from one of them
+        image = image - image.min()
+    frame = np.array(image, np.float64, order="C")
+    if image.dtype.kind == "f" and not np.isfinite(frame).all():
+        finite = np.isfinite(frame)
+        frame[~finite] = np.median(frame[finite]) if finite.any() else 0
+    if frame.size:
+        frame -= np.partition(frame, frame.size // 2, axis=None)[frame.size // 2]
+    return frame
+
+
 def as_float(image: np.ndarray) -> np.ndarray:
     """Return the image as float32 between -1 and 1 about its mean: no offset or unit of it costs precision."""
-    frame = np.asarray(image)
-    if frame.dtype.kind == "f" and not np.isfinite(frame).all():
-        finite = np.isfinite(frame)
-        frame = np.where(finite, frame, np.median(frame[finite]) if finite.any() else 0)
+    frame = as_double(image)
     if frame.size == 0 or frame.min() == frame.max():
         return np.zeros(frame.shape, np.float32)
-    exact = np.float32 if frame.dtype.itemsize <= 2 else np.float64
-    frame = frame.astype(exact)
-    frame -= frame.mean(dtype=np.float64)
-    frame *= 1 / max(float(frame.max()), -float(frame.min()))
-    return frame.astype(np.float32, copy=False)
+    frame /= max(float(frame.max()), -float(frame.min()))
+    frame -= frame.mean()
+    frame /= max(float(frame.max()), -float(frame.min()))
+    return frame.astype(np.float32)
 
 
 def block_mean(frame: np.ndarray, factor: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from particlespy_ml.segmentation.edges import RIM, Surroundings, crossing, mean_edge, particle_surroundings
+from particlespy_ml.segmentation.grid import as_float
 
 # In radii of the particle (`Surroundings.breadth`): the blur, how far from its outline the new one may lie, and how far
 # from where it lies in the mean of all particles.
@@ -49,7 +50,7 @@ def half_contrast_outlines(image: np.ndarray, labels: np.ndarray, pixel_size: tu
     >>> round(float(np.sqrt(moved.sum() / np.pi) / 30), 1)
     0.9
     """
-    image = np.asarray(image, np.float32)
+    image = as_float(image)
     kept = labels.astype(np.int32)
     edge = mean_edge(image, kept, pixel_size)
     middle = None if edge is None else crossing(edge, 0.5)

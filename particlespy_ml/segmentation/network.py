@@ -13,6 +13,7 @@ from skimage.segmentation import expand_labels, watershed
 from particlespy_ml._resample import enlarge_map, nearest_map, resample_frame
 from particlespy_ml.segmentation.edges import has_steep_edges
 from particlespy_ml.segmentation.grey_level import grey_level_outlines
+from particlespy_ml.segmentation.grid import as_float
 from particlespy_ml.segmentation.half_contrast import half_contrast_outlines
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def segment_with_network(
     step = tuple(model.pixel_size / size for size in pixel_size)
     if min(round(n / s) for n, s in zip(image.shape, step, strict=True)) < 2:
         return np.zeros(image.shape, np.int32)
+    image = as_float(image)
     scaled = scale_frame(resample_frame(image, step))
     probability, depth = model.maps(-scaled if polarity == "bright" else scaled)
     threshold = model.threshold if threshold is None else threshold

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage as ndi
+from skimage.filters import threshold_sauvola
 from skimage.measure import label
-from skimage.util import invert
+
+from particlespy_ml._padding import known_pixels
+from particlespy_ml.segmentation.padded import mirror_unknown
 
 THRESHOLDS = (
     "otsu",
@@ -22,6 +26,9 @@ THRESHOLDS = (
     "niblack",
     "sauvola",
 )
+
+# Images of more grey levels are no integers in another unit.
+MOST_STEPS = 2**16
 
 OPTIONS = {
     "threshold": "otsu",
@@ -76,6 +83,8 @@ def segment_with_threshold(image: np.ndarray, options: dict) -> np.ndarray:
     """Segment a frame with ParticleSpy's thresholds, keeping particles that the border cuts.
 
     The steps and their order are those of `particlespy.segptcls.process`, which always drops particles at the border.
+    The same values give the same labels in every dtype: the rolling ball, the Gaussian and the inversion are taken of
+    floats, where ParticleSpy takes them in the integers of the image and rounds.
 
     Parameters
     ----------
@@ -93,14 +102,51 @@ def segment_with_threshold(image: np.ndarray, options: dict) -> np.ndarray:
 
     if image.min() == image.max():
         return np.zeros(image.shape, np.int32)
-    data = segptcls.rolling_ball(image, options["rb_kernel"])
+    data = np.array(image, np.float64, order="C")
+    data = segptcls.rolling_ball(data, options["rb_kernel"])
     if options["gaussian"]:
         data = ndi.gaussian_filter(data, options["gaussian"])
     if options["invert"]:
-        data = invert(data)
-    labels = segptcls.threshold(data, options)
+        data = (data.min() + data.max()) - data
     cleaning = {key: options[key] for key in ("watershed", "watershed_size", "watershed_erosion", "min_size")}
-    return clean_labels(labels, **cleaning)
+    return clean_labels(_above_threshold(data, options), **cleaning)
+
+
+def _above_threshold(data: np.ndarray, options: dict) -> np.ndarray:
+    """Labels of what lies above ParticleSpy's threshold, from float64."""
+    from particlespy import segptcls
+
+    if options["threshold"] == "sauvola":
+        # by default the dynamic range would be that of the dtype
+        return label(data > threshold_sauvola(data, options["local_size"], r=np.ptp(data) / 2))
+    if options["threshold"] not in ("local", "niblack"):
+        data = _steps(data)
+    try:
+        return segptcls.threshold(data, options)
+    except RuntimeError:  # of threshold_minimum alone
+        warnings.warn(
+            "The histogram of a frame does not have two maxima: the threshold 'minimum' finds no particles in it.",
+            stacklevel=2,
+        )
+        return np.zeros(data.shape, np.int32)
+
+
+def _steps(data: np.ndarray) -> np.ndarray:
+    """Return values that are whole steps apart as integers from 0, and others between 0 and 1.
+
+    Histograms of integers have one bin for each of them; the 256 bins of floats would put a step on one or the other
+    side of a threshold, as the unit of the image happens to be.
+    """
+    data = data - data.min()
+    top = data.max()
+    values = np.unique(data[:: max(1, data.shape[0] // 64)])
+    gaps = np.diff(values)
+    step = gaps[gaps > 1e-9 * top].min(initial=top)
+    if top <= MOST_STEPS * step:
+        steps = np.rint(data / step)
+        if np.abs(data - steps * step).max() < 1e-6 * step * max(1, steps.max() * 1e-3):
+            return steps.astype(np.int64)
+    return data / top
 
 
 def clean_labels(
@@ -205,7 +251,10 @@ def train_segmentation(image, painted, classifier=None, feature_parameters=None,
             sobel=[True, [True, 1]],
             membrane=[[False, 1], False, False, False, False, False, False],
         )
-    low, high = (float(value) for value in np.percentile(image, (0.1, 99.9)))
+    known = known_pixels(image)
+    if known is not None:
+        image = mirror_unknown(image, known)
+    low, high = (float(value) for value in np.percentile(image.astype(np.float64), (0.1, 99.9)))
     features = _features(image, feature_parameters, (low, high))
     classifier.fit(features[painted > 0], painted[painted > 0])
     summary = {"method": "trained", "classifier": repr(classifier), "painted_pixels": int((painted > 0).sum())}
@@ -217,7 +266,7 @@ def _features(image: np.ndarray, parameters, intensity_range: tuple[float, float
     from particlespy.segimgs import create_features
 
     low, high = intensity_range
-    scaled = (image.astype(np.float32) - np.float32(low)) / np.float32(max(high - low, np.finfo(np.float32).tiny))
+    scaled = (np.array(image, np.float64, order="C") - low) / max(high - low, np.finfo(np.float32).tiny)
     # hot pixels are cut off, but drifts in brightness are not
-    scaled = np.clip(scaled, -1, 2)
+    scaled = np.clip(scaled, -1, 2).astype(np.float32)
     return np.asarray(create_features(scaled, parameters=parameters), dtype=np.float32)
