@@ -10,15 +10,16 @@ from scipy.stats import norm
 
 from particlespy_ml.dynamics import fractions
 from particlespy_ml.dynamics.barriers import ArrheniusFit, fit_arrhenius
-from particlespy_ml.dynamics.comparison import both_fractions
-from particlespy_ml.dynamics.sequences import sequences, transitions
+from particlespy_ml.dynamics.comparison import both_fractions, states_in_time
+from particlespy_ml.dynamics.sequences import transitions
 
 
 def free_energy_differences(table, temperature: float, confidence: float = 0.95):
     """Return differences of free energy between classes, F(to) - F(from) = -k T ln(f(to) / f(from)).
 
     They are those of a movie at equilibrium: of particles that change back and forth often, driven by temperature and
-    not by the beam. Fractions are corrected by the model's confusion matrix where it is known.
+    not by the beam. Fractions are corrected by the model's confusion matrix where it is known. Unevenly spaced frames
+    have the weights of `particlespy_ml.dynamics.fractions.class_fractions`.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def free_energy_differences(table, temperature: float, confidence: float = 0.95)
 
 def _differences(table, temperature: float, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Differences of free energy in eV and their bounds, each of shape (K, K)."""
-    observed, corrected = both_fractions(sequences(table, timed=False).predicted, table, confidence)
+    observed, corrected = both_fractions(*states_in_time(table), table, confidence)
     return fractions.free_energy_differences(corrected or observed, temperature)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import minimize, nnls
+from scipy.special import xlogy
 from scipy.stats import norm
 
+from particlespy_ml.dynamics.steps import SAME_STEP
+
 BOLTZMANN_EV = 8.617333262e-5  # eV/K, CODATA 2018
+LAGS_PER_DECADE = 12  # over which a correlation that falls exponentially changes little within one
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,10 @@ class Fractions:
 
 
 def autocorrelation_time(series: np.ndarray, window: float = 5.0) -> float:
-    """Return the integrated autocorrelation time of sequences, in frames; 1 for independent frames.
+    """Return the integrated autocorrelation time of evenly spaced sequences, in frames; 1 for independent frames.
+
+    So many of the frames that are there are worth an independent one. Frames that are missing make it shorter: those
+    that are left are further apart.
 
     Parameters
     ----------
@@ -80,29 +87,44 @@ def autocorrelation_time(series: np.ndarray, window: float = 5.0) -> float:
     A. Sokal, in Functional Integration (1997), p. 131: the automatic window.
     """
     series = np.atleast_2d(np.asarray(series, dtype=float))
-    centred = series - np.nanmean(series)
-    seen = np.isfinite(centred)
-    centred = np.where(seen, centred, 0)
-    size = 2 ** int(np.ceil(np.log2(2 * series.shape[1])))
+    seen = np.isfinite(series)
+    if not seen.any():
+        return 1.0
+    frames = series.shape[1]
+    centred = np.where(seen, series - np.nanmean(series), 0)
+    size = 2 ** int(np.ceil(np.log2(2 * frames)))
 
     def correlate(values):
         spectrum = np.abs(np.fft.rfft(values, size, axis=1)) ** 2
-        return np.fft.irfft(spectrum, axis=1)[:, : series.shape[1]].sum(0)
+        return np.fft.irfft(spectrum, axis=1)[:, :frames].sum(0)
 
     pairs = np.rint(correlate(seen.astype(float)))
-    covariance = np.divide(correlate(centred), pairs, out=np.zeros(series.shape[1]), where=pairs > 0)
+    covariance = np.divide(correlate(centred), pairs, out=np.zeros(frames), where=pairs > 0)
     if covariance[0] <= 1e-15:
         return 1.0
-    time = 1.0
-    for lag in range(1, series.shape[1]):
-        time += 2 * covariance[lag] / covariance[0]
-        if lag >= window * time:
+    # how likely the frame at a lag behind one that is there is there too, within each sequence
+    inside = np.logical_or.accumulate(seen, 1) & np.logical_or.accumulate(seen[:, ::-1], 1)[:, ::-1]
+    whole = np.maximum(np.rint(correlate(inside.astype(float))), 1)
+    there = pairs / whole * whole[0] / pairs[0]
+    time = of_all = 1.0
+    for lag in range(1, frames):
+        time += 2 * covariance[lag] / covariance[0] * there[lag]
+        of_all += 2 * covariance[lag] / covariance[0]
+        if lag >= window * of_all:
             break
     return max(time, 1.0)
 
 
-def class_fractions(states: np.ndarray, n_classes: int, confidence: float = 0.95) -> Fractions:
-    """Return the fractions of classes over all frames, and their covariance with the autocorrelation time.
+def class_fractions(
+    states: np.ndarray, n_classes: int, confidence: float = 0.95, times: np.ndarray | None = None
+) -> Fractions:
+    """Return the fractions of time in each class, and their covariance with the autocorrelation time.
+
+    Where frames are evenly spaced all count the same. Where they are not, a frame stands for the time half way to the
+    frames before and after it, but for hardly more than classes stay correlated, since it says nothing beyond: its
+    weight is tanh(k t / 2) summed over the two times t, with the rate k at which the correlation falls. Frames of a
+    burst then share the weight of the time they lie in, and frames that are far apart count the same. With these
+    weights the mean of a process whose correlation falls exponentially has the smallest variance, up to its ends.
 
     Parameters
     ----------
@@ -112,11 +134,22 @@ def class_fractions(states: np.ndarray, n_classes: int, confidence: float = 0.95
         Number of classes.
     confidence
         Confidence of the intervals.
+    times
+        Time of each frame in ascending order and any unit, shape (T,), or (S, T) where sequences have their own, with
+        NaN behind the end of shorter ones. By default frames are evenly spaced.
 
     Raises
     ------
     ValueError
-        If no frame is classified.
+        If no frame is classified, or times do not ascend.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.dynamics.fractions import class_fractions
+    >>> states, times = [[0] * 50 + [1] * 50], np.concatenate([np.arange(50) / 50, 1 + np.arange(50)])
+    >>> [class_fractions(states, 2, times=t).values.round(2).tolist() for t in (None, times)]
+    [[0.5, 0.5], [0.03, 0.97]]
     """
     states = np.atleast_2d(states)
     known = states >= 0
@@ -124,14 +157,186 @@ def class_fractions(states: np.ndarray, n_classes: int, confidence: float = 0.95
     if count == 0:
         raise ValueError("No frame is classified, so there are no fractions.")
     indicators = (states[..., None] == np.arange(n_classes)).astype(float)
-    values = indicators[known].mean(0)
-    times = [autocorrelation_time(np.where(known, indicators[..., k], np.nan)) for k in range(n_classes)]
-    if values.max() < 1:
-        effective = max(count / max(times[k] for k in range(n_classes) if values[k] > 0), 1.0)
-    else:  # nothing changes, so nothing says how long a particle keeps its class
+    even = times is None or _evenly_spaced(np.asarray(times, dtype=float))
+    weights = np.ones(states.shape)
+    if not even:
+        times = np.broadcast_to(np.asarray(times, dtype=float), states.shape)
+        weights, effective = _weigh(indicators, known, times)
+    values = np.average(indicators[known], axis=0, weights=weights[known])
+    if len(np.unique(states[known])) == 1:  # nothing changes, so nothing says how long a particle keeps its class
         effective = float(known.any(1).sum())
+    elif even:
+        longest = max(
+            autocorrelation_time(np.where(known, indicators[..., k], np.nan)) for k in np.flatnonzero(values > 0)
+        )
+        effective = max(count / longest, 1.0)
     covariance = (np.diag(values) - np.outer(values, values)) / effective
     return Fractions(values, covariance, effective, confidence)
+
+
+def _evenly_spaced(times: np.ndarray) -> bool:
+    """Whether all steps between frames are equal up to rounding, in all sequences."""
+    steps = np.diff(times)
+    steps = steps[np.isfinite(steps)]
+    if (steps <= 0).any():
+        raise ValueError("times do not ascend; expected those of the frames in the order of time.")
+    return len(steps) == 0 or bool(np.abs(steps - np.median(steps)).max() <= SAME_STEP * np.median(steps))
+
+
+def _weigh(indicators: np.ndarray, known: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights of unevenly spaced frames, shape (S, T), and how many independent ones they are worth."""
+    weights, effective = np.ones(known.shape), float(known.sum())
+    for _ in range(2):  # the decay of the correlation needs the fractions, and the fractions the decay
+        values = np.average(indicators[known], axis=0, weights=weights[known])
+        changing = np.flatnonzero((values > 0) & (values < 1))
+        if not len(changing):
+            break
+        series = [np.where(known, indicators[..., k], np.nan) for k in changing]
+        share, rate = np.transpose(
+            [correlation_decay(s, times, values[k]) for s, k in zip(series, changing, strict=True)]
+        )
+        own = np.stack([mean_weights(times, value) for value in rate])
+        slowest = effective_samples(own * known, times, share, rate).argmin()
+        weights = own[slowest]
+        effective = float(effective_samples(weights * known, times, share, rate).min())
+    return weights, effective
+
+
+def mean_weights(times: np.ndarray, rate: float) -> np.ndarray:
+    """Return the weights of unevenly spaced frames for the mean of a process whose correlation falls exponentially.
+
+    They are those of the smallest variance, but that the first and the last frame reach out as far as they reach in.
+
+    Parameters
+    ----------
+    times
+        Times of the frames of each sequence in ascending order, shape (S, T); NaN behind the end of shorter ones.
+    rate
+        Rate at which the correlation falls, one over the unit of the times; infinite for independent frames.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (S, T), between 0 and 1: small where frames are many within the time of correlation, 1 where they are far
+        apart.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.dynamics.fractions import mean_weights
+    >>> times = np.array([[0.0, 1.0, 2.0, 102.0, 202.0]])
+    >>> [mean_weights(times, rate).round(2).tolist()[0] for rate in (1e-4, 0.05, np.inf)]
+    [[0.0, 0.0, 0.0, 0.0, 0.0], [0.02, 0.02, 0.51, 0.99, 0.99], [1.0, 1.0, 1.0, 1.0, 1.0]]
+    """
+    steps = np.diff(times, axis=1)
+    nothing = np.full((len(times), 1), np.nan)
+    before, after = np.hstack([nothing, steps]), np.hstack([steps, nothing])
+    before, after = np.where(np.isnan(before), after, before), np.where(np.isnan(after), before, after)
+    reach = [np.where(np.isnan(step), np.inf, step) for step in (before, after)]  # a frame alone knows its own time
+    return sum(np.tanh(rate * step / 2) for step in reach) / 2
+
+
+def correlation_decay(series: np.ndarray, times: np.ndarray, mean: float) -> tuple[float, float]:
+    """Return share a and rate k of the correlation a exp(-k t) of unevenly spaced sequences of zeros and ones.
+
+    The rest of the correlation, one minus the share, is of single frames, such as errors of a classifier. Pairs of
+    frames differ with the probability 2 p (1 - p) (1 - a exp(-k t)), whose composite likelihood is maximised: each
+    frame is paired with those 1, 2, 3, 4, 6, 8, 12, ... frames behind.
+
+    Parameters
+    ----------
+    series
+        Zeros and ones, shape (S, T); NaN where frames are missing.
+    times
+        Times of the frames, shape (S, T), ascending.
+    mean
+        Share p of ones.
+
+    Returns
+    -------
+    share, rate
+        Zero and infinity where no two frames of a sequence are there.
+
+    References
+    ----------
+    C. Varin, N. Reid and D. Firth, Stat. Sinica 21, 5 (2011): composite likelihoods.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.dynamics.fractions import correlation_decay
+    >>> rng = np.random.default_rng(0)
+    >>> times = rng.exponential(size=20_000).cumsum()
+    >>> changes = rng.random(20_000) < (1 - np.exp(-0.1 * np.diff(times, prepend=0))) / 2  # correlation exp(-0.1 t)
+    >>> share, rate = correlation_decay(changes.cumsum()[None] % 2, times[None], 0.5)
+    >>> abs(share - 1) < 0.02, abs(rate / 0.1 - 1) < 0.1
+    (True, True)
+    """
+    frames = series.shape[1]
+    behind = sorted({int(n * 2**power) for power in range(64) for n in (1, 1.5) if n * 2**power < frames})
+    lags, differ = [], []
+    for n in behind:
+        pair = np.abs(series[:, n:] - series[:, :-n])
+        there = np.isfinite(pair)
+        lags.append((times[:, n:] - times[:, :-n])[there])
+        differ.append(pair[there])
+    if not sum(map(len, lags)):
+        return 0.0, np.inf
+    lags, differ = np.concatenate(lags), np.concatenate(differ)
+    _, place = np.unique(np.floor(np.log10(lags) * LAGS_PER_DECADE), return_inverse=True)
+    pairs, differing = np.bincount(place), np.bincount(place, differ)
+    lag = np.bincount(place, lags) / pairs
+    most = 2 * mean * (1 - mean)
+
+    def negative(share, rate):
+        probability = most * (1 - share * np.exp(-np.multiply.outer(rate, lag)))
+        probability = np.clip(probability, 1e-12, 1 - 1e-12)
+        return -(xlogy(differing, probability) + xlogy(pairs - differing, 1 - probability)).sum(-1)
+
+    # from ten times the longest lag to where the shortest says nothing
+    rates = np.geomspace(0.1 / lag.max(), 10 / lag.min(), 80)
+    shares = np.linspace(0, 1, 21)
+    table = np.array([negative(share, rates) for share in shares])
+    row, column = np.unravel_index(table.argmin(), table.shape)
+    bounds = [(0, 1), (np.log(rates[0]), np.log(rates[-1]))]
+    fit = minimize(
+        lambda x: float(negative(x[0], np.exp(x[1]))),
+        [shares[row], np.log(rates[column])],
+        method="L-BFGS-B",
+        bounds=bounds,
+    )
+    return float(fit.x[0]), float(np.exp(fit.x[1]))
+
+
+def effective_samples(weights: np.ndarray, times: np.ndarray, share, rate) -> np.ndarray:
+    """Return how many independent frames a weighted mean is worth whose frames are correlated as share exp(-rate t).
+
+    Parameters
+    ----------
+    weights
+        Shape (S, T), or (C, S, T) for one set for each correlation; zero where frames are missing.
+    times
+        Times of the frames, shape (S, T), ascending; NaN behind the end of shorter sequences.
+    share, rate
+        As from `correlation_decay`, numbers or shape (C,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.dynamics.fractions import effective_samples
+    >>> times = np.arange(1000.0)[None]
+    >>> float(effective_samples(np.ones((1, 1000)), times, 1.0, 0.1).round(1))  # 1000 tanh(0.1 / 2), and the ends
+    50.5
+    """
+    share, rate = np.asarray(share, dtype=float), np.asarray(rate, dtype=float)
+    weights = np.broadcast_to(weights, (*share.shape, *times.shape))
+    kept = np.exp(-rate[..., None, None] * np.nan_to_num(np.diff(times, axis=1), nan=np.inf))
+    carried, together = np.zeros(weights.shape[:-1]), np.zeros(weights.shape[:-1])
+    for frame in range(1, times.shape[1]):
+        carried = kept[..., frame - 1] * (carried + weights[..., frame - 1])
+        together += weights[..., frame] * carried
+    total = (weights**2).sum((-2, -1)) + 2 * share * together.sum(-1)
+    return np.maximum(weights.sum((-2, -1)) ** 2 / total, 1.0)
 
 
 def correct_fractions(observed: Fractions, confusion: np.ndarray) -> Fractions:

@@ -1,7 +1,8 @@
 """Hidden Markov models of classes that are seen through an imperfect classifier.
 
 A particle jumps between K states with constant rates; in each frame the classifier gives a likelihood of every state.
-Sequences are (S, T, K) arrays of log-likelihoods: S particles, T frames. A frame that is missing has zeros.
+Sequences are (S, T, K) arrays of log-likelihoods: S particles, T frames. A frame that is missing has zeros. Frames need
+not be evenly spaced: every step between two of them may have a transition matrix of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,11 @@ import numpy as np
 from scipy.linalg import expm, logm
 from scipy.optimize import minimize
 from scipy.stats import chi2, norm
+
+from particlespy_ml.dynamics.steps import expected_sojourn, group_steps, transition_matrices
+
+MOST_ELEMENTS = 4_000_000  # of the transition matrices that are in memory at once
+ROUNDS = 5  # of rates given the first state and the first state given rates; they hardly depend on each other
 
 
 def pad_sequences(sequences: list[np.ndarray]) -> np.ndarray:
@@ -51,7 +57,9 @@ def log_emissions(probabilities: np.ndarray, prior: np.ndarray | None = None, fl
     return result
 
 
-def log_likelihood(emissions: np.ndarray, transitions: np.ndarray, initial: np.ndarray) -> np.ndarray:
+def log_likelihood(
+    emissions: np.ndarray, transitions: np.ndarray, initial: np.ndarray, steps: np.ndarray | None = None
+) -> np.ndarray:
     """Return the log-likelihood of all sequences under one or many models, by the scaled forward recursion.
 
     Parameters
@@ -59,9 +67,11 @@ def log_likelihood(emissions: np.ndarray, transitions: np.ndarray, initial: np.n
     emissions
         Log-likelihoods, shape (S, T, K).
     transitions
-        Transition matrices between frames, shape (..., K, K); rows sum to one.
+        Transition matrices between frames, shape (..., K, K), or (..., U, K, K) with *steps*; rows sum to one.
     initial
         Probabilities of the first state, shape (..., K).
+    steps
+        Which of the U matrices each step between frames has, shape (T - 1,); by default all have the same.
 
     References
     ----------
@@ -73,15 +83,19 @@ def log_likelihood(emissions: np.ndarray, transitions: np.ndarray, initial: np.n
     total = np.log(forward.sum(-1))
     forward = forward / forward.sum(-1, keepdims=True)
     for frame in range(1, emissions.shape[1]):
-        forward = (forward @ transitions) * likelihood[:, frame]
+        forward = (forward @ _of_step(transitions, steps, frame - 1)) * likelihood[:, frame]
         scale = forward.sum(-1, keepdims=True)
         forward /= scale
         total += np.log(scale[..., 0])
     return total.sum(-1) + highest.sum()
 
 
+def _of_step(transitions: np.ndarray, steps: np.ndarray | None, step: int) -> np.ndarray:
+    return transitions if steps is None else transitions[..., steps[step], :, :]
+
+
 def forward_backward(
-    emissions: np.ndarray, transition: np.ndarray, initial: np.ndarray
+    emissions: np.ndarray, transition: np.ndarray, initial: np.ndarray, steps: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return posterior state probabilities, expected numbers of transitions and the log-likelihood.
 
@@ -90,16 +104,19 @@ def forward_backward(
     emissions
         Log-likelihoods, shape (S, T, K).
     transition
-        Shape (K, K).
+        Shape (K, K), or (U, K, K) with *steps*.
     initial
         Shape (K,).
+    steps
+        Which of the U matrices each step between frames has, shape (T - 1,); by default all have the same.
 
     Returns
     -------
     posterior
         Shape (S, T, K).
     counts
-        Expected number of steps from state i to j, staying included, shape (K, K).
+        Expected number of steps from state i to j, staying included, between the first and the last frame in which each
+        particle is seen; shape (K, K), or (U, K, K) with *steps*.
     log_likelihood
     """
     n, frames, states = emissions.shape
@@ -110,28 +127,48 @@ def forward_backward(
     current = initial * likelihood[:, 0]
     for frame in range(frames):
         if frame:
-            current = (forward[:, frame - 1] @ transition) * likelihood[:, frame]
+            current = (forward[:, frame - 1] @ _of_step(transition, steps, frame - 1)) * likelihood[:, frame]
         scale[:, frame] = current.sum(-1)
         forward[:, frame] = current / scale[:, frame, None]
     backward = np.ones((n, states))
     posterior = forward.copy()
-    counts = np.zeros((states, states))
+    counts = np.zeros(np.shape(transition))
+    followed = _followed(emissions)
     for frame in range(frames - 2, -1, -1):
+        matrix = _of_step(transition, steps, frame)
         arriving = likelihood[:, frame + 1] * backward / scale[:, frame + 1, None]
-        counts += np.einsum("si,sj->ij", forward[:, frame], arriving) * transition
-        backward = arriving @ transition.T
+        leaving = forward[:, frame] * followed[:, frame, None]
+        counts[... if steps is None else steps[frame]] += np.einsum("si,sj->ij", leaving, arriving) * matrix
+        backward = arriving @ matrix.T
         posterior[:, frame] = forward[:, frame] * backward
     return posterior, counts, float(np.log(scale).sum() + highest.sum())
 
 
-def most_probable_path(emissions: np.ndarray, transition: np.ndarray, initial: np.ndarray) -> np.ndarray:
-    """Return the most probable sequence of states of each particle, shape (S, T), by the Viterbi algorithm."""
+def _seen(emissions: np.ndarray) -> np.ndarray:
+    """Whether each particle is seen in each frame, shape (S, T)."""
+    return np.any(emissions != 0, axis=-1)
+
+
+def _followed(emissions: np.ndarray) -> np.ndarray:
+    """Whether each step lies between the first and the last frame in which a particle is seen, shape (S, T - 1)."""
+    seen = _seen(emissions)
+    begun, to_come = np.logical_or.accumulate(seen, 1), np.logical_or.accumulate(seen[:, ::-1], 1)[:, ::-1]
+    return begun[:, :-1] & to_come[:, 1:]
+
+
+def most_probable_path(
+    emissions: np.ndarray, transition: np.ndarray, initial: np.ndarray, steps: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the most probable sequence of states of each particle, shape (S, T), by the Viterbi algorithm.
+
+    Arguments are those of `forward_backward`.
+    """
     with np.errstate(divide="ignore"):
         log_transition, score = np.log(transition), np.log(initial) + emissions[:, 0]
     n, frames, _ = emissions.shape
     origin = np.zeros(emissions.shape, dtype=int)
     for frame in range(1, frames):
-        candidates = score[:, :, None] + log_transition
+        candidates = score[:, :, None] + _of_step(log_transition, steps, frame - 1)
         origin[:, frame] = candidates.argmax(1)
         score = candidates.max(1) + emissions[:, frame]
     path = np.empty((n, frames), dtype=int)
@@ -149,20 +186,26 @@ class RateFit:
     ----------
     rates
         Rate from state i (row) to j (column), one over the unit of the frame time; the diagonal is minus the row's sum.
+        NaN where no particle was seen.
     low, high
         Bounds of the confidence interval of every rate off the diagonal; NaN on it.
     confidence
         Confidence of the intervals.
     counts
-        Expected number of transitions from i to j.
+        Expected number of changes from i to j that frames show; jumps that are undone before the next frame are not
+        among them. Of all jumps, rates times occupation are expected.
     occupation
-        Expected time spent in each state.
+        Expected time spent in each state. Where steps are equal, it is that of the frames in which a particle was seen,
+        a step for each; where they differ, that between the first and the last of them, with what the process does
+        between two frames.
     initial
         Probabilities of the first state.
     frame_time
-        Time between frames.
+        Time between frames; NaN where steps differ.
     log_likelihood
         Of the fit.
+    frames
+        Expected number of frames in each state, of those in which a particle was seen, shape (K,).
     """
 
     rates: np.ndarray
@@ -174,10 +217,22 @@ class RateFit:
     initial: np.ndarray
     frame_time: float
     log_likelihood: float
+    frames: np.ndarray | None = None
 
     @property
     def transition(self) -> np.ndarray:
-        """Probabilities of transitions between frames."""
+        """Probabilities of transitions between frames that are evenly spaced, shape (K, K).
+
+        Raises
+        ------
+        ValueError
+            If steps differ: then every step has its own, see `particlespy_ml.dynamics.steps`.
+        """
+        if not self.frame_time > 0:
+            raise ValueError(
+                "The steps between frames differ, so there is no one transition matrix; expected evenly spaced frames. "
+                "Take dynamics.steps.transition_matrices(fit.rates, times) for the times of the steps."
+            )
         return expm(self.rates * self.frame_time)
 
     @property
@@ -193,20 +248,25 @@ def stationary_distribution(rates: np.ndarray) -> np.ndarray:
     return np.clip(solution, 0, None) / np.clip(solution, 0, None).sum()
 
 
-def fit_rates(emissions: np.ndarray, frame_time: float, confidence: float = 0.95, max_iterations: int = 200) -> RateFit:
+def fit_rates(
+    emissions: np.ndarray, frame_time: float | np.ndarray, confidence: float = 0.95, max_iterations: int = 200
+) -> RateFit:
     """Fit the rates of transitions by maximum likelihood.
 
-    The expectation-maximisation algorithm finds the transition matrix between frames; its logarithm starts a fit of the
-    rates themselves, so that more than one jump between frames is accounted for. Intervals come from the curvature of
+    The likelihood has the transition matrix expm(rates t) of each step t between frames, so that more than one jump
+    between frames, and frames that are unevenly spaced, are accounted for. Where all steps are equal, the
+    expectation-maximisation algorithm finds the transition matrix between frames, whose logarithm starts the fit of the
+    rates; otherwise the best process whose rates are all equal starts it. Intervals come from the curvature of
     the likelihood in the logarithms of the rates. A transition that is hardly seen has an upper bound alone: the rate
-    at which so few in the time spent would be as rare as one minus the confidence.
+    at which so few in the time spent would be as rare as one minus the confidence. Where steps differ, that time is
+    what the likelihood says that the frames are worth: pauses in which the process forgets its state count for nothing.
 
     Parameters
     ----------
     emissions
         Log-likelihoods, shape (S, T, K), as from `log_emissions` and `pad_sequences`.
     frame_time
-        Time between frames.
+        Time between frames: a number, or one for each step, shape (T - 1,).
     confidence
         Confidence of the intervals.
     max_iterations
@@ -215,25 +275,44 @@ def fit_rates(emissions: np.ndarray, frame_time: float, confidence: float = 0.95
     Raises
     ------
     ValueError
-        If there is no pair of successive frames, or the frame time is not above zero.
+        If there is no pair of successive frames, or a frame time is not above zero.
 
     References
     ----------
     L. R. Rabiner, Proc. IEEE 77, 257 (1989). P. Metzner et al., Phys. Rev. E 76, 066702 (2007).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.dynamics.markov import fit_rates
+    >>> seen = np.log([[[0.9, 0.1]] * 6 + [[0.1, 0.9]] * 6 + [[0.9, 0.1]] * 6])
+    >>> fast, slow = (fit_rates(seen, np.repeat(step, [10, 7])).rates[0, 1] for step in ([1.0, 2.0], [2.0, 4.0]))
+    >>> round(float(fast / slow), 3)
+    2.0
     """
     emissions = np.asarray(emissions, dtype=float)
     if emissions.ndim != 3 or emissions.shape[1] < 2:
         raise ValueError(f"Expected log-likelihoods of two or more frames, shape (S, T, K), not {emissions.shape}.")
-    if not frame_time > 0:
-        raise ValueError(f"frame_time={frame_time}; expected a time above zero.")
-    transition, initial = _expectation_maximisation(emissions, max_iterations)
-    start = rates_from_transition(transition, frame_time)
-    rates = _polish(emissions, start, initial, frame_time)
-    posterior, steps, value = forward_backward(emissions, expm(rates * frame_time), initial)
-    occupation = _occupation(emissions, posterior, frame_time)
-    counts = steps * (1 - np.eye(len(steps)))
-    low, high = _intervals(emissions, rates, initial, frame_time, counts, occupation, confidence)
-    return RateFit(rates, low, high, confidence, counts, occupation, initial, frame_time, value)
+    times, steps = group_steps(frame_time, emissions.shape[1] - 1)
+    k = emissions.shape[-1]
+    if not _seen(emissions).any():
+        unknown, none = np.full((k, k), np.nan), np.zeros(k)
+        step = float(times[0]) if steps is None else np.nan
+        return RateFit(
+            unknown, unknown, unknown, confidence, np.zeros((k, k)), none, np.full(k, 1 / k), step, 0.0, none
+        )
+    if steps is None:
+        transition, initial = _expectation_maximisation(emissions, max_iterations)
+        rates = _polish(emissions, rates_from_transition(transition, times[0]), initial, times, steps)
+    else:
+        rates, initial = _fit_uneven(emissions, times, steps)
+    posterior, changes, value = forward_backward(emissions, _matrices(rates, times, steps), initial, steps)
+    frames = (posterior * _seen(emissions)[..., None]).sum((0, 1))
+    occupation = frames * times[0] if steps is None else expected_sojourn(rates, times, changes)
+    counts = (changes if steps is None else changes.sum(0)) * (1 - np.eye(k))
+    low, high = _intervals(emissions, rates, initial, times, steps, counts, occupation, confidence)
+    step = float(times[0]) if steps is None else np.nan
+    return RateFit(rates, low, high, confidence, counts, occupation, initial, step, value, frames)
 
 
 def rates_from_transition(transition: np.ndarray, frame_time: float) -> np.ndarray:
@@ -282,23 +361,54 @@ def _build(log_rates: np.ndarray, k: int) -> np.ndarray:
     return rates
 
 
-def _values(emissions, log_rates, initial, frame_time) -> np.ndarray:
+def _matrices(rates, times, steps) -> np.ndarray:
+    """One transition matrix for each set of rates, shape (..., K, K), or those of all steps, (..., U, K, K)."""
+    return expm(rates * times[0]) if steps is None else transition_matrices(rates, times)
+
+
+def _values(emissions, log_rates, initial, times, steps) -> np.ndarray:
     """Log-likelihoods of many sets of log-rates at once."""
-    transitions = expm(_build(log_rates, emissions.shape[-1]) * frame_time)
-    # a batch of models beside the batch of sequences
-    return log_likelihood(emissions, transitions, np.broadcast_to(initial, (len(log_rates), len(initial))))
+    k = emissions.shape[-1]
+    at_once = max(MOST_ELEMENTS // (len(times) * k * k), 1)
+    found = []
+    for start in range(0, len(log_rates), at_once):
+        part = log_rates[start : start + at_once]
+        transitions = _matrices(_build(part, k), times, steps)
+        # a batch of models beside the batch of sequences
+        found.append(log_likelihood(emissions, transitions, np.broadcast_to(initial, (len(part), k)), steps))
+    return np.concatenate(found)
 
 
-def _polish(emissions, start, initial, frame_time, step: float = 1e-3) -> np.ndarray:
+def _fit_uneven(emissions, times, steps) -> tuple[np.ndarray, np.ndarray]:
+    """Rates and probabilities of the first state for steps that differ."""
+    k = emissions.shape[-1]
+    initial = np.full(k, 1 / k)
+    scales = np.geomspace(0.1 / times[steps].sum(), 1 / times.min(), 32)
+    trials = np.log(np.repeat(scales[:, None] / max(k - 1, 1), k * (k - 1), axis=1))
+    rates = _build(trials[np.argmax(_values(emissions, trials, initial, times, steps))], k)
+    seen = _seen(emissions)
+    for _ in range(ROUNDS):
+        rates = _polish(emissions, rates, initial, times, steps)
+        posterior, _, _ = forward_backward(emissions, _matrices(rates, times, steps), initial, steps)
+        before, initial = initial, posterior[seen].mean(0)
+        if np.abs(initial - before).max() < 1e-3:
+            break
+    return rates, initial
+
+
+def _polish(emissions, start, initial, times, steps, step: float = 1e-3) -> np.ndarray:
     """Maximise the likelihood in the log-rates from a starting matrix."""
     k = len(start)
-    floor = 1e-4 / (frame_time * emissions.shape[0] * emissions.shape[1])
+    if k < 2:
+        return start
+    mean = times[0] if steps is None else times[steps].mean()
+    floor = 1e-4 / (mean * emissions.shape[0] * emissions.shape[1])
     theta = np.log(np.clip(start[_off_diagonal(k)], floor, None))
-    bounds = [(np.log(floor) - 1e-9, np.log(20 / frame_time))] * len(theta)
+    bounds = [(np.log(floor) - 1e-9, np.log(20 / times.min()))] * len(theta)
 
     def negative(values):
         moves = np.vstack([np.zeros(len(values)), step * np.eye(len(values)), -step * np.eye(len(values))])
-        found = _values(emissions, values + moves, initial, frame_time)
+        found = _values(emissions, values + moves, initial, times, steps)
         half = len(values)
         return -found[0], -(found[1 : half + 1] - found[half + 1 :]) / (2 * step)
 
@@ -306,33 +416,61 @@ def _polish(emissions, start, initial, frame_time, step: float = 1e-3) -> np.nda
     return _build(fit.x, k)
 
 
-def _occupation(emissions, posterior, frame_time) -> np.ndarray:
-    """Expected time in each state, over the frames in which a particle was seen."""
-    seen = np.any(emissions != 0, axis=-1)
-    return (posterior * seen[..., None]).sum((0, 1)) * frame_time
-
-
-def _intervals(emissions, rates, initial, frame_time, counts, occupation, confidence):
+def _intervals(emissions, rates, initial, times, steps, counts, occupation, confidence):
     """Bounds of each rate from the curvature of the likelihood, or an upper bound where hardly a transition is seen."""
     k = len(rates)
     rows, columns = _off_diagonal(k)
     low, high = np.full((k, k), np.nan), np.full((k, k), np.nan)
     # a jump within a frame may as well have gone by another state: then the rate is nothing, however many are counted
-    count, time = counts[rows, columns], np.maximum(occupation[rows], frame_time)
+    count, time = counts[rows, columns], np.maximum(occupation[rows], times[0])
     seen = (count > 0.5) & (rates[rows, columns] * time > 0.1)
+    theta = np.log(np.clip(rates[rows, columns], 1e-300, None))
+    if steps is not None:
+        time[~seen] = _exposures(emissions, theta, np.flatnonzero(~seen), initial, times, steps, confidence)
     low[rows, columns] = 0
-    high[rows, columns] = chi2.ppf(confidence, 2 * (np.where(count > 0.5, count, 0) + 1)) / 2 / time
+    with np.errstate(divide="ignore"):
+        high[rows, columns] = chi2.ppf(confidence, 2 * (np.where(count > 0.5, count, 0) + 1)) / 2 / time
     if not seen.any():
         return low, high
-    theta = np.log(np.clip(rates[rows, columns], 1e-300, None))
-    error = _standard_errors(emissions, theta, np.flatnonzero(seen), initial, frame_time)
+    error = _standard_errors(emissions, theta, np.flatnonzero(seen), initial, times, steps)
     spread = norm.ppf(0.5 + confidence / 2) * error
     low[rows[seen], columns[seen]] = np.exp(theta[seen] - spread)
     high[rows[seen], columns[seen]] = np.exp(np.minimum(theta[seen] + spread, 700))
     return low, high
 
 
-def _standard_errors(emissions, theta, active, initial, frame_time, step: float = 0.05) -> np.ndarray:
+def _exposures(emissions, theta, unseen, initial, times, steps, confidence) -> np.ndarray:
+    """Time without a jump that the frames are worth for each transition that is hardly seen.
+
+    A rate q lowers the log-likelihood of a time t without a jump by q t, so t is how much it lowers that of the frames.
+    A jump within a pause may have been undone: where the way back is not known either, it is as fast as explains the
+    frames best, but such that states last for ten of the shorter steps. Zero where no rate lowers the likelihood
+    enough, as where frames are too far apart to see a jump.
+    """
+    if not len(unseen):
+        return np.zeros(0)
+    rows, columns = _off_diagonal(emissions.shape[-1])
+    drop = -np.log1p(-confidence)
+    span = times[steps].sum()
+    grid = np.geomspace(0.01 * drop / (span * len(emissions)), 20 / times.min(), 32)
+    ways_back = np.log(np.geomspace(0.1 / span, 0.1 / np.quantile(times[steps], 0.1), 8))
+    worth = np.zeros(len(unseen))
+    for n, pair in enumerate(unseen):
+        back = int(np.flatnonzero((rows == columns[pair]) & (columns == rows[pair]))[0])
+        backs = [theta[back], *(ways_back if back in unseen else ())]
+        trials = np.tile(theta, (len(backs), len(grid), 1))
+        trials[..., pair], trials[..., back] = np.log(grid), np.array(backs)[:, None]
+        found = _values(emissions, trials.reshape(-1, len(theta)), initial, times, steps)
+        found = found.reshape(len(backs), -1).max(0)
+        lowered = found.max() - found
+        after = np.flatnonzero((lowered >= drop) & (np.arange(len(grid)) > lowered.argmin()))
+        if len(after):
+            (x0, x1), (y0, y1) = grid[after[0] - 1 : after[0] + 1], lowered[after[0] - 1 : after[0] + 1]
+            worth[n] = drop / (x0 + (drop - y0) / (y1 - y0) * (x1 - x0))
+    return worth
+
+
+def _standard_errors(emissions, theta, active, initial, times, steps, step: float = 0.05) -> np.ndarray:
     """Standard errors of the active log-rates from the Hessian by central differences."""
     n = len(active)
     unit = np.zeros((n, len(theta)))
@@ -341,7 +479,7 @@ def _standard_errors(emissions, theta, active, initial, frame_time, step: float 
     pairs = [(i, j) for i in range(n) for j in range(i)]
     for i, j in pairs:
         moves += [unit[i] + unit[j], -unit[i] - unit[j]]
-    found = _values(emissions, theta + np.array(moves), initial, frame_time)
+    found = _values(emissions, theta + np.array(moves), initial, times, steps)
     middle, up, down = found[0], found[1 : n + 1], found[n + 1 : 2 * n + 1]
     hessian = np.diag((up - 2 * middle + down) / step**2)
     for (i, j), value in zip(pairs, found[2 * n + 1 :].reshape(-1, 2).sum(1), strict=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from particlespy_ml.dynamics import markov
+from particlespy_ml.dynamics.steps import SAME_STEP, group_steps, transition_matrices
 
 SECONDS = {
     "s": 1.0,
@@ -15,10 +16,17 @@ SECONDS = {
     "seconds": 1.0,
     "ms": 1e-3,
     "us": 1e-6,
-    "µs": 1e-6,
+    "µs": 1e-6,  # the micro sign
+    "μs": 1e-6,  # the Greek letter
+    "ns": 1e-9,
     "min": 60.0,
+    "minute": 60.0,
+    "minutes": 60.0,
     "h": 3600.0,
+    "hour": 3600.0,
+    "hours": 3600.0,
 }
+ROUNDING = 4  # spacings of float64 at the largest time: what sums and differences of times are uncertain by
 
 
 @dataclass(frozen=True)
@@ -36,9 +44,12 @@ class Sequences:
     classes
         Names of the K classes.
     frame_time
-        Time between frames in s.
+        Time between frames in s; NaN where it varies, or for one frame.
     times
-        Time of each frame in s, shape (T,).
+        Time of each frame in s, shape (T,), in the order of the table, which need not be that of time.
+    timed
+        Whether *times* are in s. Otherwise they are in frames or, for an axis that is called time and has no unit, in
+        that unit.
     """
 
     tracks: np.ndarray
@@ -47,6 +58,17 @@ class Sequences:
     classes: tuple[str, ...]
     frame_time: float
     times: np.ndarray
+    timed: bool = True
+
+    @property
+    def order(self) -> np.ndarray:
+        """Frames in the order of time, shape (T,)."""
+        return np.argsort(self.times, kind="stable")
+
+    @property
+    def steps(self) -> float | np.ndarray:
+        """Time between frames in the order of time: a number, or one for each step, shape (T - 1,), where it varies."""
+        return self.frame_time if self.frame_time > 0 else np.diff(self.times[self.order])
 
 
 def frame_times(table) -> np.ndarray:
@@ -55,7 +77,7 @@ def frame_times(table) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the table has not one navigation axis, or its unit is no time.
+        If the table has not one navigation axis, its unit is no time, a frame has no time, or two have the same.
     """
     axes = table.axes_manager.navigation_axes
     if len(axes) != 1:
@@ -67,7 +89,53 @@ def frame_times(table) -> np.ndarray:
             f'{", ".join(SECONDS)}. Set it, for example table.axes_manager[0].units = "s" and its scale to the time of '
             "a frame."
         )
-    return np.asarray(axes[0].axis, dtype=float) * SECONDS[units]
+    return _checked_times(axes[0]) * SECONDS[units]
+
+
+def _checked_times(axis) -> np.ndarray:
+    """Positions along an axis of time, each of which is known and there once."""
+    times = np.asarray(axis.axis, dtype=float)
+    unknown = np.flatnonzero(~np.isfinite(times))
+    if len(unknown):
+        raise ValueError(
+            f"Frame {unknown[0]} has the time {times[unknown[0]]} on the axis {axis.name!s}, as have {len(unknown)} of "
+            f"{len(times)} frames in all; expected a number. Set the axis, or leave the frames out with inav."
+        )
+    order = np.argsort(times, kind="stable")
+    same = np.flatnonzero(np.diff(times[order]) <= _rounding(times))
+    if len(same):
+        first, second = sorted(order[same[0] : same[0] + 2])
+        raise ValueError(
+            f"Frames {first} and {second} have the same time on the axis {axis.name!s}, {times[first]} {axis.units}, "
+            "or nearer than numbers tell apart; expected a time of its own for each frame. Set the axis, or leave "
+            "frames out with inav."
+        )
+    return times
+
+
+def _rounding(times: np.ndarray) -> float:
+    """What differences of times are uncertain by."""
+    return ROUNDING * np.finfo(float).eps * float(np.abs(times).max())
+
+
+def _clock(table, timed: bool) -> tuple[np.ndarray, bool]:
+    """Times of the frames and whether they are in s; where the axis is no time and need not be, frame numbers."""
+    axes = table.axes_manager.navigation_axes
+    if timed or (len(axes) == 1 and str(axes[0].units) in SECONDS):
+        return frame_times(table), True
+    if len(axes) == 1 and str(axes[0].name).lower() == "time" and str(axes[0].units) in ("<undefined>", "None", ""):
+        return _checked_times(axes[0]), False
+    return np.arange(table.data.size, dtype=float), False
+
+
+def _even_step(times: np.ndarray) -> float:
+    """Time between frames, NaN where it varies by more than rounding or there is but one frame."""
+    steps = np.abs(np.diff(times))
+    if len(steps) == 0:
+        return np.nan
+    step = float(np.median(steps))
+    even = np.abs(np.diff(np.sort(times)) - step).max() <= max(SAME_STEP * step, _rounding(times))
+    return step if even else np.nan
 
 
 def sequences(table, timed: bool = True) -> Sequences:
@@ -78,17 +146,17 @@ def sequences(table, timed: bool = True) -> Sequences:
     table
         Classified table of a movie. With more than one particle in a frame it must be tracked, unless it has one frame.
     timed
-        Whether the navigation axis must be a time; otherwise frames are counted.
+        Whether the navigation axis must be a time; otherwise frames are counted where it is none.
 
     Raises
     ------
     ValueError
-        If the table is not classified, not tracked, or no movie.
+        If the table is not classified, not tracked, or no movie; if a frame has no time, or two have the same.
     """
     if not table.classes:
         raise ValueError("The particles are not classified; make the table with classify_particles().")
     frames = table._frames()
-    times = frame_times(table) if timed else np.arange(len(frames), dtype=float)
+    times, timed = _clock(table, timed)
     if "track" not in table.columns and len(frames) == 1:
         tracks = [np.arange(len(frames[0]))]
     elif "track" not in table.columns:
@@ -107,8 +175,7 @@ def sequences(table, timed: bool = True) -> Sequences:
         predicted[where, frame] = rows["class_index"]
         for k, name in enumerate(names):
             probabilities[where, frame, k] = rows[name]
-    step = float(np.median(np.diff(times))) if len(times) > 1 else np.nan
-    return Sequences(numbers, probabilities, predicted, table.classes, step, times)
+    return Sequences(numbers, probabilities, predicted, table.classes, _even_step(times), times, timed)
 
 
 @dataclass(frozen=True, repr=False)
@@ -160,15 +227,21 @@ class Transitions:
     def to_dataframe(self):
         """Return one row for each pair of classes: expected count, rate in 1/s with its interval, branching ratio.
 
-        Rates from a class in which hardly a frame was spent are NaN.
+        Returns
+        -------
+        pandas.DataFrame
+            ``from``, ``to``, ``count`` (changes that frames show; a jump that is undone before the next frame is not
+            among them), ``rate``, ``rate_low``, ``rate_high`` (1/s) and ``branching_ratio``. Rates from a class in
+            which hardly a frame was spent are NaN. The units are in ``attrs["units"]``.
         """
         import pandas as pd
 
         branching = self.branching_ratios()
-        known = self.fit.occupation >= self.fit.frame_time
+        frames = self.fit.frames
+        known = (self.fit.occupation / self.fit.frame_time if frames is None else frames) >= 1
         rates = np.where(known[:, None], self.fit.rates, np.nan)
         high = np.where(known[:, None], self.fit.high, np.nan)
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             [
                 {
                     "from": self.classes[i],
@@ -180,15 +253,19 @@ class Transitions:
                     "branching_ratio": branching[i, j] if known[i] else np.nan,
                 }
                 for i, j in zip(*np.nonzero(~np.eye(len(self.classes), dtype=bool)), strict=True)
-            ]
+            ],
+            columns=["from", "to", "count", "rate", "rate_low", "rate_high", "branching_ratio"],
         )
+        frame.attrs["units"] = dict.fromkeys(("rate", "rate_low", "rate_high"), "1/s")
+        return frame
 
 
 def transitions(table, confidence: float = 0.95) -> Transitions:
     """Return counts, dwell times and rates of the transitions between classes in a movie.
 
     A hidden Markov model takes the network's probabilities as what is seen of the true classes, so that frames that the
-    network gets wrong do not count as transitions.
+    network gets wrong do not count as transitions. Frames may be unevenly spaced, in bursts with pauses or with gaps:
+    the likelihood has the true time of each step. Their order is that of time, also where the axis descends.
 
     Parameters
     ----------
@@ -196,10 +273,21 @@ def transitions(table, confidence: float = 0.95) -> Transitions:
         Classified table of a movie, tracked where frames have more than one particle.
     confidence
         Confidence of the intervals.
+
+    Returns
+    -------
+    Transitions
+        Rates are NaN where no particle is classified.
+
+    Raises
+    ------
+    ValueError
+        If the table is no movie of two or more frames with a time of its own for each, not classified or not tracked.
     """
     found = sequences(table)
-    fit = markov.fit_rates(_emissions(found), found.frame_time, confidence)
-    return Transitions(found.classes, fit)
+    if len(found.times) < 2:
+        raise ValueError("The movie has one frame; expected two or more, since rates are of changes between frames.")
+    return Transitions(found.classes, markov.fit_rates(_emissions(found)[:, found.order], found.steps, confidence))
 
 
 def class_sequence(table, smooth: bool = True):
@@ -210,14 +298,15 @@ def class_sequence(table, smooth: bool = True):
     table
         Classified table of a movie, tracked where frames have more than one particle.
     smooth
-        Take the most probable path of a hidden Markov model whose rates are fitted to the movie, and its probabilities;
-        without, the classes of the frames by themselves.
+        Take the most probable path of a hidden Markov model whose rates are fitted to the movie, and its probabilities,
+        given the true time between frames; without, the classes of the frames by themselves.
 
     Returns
     -------
     pandas.DataFrame
         Columns ``track``, ``frame``, ``time`` (s), ``class`` and one probability for each class. Frames in which a
-        particle is missing between its first and its last are there with *smooth*.
+        particle is missing between its first and its last are there with *smooth*. Frames are in the order of the
+        table.
     """
     import pandas as pd
 
@@ -235,17 +324,37 @@ def class_sequence(table, smooth: bool = True):
         part = {"track": track, "frame": frames, "time": found.times[frames], "class": names[states[row, frames]]}
         part |= {f"probability_{name}": probabilities[row, frames, k] for k, name in enumerate(found.classes)}
         parts.append(pd.DataFrame(part))
-    return pd.concat(parts, ignore_index=True)
+    names = ["track", "frame", "time", "class", *(f"probability_{name}" for name in found.classes)]
+    result = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+    result.attrs["units"] = {"time": "s"}
+    return result
 
 
 def smooth_states(found: Sequences) -> tuple[np.ndarray, np.ndarray]:
-    """Return the most probable path (S, T) and the probabilities (S, T, K) of a hidden Markov model of sequences."""
-    emissions = _emissions(found)
+    """Return the most probable path (S, T) and the probabilities (S, T, K) of a hidden Markov model of sequences.
+
+    The path of a particle that is nowhere classified is -1, and its probabilities NaN.
+    """
+    order = found.order
+    emissions = _emissions(found)[:, order]
+    known = np.isfinite(found.probabilities).all(-1).any(1)
+    paths, posterior = np.full(found.predicted.shape, -1), np.full(found.probabilities.shape, np.nan)
+    if not known.any():
+        return paths, posterior
+    if len(order) < 2:
+        paths[known] = emissions[known].argmax(-1)
+        posterior[known] = np.exp(emissions[known]) / np.exp(emissions[known]).sum(-1, keepdims=True)
+        return paths, posterior
     # the path does not depend on the unit of the time
-    fit = markov.fit_rates(emissions, 1.0)
-    states = markov.most_probable_path(emissions, fit.transition, fit.initial)
-    return states, markov.forward_backward(emissions, fit.transition, fit.initial)[0]
+    times, steps = group_steps(1.0 if found.frame_time > 0 else found.steps / np.median(found.steps), len(order) - 1)
+    fit = markov.fit_rates(emissions, times[0] if steps is None else times[steps])
+    transition = fit.transition if steps is None else transition_matrices(fit.rates, times)
+    paths[:, order] = markov.most_probable_path(emissions, transition, fit.initial, steps)
+    posterior[:, order] = markov.forward_backward(emissions, transition, fit.initial, steps)[0]
+    paths[~known], posterior[~known] = -1, np.nan
+    return paths, posterior
 
 
 def _emissions(found: Sequences) -> np.ndarray:
+    """Log-likelihoods of the classes, shape (S, T, K), frames in the order of the table."""
     return markov.log_emissions(found.probabilities)

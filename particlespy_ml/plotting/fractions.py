@@ -7,7 +7,8 @@ import numpy as np
 from particlespy_ml.dynamics.comparison import series_fractions, step_fractions
 from particlespy_ml.models.card import UNDEFINED
 from particlespy_ml.particles.dataframe import class_fractions
-from particlespy_ml.plotting.colours import class_colours
+from particlespy_ml.plotting.colours import class_colours, number_texts, written
+from particlespy_ml.plotting.sequence import frame_edges
 from particlespy_ml.plotting.table import legend_beside, navigation_position
 
 
@@ -19,9 +20,10 @@ def plot_class_fractions(table, per="frame", confidence: float = 0.95, ax=None):
     table
         Computed particle table with classes.
     per
-        "frame": bars of all classes on top of each other, frame by frame, or beside each other for one image; frames
-        without particles are left blank. "series", the name of a navigation axis, a number of frames, or one value for
-        each frame, as for `ParticleTable.class_fractions`: with intervals, see `plot_fractions`.
+        "frame": bars of all classes on top of each other, frame by frame and half way to the neighbours, or beside each
+        other for one image; frames without particles are left blank. "series", the name of a navigation axis, a number
+        of frames, or one value for each frame, as for `ParticleTable.class_fractions`: with intervals, see
+        `plot_fractions`.
     confidence
         Confidence of the intervals.
     ax
@@ -48,25 +50,30 @@ def plot_class_fractions(table, per="frame", confidence: float = 0.95, ax=None):
             "choose a series with inav."
         )
     fractions = class_fractions(table)
+    if len(fractions) > 1:
+        position, label = navigation_position(table)
+        edges = frame_edges(position)
     ax = _axes(ax)
     colours = class_colours(table.classes)
     names = [*table.classes, UNDEFINED]
     if len(fractions) == 1:
-        ax.bar(names, fractions.iloc[0][names].to_numpy(float), color=[colours[name] for name in names])
-        ax.set_ylabel("Fraction of particles")
+        heights = fractions.iloc[0][names].fillna(0).to_numpy(float)
+        ax.bar(range(len(names)), heights, color=[colours[name] for name in names])
+        ax.set_xticks(range(len(names)), [written(name) for name in names])
+        ax.set(ylabel="Fraction of particles", ylim=(0, 1.05 * heights.max() or 1))
         _turn_crowded_labels(ax, names, 56)
         return ax
-    position, label = navigation_position(table)
-    width = float(np.median(np.abs(np.diff(position))))
+    left, width = np.minimum(edges[:-1], edges[1:]), np.abs(np.diff(edges))
+    bars = {}
     bottom = np.zeros(len(fractions))
     for name in names:
         height = fractions[name].fillna(0).to_numpy()
         if height.any():
-            ax.bar(position, height, width, bottom, color=colours[name], label=name, linewidth=0)
+            bars[name] = ax.bar(left, height, width, bottom, align="edge", color=colours[name], linewidth=0)
         bottom += height
     ax.set(xlabel=label, ylabel="Fraction of particles", ylim=(0, 1))
-    ax.margins(x=0)
-    legend_beside(ax)
+    ax.set_xlim(edges.min(), edges.max())  # also where the first or last frame has no particles
+    legend_beside(ax, bars)
     return ax
 
 
@@ -110,6 +117,8 @@ def plot_fractions(frame, corrected: bool | None = None, ax=None):
         corrected = "corrected" in frame
     if corrected and "corrected" not in frame:
         raise ValueError("These fractions are not corrected: the model's confusion matrix is not known.")
+    if not len(frame):
+        raise ValueError("There are no fractions to draw: the frame has no rows.")
     names = ("corrected", "corrected_low", "corrected_high") if corrected else ("fraction", "low", "high")
     classes = tuple(dict.fromkeys(frame["class"]))
     colours = class_colours(classes)
@@ -119,31 +128,37 @@ def plot_fractions(frame, corrected: bool | None = None, ax=None):
     if step is None:
         for place, (name, *values) in enumerate(frame[["class", *names]].itertuples(index=False)):
             _points(ax, np.array([float(place)]), *np.reshape(values, (3, 1)), colours[name], None)
-        ax.set_xticks(range(len(classes)), classes)
+        ax.set_xticks(range(len(classes)), [written(name) for name in classes])
         _turn_crowded_labels(ax, classes, 56)
         ax.set(ylabel=ylabel, ylim=(0, 1), xlim=(-0.5, len(classes) - 0.5))
         return ax
     steps = list(dict.fromkeys(frame[step]))
     numbers = frame[step].dtype.kind in "iuf"
+    lines = {}
     for place, name in enumerate(classes):
         rows = frame[frame["class"] == name]
+        if numbers:
+            rows = rows.sort_values(step)
         values = rows[list(names)].to_numpy(float).T
         if numbers and len(steps) > 1:
             x = rows[step].to_numpy(float)
             ax.fill_between(x, values[1], values[2], color=colours[name], alpha=0.15, linewidth=0)
             ax.plot(x, values[1:].T, color=colours[name], alpha=0.5, linewidth=0.6)
-            ax.plot(x, values[0], "o-", color=colours[name], markersize=4, linewidth=1.5, label=name)
+            style = {"color": colours[name], "markersize": 4, "linewidth": 1.5, "label": name}
+            (lines[name],) = ax.plot(x, values[0], "o-", **style)
         else:
-            x = np.arange(len(steps)) + (place - (len(classes) - 1) / 2) * 0.7 / len(classes)
-            _points(ax, x, *values, colours[name], name)
+            x = np.array([steps.index(value) for value in rows[step]]) + (place - (len(classes) - 1) / 2) * 0.7 / len(
+                classes
+            )
+            lines[name] = _points(ax, x, *values, colours[name], name)
     if not numbers or len(steps) == 1:
-        ax.set_xticks(range(len(steps)), [f"{s:g}" if isinstance(s, float) else str(s) for s in steps])
+        ax.set_xticks(range(len(steps)), number_texts(steps) if numbers else [written(s) for s in steps])
         _turn_crowded_labels(ax, steps)
         ax.set_xlim(-0.5, len(steps) - 0.5)
         for edge in range(1, len(steps)):
             ax.axvline(edge - 0.5, color="0.85", linewidth=0.8, zorder=0)
     ax.set(xlabel=frame.attrs.get("label", str(step)), ylabel=ylabel, ylim=(0, 1))
-    legend_beside(ax)
+    legend_beside(ax, lines)
     return ax
 
 
@@ -155,10 +170,10 @@ def _axes(ax):
     return plt.subplots(figsize=(5.4, 3.6), layout="constrained")[1]
 
 
-def _points(ax, x, values, low, high, colour, label) -> None:
-    """Points with bars from low to high, which need not hold the point."""
+def _points(ax, x, values, low, high, colour, label):
+    """Draw points with bars from low to high, which need not hold the point, and return the points."""
     ax.vlines(x, low, high, color=colour, linewidth=2)
-    ax.plot(x, values, "o", color=colour, markersize=6, label=label)
+    return ax.plot(x, values, "o", color=colour, markersize=6, label=label)[0]
 
 
 def _turn_crowded_labels(ax, labels, room: int = 40) -> None:

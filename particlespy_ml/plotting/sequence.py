@@ -7,7 +7,7 @@ import numpy as np
 from particlespy_ml.dynamics.sequences import sequences, smooth_states
 from particlespy_ml.models.card import UNDEFINED
 from particlespy_ml.plotting.colours import class_colours
-from particlespy_ml.plotting.table import navigation_position
+from particlespy_ml.plotting.table import legend, legend_columns, navigation_position
 
 
 def plot_class_sequence(table, smooth: bool | str = True, ax=None):
@@ -20,7 +20,8 @@ def plot_class_sequence(table, smooth: bool | str = True, ax=None):
     smooth
         True: the most probable path of a hidden Markov model. False: the classes of the frames by themselves. "both":
         the frames by themselves in the upper, thinner part of each strip. Undefined particles are grey; nothing is
-        drawn where a particle is missing, but in smoothed sequences between its first and last frame.
+        drawn where a particle is missing, but in smoothed sequences between its first and last frame. A frame is drawn
+        half way to its neighbours, which need not be evenly spaced.
     ax
         Axes to draw in; by default a new figure's.
 
@@ -31,7 +32,8 @@ def plot_class_sequence(table, smooth: bool | str = True, ax=None):
     Raises
     ------
     ValueError
-        If the table is no series, not classified or not tracked.
+        If the table is no series, has no particles, is not classified or not tracked, or the axis neither ascends nor
+        descends.
 
     Examples
     --------
@@ -50,6 +52,9 @@ def plot_class_sequence(table, smooth: bool | str = True, ax=None):
         )
     found = sequences(table, timed=False)
     position, label = navigation_position(table)
+    edges = frame_edges(position)
+    if not len(found.tracks):
+        raise ValueError("The table has no particles to draw.")
     seen = np.isfinite(found.probabilities).all(-1) | (found.predicted >= 0) | _present(table, found)
     rows = []  # states, mask, lower and upper edge of the part of a strip
     if smooth in (False, "both"):
@@ -63,7 +68,7 @@ def plot_class_sequence(table, smooth: bool | str = True, ax=None):
 
         height = np.clip(1.2 + (0.5 if smooth == "both" else 0.3) * len(found.tracks), 1.7, 12)
         ax = plt.subplots(figsize=(7, height), layout="constrained")[1]
-    _draw_strips(ax, rows, position, found.classes)
+    _draw_strips(ax, rows, edges, found.classes)
     count = len(found.tracks)
     every = int(np.ceil(count / 30))
     ax.set_yticks(range(0, count, every), [str(track) for track in found.tracks[::every]])
@@ -89,13 +94,12 @@ def _present(table, found) -> np.ndarray:
     return present
 
 
-def _draw_strips(ax, rows: list[tuple], position: np.ndarray, classes: tuple[str, ...]) -> None:
+def _draw_strips(ax, rows: list[tuple], edges: np.ndarray, classes: tuple[str, ...]) -> None:
     from matplotlib.collections import PolyCollection
     from matplotlib.patches import Patch
 
     colours = class_colours(classes)
     names = [*classes, UNDEFINED]
-    edges = _edges(position)
     patches, used = {}, set()
     for states, mask, (top, bottom) in rows:
         for strip in range(len(states)):
@@ -108,14 +112,27 @@ def _draw_strips(ax, rows: list[tuple], position: np.ndarray, classes: tuple[str
     for state, corners in sorted(patches.items()):
         ax.add_collection(PolyCollection(corners, facecolors=colours[names[state]], linewidths=0, antialiased=False))
     ax.set_xlim(min(edges[0], edges[-1]), max(edges[0], edges[-1]))
-    shown = [Patch(color=colours[name], label=name) for name in names if name in used]
+    shown = {name: Patch(color=colours[name]) for name in names if name in used}
     # above the strips, where the legend covers none of them
     style = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.3, "borderpad": 0}
-    ax.legend(handles=shown, ncols=len(shown) or 1, frameon=False, fontsize=8, handlelength=1, **style)
+    legend(ax, shown, ncols=legend_columns(shown), handlelength=1, **style)
 
 
-def _edges(position: np.ndarray) -> np.ndarray:
-    """Edges of frames from their middles."""
+def frame_edges(position: np.ndarray) -> np.ndarray:
+    """Return the edges of frames, half way between their positions, shape (T + 1,).
+
+    Raises
+    ------
+    ValueError
+        If positions neither ascend nor descend throughout.
+    """
+    position = np.asarray(position, dtype=float)
+    steps = np.diff(position)
+    if not ((steps > 0).all() or (steps < 0).all()):
+        raise ValueError(
+            "Positions of the frames neither ascend nor descend along the navigation axis; expected them in order. Set "
+            "the axis, or choose frames with inav."
+        )
     middle = (position[1:] + position[:-1]) / 2
     return np.concatenate([[2 * position[0] - middle[0]], middle, [2 * position[-1] - middle[-1]]])
 
