@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.plotting.colours import PALETTE
+from particlespy_ml.plotting.colours import PALETTE, written
 
 MARKERS = "osD^vP"
 
@@ -126,4 +126,4 @@ def _interval_factor(confidence: float) -> float:
 def _label(series, pair: tuple[str, str], fit) -> str:
     low, high = fit.energy_interval
     energies = f"{fit.energy:.2f} eV ({low:.2f} to {high:.2f} eV)".replace("-", "−")
-    return f"{pair[0]} → {pair[1]}\n{energies}"
+    return f"{written(pair[0])} → {written(pair[1])}\n{energies}"

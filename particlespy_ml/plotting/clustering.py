@@ -10,6 +10,11 @@ from particlespy_ml.plotting.table import _axes, legend_beside
 
 INK, FAINT = "#333333", "#999999"
 LEAVES = 60  # of a dendrogram at most
+SCORES = {
+    "BIC": "Bayesian information criterion\n(lower is better)",
+    "ICL": "Integrated completed likelihood\n(lower is better)",
+    "gap": "Gap statistic",
+}
 
 
 def plot_clustering(table, within: int | None = None, ax=None):
@@ -83,8 +88,7 @@ def _draw_scores(ax, curve: dict, chosen: int) -> None:
         ax.plot(numbers[taken], scores[taken], "o", markersize=9, color=cluster_colour(5), zorder=3)
         style = {"xytext": (0, 14 if scores[taken][0] < scores.mean() else -20), "textcoords": "offset points"}
         ax.annotate(f"{chosen}", (chosen, scores[taken][0]), ha="center", color=cluster_colour(5), **style)
-    label = "Integrated completed likelihood\n(lower is better)" if curve["name"] == "ICL" else "Gap statistic"
-    ax.set(xlabel="Number of clusters", ylabel=label)
+    ax.set(xlabel="Number of clusters", ylabel=SCORES.get(curve["name"], curve["name"]))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.margins(y=0.15)
 
@@ -113,12 +117,13 @@ def _draw_dendrogram(ax, tree: np.ndarray, labels: np.ndarray) -> None:
     between = tree[own[rows:] == -2, 2]
     if len(between) and len(inside):
         ax.axhline((between.min() + max(inside)) / 2, color=FAINT, linestyle=(0, (4, 3)), linewidth=1)
-    for number in clusters:
-        ax.plot([], [], color=cluster_colour(number), label=f"{number}: {np.sum(labels == number)}")
+    lines = {
+        f"{number}: {np.sum(labels == number)}": ax.plot([], [], color=cluster_colour(number))[0] for number in clusters
+    }
     ax.set(xlabel="Particles" if rows <= LEAVES else f"Particles, in {LEAVES} groups")
     ax.set_ylabel("Distance of the merged clusters")
     ax.set_ylim(bottom=0)
-    legend_beside(ax, "Cluster: particles")
+    legend_beside(ax, lines, "Cluster: particles")
 
 
 def _draw_reachability(ax, diagram: dict, first: int) -> None:
@@ -128,17 +133,18 @@ def _draw_reachability(ax, diagram: dict, first: int) -> None:
     top = finite.max() if len(finite) else 1.0
     reach = np.where(np.isfinite(reach), reach, top)
     position = np.arange(len(reach))
+    areas = {}
     for number in [*np.unique(labels[labels >= 0]), -1]:
         mask = labels == number
         if mask.any():
             colour = cluster_colour(number + first) if number >= 0 else UNDEFINED_COLOUR
             name = f"{number + first}: {mask.sum()}" if number >= 0 else f"none: {mask.sum()}"
             height = np.where(mask, reach, 0)
-            ax.fill_between(position, 0, height, step="mid", color=colour, linewidth=0, label=name)
+            areas[name] = ax.fill_between(position, 0, height, step="mid", color=colour, linewidth=0)
     ax.set(xlabel="Particles, in the order of their reach", ylabel="Reachability (scaled units)")
-    ax.set_ylim(0, min(top, 3 * np.quantile(reach, 0.98)))
+    ax.set_ylim(0, min(top, 3 * np.quantile(reach, 0.98)) or 1)  # zero where all particles are alike
     ax.margins(x=0)
-    legend_beside(ax, "Cluster: particles")
+    legend_beside(ax, areas, "Cluster: particles")
 
 
 def _draw_distances(ax, distances: np.ndarray, eps: float) -> None:

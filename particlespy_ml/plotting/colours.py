@@ -11,6 +11,48 @@ from particlespy_ml.particles.table import METADATA_NODE
 PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2")
 PLAIN = "#F0E442"
 UNDEFINED_COLOUR = "#BBBBBB"
+NO_VALUE = "–"  # written where a number is not finite
+LONGEST_TEXT = 48  # characters; a longer name would leave no room for the figure
+
+
+def written(text) -> str:
+    r"""Return a text as it is to be written in a figure: in one line, not too long, without formulas.
+
+    Parameters
+    ----------
+    text
+        Anything; matplotlib would take what stands between two dollar signs for a formula, and fail where it is none.
+
+    Examples
+    --------
+    >>> written("a  $b$")
+    'a \\$b\\$'
+    >>> written("a very long name " * 9)
+    'a very long name a very…ng name a very long name'
+    """
+    text = " ".join(str(text).split())
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[: LONGEST_TEXT // 2].rstrip()}…{text[-LONGEST_TEXT // 2 :]}"
+    return text.replace("$", r"\$")
+
+
+def number_texts(values) -> list[str]:
+    """Return short texts of numbers that tell them apart.
+
+    Examples
+    --------
+    >>> number_texts([0.5, 2.0])
+    ['0.5', '2']
+    >>> number_texts([1000000.5, 1000001.5])
+    ['1000000.5', '1000001.5']
+    """
+    values = [float(value) for value in values]
+    gap = min(np.diff(np.unique(values)), default=np.inf)
+    for digits in range(6, 18):
+        texts = [f"{value:.{digits}g}" for value in values]
+        if all(abs(float(text) - value) <= 0.01 * gap for text, value in zip(texts, values, strict=True)):
+            break
+    return texts
 
 
 def class_colours(classes: tuple[str, ...]) -> dict[str, str]:
@@ -43,7 +85,7 @@ def label_anchors(table, rows: np.ndarray) -> np.ndarray:
 
 
 def row_labels(table, rows: np.ndarray, label: str | None) -> list[str]:
-    """Return what is written beside each row.
+    """Return what is written beside each row; empty where nothing is.
 
     Parameters
     ----------
@@ -53,7 +95,12 @@ def row_labels(table, rows: np.ndarray, label: str | None) -> list[str]:
         Rows of one frame.
     label
         A column; None for nothing; "auto" for the class with its probability (undefined particles are told by their
-        colour), or else the number of the track or of the particle.
+        colour), or else the number of the track or of the particle. Numbers that are not finite are written as a dash.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, or it holds vectors.
     """
     if label is None:
         return [""] * len(rows)
@@ -63,10 +110,19 @@ def row_labels(table, rows: np.ndarray, label: str | None) -> list[str]:
         else:
             names = table.class_names(rows["class_index"])
             return [
-                "" if name == UNDEFINED or not np.isfinite(probability) else f"{name} {100 * probability:.0f} %"
+                ""
+                if name == UNDEFINED or not np.isfinite(probability)
+                else f"{written(name)} {100 * probability:.0f} %"
                 for name, probability in zip(names, rows["probability"], strict=True)
             ]
-    if label not in table.columns or label == "outline":
-        raise ValueError(f"There is no column {label!r} to write; expected one of {', '.join(table.columns)}.")
+    known = [name for name in table.columns if name == "class" or not rows.dtype[name].shape]
+    if label not in known:
+        raise ValueError(f"There is no column {label!r} to write; expected one of {', '.join(known)}.")
     values = table.class_names(rows["class_index"]) if label == "class" else rows[label]
-    return [f"{value:.3g}" if isinstance(value, np.floating) else str(value) for value in values]
+    return [_value_text(value) for value in values]
+
+
+def _value_text(value) -> str:
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.3g}" if np.isfinite(value) else NO_VALUE
+    return written(value)

@@ -20,8 +20,13 @@ def to_markers(table, label: str | None = "auto") -> list:
     Returns
     -------
     list of hyperspy markers
-        Polygons, and texts where there are labels. Add them with ``image.add_marker(markers)``. They are not meant to
-        be permanent: permanent markers that vary in number stop HyperSpy from plotting parts of a series.
+        Polygons, and texts where a particle has a label. Add them with ``image.add_marker(markers)``. They are not
+        meant to be permanent: permanent markers that vary in number stop HyperSpy from plotting parts of a series.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
     """
     from hyperspy.api import plot
     from matplotlib.colors import to_rgba_array
@@ -29,17 +34,21 @@ def to_markers(table, label: str | None = "auto") -> list:
     single = table.axes_manager.navigation_size <= 1
     shape = table.data.shape
     outlines, colours, anchors, texts = (np.empty(shape, dtype=object) for _ in range(4))
+    labelled = False
     for index in np.ndindex(*shape):
         rows = table.data[index]
+        labels = np.array(row_labels(table, rows, label), dtype=str)
+        some = labels != ""  # HyperSpy's texts cannot be empty
+        labelled |= some.any()
         outlines[index] = rows["outline"].astype(float)
         colours[index] = to_rgba_array(row_colours(table, rows)) if len(rows) else np.zeros((0, 4))
-        anchors[index] = label_anchors(table, rows)
-        texts[index] = np.array(row_labels(table, rows, label), dtype=str if single else object)
+        anchors[index] = label_anchors(table, rows)[some]
+        texts[index] = labels[some]
     arrays = (outlines, colours, anchors, texts)
     # HyperSpy looks markers up by its own order of the navigation axes, the reverse of the array's
     outlines, colours, anchors, texts = (array.flat[0] if single else array.T for array in arrays)
     markers = [plot.markers.Polygons(verts=outlines, facecolors="none", edgecolors=colours, linewidths=1.5)]
-    if label is not None:
+    if labelled:
         style = {"color": "white", "horizontalalignment": "center", "verticalalignment": "bottom"}
         markers.append(plot.markers.Texts(offsets=anchors, texts=texts, **style))
     return markers
@@ -51,13 +60,18 @@ def plot_particles(image, table, label: str | None = "auto", **kwargs) -> None:
     Parameters
     ----------
     image
-        Image or series.
+        Image or series. An earlier plot of it is closed, with its markers, as by ``image.plot``.
     table
         Its particle table.
     label
         See `particlespy_ml.plotting.colours.row_labels`.
     **kwargs
         For the image's ``plot``.
+
+    Raises
+    ------
+    ValueError
+        If the table is of another image, or there is no such column.
     """
     table = table._computed()
     if table.data.shape != (image.axes_manager.navigation_shape[::-1] or (1,)):
@@ -65,6 +79,28 @@ def plot_particles(image, table, label: str | None = "auto", **kwargs) -> None:
             f"The table has the navigation shape {table.axes_manager.navigation_shape}, the image "
             f"{image.axes_manager.navigation_shape}; expected the image that the table was measured on."
         )
-    image.plot(**kwargs)
-    if table.n_particles:
-        image.add_marker(to_markers(table, label), permanent=False)
+    import matplotlib.pyplot as plt
+
+    markers = to_markers(table, label)
+    _close_plot(image)
+    others = plt.get_fignums()
+    try:
+        image.plot(**kwargs)
+        if table.n_particles:
+            image.add_marker(markers, permanent=False)
+    except Exception:
+        _close_plot(image)
+        for number in set(plt.get_fignums()) - set(others):
+            plt.close(number)
+        raise
+
+
+def _close_plot(image) -> None:
+    """Close a plot, also one that failed halfway and that HyperSpy itself would trip over."""
+    plot, image._plot = image._plot, None
+    if plot is None:
+        return
+    for figure in (plot.signal_plot, plot.navigator_plot):
+        if figure is not None:
+            figure.ax_markers[:] = [marker for marker in figure.ax_markers if marker._collection is not None]
+    plot.close()

@@ -8,7 +8,8 @@ from particlespy_ml._frames import compute, frames_array
 from particlespy_ml.models.card import UNDEFINED
 from particlespy_ml.particles.dataframe import classes_by
 from particlespy_ml.particles.extract import extract_particles
-from particlespy_ml.plotting.colours import class_colours
+from particlespy_ml.plotting.colours import NO_VALUE, class_colours, written
+from particlespy_ml.plotting.overlay import grey_limits, round_length
 
 ORDERS = ("random", "most probable", "least probable")
 
@@ -92,8 +93,8 @@ def plot_montage(image, table, columns: int = 8, order: str = "random", box=None
             value = probability[number]
             if not known:
                 continue
-            ax.set_xlabel(f"{100 * value:.0f} %" if np.isfinite(value) else "–", fontsize=8, labelpad=2)
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, labelpad=6)
+            ax.set_xlabel(f"{100 * value:.0f} %" if np.isfinite(value) else NO_VALUE, fontsize=8, labelpad=2)
+        line[0].set_ylabel(written(name), rotation=0, ha="right", va="center", fontsize=9, labelpad=6)
     _draw_scale_bar(axes[0, 0], tiles.shape[-1], scale, units)
     return figure
 
@@ -143,16 +144,14 @@ def _tiles(image, table, numbers: np.ndarray, box, stack: bool) -> tuple[np.ndar
 
 def _draw_tile(ax, tile: np.ndarray, colour: str) -> None:
     ax.set_axis_on()
-    low, high = np.percentile(tile, (0.3, 99.7))
-    ax.imshow(tile, cmap="gray", vmin=low, vmax=max(high, low + 1e-12))
+    low, high = grey_limits(tile)
+    ax.imshow(tile, cmap="gray", vmin=low, vmax=high)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(color=colour, linewidth=2)
 
 
 def _draw_scale_bar(ax, edge: int, scale: float, units: str) -> None:
     from matplotlib.patheffects import withStroke
-
-    from particlespy_ml.plotting.overlay import round_length
 
     length = round_length(abs(scale) * edge / 2)
     pixels = length / abs(scale)

@@ -8,6 +8,7 @@ from particlespy_ml._calibration import PixelGrid, pixel_grid
 from particlespy_ml._frames import frames_array
 from particlespy_ml.particles.table import METADATA_NODE
 from particlespy_ml.plotting.colours import class_colours, label_anchors, row_colours, row_labels
+from particlespy_ml.plotting.table import legend, legend_columns
 
 
 def plot_overlay(image, table, index=None, label: str | None = "auto", ax=None):
@@ -63,8 +64,8 @@ def plot_overlay(image, table, index=None, label: str | None = "auto", ax=None):
 def _draw_frame(ax, frame: np.ndarray, grid: PixelGrid) -> None:
     left, top = grid.to_xy(-0.5, -0.5)
     right, bottom = grid.to_xy(grid.shape[0] - 0.5, grid.shape[1] - 0.5)
-    low, high = np.percentile(frame, (0.3, 99.7))
-    ax.imshow(frame, cmap="gray", extent=(left, right, bottom, top), vmin=low, vmax=max(high, low + 1e-12))
+    low, high = grey_limits(frame)
+    ax.imshow(frame, cmap="gray", extent=(left, right, bottom, top), vmin=low, vmax=high)
     ax.set_axis_off()
     length = np.copysign(round_length(abs(right - left) / 5), right - left)
     x, y = left + 0.04 * (right - left), bottom - 0.04 * (bottom - top)
@@ -99,20 +100,30 @@ def _draw_particles(ax, table, rows: np.ndarray, texts: list[str]) -> None:
         ax.text(x, y, text, color=colour, fontsize=7, **style)
     if table.classes and "class_index" in (rows.dtype.names or ()):
         present = set(table.class_names(rows["class_index"]))
-        handles = [
-            Line2D([], [], color=colour, label=name)
-            for name, colour in class_colours(table.classes).items()
-            if name in present
-        ]
-        if handles:
-            ax.legend(
-                handles=handles,
-                loc="upper center",
-                bbox_to_anchor=(0.5, 0),
-                ncols=len(handles),
-                frameon=False,
-                fontsize=8,
-            )
+        colours = class_colours(table.classes)
+        lines = {name: Line2D([], [], color=colour) for name, colour in colours.items() if name in present}
+        legend(ax, lines, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=legend_columns(lines))
+
+
+def grey_limits(image: np.ndarray) -> tuple[float, float]:
+    """Return the values drawn black and white; outliers, and pixels that are not finite, do not count.
+
+    Examples
+    --------
+    >>> grey_limits(np.full((4, 4), 3.0))
+    (2.5, 3.5)
+    >>> grey_limits(np.array([[0.0, 1.0, 1.0, 1.0], [np.nan, np.inf, 1.0, 1.0]]))[1]
+    1.0
+    """
+    finite = image[np.isfinite(image)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(finite, (0.3, 99.7)))
+    if high <= low:  # all alike but for a few pixels, or all
+        low, high = float(finite.min()), float(finite.max())
+    if high <= low:
+        low, high = low - max(0.5, 1e-3 * abs(low)), high + max(0.5, 1e-3 * abs(high))
+    return low, high
 
 
 def round_length(length: float) -> float:

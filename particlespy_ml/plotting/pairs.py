@@ -6,7 +6,8 @@ import numpy as np
 
 from particlespy_ml.particles.dataframe import to_dataframe
 from particlespy_ml.particles.table import METADATA_NODE
-from particlespy_ml.plotting.table import _groups, axis_label
+from particlespy_ml.plotting.colours import written
+from particlespy_ml.plotting.table import _groups, axis_label, bin_edges
 from particlespy_ml.populations.scaling import DEFAULT_COLUMNS, column_of
 
 MOST_POINTS = 3000
@@ -73,10 +74,10 @@ def plot_pairs(table, columns=None, by: str | None = "cluster", *, bins: int = 4
                 _draw_points(ax, values[x], values[y], groups, drawn)
             _finish(ax, table, x, y, row, column, size)
     if by is not None:
-        handles, labels = axes[-1, 0].get_legend_handles_labels()
-        title = axis_label(table, by)
-        legend = figure.legend(handles, labels, title=title, loc="upper right", frameon=False, markerscale=2.2)
-        legend._legend_box.align = "left"
+        handles = [axes[-1, 0].scatter([], [], s=44, color=colour, linewidths=0) for _, _, colour in groups]
+        names = [written(name) for name, *_ in groups]
+        style = {"title": axis_label(table, by), "loc": "upper right", "alignment": "left"}
+        figure.legend(handles, names, frameon=False, **style)
     return figure
 
 
@@ -102,7 +103,7 @@ def _values(table, frame, name: str) -> np.ndarray:
 
 def _draw_histograms(ax, values, groups, bins) -> None:
     finite = values[np.isfinite(values)]
-    edges = np.histogram_bin_edges(finite, bins) if len(finite) else np.linspace(0, 1, 2)
+    edges = bin_edges(finite, bins)
     for _, mask, colour in groups:
         part = values[mask & np.isfinite(values)]
         ax.hist(part, edges, color=colour, alpha=0.55, linewidth=0)
@@ -112,11 +113,10 @@ def _draw_histograms(ax, values, groups, bins) -> None:
 def _draw_points(ax, x, y, groups, drawn) -> None:
     """Points in one random order, so that no group covers another."""
     colours, chosen = [], []
-    for name, mask, colour in groups:
-        rows = np.flatnonzero(mask & drawn)
+    for _, mask, colour in groups:
+        rows = np.flatnonzero(mask & drawn & np.isfinite(x) & np.isfinite(y))
         chosen.append(rows)
         colours += [colour] * len(rows)
-        ax.scatter([], [], s=9, color=colour, label=name, linewidths=0)
     order = np.concatenate(chosen) if chosen else np.zeros(0, int)
     mixed = np.random.default_rng(0).permutation(len(order))
     if len(order):

@@ -6,7 +6,7 @@ import numpy as np
 
 from particlespy_ml.particles.dataframe import classes_by
 from particlespy_ml.particles.extract import extract_particles
-from particlespy_ml.plotting.colours import class_colours
+from particlespy_ml.plotting.colours import class_colours, written
 from particlespy_ml.plotting.montage import _draw_scale_bar, _draw_tile, _is_stack, _tiles, choose_particles
 from particlespy_ml.populations.stack import class_averages
 
@@ -69,13 +69,13 @@ def plot_populations(
     if table.n_particles == 0:
         raise ValueError("The table has no particles to draw.")
     grouped = table if by == "class" else classes_by(table, by)
+    if not grouped.classes and by == "class":
+        raise ValueError("The particles are not classified; make the table with classify_particles(), or give by=.")
     stack = _is_stack(image, table)
     if not stack and box is None:
         box = _common_box(image, table)
-    means, counts = _means(image, grouped, box, most, mirror, seed, stack)
+    means, counts = _means(image, grouped, by, box, most, mirror, seed, stack)
     chosen = {name: rows for name, rows in choose_particles(grouped, columns, "random", seed).items() if name in means}
-    if not chosen:
-        raise ValueError("No particle is in a cluster.")
     numbers = np.unique(np.concatenate(list(chosen.values())))
     tiles, scale, units = _tiles(image, table, numbers, box, stack)
     where = {number: i for i, number in enumerate(numbers)}
@@ -90,7 +90,9 @@ def plot_populations(
         _draw_tile(large, means[name], colours[name])
         if line == 0:
             _draw_scale_bar(large, tiles.shape[-1], scale, units)
-        large.set_ylabel(f"{name}\n{counts[name]:,}", rotation=0, ha="right", va="center", fontsize=9, labelpad=8)
+        large.set_ylabel(
+            f"{written(name)}\n{counts[name]:,}", rotation=0, ha="right", va="center", fontsize=9, labelpad=8
+        )
         for i, number in enumerate(rows):
             small = figure.add_subplot(grid[2 * line + i // half, 2 + i % half])
             _draw_tile(small, tiles[where[number]], colours[name])
@@ -106,7 +108,7 @@ def _common_box(image, table) -> int:
     return max(8, min(edge, *(a.size for a in image.axes_manager.signal_axes)))
 
 
-def _means(image, table, box, most, mirror, seed, stack) -> tuple[dict, dict]:
+def _means(image, table, by, box, most, mirror, seed, stack) -> tuple[dict, dict]:
     """Aligned mean and number of all particles of each class that has any."""
     index = table["class_index"]
     rng = np.random.default_rng(seed)
@@ -115,7 +117,7 @@ def _means(image, table, box, most, mirror, seed, stack) -> tuple[dict, dict]:
         rows = np.flatnonzero(index == number)
         keep[rng.choice(rows, min(most, len(rows)), replace=False)] = True
     if not keep.any():
-        raise ValueError("No particle is in a cluster.")
+        raise ValueError(f"No particle has a value of {by!r}: all {len(index)} are undefined, or in no cluster.")
     if stack:
         part = image.inav[np.flatnonzero(keep)] if not keep.all() else image
     else:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml.particles.dataframe import navigation_units, to_dataframe
-from particlespy_ml.plotting.colours import PALETTE, class_colours, cluster_colour
+from particlespy_ml.plotting.colours import (
+    PALETTE,
+    UNDEFINED_COLOUR,
+    class_colours,
+    cluster_colour,
+    number_texts,
+    written,
+)
 
 MOST_GROUPS = 12
+MOST_BINS = 500  # a few values far away from all others would ask for millions
+MISSING = "no value"  # name of the particles whose number is not finite
 CLUSTERS = ("cluster", "subcluster")  # whose negative values are no cluster
 
 
@@ -30,20 +39,59 @@ def plot_histogram(table, column: str, by: str | None = None, bins="auto", ax=No
     Returns
     -------
     matplotlib.axes.Axes
+        Numbers that are not finite are in no bin.
+
+    Raises
+    ------
+    ValueError
+        If a column is unknown, is not of numbers, or has too many values to stack by.
     """
     frame = _columns(table, column)
     groups = _groups(table, frame, by)
-    ax = _axes(ax)
     values = frame[column].to_numpy(float)
-    values = values[np.isfinite(values)]
-    edges = np.histogram_bin_edges(values, bins) if len(values) else np.linspace(0, 1, 2)
-    if groups:
-        data = [frame.loc[mask, column].to_numpy(float) for _, mask, _ in groups]
-        ax.hist(data, bins=edges, stacked=True, label=[name for name, _, _ in groups], color=[c for *_, c in groups])
+    finite = np.isfinite(values)
+    edges = bin_edges(values[finite], bins)
+    ax = _axes(ax)
+    bars = {}
+    bottom = np.zeros(len(edges) - 1)
+    for name, mask, colour in groups:
+        height = np.histogram(values[mask & finite], edges)[0]
+        bars[name] = ax.bar(edges[:-1], height, np.diff(edges), bottom, align="edge", color=colour, linewidth=0)
+        bottom += height
     ax.set(xlabel=axis_label(table, column), ylabel="Particles")
-    if by is not None and groups:
-        legend_beside(ax, axis_label(table, by))
+    if by is not None:
+        legend_beside(ax, bars, axis_label(table, by))
     return ax
+
+
+def bin_edges(values: np.ndarray, bins="auto") -> np.ndarray:
+    """Return the edges of the bins of a histogram, a reasonable number of them.
+
+    Parameters
+    ----------
+    values
+        Finite numbers.
+    bins
+        As for `numpy.histogram_bin_edges`.
+
+    Examples
+    --------
+    >>> bin_edges(np.array([1.0, 2.0]), 2).tolist()
+    [1.0, 1.5, 2.0]
+    >>> len(bin_edges(np.append(np.linspace(1, 2, 100), 1e12)))
+    501
+    """
+    if not len(values):
+        return np.linspace(0, 1, 2)
+    if np.ptp(values) <= 1e-9 * np.abs(values).max():  # one value, but for rounding
+        margin = max(0.5, 1e-3 * np.abs(values).max())
+        count = bins if isinstance(bins, int) else 1
+        return np.linspace(values.min() - margin, values.max() + margin, count + 1) if np.ndim(bins) == 0 else bins
+    if bins in ("auto", "fd"):
+        width = 2 * np.subtract(*np.quantile(values, (0.75, 0.25))) / len(values) ** (1 / 3)  # Freedman and Diaconis
+        if 0 < width < np.ptp(values) / MOST_BINS:
+            bins = MOST_BINS
+    return np.histogram_bin_edges(values, bins)
 
 
 def plot_scatter(table, x: str, y: str, by: str | None = None, ax=None):
@@ -63,21 +111,32 @@ def plot_scatter(table, x: str, y: str, by: str | None = None, ax=None):
     Returns
     -------
     matplotlib.axes.Axes
+        Particles whose number to colour by is not finite are grey.
+
+    Raises
+    ------
+    ValueError
+        If a column is unknown, is not of numbers, or has too many values for a legend.
     """
     frame = _columns(table, x, y)
-    if by in frame and _is_continuous(table, frame, by):
-        ax = _axes(ax)
-        points = ax.scatter(frame[x], frame[y], s=14, c=frame[by], linewidths=0)
-        ax.figure.colorbar(points, ax=ax, label=axis_label(table, by))
-        ax.set(xlabel=axis_label(table, x), ylabel=axis_label(table, y))
-        return ax
-    groups = _groups(table, frame, by)
+    continuous = by in frame and _is_continuous(table, frame, by)
+    groups = _missing(frame, by) if continuous else _groups(table, frame, by)
     ax = _axes(ax)
-    for name, mask, colour in groups:
-        ax.scatter(frame.loc[mask, x], frame.loc[mask, y], s=14, alpha=0.8, color=colour, label=name, linewidths=0)
+    across, up = frame[x].to_numpy(float), frame[y].to_numpy(float)
+    points = {
+        name: ax.scatter(across[mask], up[mask], s=14, alpha=0.8, color=colour, linewidths=0)
+        for name, mask, colour in groups
+    }
+    if continuous:
+        values = frame[by].to_numpy(float)
+        finite = np.isfinite(values)
+        shown = ax.scatter(across[finite], up[finite], s=14, c=values[finite], linewidths=0)
+        if finite.any():
+            ax.figure.colorbar(shown, ax=ax, label=axis_label(table, by))
     ax.set(xlabel=axis_label(table, x), ylabel=axis_label(table, y))
-    if by is not None and groups:
-        legend_beside(ax, axis_label(table, by))
+    if points and by is not None:
+        # beside a colour bar there is no room for a legend
+        legend(ax, points, loc="best", frameon=True) if continuous else legend_beside(ax, points, axis_label(table, by))
     return ax
 
 
@@ -87,7 +146,7 @@ def navigation_position(table) -> tuple[np.ndarray, str]:
     if str(axis.name) in ("<undefined>", "None", ""):
         return np.arange(axis.size), "Frame"
     units = str(axis.units)
-    label = str(axis.name).replace("_", " ").capitalize()
+    label = _title(str(axis.name))
     return np.asarray(axis.axis), label + (f" ({units})" if units not in ("<undefined>", "None", "") else "")
 
 
@@ -97,17 +156,43 @@ def _is_continuous(table, frame, column: str) -> bool:
     return measured or (frame[column].dtype.kind in "iuf" and frame[column].nunique() > MOST_GROUPS)
 
 
-def legend_beside(ax, title: str | None = None) -> None:
-    """Put the legend right of the axes, where it covers no data."""
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(title=title, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8, title_fontsize=8)
+def legend(ax, entries: dict, title: str | None = None, **style) -> None:
+    """Draw a legend of names and their artists; matplotlib by itself leaves out names that begin with "_".
+
+    Parameters
+    ----------
+    ax
+        Axes.
+    entries
+        Artist of each name, in order; without any there is no legend.
+    title
+        Title of the legend.
+    **style
+        For ``ax.legend``.
+    """
+    if entries:
+        style = {"frameon": False, "fontsize": 8, "title_fontsize": 8, "title": title, **style}
+        ax.legend(list(entries.values()), [written(name) for name in entries], **style)
+
+
+def legend_columns(names, room: int = 70) -> int:
+    """Return how many names of a legend stand beside each other, in a line of so many characters."""
+    return max(1, min(len(names), room // (max(len(written(name)) for name in names) + 4))) if names else 1
+
+
+def legend_beside(ax, entries: dict, title: str | None = None) -> None:
+    """Draw a legend right of the axes, where it covers no data; see `legend`."""
+    legend(ax, entries, title, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def axis_label(table, column: str) -> str:
     """Return the name of a column with its unit."""
     unit = {**navigation_units(table), **table.units}.get(column, "")
-    name = column.replace("_", " ").capitalize()
-    return f"{name} ({unit})" if unit else name
+    return f"{_title(column)} ({unit})" if unit else _title(column)
+
+
+def _title(name: str) -> str:
+    return written(name.replace("_", " ").capitalize())
 
 
 def _axes(ax):
@@ -133,22 +218,32 @@ def _groups(table, frame, by: str | None) -> list[tuple]:
         return [("all", np.ones(len(frame), bool), PALETTE[6])]
     if by not in frame:
         raise ValueError(f"There is no column {by!r}; expected one of {', '.join(frame.columns)}.")
-    if frame[by].nunique() > MOST_GROUPS:
+    values = [value for value in frame[by].unique() if value == value and value not in (np.inf, -np.inf)]
+    if len(values) > MOST_GROUPS:
         raise ValueError(
-            f"The column {by!r} has {frame[by].nunique()} values; expected {MOST_GROUPS} at most. Select some "
+            f"The column {by!r} has {len(values)} values; expected {MOST_GROUPS} at most. Select some "
             "particles with table.select(), or take another column."
         )
     clusters = by in CLUSTERS
     known = {str(n): cluster_colour(n) for n in range(-1, MOST_GROUPS)} if clusters else class_colours(table.classes)
-    values = [value for value in frame[by].unique() if value == value]
     values.sort(key=str if isinstance(values and values[0], str) else None)
     if clusters:
         values.sort(key=lambda value: value < 0)  # those in no cluster come last
-    return [
-        (
-            f"{value:g}" if isinstance(value, float) else "none" if clusters and value < 0 else str(value),
-            (frame[by] == value).to_numpy(),
-            known.get(str(value), PALETTE[i % len(PALETTE)]),
-        )
-        for i, value in enumerate(values)
+    if values and frame[by].dtype.kind == "f":
+        names = number_texts(values)
+    else:
+        names = ["none" if clusters and value < 0 else str(value) for value in values]
+    found = [
+        (name, (frame[by] == value).to_numpy(), known.get(str(value), PALETTE[i % len(PALETTE)]))
+        for i, (name, value) in enumerate(zip(names, values, strict=True))
     ]
+    return found + _missing(frame, by)
+
+
+def _missing(frame, by: str) -> list[tuple]:
+    """The group of the particles without a value to group them by, if there are any."""
+    values = frame[by]
+    missing = values.isna().to_numpy()
+    if values.dtype.kind == "f":
+        missing = missing | ~np.isfinite(values.to_numpy(float))
+    return [(MISSING, missing, UNDEFINED_COLOUR)] if missing.any() else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.plotting.colours import class_colours
+from particlespy_ml.plotting.colours import NO_VALUE, class_colours, written
 
 LARGEST_NODE = 0.42  # radius of a node that takes all of the time, with the nodes on a ring of radius one
 
@@ -78,7 +78,7 @@ def plot_transitions(transitions, min_count: float = 0.5, ax=None):
     for number, (name, place, radius) in enumerate(zip(classes, places, radii, strict=True)):
         dwell = transitions.dwell_times[number]
         stay = f", stays {_short(dwell)} s" if np.isfinite(dwell) and fit.occupation[number] > 0 else ""
-        text = f"{name}\n{100 * fractions[number]:.0f} %{stay}"
+        text = f"{written(name)}\n{100 * fractions[number]:.0f} %{stay}"
         if k > 4 and abs(place[0]) > 0.7:  # beside the ring, where no arrow goes
             side = np.sign(place[0])
             position, align = (place[0] + side * (radius + 0.05), place[1]), ("left" if side > 0 else "right", "center")
@@ -118,6 +118,8 @@ def _lane(start: np.ndarray, end: np.ndarray, start_radius: float, end_radius: f
 
 def _short(value: float) -> str:
     """A number with two digits that count, without an exponent where that is short."""
+    if np.isnan(value):
+        return NO_VALUE
     if not np.isfinite(value) or value == 0:
         return "∞" if value > 0 else "0"
     digits = 1 - int(np.floor(np.log10(abs(value))))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from particlespy_ml.plotting.overlay import grey_limits, round_length
+
 
 def plot_fsc(reconstruction, criterion: float = 0.143, ax=None):
     """Draw the Fourier shell correlation of the half maps.
@@ -65,6 +67,8 @@ def plot_slices(reconstruction, axes=None):
     box = volume.shape[0]
     middle = box // 2
     low, high = np.percentile(volume, [1, 99.9])
+    if low == high:
+        low, high = grey_limits(volume)
     names = (("x", "y"), ("x", "z"), ("y", "z"))
     slices = (volume[middle], volume[:, middle], volume[:, :, middle])
     for ax, picture, (horizontal, vertical) in zip(axes, slices, names, strict=True):
@@ -75,9 +79,7 @@ def plot_slices(reconstruction, axes=None):
 
 
 def _scale_bar(ax, box: int, axis) -> None:
-    wanted = box * axis.scale / 4
-    base = 10 ** np.floor(np.log10(wanted))
-    length = max(step * base for step in (1, 2, 5) if step * base <= wanted)
+    length = round_length(box * axis.scale / 4)
     start = 0.06 * box
     ax.plot([start, start + length / axis.scale], [start, start], color="white", lw=2.5, solid_capstyle="butt")
     ax.text(start, start + 0.03 * box, f"{length:g} {axis.units}", color="white", fontsize=8, va="bottom")
