@@ -70,6 +70,24 @@ class PixelGrid:
         columns = (np.asarray(x, dtype=float) - self.offset[1]) / (self.direction[1] * self.scale[1])
         return rows, columns
 
+    def nearest_pixel(self, x: float, y: float) -> np.ndarray:
+        """Row and column of the pixel nearest to a position; of two, that of the higher coordinate."""
+        pixels, direction = np.array(self.to_pixels(x, y)), np.array(self.direction)
+        # rounded first, so that neither an offset nor the way that an axis runs decides between two
+        return (direction * np.floor(np.round(direction * pixels, 6) + 0.5)).astype(int)
+
+    def middle_of_box(self, edge: int) -> np.ndarray:
+        """Row and column of the middle of a box: the pixel ``edge // 2``, counted the way that the axes ascend."""
+        return np.where(np.array(self.direction) > 0, edge // 2, edge - 1 - edge // 2)
+
+    def ascending(self) -> PixelGrid:
+        """The grid of the same pixels with axes that run forwards; see `particlespy_ml._frames.ascending`."""
+        offset = tuple(
+            start if way > 0 else start - (count - 1) * step
+            for start, way, count, step in zip(self.offset, self.direction, self.shape, self.scale, strict=True)
+        )
+        return PixelGrid(self.shape, self.scale, offset, self.units)
+
     def as_dict(self) -> dict:
         """Plain values for metadata."""
         return {
@@ -129,8 +147,14 @@ def pixel_grid(signal, calibrated: bool = True) -> PixelGrid:
         scale=(abs(y_axis.scale) * to_units, abs(x_axis.scale)),
         offset=(y_axis.offset * to_units, x_axis.offset),
         units=units,
-        direction=(1 if y_axis.scale > 0 else -1, 1 if x_axis.scale > 0 else -1),
+        direction=axis_directions(signal),
     )
+
+
+def axis_directions(signal) -> tuple[int, int]:
+    """Return 1 for rows and columns along which positions grow, -1 where they fall."""
+    x_axis, y_axis = signal.axes_manager.signal_axes
+    return tuple(-1 if axis.is_uniform and axis.scale < 0 else 1 for axis in (y_axis, x_axis))
 
 
 def _check_unit(axis) -> None:

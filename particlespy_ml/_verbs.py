@@ -7,7 +7,7 @@ from collections.abc import Callable
 import dask.array as da
 import numpy as np
 
-from particlespy_ml._calibration import PixelGrid, pixel_grid
+from particlespy_ml._calibration import PixelGrid, axis_directions, pixel_grid
 from particlespy_ml._frames import check_image, frames_array, run_frames
 from particlespy_ml.particles.measure import column_units
 from particlespy_ml.particles.pipeline import FramePipeline
@@ -70,8 +70,12 @@ def run_pipeline(
     show_progressbar: bool | None = None,
     inspect: Callable | None = None,
 ) -> list:
-    """Run the frame pipeline and return the results as signals, in the order of *outputs*."""
-    pipeline = FramePipeline(segmenter, grid, classify, outputs, inspect)
+    """Run the frame pipeline and return the results as signals, in the order of *outputs*.
+
+    *classify* gets frames whose axes ascend, with the grid ``grid.ascending()``.
+    """
+    ascending = None if grid is None else grid.ascending()
+    pipeline = FramePipeline(segmenter, ascending, classify, outputs, inspect, axis_directions(signal))
     dtypes = tuple(np.dtype(np.int32) if name == "labels" else np.dtype(object) for name in outputs)
     arrays = run_frames(pipeline, signal, others, dtypes, lazy_output, show_progressbar)
     signals = []

@@ -99,10 +99,16 @@ def _classify(options) -> int:
     taken = {"particles", *(path.stem for path in options.files if path.resolve().parent == options.out.resolve())}
     for path in tqdm(options.files, desc="Classifying", unit="file"):
         try:
-            for name, image in _load_images(path, options):
-                frames.append(_classify_one(path, _free_name(name, taken), image, model, options))
-        except Exception as error:  # one bad file must not cost the others; it is reported below
+            images = _load_images(path, options)
+        except Exception as error:  # one bad file, or image, must not cost the others; it is reported below
             failures.append((path, f"{type(error).__name__}: {error}"))
+            continue
+        for name, image in images:
+            try:
+                frames.append(_classify_one(path, _free_name(name, taken), image, model, options))
+            except Exception as error:
+                which = "" if len(images) == 1 else f"{name}: "
+                failures.append((path, f"{which}{type(error).__name__}: {error}"))
     if frames:
         _write_csv(pd.concat(frames, ignore_index=True), options.out / "particles.csv")
     total = sum(len(frame) for frame in frames)
@@ -167,12 +173,15 @@ def _classify_one(path: Path, name: str, image, model, options):
         )
     frame = table.to_dataframe()
     frame.insert(0, "file", str(path))
-    table.save(options.out / f"{name}.hspy", overwrite=True)
-    _write_csv(frame, options.out / f"{name}.csv")
     index = (0,) * image.axes_manager.navigation_dimension
     figure = table.plot_overlay(image, index).figure
-    figure.savefig(options.out / f"{name}.png", dpi=150)
-    plt.close(figure)
+    try:
+        figure.canvas.draw()  # before anything is written
+        table.save(options.out / f"{name}.hspy", overwrite=True)
+        _write_csv(frame, options.out / f"{name}.csv")
+        figure.savefig(options.out / f"{name}.png", dpi=150)
+    finally:
+        plt.close(figure)
     return frame
 
 

@@ -104,6 +104,50 @@ def test_pixels_that_are_not_finite(series, run, verb, lazy, value):
 
 @both
 @verbs
+def test_numbers_beyond_the_range_of_a_dtype(series, run, verb, lazy):
+    """65504 is the largest float16: what is beyond has become infinite."""
+    with np.errstate(over="ignore"):
+        series.data = (series.data * [[[1e4]], [[1e4]], [[1e5]]]).astype(np.float16)
+    with pytest.raises(ValueError) as error:
+        run(verb, series.as_lazy() if lazy else series)
+    says(error, "Frame 2", "pixels are not finite")
+
+
+@both
+@verbs
+def test_masked_pixels(series, run, verb, lazy):
+    data = np.ma.masked_greater(series.data, 1e9)
+    data[1, 3, 4:6] = np.ma.masked
+    image = calibrated(data)
+    image.data = data
+    if lazy:
+        image = image.as_lazy()
+        image.data = da.from_array(data, chunks=(1, -1, -1), asarray=False)
+    with pytest.raises(ValueError) as error:
+        run(verb, image)
+    says(error, "Frame 1", "2 of 20480 pixels are masked", "filled")
+
+
+@both
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_verbs_of_a_table_name_the_frame(series, lazy, value):
+    """A table of clean frames does not make others clean."""
+    table = series.measure_particles()
+    series.data[2, 3, 4] = value
+    image = series.as_lazy() if lazy else series
+    for call in (
+        lambda: image.extract_particles(table),
+        lambda: table.measure_shape("radial", image),
+        lambda: table.plot_montage(image, by="label"),
+    ):
+        with pytest.raises(ValueError) as error:
+            result = call()
+            result.compute(show_progressbar=False)
+        says(error, "Frame 2: 1 of 20480 pixels are not finite")
+
+
+@both
+@verbs
 def test_a_constant_frame_has_no_particles(series, run, verb, lazy):
     series.data[0] = 7
     with pytest.warns(UserWarning, match="constant.*no particles"):

@@ -101,7 +101,8 @@ def classify_particles(
         min_probability = model.min_probability
     if not 0 <= min_probability <= 1:
         raise ValueError(f"min_probability={min_probability}; expected a probability between 0 and 1.")
-    classifier = ParticleClassifier(model, grid, float(min_probability), _scale(model, lattice_constant), calibrated)
+    scale = _scale(model, lattice_constant)
+    classifier = ParticleClassifier(model, grid.ascending(), float(min_probability), scale, calibrated)
     warn_out_of_range(classifier)
     inspect = None
     if model.card["task"] == "crystallinity" and classifier.in_pixel_range():

@@ -7,7 +7,7 @@ import dask.array as da
 import numpy as np
 
 from particlespy_ml._calibration import PixelGrid, pixel_grid
-from particlespy_ml._frames import check_image, compute, frames_array
+from particlespy_ml._frames import check_image, compute, finite_frames
 from particlespy_ml.particles.measure import find_bbox_pixels, outline_mask
 from particlespy_ml.particles.table import METADATA_NODE
 
@@ -26,7 +26,9 @@ def extract_particles(
     """Cut every particle out of its frame, centred in one box.
 
     Pixels are copied, never interpolated: the pixel nearest to the particle's centroid comes to the pixel
-    ``box // 2`` of the box. Where the box reaches beyond the frame it is filled with the particle's background.
+    ``box // 2`` of the box, which is 0 on its axes. These run as those of the image: where one runs backwards, so does
+    the box, and its middle is counted from the other end. Where the box reaches beyond the frame it is filled with the
+    particle's background.
 
     Parameters
     ----------
@@ -56,7 +58,8 @@ def extract_particles(
     Raises
     ------
     ValueError
-        If the table does not belong to the image, has no particles, or the box is larger than the image.
+        If the table does not belong to the image, has no particles, the box is larger than the image, or pixels are not
+        finite.
 
     Examples
     --------
@@ -73,7 +76,7 @@ def extract_particles(
     if table._lazy:
         table = table.deepcopy()
         table.compute(show_progressbar=show_progressbar)
-    frames = frames_array(signal)
+    frames = finite_frames(signal)
     _check_table(table, frames, grid)
     edge = _box_in_pixels(box, table, grid)
     dtype = np.dtype(np.float32) if remove_background else frames.dtype
@@ -100,7 +103,7 @@ def extract_particles(
         stack = da.concatenate(parts)
         if lazy_output is False:
             (stack,) = compute(stack, show_progressbar=show_progressbar)
-    return _stack_signal(signal, stack, table)
+    return _stack_signal(signal, stack, table, grid.middle_of_box(edge))
 
 
 def _check_table(table, frames, grid: PixelGrid) -> None:
@@ -166,8 +169,7 @@ def _cut_block(frames, given, tables, *, grid, edge, dtype, remove_background, m
 def _cut(frame, row, grid, edge, dtype, background, remove_background, inside) -> np.ndarray:
     fill = background if dtype.kind == "f" else np.rint(background)
     out = np.full((edge, edge), 0 if remove_background else fill, dtype=dtype)
-    centre = np.rint(np.array(grid.to_pixels(row["x"], row["y"]))).astype(int)
-    start = centre - edge // 2
+    start = grid.nearest_pixel(row["x"], row["y"]) - grid.middle_of_box(edge)
     low = np.maximum(start, 0)
     high = np.minimum(start + edge, frame.shape)
     source = tuple(slice(lo, hi) for lo, hi in zip(low, high, strict=True))
@@ -177,18 +179,18 @@ def _cut(frame, row, grid, edge, dtype, background, remove_background, inside) -
     return out
 
 
-def _stack_signal(signal, stack, table):
+def _stack_signal(signal, stack, table, middle):
     from hyperspy.signals import LazySignal2D, Signal2D
 
     cls = LazySignal2D if isinstance(stack, da.Array) else Signal2D
     axes = [{"name": "particle", "size": stack.shape[0], "navigate": True}]
-    for axis, size in zip(signal.axes_manager.signal_axes[::-1], stack.shape[1:], strict=True):
+    for axis, size, zero in zip(signal.axes_manager.signal_axes[::-1], stack.shape[1:], middle, strict=True):
         axes.append(
             {
                 "name": axis.name,
                 "size": size,
                 "scale": axis.scale,
-                "offset": -(size // 2) * axis.scale,
+                "offset": -int(zero) * axis.scale,
                 "units": axis.units,
                 "navigate": False,
             }

@@ -10,6 +10,7 @@ from scipy import ndimage as ndi
 ANGLES = 180  # samples of a turn, 2 degrees apart; the peak is interpolated
 STARTS = 24  # images that may be the first reference
 MOST_STEPS = 4  # of the search of a shift; two are taken where the first is within reach
+FARTHEST = 2  # reaches of a step from the first guess
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +186,7 @@ def orient(image, shift, reference: np.ndarray, mirror: bool, step) -> tuple[flo
 
 
 def search_reach(shape: tuple[int, int]) -> int:
-    """Return how far in pixels a particle is looked for about a first guess: an eighth of the box, 2 at least."""
+    """Return how far in pixels a step of the search of a shift may go: an eighth of the box, 2 at least."""
     return max(2, min(shape) // 8)
 
 
@@ -247,7 +248,7 @@ def align_to(images, reference: np.ndarray, mirror: bool, rotate: bool, step, sh
             shifts[i] += _back(angles[i], mirrored[i], step) @ rest
             if found and turn > 0:  # a better centre gives a better angle
                 break
-        else:
+        if not found or np.abs(shifts[i] - guess[i]).max() >= FARTHEST * search_reach(image.shape):
             lost[i], shifts[i] = True, guess[i]
             if rotate:
                 angles[i], mirrored[i], scores[i] = orient(image, shifts[i], spectrum, mirror, step)

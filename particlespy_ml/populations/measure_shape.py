@@ -6,7 +6,7 @@ import dask.array as da
 import numpy as np
 
 from particlespy_ml._calibration import PixelGrid, pixel_grid
-from particlespy_ml._frames import check_image, compute, frames_array, map_rows
+from particlespy_ml._frames import check_image, compute, finite_frames, map_rows
 from particlespy_ml.particles.measure import outline_mask
 from particlespy_ml.particles.table import METADATA_NODE, make_table, navigation_axes
 from particlespy_ml.populations.features import (
@@ -64,7 +64,7 @@ def measure_shape(
     Raises
     ------
     ValueError
-        If a feature is unknown or needs an image, or the table does not belong to the image.
+        If a feature is unknown or needs an image, the table does not belong to the image, or pixels are not finite.
 
     References
     ----------
@@ -196,7 +196,7 @@ def _feature(name: str, mask: np.ndarray, above: np.ndarray | None) -> np.ndarra
 
 def _labels(rows: np.ndarray, grid: PixelGrid) -> np.ndarray:
     """Labels painted from outlines."""
-    labels = np.zeros(grid.shape, np.int32)
+    labels = np.zeros(grid.shape, rows["label"].dtype)
     for row in rows:
         labels[outline_mask(row, grid)] = row["label"]
     return labels
@@ -205,7 +205,7 @@ def _labels(rows: np.ndarray, grid: PixelGrid) -> np.ndarray:
 def _map_with_image(measure: ShapeMeasurement, table, image, grid: PixelGrid):
     """Rows with features of the image, frame by frame."""
     check_image(image)
-    frames = frames_array(image)
+    frames = finite_frames(image)
     if table.data.shape != frames.shape[:-2] or not grid.matches(pixel_grid(image)):
         raise ValueError(
             f"The table was measured on frames of {grid.shape} pixels of {grid.scale} {grid.units} and the navigation "

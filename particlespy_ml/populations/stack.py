@@ -11,7 +11,15 @@ import numpy as np
 from particlespy_ml._calibration import PixelGrid, pixel_grid
 from particlespy_ml._frames import ascending, check_image, compute, finite_frames
 from particlespy_ml.particles.table import METADATA_NODE
-from particlespy_ml.populations.align import Alignment, align_to, find_reference, search_reach, smoothed, transform
+from particlespy_ml.populations.align import (
+    FARTHEST,
+    Alignment,
+    align_to,
+    find_reference,
+    search_reach,
+    smoothed,
+    transform,
+)
 
 SAMPLE = 300  # images that a reference is found from at most
 BATCH = 8  # lazy blocks whose sums are kept at a time
@@ -248,10 +256,11 @@ def _warn_lost(numbers, count: int, shape: tuple[int, int]) -> None:
     """Warn of particles whose position is at the rim of the search."""
     if len(numbers):
         names = ", ".join(str(number) for number in numbers[:10]) + (", ..." if len(numbers) > 10 else "")
+        reach = FARTHEST * search_reach(shape)
         warnings.warn(
-            f"{len(numbers)} of {count} particles ({names}) fit best at the rim of the search, "
-            f"{search_reach(shape)} pixels from where they are looked for, or beyond: these positions are not used, "
-            "but their centroids. Their boxes may hold other particles, or be too small.",
+            f"{len(numbers)} of {count} particles ({names}) fit best at the rim of the search, {reach} pixels from "
+            "where they are looked for, or beyond: these positions are not used, but their centroids. Their boxes may hold "
+            "other particles, or be too small.",
             UserWarning,
             stacklevel=3,
         )

@@ -116,3 +116,36 @@ def test_a_twin_is_on_axis():
     image = gaussian_columns((192, 192), both[:, 1::-1] / PIXEL + 96, 0.0125 / PIXEL**2, 0.43 / PIXEL, 0.002)
     image = np.random.default_rng(0).poisson(image * 1e4 * PIXEL**2)
     assert find_zone_axis_in(image, CONSTANT / PIXEL).zone_axis == "<011>"
+
+
+def as_signal(images, lazy=False):
+    from hyperspy.signals import Signal2D
+
+    signal = Signal2D(np.asarray(images, float))
+    signal.axes_manager.signal_axes.set(scale=PIXEL, units="Å")
+    signal.set_signal_type("HAADF")
+    return signal.as_lazy() if lazy else signal
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixels_that_are_not_finite_are_named(lazy, value):
+    images = np.random.default_rng(0).random((3, 64, 64))
+    images[1, 5, 6] = value
+    with pytest.raises(ValueError, match="Frame 1: 1 of 4096 pixels are not finite"):
+        as_signal(images, lazy).find_zone_axis("Pt", lazy_output=lazy).compute() if lazy else as_signal(
+            images
+        ).find_zone_axis("Pt")
+
+
+@pytest.mark.parametrize("flip", [np.s_[::-1, :], np.s_[:, ::-1], np.s_[::-1, ::-1]])
+def test_axes_that_run_backwards_make_no_difference(flip):
+    signal = as_signal(image_of(along("<001>", 20), None))
+    one, other = (s.find_zone_axis("Pt").data[0] for s in (signal, signal.isig[flip]))
+    assert one["class_index"][0] == 0
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_lattice_constant_larger_than_the_image():
+    with pytest.raises(ValueError, match="smaller than two lattice constants"):
+        as_signal(np.random.default_rng(0).random((64, 64))).find_zone_axis(lattice_constant=7.0)

@@ -104,6 +104,11 @@ def test_classes_are_a_category(series, add_classes):
         ("`class` in ['amorphous', 'undefined']", [1, 0, 1]),
         ("class_index >= 0 and probability > 0.5", [2, 0, 0]),
         ('class != "class" and area > 100', [0, 0, 0]),
+        ("class in ['amorphous', \"undefined\"]", [1, 0, 1]),
+        ("class.str.startswith('icos')", [1, 0, 0]),
+        ("class == 'the class of gold' or class == 'amorphous'", [1, 0, 0]),
+        ("not(class=='icosahedron')and class!='a \\'class\\' b'", [1, 0, 1]),
+        ("`area` > 1.2 and area < 100", [1, 0, 1]),
     ],
 )
 def test_select_by_condition(series, add_classes, condition, kept):
@@ -191,3 +196,69 @@ def test_tables_of_single_frames_of_a_series(series):
     assert len(frame) == 2
     np.testing.assert_array_equal(frame["x"], table.to_dataframe()["x"][:2])
     assert table.inav[1].n_particles == 0
+
+
+NAMES = [
+    "class A",
+    "a class",
+    "it's",
+    'say "x"',
+    "é ü 金",
+    "nan",
+    "None",
+    "7",
+    "a.b",
+    "a/b",
+    "keys",
+    "a#b",
+    "two\nlines",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_classes_of_any_name(two_disks, tmp_path, name):
+    """Names are found in strings and in backticks, and come back from files."""
+    import hyperspy.api as hs
+
+    from particlespy_ml.particles.dataframe import with_column
+
+    table = with_column(measured(two_disks), "kind", [np.arange(2)], np.int64, "")
+    table = table.as_classes("kind", [name, "other class"])
+    table.save(tmp_path / "table.hspy")
+    for one in (table, hs.load(tmp_path / "table.hspy")):
+        assert one.classes == (name, "other class") and list(one["class"]) == [name, "other class"]
+        assert one.select(f"class == {name!r}")["label"].tolist() == [1]
+        assert one.select(f"class == {name!r} or class == 'other class'").n_particles == 2
+        assert one.select(f"`probability_{name}` < 0.5 and area > 0")["label"].tolist() == [2]
+        assert list(one.class_fractions()[name]) == [0.5]
+
+
+@pytest.mark.parametrize("names", [["a", "a"], ["", "b"], ["undefined", "b"], ["frame", "b"], ["particles", "b"]])
+def test_names_that_cannot_be_those_of_classes(two_disks, names):
+    from particlespy_ml.particles.dataframe import with_column
+
+    table = with_column(measured(two_disks), "kind", [np.arange(2)], np.int64, "")
+    with pytest.raises(ValueError, match="cannot be those of classes"):
+        table.as_classes("kind", names)
+    if names[0] != names[1]:
+        with pytest.raises(ValueError, match="cannot be those of classes"):
+            table.as_classes("kind").merge_classes({names[0]: ("kind 0",)})
+
+
+@pytest.mark.parametrize(("dtype", "large"), [("i8", 2**40 + 1), ("u8", 2**63 + 1), ("u4", 3_000_000_000)])
+def test_numbers_beyond_int32_survive(two_disks, tmp_path, dtype, large):
+    import hyperspy.api as hs
+
+    from particlespy_ml.particles.dataframe import with_column
+
+    ids = np.array([large, large + 1], dtype)
+    table = measured(two_disks)
+    for name in ("label", "track"):
+        table = with_column(table, name, [ids], dtype, "")
+    table.save(tmp_path / "table.hspy")
+    for one in (table, hs.load(tmp_path / "table.hspy")):
+        frame = one.to_dataframe()
+        for name in ("label", "track"):
+            assert frame[name].tolist() == one[name].tolist() == ids.tolist()
+        assert one.select(f"label == {large + 1}")["track"].tolist() == [large + 1]
+        assert list(one.as_classes("track")["class"]) == [f"track {large}", f"track {large + 1}"]

@@ -122,3 +122,81 @@ def test_bad_input(stack):
     flat = signal.deepcopy()
     flat.data[:] = 3
     np.testing.assert_allclose(flat.align().data, 3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_not_finite_are_named(stack, lazy, value):
+    import dask.array as da
+
+    signal, _, _ = stack
+    signal.data[7, :2, 3] = value
+    if lazy:
+        signal = signal.as_lazy()
+        signal.data = signal.data.rechunk((5, -1, -1))
+        assert isinstance(signal.data, da.Array)
+    for call in (
+        signal.align,
+        lambda: signal.class_averages([0] * 12),
+        lambda: signal.class_averages([0] * 12, align=False),
+    ):
+        with pytest.raises(ValueError, match="Particle 7: 2 of 1600 pixels are not finite.*isig"):
+            call()
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("flip", [np.s_[::-1, :], np.s_[:, ::-1], np.s_[::-1, ::-1]])
+def test_axes_that_run_backwards_make_no_difference(stack, flip, mirror):
+    """Angles turn from x towards y, and shifts are in x and y, whichever way the axes run."""
+    signal = stack[0].inav[:4]
+    expected, found = (s.align(mirror=mirror) for s in (signal, signal.isig[flip]))
+    one, other = (s.metadata.particlespy_ml.alignment.as_dictionary() for s in (expected, found))
+    for name in ("angles", "shift_x", "shift_y", "mirrored", "scores"):
+        np.testing.assert_array_equal(one[name], other[name])
+    np.testing.assert_array_equal(found.isig[flip].data, expected.data)
+    assert [axis.scale for axis in found.axes_manager.signal_axes] == [
+        axis.scale for axis in signal.isig[flip].axes_manager.signal_axes
+    ]
+    means = [s.class_averages([0, 0, 1, 1], mirror=mirror) for s in (signal, signal.isig[flip])]
+    np.testing.assert_array_equal(means[1].isig[flip].data, means[0].data)
+
+
+def test_axes_of_different_units_and_of_none(stack):
+    signal = stack[0].inav[:4]
+    expected = signal.align().metadata.particlespy_ml.alignment
+    uneven = signal.deepcopy()
+    uneven.axes_manager.signal_axes[1].units, uneven.axes_manager.signal_axes[1].scale = "µm", 5e-5
+    found = uneven.align().metadata.particlespy_ml.alignment
+    np.testing.assert_allclose(found.angles, expected.angles, atol=1e-3)
+    np.testing.assert_allclose(found.shift_y, expected.shift_y, atol=1e-5)  # in the unit of x
+    plain = signal.deepcopy()
+    plain.axes_manager.signal_axes.set(scale=1, offset=0, units="px")
+    np.testing.assert_allclose(plain.align().metadata.particlespy_ml.alignment.angles, expected.angles, atol=1e-3)
+    plain.axes_manager.signal_axes[0].units = "nm"
+    with pytest.raises(ValueError, match="not calibrated as a length"):
+        plain.align()
+    plain.axes_manager.signal_axes[0].convert_to_non_uniform_axis()
+    with pytest.raises(ValueError, match="not uniform"):
+        plain.align()
+
+
+def test_a_position_at_the_rim_of_the_search_is_not_used():
+    """The fourth image is no particle but a slope, which fits any other best as far away as is allowed."""
+    rng = np.random.default_rng(0)
+    images = np.stack([wedge(sides=1) * 100 + rng.normal(size=(40, 40)) for _ in range(20)])
+    columns = np.indices((40, 40))[1]
+    images[3] = 5 * columns
+    signal = Signal2D(images.astype(np.float32))
+    signal.axes_manager.signal_axes.set(scale=0.05, units="nm", offset=-1.0)
+    signal.set_signal_type("HAADF")
+    with pytest.warns(UserWarning, match=r"1 of 20 particles \(3\) fit best at the rim.*10 pixels.*not used"):
+        aligned = signal.align(rotate=False)
+    from particlespy_ml.populations.align import centroid, smoothed
+
+    expected = centroid(smoothed(signal.data[3:4], 1.5)[0]) * 0.05
+    record = aligned.metadata.particlespy_ml.alignment
+    np.testing.assert_allclose([record.shift_y[3], record.shift_x[3]], expected, atol=1e-6)
+    with pytest.raises(ValueError, match="a quarter of the box"):
+        signal.align(smoothing=11)
+    with pytest.raises(ValueError, match="a quarter of the box"):
+        signal.align(smoothing=float("nan"))

@@ -103,3 +103,123 @@ def test_missing_and_mixed_files_are_errors(stack, tmp_path):
     starfile.write({"optics": blocks["optics"]}, tmp_path / "empty.star")
     with pytest.raises(ValueError, match="no table 'particles'"):
         pml.load_star(tmp_path / "empty.star")
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+@pytest.mark.parametrize("diameter", [None, 2.6])
+def test_an_image_that_is_not_finite_leaves_no_file(points, tmp_path, lazy, diameter):
+    """The seventieth image is in none of the batches that are looked at to check a stack."""
+    import dask.array as da
+    from scipy.spatial.transform import Rotation
+
+    images = images_of(points, Rotation.random(70, random_state=0).as_matrix()).astype(np.float32)
+    images[69, 0, 0] = np.nan
+    stack = as_stack(images, lazy=lazy)
+    if lazy:
+        stack.data = da.from_array(images, chunks=(8, -1, -1))
+    with pytest.raises(ValueError, match="Particle 69: 1 of 1024 pixels are not finite"):
+        stack.save_star(tmp_path / "a.star", diameter=diameter)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_poses_and_labels_that_are_not_finite_leave_no_file(stack, poses, tmp_path):
+    poses.loc[3, "psi"] = np.nan
+    with pytest.raises(ValueError, match="pose of particle 3 is not finite"):
+        stack.save_star(tmp_path / "a.star", poses, diameter=2.6)
+    with pytest.raises(ValueError, match="no tilt, psi"):
+        stack.save_star(tmp_path / "a.star", poses[["rot"]], diameter=2.6)
+    for labels in (np.full(40, np.nan), np.full(40, "a"), np.full(40, 0.5)):
+        with pytest.raises(ValueError, match=r'whole numbers as labels.*table\["cluster"\]'):
+            stack.save_star(tmp_path / "a.star", by=labels, diameter=2.6)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("flip", [np.s_[::-1, :], np.s_[:, ::-1], np.s_[::-1, ::-1]])
+def test_files_hold_images_whose_axes_ascend(stack, tmp_path, flip):
+    stack.save_star(tmp_path / "a.star", diameter=2.6)
+    stack.isig[flip].save_star(tmp_path / "b.star", diameter=2.6)
+    assert (tmp_path / "a.mrcs").read_bytes()[1024:] == (tmp_path / "b.mrcs").read_bytes()[1024:]
+
+
+@pytest.fixture
+def write_star(tmp_path):
+    """A function that writes a star file of images named in some way, each file one image or a stack of three."""
+    import mrcfile
+    import starfile
+
+    def write(names, groups=None, optics=None, files=("p0.mrc", "p1.mrc", "three.mrcs"), **columns):
+        rng = np.random.default_rng(0)
+        data = {}
+        for name in files:
+            data[name] = rng.normal(size=(3, 32, 32) if "three" in name else (32, 32)).astype(np.float32)
+            with mrcfile.new(tmp_path / name, overwrite=True) as file:
+                file.set_data(data[name])
+        groups = [1] * len(names) if groups is None else groups
+        optics = {"rlnOpticsGroup": [1], "rlnImagePixelSize": [0.5]} if optics is None else optics
+        particles = pd.DataFrame({"rlnImageName": names, "rlnOpticsGroup": groups, **columns})
+        starfile.write({"optics": pd.DataFrame(optics), "particles": particles}, tmp_path / "p.star")
+        return tmp_path / "p.star", data
+
+    return write
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+def test_names_without_a_number_are_files_of_one_image(write_star, tmp_path, lazy):
+    path, data = write_star(["p1.mrc", "2@three.mrcs", str(tmp_path / "p0.mrc"), f"000003@{tmp_path}/three.mrcs"])
+    stack, _ = pml.load_star(path, lazy=lazy)
+    expected = [data["p1.mrc"], data["three.mrcs"][1], data["p0.mrc"], data["three.mrcs"][2]]
+    np.testing.assert_array_equal(np.asarray(stack.data), expected)
+
+
+def test_a_folder_with_an_at(write_star, tmp_path):
+    (tmp_path / "a@b").mkdir()
+    path, data = write_star(["a@b/p0.mrc", "1@a@b/p0.mrc"], files=("a@b/p0.mrc",))
+    np.testing.assert_array_equal(pml.load_star(path, lazy=False)[0].data, [data["a@b/p0.mrc"]] * 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("three.mrcs", ValueError, "Row 2 names three.mrcs without the number.*it has 3"),
+        ("0@three.mrcs", ValueError, "Row 2 names image 0 of three.mrcs, which has the images 1 to 3"),
+        ("4@three.mrcs", ValueError, "Row 2 names image 4 of three.mrcs, which has the images 1 to 3"),
+        ("2@p0.mrc", ValueError, "Row 2 names image 2 of p0.mrc, which has the images 1 to 1"),
+        ("none.mrc", FileNotFoundError, "names the stack none.mrc, which is not beside it"),
+        ("/nowhere/p0.mrc", FileNotFoundError, "names the stack /nowhere/p0.mrc, which does not exist"),
+        ("1@", FileNotFoundError, "names the stack 1@"),
+        ("x@p0.mrc", FileNotFoundError, "names the stack x@p0.mrc"),
+    ],
+)
+def test_names_of_no_image_are_refused(write_star, name, error, message):
+    path, _ = write_star(["p0.mrc", name])
+    with pytest.raises(error, match=message):
+        pml.load_star(path)
+
+
+def test_each_optics_group_counts(write_star):
+    both = {"rlnOpticsGroup": [1, 2, 3], "rlnImagePixelSize": [0.5, 0.7, 0.5000001]}
+    names = ["p0.mrc", "p1.mrc"]
+    path, _ = write_star(names, [1, 3], both)
+    assert pml.load_star(path)[0].axes_manager.signal_axes[0].scale == pytest.approx(0.05)
+    path, _ = write_star(names, [2, 2], both)
+    assert pml.load_star(path)[0].axes_manager.signal_axes[0].scale == pytest.approx(0.07)
+    for groups, optics, message in (
+        ([1, 2], both, "pixel sizes"),
+        ([1, 4], both, r"optics groups \[4\]"),
+        ([1, 1], {"rlnOpticsGroup": [1], "rlnImagePixelSize": [0.0]}, "above zero"),
+        ([1, 1], {"rlnOpticsGroup": [1]}, "no table 'optics' with rlnImagePixelSize"),
+    ):
+        path, _ = write_star(names, groups, optics)
+        with pytest.raises(ValueError, match=message):
+            pml.load_star(path)
+
+
+def test_blocks_without_a_loop(write_star):
+    """A block of one row may be written as a list of names and values."""
+    path, data = write_star(["p0.mrc"])
+    path.write_text(
+        "data_optics\n\n_rlnOpticsGroup 1\n_rlnImagePixelSize 0.5\n\n"
+        "data_particles\n\n_rlnImageName p0.mrc\n_rlnOpticsGroup 1\n"
+    )
+    stack, _ = pml.load_star(path, lazy=False)
+    np.testing.assert_array_equal(stack.data, [data["p0.mrc"]])

@@ -82,7 +82,8 @@ def _bad_stacks(points, rotations):
     yield uneven, {}, "square pixels"
     broken = images.copy()
     broken[0, 0, 0] = np.nan
-    yield as_stack(broken), {}, "not finite"
+    yield as_stack(broken), {}, "Particle 0: 1 of 1024 pixels are not finite"
+    yield as_stack(broken, lazy=True), {"diameter": 2.6}, "Particle 0: 1 of 1024 pixels are not finite"
     good = as_stack(images)
     yield good, {"engine": "relion"}, "matching, aspire"
     yield good, {"point_group": "Q"}, "expected one of"
@@ -94,6 +95,19 @@ def _bad_stacks(points, rotations):
     yield good, {"by": np.arange(40)}, "4 at least in each"
     yield good, {"diameter": 3.4}, "larger box"
     yield good, {"initial_resolution": 9.0}, "coarser than the box"
+    yield good, {"max_shift": 16}, "less than half of the box"
+    yield good, {"max_shift": 1.6}, "less than half of the box"
+    yield good, {"max_shift": -1}, "less than half of the box"
+    yield good, {"max_shift": float("nan")}, "less than half of the box"
+    yield good, {"criterion": 2.0}, "correlation between 0 and 1"
+    yield good, {"max_iterations": -1}, "0 or more iterations"
+    yield good, {"by": np.full(40, "a")}, "whole numbers as labels"
+    lost = rotations.copy()
+    lost[7] = np.nan
+    yield good, {"poses": lost}, "pose of particle 7 is not finite"
+    volume = blobs(points)
+    volume[0, 0, 0] = np.inf
+    yield good, {"model": volume}, "The model: 1 of 32768 pixels are not finite"
 
 
 def test_bad_input_says_what_was_expected(points, rotations):
@@ -137,3 +151,30 @@ def test_a_lazy_stack_is_never_read_whole(points, rotations):
     stack.data = da.from_array(images, chunks=(4, -1, -1)).map_blocks(read, dtype=np.float32, meta=images[:0])
     stack.reconstruct(poses=pd.DataFrame(np.zeros((40, 3)), columns=["rot", "tilt", "psi"]), diameter=2.6)
     assert max(largest) <= 4
+
+
+def test_axes_that_run_backwards_make_no_difference(stack, points, rotations):
+    """Neither the volume nor its hand, nor the shifts of known poses, nor a model whose axes run backwards."""
+    expected = stack.reconstruct(poses=rotations, diameter=2.6, show_progressbar=False)
+    flipped = stack.isig[::-1, :].reconstruct(poses=rotations, diameter=2.6, show_progressbar=False)
+    np.testing.assert_array_equal(flipped.volume.data, expected.volume.data)
+    model = expected.volume.isig[::-1, ::-1]
+    turned = stack.isig[:, ::-1].reconstruct(model, max_iterations=0, diameter=2.6, show_progressbar=False)
+    plain = stack.reconstruct(expected.volume, max_iterations=0, diameter=2.6, show_progressbar=False)
+    np.testing.assert_array_equal(turned.poses, plain.poses)
+
+
+def test_a_shift_at_the_limit_is_warned_of_and_not_used(points, rotations):
+    shifts = np.zeros((40, 2))
+    shifts[5] = 3.4, 0
+    stack = as_stack(images_of(points, rotations, shifts))
+    settings = {"max_iterations": 0, "diameter": 2.6, "show_progressbar": False}
+    with pytest.warns(UserWarning, match=r"1 of 40 particles \(5\) are shifted by 0.2 nm.*left out of the volume"):
+        found = stack.reconstruct(blobs(points), max_shift=2, **settings)
+    assert found.poses.index[~found.poses["used"]].tolist() == [5]
+    others = np.delete(np.arange(40), 5)
+    without = stack.reconstruct(poses=found.poses, diameter=2.6, show_progressbar=False)
+    assert np.abs(without.volume.data - found.volume.data).max() > 0
+    allowed = stack.reconstruct(blobs(points), max_shift=5, **settings)
+    assert allowed.poses["used"].all() and allowed.poses["shift_x"][5] == pytest.approx(0.34, abs=0.02)
+    np.testing.assert_allclose(allowed.poses["shift_x"][others], 0, atol=0.03)

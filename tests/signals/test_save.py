@@ -1,6 +1,7 @@
 """A save that fails changes nothing on disk; one that succeeds does what HyperSpy's does."""
 
 import importlib
+import re
 from pathlib import Path
 
 import hyperspy.api as hs
@@ -270,3 +271,79 @@ def test_a_folder_that_cannot_move_in_leaves_the_old_one(tmp_path, monkeypatch):
     monkeypatch.undo()
     _save._move(part, path)
     assert (path / "data").read_text() == "part.zspy" and list(tmp_path.iterdir()) == [path]
+
+
+def every_extension():
+    from rsciio import IO_PLUGINS
+
+    found = {name for plugin in IO_PLUGINS if plugin["writes"] is not False for name in plugin["file_extensions"]}
+    return sorted({name.lower() for name in found} | {"csv", "xlsx", "json", "npz"})
+
+
+IMAGES = {
+    "image": lambda i: i.inav[0],
+    "series": lambda i: i,
+    "single": lambda i: i.inav[:1],
+    "backwards": lambda i: i.inav[0].isig[::-1, :],
+    "words": lambda i: i.inav[0],
+}
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("extension", every_extension())
+def test_images_come_back_or_are_refused(tmp_path, image, extension, kind, lazy):
+    """Pixels, navigation shape and calibration are as they were; otherwise there is a reason and no file."""
+    if extension == "zspy" and int(pytest.importorskip("zarr").__version__.split(".")[0]) >= 3:
+        pytest.skip("HyperSpy writes .zspy with zarr<3 only")
+    image.axes_manager.signal_axes.set(offset=-0.3)
+    image = IMAGES[kind](image)
+    if kind == "words":
+        image.metadata.set_item("Sample.elements", ["Au", "Pt"])
+    path = tmp_path / f"image.{extension}"
+    try:
+        (image.as_lazy() if lazy else image.deepcopy()).save(path)
+    except ValueError as error:
+        assert "Save it as .hspy" in str(error) or "multiple file formats" in str(error)
+        assert list(tmp_path.iterdir()) == []
+        assert extension not in ("hspy", "zspy") and (extension, kind) != ("tif", "image")
+        return
+    loaded = hs.load(path)
+    np.testing.assert_array_equal(loaded.data, image.data)
+    assert loaded.axes_manager.navigation_shape == image.axes_manager.navigation_shape
+    for one, other in zip(loaded.axes_manager.signal_axes, image.axes_manager.signal_axes, strict=True):
+        np.testing.assert_allclose((one.scale, one.offset), (other.scale, other.offset), rtol=1e-6)
+        assert one.units == other.units
+    if extension in ("hspy", "zspy"):
+        assert type(loaded) is type(image)
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+@pytest.mark.parametrize("kind", ["particles", "columns"])
+@pytest.mark.parametrize("extension", every_extension())
+def test_tables_come_back_or_are_refused(tmp_path, two_disks, same_rows, extension, kind, lazy):
+    table = two_disks.measure_particles(np.asarray(two_disks.data) > 2.5)
+    if kind == "columns":
+        from particlespy_ml.columns.table import column_dtype, column_units
+        from particlespy_ml.particles.table import make_table, object_array
+
+        rows = np.ones(3, column_dtype())
+        axes, record = [{"name": "image", "size": 1, "navigate": True}], {"image": {"shape": [4, 4]}}
+        table = make_table(object_array([rows], (1,)), axes, column_units("nm"), record, kind="column_table")
+    path = tmp_path / f"table.{extension}"
+    try:
+        (table.as_lazy() if lazy else table).save(path)
+    except ValueError as error:
+        assert re.search(r"Save it as .hspy.*to_csv|multiple file formats", str(error))
+        assert list(tmp_path.iterdir()) == [] and extension != "hspy"
+        return
+    loaded = hs.load(path)
+    assert type(loaded) is type(table) and loaded.columns == table.columns
+    same_rows(loaded, table)
+
+
+@pytest.mark.parametrize("keywords", [{"extension": "nxs"}, {"file_format": "NeXus"}, {"file_format": "numpy"}])
+def test_a_format_may_be_named_otherwise(tmp_path, image, keywords):
+    with pytest.raises(ValueError, match="cannot be saved as .*Save it as .hspy"):
+        image.save(tmp_path / "image", **keywords)
+    assert list(tmp_path.iterdir()) == []
