@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.special import logsumexp
 
 from particlespy_ml.dynamics.markov import forward_backward, log_likelihood
+from particlespy_ml.dynamics.sequences import clock, even_step
+from particlespy_ml.dynamics.steps import group_steps, transition_matrices
 
 SAME = 0.4  # of the distance between neighbours: how far a column may be from where it was
 RATES = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.2)
@@ -86,15 +89,38 @@ def count_transition(n_counts: int, rate: float) -> np.ndarray:
         Probability that the number of atoms changes between frames; a gain and a loss of one are as likely as a change
         to any other number in a ratio of nine to one.
     """
+    return (1 - rate) * np.eye(n_counts) + rate * _changes(n_counts)
+
+
+def count_transitions(n_counts: int, rate: float, times: np.ndarray) -> np.ndarray:
+    """Return the probabilities of `count_transition` for steps of other times, shape (U, n_counts, n_counts).
+
+    Parameters
+    ----------
+    n_counts
+        Number of states.
+    rate
+        Probability that the number of atoms changes within a step of time 1.
+    times
+        Times of the steps, shape (U,). Within a time t there is no change with the probability (1 - rate)^t.
+    """
+    per_time = -np.log1p(-min(rate, 1 - 1e-9))
+    return transition_matrices(per_time * (_changes(n_counts) - np.eye(n_counts)), np.asarray(times, dtype=float))
+
+
+def _changes(n_counts: int) -> np.ndarray:
+    """Where a column that changes goes."""
     if n_counts < 2:
         return np.ones((n_counts, n_counts))
     step = np.eye(n_counts, k=1) + np.eye(n_counts, k=-1)
     step /= step.sum(1, keepdims=True)
     anywhere = (1 - np.eye(n_counts)) / (n_counts - 1)
-    return (1 - rate) * np.eye(n_counts) + rate * (0.9 * step + 0.1 * anywhere)
+    return 0.9 * step + 0.1 * anywhere
 
 
-def count_series(emissions, prior, rate: float | None = None) -> tuple[np.ndarray, float]:
+def count_series(
+    emissions, prior, rate: float | None = None, times: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
     """Return posterior probabilities of counts over a series, and the rate of changes.
 
     Parameters
@@ -107,6 +133,9 @@ def count_series(emissions, prior, rate: float | None = None) -> tuple[np.ndarra
     rate
         Probability that the number of atoms of a column changes between two frames; by default the most likely of
         `RATES`.
+    times
+        Time of each step between frames over the time that *rate* is for, shape (frames - 1,). By default, and where
+        all are equal, *rate* is for a step.
 
     Returns
     -------
@@ -134,12 +163,17 @@ def count_series(emissions, prior, rate: float | None = None) -> tuple[np.ndarra
     prior = np.maximum(np.asarray(prior, float), 1e-6)
     prior = prior / prior.sum()
     m = emissions.shape[-1]
+    times, steps = (None, None) if times is None else group_steps(times, emissions.shape[1] - 1)
+
+    def matrices(rate):
+        return count_transition(m, rate) if steps is None else count_transitions(m, rate, times)
+
     if rate is None:
-        values = [float(log_likelihood(emissions, count_transition(m, r), prior)) for r in RATES]
+        values = [float(log_likelihood(emissions, matrices(r), prior, steps)) for r in RATES]
         rate = RATES[int(np.argmax(values))]
     if not 0 <= rate <= 1:
         raise ValueError(f"rate={rate}; expected a probability between 0 and 1.")
-    posterior, _, _ = forward_backward(emissions, count_transition(m, rate), prior)
+    posterior, _, _ = forward_backward(emissions, matrices(rate), prior, steps)
     return posterior / posterior.sum(-1, keepdims=True), float(rate)
 
 
@@ -158,7 +192,8 @@ def count_atoms_in_series(
     scatter
         Relative scatter of cross-sections of columns of one number of atoms; by default that of the library, or fitted.
     rate
-        See `count_series`.
+        See `count_series`. Where the frames are unevenly spaced in time, it is for the median time between them, and
+        less or more for shorter and longer ones.
     max_shift
         Largest drift between frames in the image's units, see `link_columns`.
 
@@ -166,16 +201,18 @@ def count_atoms_in_series(
     -------
     ColumnTable
         The counted table with the columns ``track``, the same number for one column in all frames, and the counts given
-        all frames. Columns that are flagged as not to be counted have no say.
+        all frames, in the columns of `count_atoms`. Columns that are flagged as not to be counted have no say. What is
+        much smaller than a single atom in most of its frames is no column: an ``OUTLIER`` that is not counted.
 
     Raises
     ------
     ValueError
-        If the table has more than one navigation axis.
+        If the table has more than one navigation axis, or its axis is a time and a frame has none of its own.
     """
-    from particlespy_ml.columns.table import NOT_COUNTED, OF_FRAMES
+    from particlespy_ml.columns.table import NOT_COUNTED, OF_FRAMES, Flag
     from particlespy_ml.counting.counts import count_columns_dtype, rank_counts, undefined_counts
-    from particlespy_ml.counting.frame_counter import widen
+    from particlespy_ml.counting.frame_counter import OF_COUNTING, doubtful_columns, widen
+    from particlespy_ml.counting.joint import no_column
     from particlespy_ml.counting.library import as_library, count_with_library
     from particlespy_ml.counting.verb import library_in_units
     from particlespy_ml.particles.table import METADATA_NODE, make_table, object_array
@@ -185,11 +222,17 @@ def count_atoms_in_series(
             f"Columns are followed along one axis, but the table has {table.axes_manager.navigation_dimension}; "
             f"choose a series with inav."
         )
+    times, _ = clock(table)
+    order, steps = np.argsort(times, kind="stable"), None
+    if len(times) > 1 and not even_step(times) > 0:
+        steps = np.diff(times[order]) / np.median(np.diff(times[order]))
     table = table._computed()
     library = as_library(library)
     known = library_in_units(library, table.grid.units)
     scatter = library.scatter if scatter is None else scatter
     frames = [widen(rows) for rows in table._frames()]
+    for rows in frames:
+        rows["flags"] &= ~int(OF_COUNTING)
     if "track" in table.columns:
         tracks = [rows["track"].astype(int) for rows in frames]
     else:
@@ -211,21 +254,32 @@ def count_atoms_in_series(
             stop = start + int(used.sum())
             emissions[track[used], number] = pooled.log_likelihoods[start:stop]
             start = stop
-    counts = np.arange(1, len(known) + 1)
+        with np.errstate(divide="ignore"):
+            logs = pooled.log_likelihoods - 0.5 * np.log(2 * np.pi) + np.log(prior)
+        doubtful = np.concatenate([doubtful_columns(r["flags"])[u] for r, u in zip(frames, use, strict=True)])
+        chance = no_column(values, np.exp(logsumexp(logs, axis=1)), known[0], doubtful)
+        seen = np.concatenate([t[u] for t, u in zip(tracks, use, strict=True)])
+        # of a column in all frames that it is seen in
+        absent = np.bincount(seen, chance, n_tracks) / np.maximum(np.bincount(seen, minlength=n_tracks), 1)
+    counts = np.arange(len(known) + 1)
     found_rate = rate or 0.0
     if n_tracks:
-        posterior, found_rate = count_series(emissions, prior, rate)
+        posterior, found_rate = np.empty_like(emissions), rate
+        posterior[:, order], found_rate = count_series(emissions[:, order], prior, rate, steps)
     rows_out = []
     for number, (rows, track, used) in enumerate(zip(frames, tracks, use, strict=True)):
         counted = undefined_counts(len(rows))
         if used.any():
-            counted[used] = rank_counts(posterior[track[used], number], counts)
+            own = track[used]
+            share = np.column_stack([absent[own], posterior[own, number] * (1 - absent[own])[:, None]])
+            counted[used] = rank_counts(share, counts, decided=share.argmax(1) > 0)
+            rows["flags"][used] |= ((share.argmax(1) == 0) * int(Flag.OUTLIER)).astype(np.int32)
         out = np.zeros(len(rows), [*[(n, rows.dtype[n]) for n in rows.dtype.names if n != "track"], ("track", "i4")])
         for name in rows.dtype.names:
             out[name] = counted[name] if name in counted.dtype.names else rows[name]
         out["track"] = track
         rows_out.append(out)
-    units = {**table.units, **{name: "" for name, _ in count_columns_dtype()}, "track": ""}
+    units = {**table.units, **{entry[0]: "" for entry in count_columns_dtype()}, "track": ""}
     axes = [axis.get_axis_dictionary() for axis in table.axes_manager.navigation_axes[::-1]]
     record = {"method": "series", "rate": float(found_rate), "library": library.cross_sections.tolist()}
     full = {**table.metadata.get_item(METADATA_NODE).as_dictionary(), "counting": record}

@@ -118,8 +118,11 @@ def _rounding(times: np.ndarray) -> float:
     return ROUNDING * np.finfo(float).eps * float(np.abs(times).max())
 
 
-def _clock(table, timed: bool) -> tuple[np.ndarray, bool]:
-    """Times of the frames and whether they are in s; where the axis is no time and need not be, frame numbers."""
+def clock(table, timed: bool = False) -> tuple[np.ndarray, bool]:
+    """Return the times of the frames of a table, and whether they are in s.
+
+    Where the axis is no time and need not be, frames are one apart. See `frame_times` for what is raised.
+    """
     axes = table.axes_manager.navigation_axes
     if timed or (len(axes) == 1 and str(axes[0].units) in SECONDS):
         return frame_times(table), True
@@ -128,8 +131,8 @@ def _clock(table, timed: bool) -> tuple[np.ndarray, bool]:
     return np.arange(table.data.size, dtype=float), False
 
 
-def _even_step(times: np.ndarray) -> float:
-    """Time between frames, NaN where it varies by more than rounding or there is but one frame."""
+def even_step(times: np.ndarray) -> float:
+    """Return the time between frames; NaN where it varies by more than rounding, or there is but one frame."""
     steps = np.abs(np.diff(times))
     if len(steps) == 0:
         return np.nan
@@ -156,7 +159,7 @@ def sequences(table, timed: bool = True) -> Sequences:
     if not table.classes:
         raise ValueError("The particles are not classified; make the table with classify_particles().")
     frames = table._frames()
-    times, timed = _clock(table, timed)
+    times, timed = clock(table, timed)
     if "track" not in table.columns and len(frames) == 1:
         tracks = [np.arange(len(frames[0]))]
     elif "track" not in table.columns:
@@ -175,7 +178,7 @@ def sequences(table, timed: bool = True) -> Sequences:
         predicted[where, frame] = rows["class_index"]
         for k, name in enumerate(names):
             probabilities[where, frame, k] = rows[name]
-    return Sequences(numbers, probabilities, predicted, table.classes, _even_step(times), times, timed)
+    return Sequences(numbers, probabilities, predicted, table.classes, even_step(times), times, timed)
 
 
 @dataclass(frozen=True, repr=False)

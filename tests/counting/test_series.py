@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from particlespy_ml.counting.series import count_series, count_transition, link_columns
+from particlespy_ml.counting.series import count_series, count_transition, count_transitions, link_columns
 
 LIBRARY = 0.0235 * 300 * 0.04 * np.arange(1, 9)
 
@@ -84,3 +84,53 @@ def test_a_series_is_counted_better_than_its_frames(make_columns, make_image, to
     assert right > np.sum(alone["count"] == counts[other]) / len(counts) + (0.3 if together else 0.0)
     assert right > 0.85 or not together
     assert "track" in found.columns and found.to_dataframe()["track"].nunique() >= 0.8 * len(counts)
+
+
+def test_changes_follow_the_time_of_a_step():
+    one = count_transition(6, 0.02)
+    found = count_transitions(6, 0.02, np.array([1.0, 2.0, 0.5, 1e6]))
+    np.testing.assert_allclose(found.sum(-1), 1)
+    np.testing.assert_allclose(found[0], one, atol=2e-4)  # two changes in a step apart
+    np.testing.assert_allclose(found[0] @ found[0], found[1], atol=1e-12)
+    np.testing.assert_allclose(found[2] @ found[2], found[0], atol=1e-12)
+    assert found[3].max() < 0.4  # nothing is left of what it was
+    assert count_transitions(1, 0.1, np.array([1.0, 3.0])).tolist() == [[[1.0]], [[1.0]]]
+
+
+def test_counts_over_uneven_steps():
+    seen = np.log(np.where(np.arange(3) == 0, 0.8, 0.1))
+    other = np.log(np.where(np.arange(3) == 1, 0.5, 0.25))
+    logs = np.stack([seen, seen, seen, other])[None]
+    prior = np.full(3, 1 / 3)
+    near, far = (count_series(logs, prior, 0.02, [1.0, 1.0, step])[0][0, -1] for step in (1.5, 1e4))
+    assert near.argmax() == 0  # three frames before say so
+    forgotten = np.linalg.matrix_power(count_transition(3, 0.02), 10_000)[0] * np.exp(other)
+    np.testing.assert_allclose(far, forgotten / forgotten.sum(), atol=1e-6)  # they were too long ago
+    equal = count_series(logs, prior, 0.02, [3.0, 3.0, 3.0])[0]
+    np.testing.assert_array_equal(equal, count_series(logs, prior, 0.02)[0])
+
+
+def test_the_time_axis_gives_the_steps(make_columns, make_image, monkeypatch):
+    frames = np.stack([make_columns(edge=4, dose=1e4, seed=seed)[0] for seed in range(3)])
+    s = make_image(frames, scale=0.02, names=("time",))
+    s.axes_manager[0].units = "s"
+    table = s.find_columns(dose="electrons")
+    given = []
+
+    def count(emissions, prior, rate=None, times=None):
+        given.append((emissions, times))
+        return count_series(emissions, prior, rate, times)
+
+    monkeypatch.setattr("particlespy_ml.counting.series.count_series", count)
+    even = table.count_atoms_in_series(LIBRARY)
+    table.axes_manager[0].convert_to_non_uniform_axis()
+    table.axes_manager[0].axis = np.array([8.0, 2.0, 0.0])  # backwards
+    found = table.count_atoms_in_series(LIBRARY)
+    assert given[0][1] is None
+    np.testing.assert_allclose(given[1][1], [0.5, 1.5])  # over their median
+    np.testing.assert_array_equal(given[1][0], given[0][0][:, ::-1])
+    for one, other in zip(found.data, even.data, strict=True):
+        np.testing.assert_array_equal(one["count"], other["count"])
+    table.axes_manager[0].axis = np.array([8.0, 2.0, 2.0])
+    with pytest.raises(ValueError, match="Frames 1 and 2 have the same time"):
+        table.count_atoms_in_series(LIBRARY)
