@@ -169,26 +169,52 @@ class ParticleTable(RaggedTable):
 
         return free_energy_differences(self, temperature, confidence)
 
-    def track_particles(self, max_displacement: float | None = None, memory: int = 3, size_weight: float = 0.5):
-        """Follow particles from frame to frame.
+    def track_particles(
+        self, max_displacement: float | None = None, memory: int = 3, size_weight: float = 0.5, drift="auto"
+    ):
+        """Follow particles from frame to frame, also where the stage drifts or jumps.
+
+        The shift that all particles have in common is found and removed before they are linked, so that a jump by more
+        than the distance of neighbours does not make every track its neighbour's. Where it cannot be told, as after a
+        jump among equal particles on a lattice, tracks end and a warning names the frames and the shifts.
 
         Parameters
         ----------
-        max_displacement, memory, size_weight
+        max_displacement, memory, size_weight, drift
             See `particlespy_ml.particles.track.link_particles`.
 
         Returns
         -------
         ParticleTable
-            The table with a column ``track``.
+            The table with a column ``track``. ``metadata.particlespy_ml.tracking`` holds the settings and what was
+            removed: ``drift``, the place (x, y) of the field in each frame against the first, in the unit of ``x``,
+            shape (frames, 2), NaN in frames without particles; and ``breaks``, the frames before which tracks end
+            since the shift cannot be told. Drift counts from 0 again after a break.
 
         Raises
         ------
         ValueError
-            If the table has more than one navigation axis.
+            If the table has more than one navigation axis, or a setting does not fit.
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> import particlespy_ml as pml
+        >>> from scipy.ndimage import gaussian_filter
+        >>> y, x = np.random.default_rng(1).uniform(20, 140, (2, 12)).astype(int)
+        >>> frames = np.zeros((3, 200, 200))
+        >>> for frame, jump in zip(frames, (0, 0, 30)):
+        ...     frame[y, x + jump] = 1
+        >>> movie = hs.signals.Signal2D(gaussian_filter(frames, (0, 2, 2)))
+        >>> movie.axes_manager.signal_axes.set(scale=0.1, units="nm")
+        >>> movie.set_signal_type("particle_image")
+        >>> table = movie.measure_particles(movie.data > 0.01).track_particles()
+        >>> table.metadata.particlespy_ml.tracking.drift.round(3).tolist()
+        [[0.0, 0.0], [0.0, 0.0], [3.0, 0.0]]
         """
         from particlespy_ml.particles.dataframe import with_column
-        from particlespy_ml.particles.track import link_particles
+        from particlespy_ml.particles.track import follow_particles
 
         if self.axes_manager.navigation_dimension > 1:
             raise ValueError(
@@ -196,11 +222,16 @@ class ParticleTable(RaggedTable):
                 "choose a series with inav."
             )
         computed = self._computed()
-        tracks = link_particles(
-            computed._frames(), max_displacement=max_displacement, memory=memory, size_weight=size_weight
-        )
+        frames = computed._frames()
+        tracks, found = follow_particles(frames, max_displacement, memory, size_weight, drift, self.units["x"])
         table = with_column(computed, "track", tracks, np.int32, "")
-        settings = {"max_displacement": max_displacement or "", "memory": memory, "size_weight": size_weight}
+        settings = {
+            "max_displacement": max_displacement or "",
+            "memory": memory,
+            "size_weight": size_weight,
+            "drift": found.positions,
+            "breaks": [one.frame for one in found.breaks],
+        }
         table.metadata.set_item(f"{METADATA_NODE}.tracking", settings)
         return table
 
