@@ -103,3 +103,64 @@ def test_tables_that_cannot_be_compared(states, make_movie):
         compare_fractions({"a": table, "b": three})
     with pytest.raises(ValueError, match="different models"):
         compare_fractions({"a": [table, make_movie(states[:, :5], known=False)]})
+
+
+def test_steps_of_unevenly_spaced_frames_are_of_time(make_movie, at_times):
+    # a burst in the first state, then as long in the second with a tenth of the frames
+    states = np.repeat([[0, 1]], [100, 10], axis=1)
+    times = np.concatenate([np.arange(100) / 10, 10 + np.arange(10.0)])
+    table = at_times(make_movie(states, accuracy=1 - 1e-9), times)
+    for per in ("series", ["all"] * 110, 110):
+        fraction = table.class_fractions(per=per).set_index("class")["fraction"]
+        np.testing.assert_allclose(fraction[["icosahedron", "decahedron"]], 0.5, atol=0.05)
+    halves = np.repeat([1.0, np.nan, 2.0], [40, 40, 30])
+    frame = table.class_fractions(per=halves).set_index(["step", "class"])
+    assert frame.loc[(1.0, "icosahedron"), "fraction"] == 1
+    # of the second step 2 s are in the first state, and 10 in the second
+    assert frame.loc[(2.0, "decahedron"), "fraction"] == pytest.approx(10 / 12, abs=0.1)
+    assert frame.loc[(2.0, "decahedron"), "observations"] == 30
+    each = table.class_fractions(per="time")
+    assert (each["observations"] == 1).all()
+    assert list(each["time"].unique()) == list(times)
+
+
+def test_windows_stand_at_the_middle_of_their_frames(make_movie, at_times):
+    times = np.array([0.0, 1, 2, 50, 51, 99, 100])
+    table = at_times(make_movie(np.zeros((1, 7), int)), times)
+    assert list(table.class_fractions(per=3)["time"].unique()) == [1, 74.5, 100]
+    assert list(table.inav[::-1].class_fractions(per=3)["time"].unique()) == [0, 25.5, 75.5]
+
+
+def test_movies_of_different_frame_times_are_pooled_by_time(make_movie):
+    # as long in either state: in one movie with ten times the frames
+    fast = make_movie(np.zeros((1, 1000), int), accuracy=1 - 1e-9, scale=0.1)
+    slow = make_movie(np.ones((1, 100), int), accuracy=1 - 1e-9, scale=1.0)
+    frame = compare_fractions({"both": [fast, slow], "fast": fast})
+    fraction = frame.set_index(["condition", "class"])["fraction"]
+    np.testing.assert_allclose(fraction["both"], 0.5, atol=0.01)
+    assert fraction["fast"]["icosahedron"] == 1
+    assert frame[frame["condition"] == "both"]["observations"].iloc[0] == 1100
+    in_ms = make_movie(np.zeros((1, 1000), int), accuracy=1 - 1e-9, scale=100.0, units="ms")
+    other = compare_fractions({"both": [in_ms, slow], "fast": in_ms})
+    np.testing.assert_allclose(other["fraction"], frame["fraction"])
+
+
+def test_intervals_of_pooled_movies_cover(make_movie, jump):
+    covered = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        tables = []
+        for scale, frames in ((0.2, 600), (3.0, 60), (1.0, 1)):
+            states = jump(RATES, scale * np.arange(frames), rng)[None]
+            tables.append(make_movie(states, accuracy=1 - 1e-9, scale=scale))
+        row = compare_fractions({"all": tables}).iloc[0]
+        covered += row["low"] <= 0.75 <= row["high"]
+    assert covered >= 16
+
+
+def test_movies_without_a_time_are_pooled_by_frames_or_not_at_all(make_movie, at_times):
+    plain = make_movie(np.zeros((1, 10), int), accuracy=1 - 1e-9, units="K")
+    even = make_movie(np.ones((1, 10), int), accuracy=1 - 1e-9, scale=5.0)
+    np.testing.assert_allclose(compare_fractions({"both": [plain, even]})["fraction"], 0.5)
+    with pytest.raises(ValueError, match="no unit of time"):
+        compare_fractions({"both": [plain, at_times(even, np.arange(10.0) ** 2)]})

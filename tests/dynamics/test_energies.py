@@ -123,3 +123,38 @@ def test_tables_of_different_classes_make_no_line(heated, make_movie):
 def test_one_temperature_for_each_table():
     with pytest.raises(ValueError, match="one temperature for each"):
         energies.fit_barriers([movie(rates_at(500), 10, seed=3)], [500.0, 600.0])
+
+
+def uneven_movie(rates, seed, at_times, jump):
+    """Frames of `movie` in bursts with pauses."""
+    rng = np.random.default_rng(seed)
+    times = np.concatenate([np.arange(25.0) + 200.0 * burst for burst in range(24)])
+    states = jump(rates, times, rng)
+    table = movie(rates, len(times), seed)
+    for row, state in zip(table.data, states, strict=True):
+        row["class_index"] = seen = int(rng.random() > CONFUSION[state, 0])
+        for k, name in enumerate(CLASSES):
+            row[f"probability_{name}"] = CONFUSION[k, seen] / CONFUSION[:, seen].sum()
+        row["probability"] = row[f"probability_{CLASSES[seen]}"]
+    return at_times(table, times)
+
+
+def test_barriers_and_enthalpies_of_movies_in_bursts(at_times, jump):
+    temperatures = [420.0, 460.0, 500.0]
+    tables = [uneven_movie(rates_at(t, prefactor=1e5), 20 + i, at_times, jump) for i, t in enumerate(temperatures)]
+    with pytest.warns(UserWarning, match="beam"):
+        frame = energies.fit_barriers(tables, temperatures).to_dataframe().set_index(["from", "to"])
+    for pair, energy in {("icosahedron", "decahedron"): 0.6, ("decahedron", "icosahedron"): 0.56}.items():
+        assert frame.loc[pair, "energy_low"] <= energy <= frame.loc[pair, "energy_high"]
+        assert frame.loc[pair, "log10_prefactor_low"] <= 5 <= frame.loc[pair, "log10_prefactor_high"]
+    row = energies.fit_enthalpies(tables, temperatures).to_dataframe().iloc[0]
+    assert row["enthalpy_low"] <= 0.04 <= row["enthalpy_high"]
+
+
+def test_free_energies_of_movies_in_bursts(at_times, jump):
+    covered = 0
+    for seed in range(10):
+        table = uneven_movie(rates_at(500), seed, at_times, jump)
+        row = table.free_energy_differences(500.0).set_index(["from", "to"]).loc[("icosahedron", "decahedron")]
+        covered += row["low"] <= 0.04 <= row["high"]
+    assert covered >= 8

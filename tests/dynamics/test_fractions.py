@@ -211,7 +211,7 @@ def test_bursts_do_not_outweigh():
 @pytest.mark.parametrize("kind", ["bursts", "random"])
 def test_intervals_cover_at_uneven_times(kind, jump):
     covered, naive, error = 0, 0, []
-    for seed in range(60):
+    for seed in range(40):
         times = {
             "bursts": np.concatenate([np.arange(20) / 5 + 30.0 * burst for burst in range(20)]),
             "random": np.cumsum(np.random.default_rng(seed).exponential(1.0, 400)),
@@ -221,8 +221,8 @@ def test_intervals_cover_at_uneven_times(kind, jump):
         covered += found.low[0] <= 2 / 3 <= found.high[0]
         error.append(found.values[0] - 2 / 3)
         naive += abs(np.mean(states == 0) - 2 / 3) < 1.96 * np.sqrt(2 / 9 / states.size)
-    assert covered >= 52
-    assert naive < 40
+    assert covered >= 34
+    assert naive < 27
     # neither too wide: the variance is what the effective samples say
     expected = np.sqrt(2 / 9 / found.effective_samples)
     assert np.std(error) == pytest.approx(expected, rel=0.35)

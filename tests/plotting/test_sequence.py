@@ -77,3 +77,20 @@ def test_movies_that_cannot_be_drawn(states, make_movie, series, add_classes):
     with pytest.raises(ValueError, match="track_particles"):
         add_classes(measured).plot_class_sequence()
     assert plt.get_fignums() == []
+
+
+def test_frames_reach_half_way_to_their_neighbours(states, make_movie):
+    table = make_movie(states, accuracy=1 - 1e-9)
+    table.axes_manager[0].convert_to_non_uniform_axis()
+    table.axes_manager[0].axis = np.array([0.0, 1, 2, 10, 11, 12])
+    ax = table.plot_class_sequence(smooth=False)
+    assert strips(ax)[PALETTE[1]] == [(-0.5, 0.6, 12.5, 1.4), (1.5, -0.4, 10.5, 0.4)]
+    turned = table.inav[::-1].plot_class_sequence(smooth=False)
+    assert strips(turned) == strips(ax)
+    assert turned.get_xlim() == ax.get_xlim() == (-0.5, 12.5)
+    bars = [bar for bar in table.plot_class_fractions().patches if bar.get_height() > 0]
+    assert {(bar.get_x(), bar.get_width()) for bar in bars} >= {(-0.5, 1.0), (1.5, 4.5), (6.0, 4.5)}
+    table.axes_manager[0].axis = np.array([0.0, 2, 1, 3, 4, 5])
+    for draw in (table.plot_class_sequence, table.plot_class_fractions):
+        with pytest.raises(ValueError, match="neither ascend nor descend"):
+            draw()
