@@ -130,7 +130,8 @@ class ParticleTable(RaggedTable):
             class and for undefined particles; frames without particles have fractions that are NaN. "series": one row
             for each class with its fraction of all classified particles and frames, the bounds of its confidence
             interval, which knows how long particles keep their class, and the same corrected by the model's confusion
-            matrix. Frames with several particles must be tracked for that. Otherwise rows for each step and class: the
+            matrix. Frames that are unevenly spaced in time have the weight of the time they stand for. Frames with
+            several particles must be tracked for that. Otherwise rows for each step and class: the
             name of a navigation axis, such as "temperature", a number of frames for each step, or one value for each
             frame; see `particlespy_ml.dynamics.comparison.step_fractions`, and `compare_fractions` for several tables.
         confidence
