@@ -149,7 +149,7 @@ def class_fractions(
     >>> from particlespy_ml.dynamics.fractions import class_fractions
     >>> states, times = [[0] * 50 + [1] * 50], np.concatenate([np.arange(50) / 50, 1 + np.arange(50)])
     >>> [class_fractions(states, 2, times=t).values.round(2).tolist() for t in (None, times)]
-    [[0.5, 0.5], [0.03, 0.97]]
+    [[0.5, 0.5], [0.02, 0.98]]
     """
     states = np.atleast_2d(states)
     known = states >= 0
@@ -185,21 +185,15 @@ def _evenly_spaced(times: np.ndarray) -> bool:
 
 def _weigh(indicators: np.ndarray, known: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
     """Weights of unevenly spaced frames, shape (S, T), and how many independent ones they are worth."""
-    weights, effective = np.ones(known.shape), float(known.sum())
-    for _ in range(2):  # the decay of the correlation needs the fractions, and the fractions the decay
-        values = np.average(indicators[known], axis=0, weights=weights[known])
-        changing = np.flatnonzero((values > 0) & (values < 1))
-        if not len(changing):
-            break
-        series = [np.where(known, indicators[..., k], np.nan) for k in changing]
-        share, rate = np.transpose(
-            [correlation_decay(s, times, values[k]) for s, k in zip(series, changing, strict=True)]
-        )
-        own = np.stack([mean_weights(times, value) for value in rate])
-        slowest = effective_samples(own * known, times, share, rate).argmin()
-        weights = own[slowest]
-        effective = float(effective_samples(weights * known, times, share, rate).min())
-    return weights, effective
+    means = indicators[known].mean(0)
+    changing = np.flatnonzero((means > 0) & (means < 1))
+    if not len(changing):
+        return np.ones(known.shape), float(known.sum())
+    series = [np.where(known, indicators[..., k], np.nan) for k in changing]
+    share, rate = np.transpose([correlation_decay(s, times) for s in series])
+    own = np.stack([mean_weights(times, value) for value in rate])
+    weights = own[effective_samples(own * known, times, share, rate).argmin()]  # of the slowest class
+    return weights, float(effective_samples(weights * known, times, share, rate).min())
 
 
 def mean_weights(times: np.ndarray, rate: float) -> np.ndarray:
@@ -236,12 +230,12 @@ def mean_weights(times: np.ndarray, rate: float) -> np.ndarray:
     return sum(np.tanh(rate * step / 2) for step in reach) / 2
 
 
-def correlation_decay(series: np.ndarray, times: np.ndarray, mean: float) -> tuple[float, float]:
+def correlation_decay(series: np.ndarray, times: np.ndarray) -> tuple[float, float]:
     """Return share a and rate k of the correlation a exp(-k t) of unevenly spaced sequences of zeros and ones.
 
     The rest of the correlation, one minus the share, is of single frames, such as errors of a classifier. Pairs of
-    frames differ with the probability 2 p (1 - p) (1 - a exp(-k t)), whose composite likelihood is maximised: each
-    frame is paired with those 1, 2, 3, 4, 6, 8, 12, ... frames behind.
+    frames differ with the probability 2 p (1 - p) (1 - a exp(-k t)) for a share p of ones, whose composite likelihood
+    is maximised: each frame is paired with those 1, 2, 3, 4, 6, 8, 12, ... frames behind.
 
     Parameters
     ----------
@@ -249,8 +243,6 @@ def correlation_decay(series: np.ndarray, times: np.ndarray, mean: float) -> tup
         Zeros and ones, shape (S, T); NaN where frames are missing.
     times
         Times of the frames, shape (S, T), ascending.
-    mean
-        Share p of ones.
 
     Returns
     -------
@@ -268,7 +260,7 @@ def correlation_decay(series: np.ndarray, times: np.ndarray, mean: float) -> tup
     >>> rng = np.random.default_rng(0)
     >>> times = rng.exponential(size=20_000).cumsum()
     >>> changes = rng.random(20_000) < (1 - np.exp(-0.1 * np.diff(times, prepend=0))) / 2  # correlation exp(-0.1 t)
-    >>> share, rate = correlation_decay(changes.cumsum()[None] % 2, times[None], 0.5)
+    >>> share, rate = correlation_decay(changes.cumsum()[None] % 2, times[None])
     >>> abs(share - 1) < 0.02, abs(rate / 0.1 - 1) < 0.1
     (True, True)
     """
@@ -286,6 +278,7 @@ def correlation_decay(series: np.ndarray, times: np.ndarray, mean: float) -> tup
     _, place = np.unique(np.floor(np.log10(lags) * LAGS_PER_DECADE), return_inverse=True)
     pairs, differing = np.bincount(place), np.bincount(place, differ)
     lag = np.bincount(place, lags) / pairs
+    mean = np.nanmean(series)
     most = 2 * mean * (1 - mean)
 
     def negative(share, rate):
