@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from particlespy_ml.columns.background import Background
 from particlespy_ml.columns.detection import significance_threshold
 from particlespy_ml.columns.lattice import PlaneLattice, fit_lattice
 from particlespy_ml.columns.noise import Noise
+from particlespy_ml.columns.places import at_pixels, in_sight
 from particlespy_ml.columns.refine import ColumnFit, refine_columns
 
 FEWEST_COLUMNS = 12
@@ -56,9 +58,11 @@ def complete_lattice(
     fit: ColumnFit,
     significance,
     false_positives: float,
+    *,
     noise: Noise | None,
-    background: int,
+    background: int | Background,
     mask=None,
+    known=None,
     faintest: float = 0.0,
 ) -> ColumnFit | None:
     """Add columns on empty sites of the lattice that are significant there, and refine all; None where there is none.
@@ -76,29 +80,27 @@ def complete_lattice(
         Function of an image and a fit: significance of its columns, shape (n,).
     false_positives
         Expected number of false columns on all the sites.
-    noise, background
+    noise, background, known
         See `particlespy_ml.columns.refine.refine_columns`.
     mask
         Pixels in which columns are looked for, or None.
     faintest
         Smallest volume of a column.
     """
-    known = len(fit.positions)
-    lattice = fit_lattice(fit.positions) if known >= FEWEST_COLUMNS else None
+    count = len(fit.positions)
+    lattice = fit_lattice(fit.positions) if count >= FEWEST_COLUMNS else None
     if lattice is None or lattice.fraction < REGULAR or lattice.spread > SPREAD:
         return None
     near = np.linalg.norm(lattice.basis[0])
     sites = empty_sites(fit.positions, lattice)
-    sites = sites[
-        np.all((sites >= fit.widths.mean()) & (sites <= np.array(image.shape) - 1 - fit.widths.mean()), axis=1)
-    ]
+    sites = sites[in_sight(sites, image.shape, fit.widths.mean())]
     if mask is not None and len(sites):
-        sites = sites[np.asarray(mask, bool)[tuple(np.rint(sites).astype(int).T)]]
+        sites = sites[at_pixels(np.asarray(mask, bool), sites)]
     if not len(sites):
         return None
     area = len(sites) * np.pi * (ASTRAY * near / fit.widths.mean()) ** 2
     needed = significance_threshold(false_positives, area)
-    width, settings = float(fit.widths.mean()), {"noise": noise, "background": background}
+    width, settings = float(fit.widths.mean()), {"noise": noise, "background": background, "known": known}
     start = np.vstack([fit.positions, sites])
     for least in (WORTH_TRYING * needed, needed):
         full = refine_columns(image, start, width, max_iterations=8, **settings)
@@ -106,8 +108,8 @@ def complete_lattice(
         # what the Gaussians miss of real columns is no noise, but it is not to be taken for further columns
         least = least * np.sqrt(max(full.chi2, 1))
         keep = (significance(image, full) > least) & (away < ASTRAY * near) & (full.volumes > faintest)
-        keep[:known] = True
+        keep[:count] = True
         start = np.where(away[:, None] < ASTRAY * near, full.positions, start)[keep]
-        if len(start) == known:
+        if len(start) == count:
             return None
     return refine_columns(image, start, width, **settings)

@@ -1,7 +1,7 @@
 """The normal equations of Gaussian columns on a smooth background.
 
 A Gaussian overlaps its neighbours only, so that the normal matrix is sparse, and since a Gaussian is a product of a
-function of the row and one of the column, its elements are sums over short vectors.
+function of the row and one of the column, as each term of the background is, its elements are sums over short vectors.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
+from particlespy_ml.columns.background import Background
 from particlespy_ml.columns.errors import identity
 
 AROUND = 12.0  # widths: how far beyond that the background is fitted
@@ -19,12 +20,21 @@ BRIGHT = 0.15  # of the height of columns: what is brighter around the particle 
 ABOVE = 4.0  # times the noise of the smooth image, which is no something else
 REACH = 4.0  # widths: a Gaussian is cut where it has fallen to 3e-4 of its height
 COUPLING = 6.0  # widths: the product of two Gaussians further apart is below 1.3e-4 of their height
+OUTSIDE = 3.0  # widths beyond the border: from there on a column leaves nothing in the image
+PART = 256  # columns whose sums are made at a time
+
+
+def factorised(matrix):
+    """Return the decomposition of a sparse symmetric positive definite matrix."""
+    return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
 
 class Equations:
     """Image and parameters of one fit, and the sums that its steps are made of."""
 
-    def __init__(self, image, width, shared_width, degree, region, start, tie=None, width_tie=None):
+    def __init__(
+        self, image, width, shared_width, background: Background, region, start, tie=None, width_tie=None, known=None
+    ):
         self.image, self.shared, self.start = image, shared_width, start
         self.n = len(start)
         self.positions = start.copy()
@@ -33,35 +43,43 @@ class Equations:
         self.first_width = width
         self.tie = width if tie is None else tie
         self.width_tie = np.inf if width_tie is None else width_tie
-        self.powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
-        self.coefficients = np.zeros(len(self.powers))
+        self.background = background
+        self.terms = background.terms(image.shape)
+        self.coefficients = np.zeros(len(self.terms))
         self.half = int(np.ceil(REACH * width))
-        self.pad = self.half + 2
+        self.pad = self.half + int(np.ceil(OUTSIDE * width)) + 2
         self._place_windows()
-        self.region = self._region() if region is None else np.asarray(region, bool)
+        self.region = self._region(known) if region is None else np.asarray(region, bool)
         self.centre = start.mean(0)
         self.extent = max(np.ptp(start, axis=0).max() / 2, 3 * width)
-        rows, columns = np.arange(image.shape[0]), np.arange(image.shape[1])
-        none = np.zeros((0, *image.shape))
-        self.polynomials = np.array([self._power(rows, columns, power) for power in self.powers] or none)
         self.padded_region = np.pad(self.region, self.pad)
         self.padded_image = np.pad(image, self.pad, mode="edge")
-        self.padded_polynomials = np.pad(self.polynomials, ((0, 0), *[(self.pad, self.pad)] * 2), mode="edge")
+        self.down, self.across = (
+            self._functions(np.clip(np.arange(-self.pad, n + self.pad), 0, n - 1), axis)
+            for axis, n in enumerate(image.shape)
+        )
 
-    def _power(self, rows, columns, power) -> np.ndarray:
-        y = (np.asarray(rows) - self.centre[0]) / self.extent
-        x = (np.asarray(columns) - self.centre[1]) / self.extent
-        return np.outer(y ** power[0], x ** power[1])
+    def _functions(self, places, axis: int) -> np.ndarray:
+        return self.background.functions(places, axis, self.image.shape, self.centre, self.extent)
+
+    def _coefficient_matrix(self) -> np.ndarray:
+        matrix = np.zeros((len(self.down), len(self.across)))
+        matrix[tuple(self.terms.T)] = self.coefficients
+        return matrix
 
     def background_at(self, rows, columns) -> np.ndarray:
         """Background on a grid of rows and columns in pixels."""
-        terms = (c * self._power(rows, columns, p) for c, p in zip(self.coefficients, self.powers, strict=True))
-        return sum(terms, np.zeros((len(rows), len(columns))))
+        return self._functions(rows, 0).T @ self._coefficient_matrix() @ self._functions(columns, 1)
+
+    def background_under(self, positions: np.ndarray) -> np.ndarray:
+        """Background at positions in pixels, shape (n,)."""
+        down, across = (self._functions(positions[:, axis], axis) for axis in (0, 1))
+        return np.einsum("an,ab,bn->n", down, self._coefficient_matrix(), across)
 
     def _place_windows(self) -> None:
         """Window of every column in the padded image: origins (n, 2), and flat indices (n, m, m)."""
-        limit = np.array(self.image.shape) - 1
-        nearest = np.clip(np.rint(self.positions).astype(int), 0, limit)
+        outside = self.pad - self.half - 1
+        nearest = np.clip(np.rint(self.positions).astype(int), -outside, np.array(self.image.shape) - 1 + outside)
         self.origins = nearest - self.half
         size = 2 * self.half + 1
         stride = self.image.shape[1] + 2 * self.pad
@@ -69,7 +87,8 @@ class Equations:
         corner = (self.origins[:, 0] + self.pad) * stride + self.origins[:, 1] + self.pad
         self.windows = corner[:, None, None] + offsets[:, None] * stride + offsets
 
-    def _region(self) -> np.ndarray:
+    def _region(self, known) -> np.ndarray:
+        known = np.ones(self.image.shape, bool) if known is None else np.asarray(known, bool)
         rows, columns = np.ogrid[-self.half : self.half + 1, -self.half : self.half + 1]
         disk = (rows**2 + columns**2 <= self.half**2).ravel()
         shape = tuple(n + 2 * self.pad for n in self.image.shape)
@@ -77,7 +96,7 @@ class Equations:
         region.ravel()[self.windows.reshape(self.n, -1)[:, disk]] = True
         region = region[self.pad : -self.pad, self.pad : -self.pad]
         # between columns the background is hardly told from the columns' tails, so it is held by what lies around them
-        around = ~region & (distance_transform_edt(~region) <= AROUND * self.widths[0])
+        around = ~region & (distance_transform_edt(~region) <= AROUND * self.widths[0]) & known
         if around.any():
             smooth = gaussian_filter(self.image, self.widths[0])
             # of the smooth image: the median of a few counts a pixel is below their mean
@@ -85,7 +104,7 @@ class Equations:
             noise = 1.4826 * np.median(np.abs(smooth[around] - level))
             height = np.median(self.image[tuple(np.rint(self._inside(self.start)).astype(int).T)]) - level
             around &= smooth - level < max(BRIGHT * height, ABOVE * noise) if height > 0 else True
-        return region | around
+        return region & known | around
 
     def _inside(self, positions: np.ndarray) -> np.ndarray:
         return np.clip(positions, 0, np.array(self.image.shape) - 1)
@@ -103,6 +122,10 @@ class Equations:
             result.append(np.stack([g, u * g, (u**2 - 1) * g], 1))
         return result
 
+    def _own_vectors(self) -> list[np.ndarray]:
+        own = np.arange(self.n)
+        return self._vectors(own, own)
+
     def _to_image(self, values: np.ndarray) -> np.ndarray:
         """Sum of windows (n, m, m) as a padded image."""
         shape = self.padded_image.shape
@@ -110,9 +133,9 @@ class Equations:
 
     def _model(self) -> np.ndarray:
         """Columns and background on the padded image."""
-        g, h = self._vectors(np.arange(self.n), np.arange(self.n))
+        g, h = self._own_vectors()
         columns = self._to_image((self.volumes[:, None] * g[:, 0])[:, :, None] * h[:, 0][:, None, :])
-        return columns + np.tensordot(self.coefficients, self.padded_polynomials, 1)
+        return columns + self.down.T @ self._coefficient_matrix() @ self.across
 
     def _local_terms(self) -> list[list[tuple[int, int]]]:
         """Derivatives for volume, row, column (and width) as sums of products of the vectors of `_vectors`."""
@@ -132,26 +155,40 @@ class Equations:
         sums = [sum(both[:, a, c] for a, c in terms) for terms in self._local_terms()]
         return np.stack(sums, 1) * self._scales()
 
-    def _global_images(self, g, h) -> np.ndarray:
-        """Derivatives that reach all pixels: the shared width, and the background."""
-        if not self.shared:
-            return self.padded_polynomials
+    def _contract_background(self, image: np.ndarray) -> np.ndarray:
+        """Sums of a padded image over each term of the background, (t,)."""
+        return (self.down @ image @ self.across.T)[tuple(self.terms.T)]
+
+    def _width_image(self, g, h) -> np.ndarray:
+        """Derivative of the padded model for the shared width."""
         slope = (self.volumes / self.widths)[:, None]
         values = (slope * g[:, 2])[:, :, None] * h[:, 0][:, None, :]
         values += (slope * g[:, 0])[:, :, None] * h[:, 2][:, None, :]
-        return np.concatenate([self._to_image(values)[None], self.padded_polynomials])
+        return self._to_image(values)
+
+    def _contract_shared(self, image: np.ndarray, g, h) -> np.ndarray:
+        """Sums of a padded image over the derivatives that reach all pixels: shared width, and background."""
+        over_background = self._contract_background(image)
+        if not self.shared:
+            return over_background
+        return np.concatenate([[np.sum(self._width_image(g, h) * image)], over_background])
 
     def _normal_matrix(self, weight: np.ndarray, g, h):
         """Sparse local part, border (n q, b) and corner (b, b) of the normal matrix."""
+        return self._local_part(weight, g, h), *self._shared_part(weight, g, h)
+
+    def _local_part(self, weight: np.ndarray, g, h, volumes_alone: bool = False):
         pairs = cKDTree(self.positions).query_pairs(COUPLING * self.widths.mean(), output_type="ndarray")
         own = np.arange(self.n)
         first, second = np.concatenate([own, pairs[:, 0]]), np.concatenate([own, pairs[:, 1]])
-        size = 2 if self.shared else 3
+        size = 1 if volumes_alone else 2 if self.shared else 3
         terms, scales = self._local_terms(), self._scales()
+        if volumes_alone:
+            terms, scales = terms[:1], scales[:, :1]
         q = len(terms)
         blocks = np.empty((len(first), q, q))
-        for part in range(0, len(first), 512):
-            i, j = first[part : part + 512], second[part : part + 512]
+        for part in range(0, len(first), PART):
+            i, j = first[part : part + PART], second[part : part + PART]
             other_g, other_h = self._vectors(j, i)
             window = weight.ravel()[self.windows[i]]
             across = (h[i, :size, None] * other_h[:, None, :size]).reshape(len(i), size * size, -1)
@@ -164,12 +201,6 @@ class Equations:
                         both[:, a, b, c, d] for a, c in terms[p] for b, d in terms[r]
                     )
         blocks *= scales[first][:, :, None] * scales[second][:, None, :]
-        images = self._global_images(g, h)
-        border = np.zeros((self.n * q, len(images)))
-        for number, image in enumerate(images):
-            border[:, number] = self._contract(weight * image, g, h).ravel()
-        flat = images.reshape(len(images), weight.size)
-        corner = (flat * weight.ravel()) @ flat.T
         indices = np.arange(q)
         rows = first[:, None, None] * q + indices[:, None] + 0 * indices
         columns = second[:, None, None] * q + 0 * indices[:, None] + indices
@@ -179,8 +210,47 @@ class Equations:
             np.concatenate([rows.ravel(), columns[across_pairs].ravel()]),
             np.concatenate([columns.ravel(), rows[across_pairs].ravel()]),
         )
-        local = csc_matrix((data, (rows, columns)), shape=(self.n * q, self.n * q))
-        return local, border, corner
+        return csc_matrix((data, (rows, columns)), shape=(self.n * q, self.n * q))
+
+    def _shared_part(self, weight: np.ndarray, g, h) -> tuple[np.ndarray, np.ndarray]:
+        """Border and corner of the normal matrix."""
+        border = self._border_of_background(weight, g, h)
+        corner = self._corner_of_background(weight)
+        if not self.shared:
+            return border, corner
+        weighted = weight * (image := self._width_image(g, h))
+        first = self._contract(weighted, g, h).reshape(-1, 1)
+        beside = self._contract_background(weighted)
+        corner = np.block([[np.array([[np.sum(weighted * image)]]), beside[None]], [beside[:, None], corner]])
+        return np.hstack([first, border]), corner
+
+    def _border_of_background(self, weight: np.ndarray, g, h, volumes_alone: bool = False) -> np.ndarray:
+        terms, scales = self._local_terms(), self._scales()
+        if volumes_alone:
+            terms, scales = terms[:1], scales[:, :1]
+        border = np.empty((self.n, len(terms), len(self.terms)))
+        a, b = self.terms.T
+        size = np.arange(2 * self.half + 1)
+        for start in range(0, self.n, PART):
+            part = slice(start, start + PART)
+            at = self.origins[part, :, None] + self.pad + size
+            down = self.down[:, at[:, 0]].transpose(1, 0, 2)[:, None] * g[part, :, None]  # (n, 3, functions, m)
+            across = self.across[:, at[:, 1]].transpose(1, 0, 2)[:, None] * h[part, :, None]
+            window = weight.ravel()[self.windows[part]]
+            count = len(window)
+            along = np.matmul(window, across.reshape(count, -1, len(size)).transpose(0, 2, 1))
+            both = np.matmul(down.reshape(count, -1, len(size)), along)
+            both = both.reshape(count, 3, len(self.down), 3, len(self.across))
+            for p, products in enumerate(terms):
+                border[part, p] = sum(both[:, i, :, j][:, a, b] for i, j in products)
+        return (border * scales[:, :, None]).reshape(self.n * len(terms), -1)
+
+    def _corner_of_background(self, weight: np.ndarray) -> np.ndarray:
+        a, b = self.terms.T
+        down = (self.down[:, None] * self.down).reshape(-1, weight.shape[0])
+        across = (self.across[:, None] * self.across).reshape(-1, weight.shape[1])
+        both = (down @ weight @ across.T).reshape(*(len(self.down),) * 2, *(len(self.across),) * 2)
+        return both[a[:, None], a, b[:, None], b]
 
     def _prior_diagonal(self) -> np.ndarray:
         """What is known before: how far a column lies from its start, and that it is about as wide as the others."""
@@ -199,20 +269,17 @@ class Equations:
 
     def _solve_linear(self, weight: np.ndarray) -> None:
         """Volumes and background by linear least squares, positions and widths kept."""
-        g, h = self._vectors(np.arange(self.n), np.arange(self.n))
-        keep_volumes, shared, self.shared = self.volumes, self.shared, True
-        self.volumes = np.ones(self.n)
-        local, border, corner = self._normal_matrix(weight, g, h)
-        local, border, corner = local[::3, ::3].tocsc(), border[::3, 1:], corner[1:, 1:]
+        g, h = self._own_vectors()
+        local = self._local_part(weight, g, h, volumes_alone=True)
+        border = self._border_of_background(weight, g, h, volumes_alone=True)
         right = self._contract(weight * self.padded_image, g, h)[:, 0]
-        right_global = np.tensordot(self.padded_polynomials, weight * self.padded_image, 2)
-        self.volumes, self.shared = keep_volumes, shared
         ridge = 1e-9 * local.diagonal().mean()
-        factor = splu((local + ridge * identity(self.n)).tocsc())
-        if not len(self.powers):
+        factor = factorised(local + ridge * identity(self.n))
+        if not len(self.terms):
             self.volumes = factor.solve(right)
             return
         inner = factor.solve(border)
-        schur = corner - border.T @ inner
-        self.coefficients = np.linalg.lstsq(schur, right_global - inner.T @ right, rcond=None)[0]
+        schur = self._corner_of_background(weight) - border.T @ inner
+        over_background = self._contract_background(weight * self.padded_image)
+        self.coefficients = np.linalg.lstsq(schur, over_background - inner.T @ right, rcond=None)[0]
         self.volumes = factor.solve(right - border @ self.coefficients)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtri
+from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
 
-DENSE = 3000  # unknowns: up to here a dense inverse is the faster one
+TILE = 32  # columns whose errors are found together
+REACH = 5.0  # widths: what lies farther away changes an error by about one per cent, or less
 
 
 def identity(n: int) -> csc_matrix:
@@ -21,28 +23,87 @@ def diagonal_matrix(values: np.ndarray) -> csc_matrix:
     return csc_matrix((values, (index, index)), shape=(len(values), len(values)))
 
 
-def standard_errors(local, border, corner, q: int) -> tuple[np.ndarray, float]:
-    """Return roots of the diagonal of the inverse of a bordered sparse matrix: (n, q), and the first of the corner."""
-    inner = splu(local.tocsc())
+def standard_errors(local, border, corner, positions, width: float, q: int) -> tuple[np.ndarray, float]:
+    """Return roots of the diagonal of the inverse of a bordered sparse matrix.
+
+    Parameters
+    ----------
+    local
+        Sparse matrix of the columns' own parameters, shape (n q, n q).
+    border, corner
+        Dense parts of what all columns share, shapes (n q, b) and (b, b).
+    positions
+        Of the columns, shape (n, 2).
+    width
+        Of a column, in the unit of the positions.
+    q
+        Parameters of a column.
+
+    Returns
+    -------
+    errors
+        Shape (n, q).
+    first
+        That of the first shared parameter; zero where there is none.
+    """
+    diagonal = inverse_diagonal(local, positions, REACH * width)
     if not border.shape[1]:
-        return np.sqrt(np.maximum(inverse_diagonal(local, inner), 0)).reshape(-1, q), 0.0
-    along = inner.solve(border)
+        return np.sqrt(np.maximum(diagonal, 0)).reshape(-1, q), 0.0
+    along = splu(local.tocsc()).solve(border)
     schur = np.linalg.pinv(corner - border.T @ along, hermitian=True)
-    diagonal = np.einsum("ij,jk,ik->i", along, schur, along) + inverse_diagonal(local, inner)
+    diagonal = np.einsum("ij,jk,ik->i", along, schur, along, optimize=True) + diagonal
     return np.sqrt(np.maximum(diagonal, 0)).reshape(-1, q), float(np.sqrt(max(schur[0, 0], 0)))
 
 
-def inverse_diagonal(matrix, factorised) -> np.ndarray:
-    """Return the diagonal of the inverse of a symmetric sparse matrix."""
-    size = matrix.shape[0]
-    if size <= DENSE:
-        lower, failed = dpotrf(matrix.toarray(order="F"), lower=1, overwrite_a=1)
-        if not failed:
-            return np.sum(np.tril(dtrtri(lower, lower=1, overwrite_c=1)[0]) ** 2, axis=0)
-    diagonal = np.empty(size)
-    for part in range(0, size, 512):
-        stop = min(part + 512, size)
-        unit = np.zeros((size, stop - part))
-        unit[np.arange(part, stop), np.arange(stop - part)] = 1
-        diagonal[part:stop] = factorised.solve(unit)[np.arange(part, stop), np.arange(stop - part)]
+def inverse_diagonal(matrix, positions: np.ndarray, reach: float) -> np.ndarray:
+    """Return the diagonal of the inverse of a symmetric sparse matrix of parameters that lie in a plane.
+
+    The inverse of a banded matrix falls off with the distance (S. Demko et al., Math. Comput. 43, 491 (1984)), so that
+    its diagonal is that of the inverses of blocks: of a few columns and all within reach of them. The cost grows in
+    proportion to the columns, where the whole inverse is dense.
+
+    Parameters
+    ----------
+    matrix
+        Positive definite, shape (n q, n q); parameters of one place follow each other.
+    positions
+        Places, shape (n, 2).
+    reach
+        In the unit of the positions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import diags_array
+    >>> from particlespy_ml.columns.errors import inverse_diagonal
+    >>> chain = diags_array([0.2, 1.0, 0.2], offsets=[-1, 0, 1], shape=(90, 90))
+    >>> places = np.column_stack([np.arange(90), np.zeros(90)])
+    >>> exact = np.diag(np.linalg.inv(chain.toarray()))
+    >>> bool(np.allclose(inverse_diagonal(chain, places, 8), exact, rtol=1e-6))
+    True
+    """
+    count = len(positions)
+    q = matrix.shape[0] // max(count, 1)
+    rows = matrix.tocsr()
+    tree = cKDTree(positions)
+    each = np.arange(q)
+    diagonal = np.empty(matrix.shape[0])
+    for tile in _tiles(np.asarray(positions, float), np.arange(count)):
+        near = np.unique(np.concatenate(tree.query_ball_point(positions[tile], reach)).astype(int))
+        order = np.concatenate([tile, np.setdiff1d(near, tile)])
+        index = (order[:, None] * q + each).ravel()
+        block = rows[index][:, index].toarray(order="F")
+        factor, failed = dpotrf(block, lower=1, overwrite_a=1)
+        inverse = np.linalg.pinv(rows[index][:, index].toarray()) if failed else dpotri(factor, lower=1)[0]
+        diagonal[(tile[:, None] * q + each).ravel()] = np.diag(inverse)[: len(tile) * q]
     return diagonal
+
+
+def _tiles(positions: np.ndarray, index: np.ndarray) -> list[np.ndarray]:
+    """Split places into halves along their longer side until each part is small."""
+    if len(index) <= TILE:
+        return [index]
+    places = positions[index]
+    order = np.argsort(places[:, np.argmax(np.ptp(places, axis=0))], kind="stable")
+    half = len(order) // 2
+    return _tiles(positions, index[order[:half]]) + _tiles(positions, index[order[half:]])

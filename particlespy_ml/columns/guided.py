@@ -8,11 +8,13 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 from scipy.spatial import cKDTree
 
+from particlespy_ml.columns.artefacts import false_columns, smooth_rest, with_background, without_false_columns
+from particlespy_ml.columns.background import Background
 from particlespy_ml.columns.detection import sites_threshold
 from particlespy_ml.columns.gaussians import ColumnFit, typical_volume
 from particlespy_ml.columns.image_lattice import ImageLattice
 from particlespy_ml.columns.noise import Noise
-from particlespy_ml.columns.places import WIDEST
+from particlespy_ml.columns.places import WIDEST, at_pixels, in_sight
 from particlespy_ml.columns.refine import refine_columns
 from particlespy_ml.columns.significance import column_significance
 from particlespy_ml.columns.zone_axis import particle_outline, without_padding
@@ -58,8 +60,9 @@ def fit_sites(
     false_positives: float,
     *,
     noise: Noise | None = None,
-    background: int = 1,
+    background: int | Background = 1,
     mask=None,
+    known=None,
 ) -> SiteFit | None:
     """Return the columns that are significant on the sites of a lattice; None where they are few.
 
@@ -75,7 +78,7 @@ def fit_sites(
         Where the sites are.
     false_positives
         Expected number of columns found by chance on all sites that are empty.
-    noise, background
+    noise, background, known
         See `particlespy_ml.columns.refine.refine_columns`.
     mask
         Pixels in which columns are looked for, or None.
@@ -88,25 +91,33 @@ def fit_sites(
         return None
     places = origin + indices @ basis
     tried = {tuple(index) for index in indices}
-    tie, width, settings = FIRST_TIE * near, FIRST_WIDTH * near, {"noise": noise, "background": background}
-    settled = False
+    tie, width, settings = (
+        FIRST_TIE * near,
+        FIRST_WIDTH * near,
+        {"noise": noise, "background": background, "known": known},
+    )
+    settled, smooth = False, np.zeros(image.shape)
     for _ in range(ROUNDS):
-        fit = refine_columns(image, places, width, tie=tie, max_iterations=12, **settings)
+        seen = image - smooth
+        fit = refine_columns(seen, places, width, tie=tie, max_iterations=8, **settings)
         if "width_tie" not in settings:
             # that of all sites is not made wider by columns that are left out
             width = float(np.clip(fit.widths.mean(), 0.5 * FIRST_WIDTH * near, WIDEST * near))
             settings["width_tie"], width_error = WIDTH_TIE * width, fit.width_errors
         bent, tie = _bend(fit, places, indices, tie, near)
-        found = column_significance(image, fit)
+        found = column_significance(seen, fit)
         threshold = sites_threshold(false_positives, len(tried), (2 * tie / width) ** 2)
         # what the Gaussians miss of columns is no noise, but it is not to be taken for further columns
         least = threshold * np.sqrt(max(fit.chi2, 1))
         faint = (found < least) | (fit.volumes < FAINTEST * typical_volume(fit.volumes))
         out = faint & _lowest_of_neighbours(places, np.where(faint, found, np.inf), 1.3 * near)
         out |= found < 0
-        if faint.any():
+        if not faint.any():
+            out = false_columns(seen, fit, near, found, least)
+            smooth = smooth + smooth_rest(seen, fit, out, near)
+        if out.any():
             indices = indices[~out]
-            indices = indices[_inside(bent(indices), allowed)]
+            indices = indices[_inside(bent(indices), allowed, width)]
             if len(indices) < FEWEST_COLUMNS:
                 return None
             places = bent(indices)
@@ -114,21 +125,32 @@ def fit_sites(
         if settled:
             break
         new = _beside(indices, basis, tried)
-        new = new[_inside(bent(new), allowed)] if len(new) else new
+        new = new[_inside(bent(new), allowed, width)] if len(new) else new
         tried.update(map(tuple, new))
         settled = not len(new)
         indices = np.vstack([indices, new]) if len(new) else indices
-        indices = indices[_inside(bent(indices), allowed)]
+        indices = indices[_inside(bent(indices), allowed, width)]
         places = bent(indices)
-    fit = refine_columns(image, places, width, tie=tie, **settings)
-    found = column_significance(image, fit)
+    seen = image - smooth
+    fit = refine_columns(seen, places, width, tie=tie, **settings)
+    found = column_significance(seen, fit)
     keep = (found >= least) & (fit.volumes >= FAINTEST * typical_volume(fit.volumes))
     if keep.sum() < FEWEST_COLUMNS:
         return None
     if not keep.all():  # what is left below the threshold when the rounds are over is taken out at once
-        indices = indices[keep]
-        fit = refine_columns(image, places[keep], width, tie=tie, **settings)
-        found = column_significance(image, fit)
+        indices, places = indices[keep], places[keep]
+        fit = refine_columns(seen, places, width, tie=tie, **settings)
+        found = column_significance(seen, fit)
+
+    def refit(part, which):
+        return refine_columns(part, places[which], width, tie=tie, **settings)
+
+    left, kept, more = without_false_columns(seen, fit, near, least, refit)
+    if len(kept) < FEWEST_COLUMNS:
+        return None
+    if len(kept) < len(places):
+        found, indices = column_significance(seen - more, left), indices[kept]
+    fit = with_background(left, smooth + more)
     if tie >= 0.999 * TIES[1] * near or fit.widths.mean() > WIDEST * near:
         return None
     # what ties the width was seen in the same image, so that it is known no better than from all sites
@@ -157,13 +179,11 @@ def _sites_in(mask: np.ndarray, lattice: ImageLattice) -> np.ndarray:
     low, high = np.floor(numbers.min(0)).astype(int), np.ceil(numbers.max(0)).astype(int)
     indices = np.stack(np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high, strict=True))), -1).reshape(-1, 2)
     at = lattice.origin + indices @ lattice.basis
-    return indices[_inside(at, mask)]
+    return indices[_inside(at, mask, FIRST_WIDTH * lattice.nearest)]
 
 
-def _inside(places: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    inside = np.all((places >= 1) & (places <= np.array(mask.shape) - 2), axis=1)
-    nearest = np.clip(np.rint(places).astype(int), 0, np.array(mask.shape) - 1)
-    return inside & mask[tuple(nearest.T)]
+def _inside(places: np.ndarray, mask: np.ndarray, width: float) -> np.ndarray:
+    return in_sight(places, mask.shape, width) & at_pixels(mask, places)
 
 
 def _beside(indices: np.ndarray, basis: np.ndarray, tried: set) -> np.ndarray:

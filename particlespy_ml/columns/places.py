@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.signal.windows import tukey
 from scipy.spatial import cKDTree
 
 from particlespy_ml.columns.detection import matched_significance
@@ -12,15 +13,21 @@ from particlespy_ml.columns.noise import estimate_noise
 from particlespy_ml.columns.significance import null_noise
 
 SPACINGS = (0.105, 0.45)  # nm: lattice periods that are looked for
+SAME_PERIOD = 0.1  # relative difference
 WIDTH = 0.21  # of the period: width of a column in most images, before it is fitted
 WIDEST = 0.42  # of the distance between neighbours: fringes of wider columns have a thirtieth of their height, or less
 CLOSEST = 0.62  # of the distance between neighbours: columns nearer to each other are one
 FARTHEST = 1.6  # of the distance between neighbours: columns that far from all others are none of the particle's
+BEYOND = 2.5  # widths beyond the border, from where the light of a column still counts
 FAINTEST = 0.05  # of the median volume: less is no atom, but what the Gaussians miss of the others
 
 
-def lattice_period(image: np.ndarray, pixel_size: float, spacings: tuple[float, float] = SPACINGS) -> float:
-    """Return the period in pixels of the strongest fringes of an image, from its power spectrum.
+def lattice_periods(image: np.ndarray, pixel_size: float, spacings: tuple[float, float] = SPACINGS) -> list[float]:
+    """Return periods in pixels of the strongest fringes of an image, from its power spectrum, the likeliest first.
+
+    The first is that of the greatest power. Where a particle is small, or cut by the border, its outline has more
+    power than its fringes: the second is that of the greatest amplitude gradient, the image not faded out at its
+    border, where it differs from the first.
 
     Parameters
     ----------
@@ -43,12 +50,17 @@ def lattice_period(image: np.ndarray, pixel_size: float, spacings: tuple[float, 
             f"{spacings[1]} nm apart; expected smaller pixels or a larger image."
         )
     smooth = image - gaussian_filter(image, 0.5 * longest)
-    window = np.outer(*(np.hanning(n) for n in image.shape))
     shape = [int(2 ** np.ceil(np.log2(2 * n))) for n in image.shape]
-    power = np.abs(np.fft.rfft2(smooth * window, s=shape)) ** 2
     frequency = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None])
-    power[(frequency < 1 / longest) | (frequency > 1 / shortest)] = 0
-    return float(1 / frequency.flat[np.argmax(power)])
+    outside = (frequency < 1 / longest) | (frequency > 1 / shortest)
+    found: list[float] = []
+    for window_of, weight in ((np.hanning, 1.0), (lambda n: tukey(n, min(1.0, longest / n)), frequency)):
+        window = np.outer(*(window_of(n) for n in image.shape))
+        power = np.where(outside, 0, weight * np.abs(np.fft.rfft2(smooth * window, s=shape)) ** 2)
+        period = float(1 / frequency.flat[np.argmax(power)])
+        if all(abs(period / other - 1) > SAME_PERIOD for other in found):
+            found.append(period)
+    return found
 
 
 def first_positions(image: np.ndarray, period: float) -> np.ndarray:
@@ -68,7 +80,6 @@ def first_positions(image: np.ndarray, period: float) -> np.ndarray:
     deviation = np.sqrt(footprint * (noise.floor + noise.gain * np.maximum(fine, 0)))
     peaks = response == maximum_filter(response, footprint=_disk(0.55 * period))
     peaks &= response > 2.5 * deviation
-    peaks[[0, -1]] = peaks[:, [0, -1]] = False
     if not peaks.any():
         return np.empty((0, 2))
     heights = response[peaks]
@@ -88,6 +99,30 @@ def near_others(positions: np.ndarray, distance: float) -> np.ndarray:
     if len(positions) < 2:
         return np.ones(len(positions), bool)
     return cKDTree(positions).query(positions, 2)[0][:, 1] <= distance
+
+
+def in_sight(positions: np.ndarray, shape, width: float) -> np.ndarray:
+    """Whether each column is in an image, or so near to its border that its light falls into it."""
+    beyond = BEYOND * width
+    return np.all((positions >= -beyond) & (positions <= np.array(shape) - 1 + beyond), axis=1)
+
+
+def in_image(positions: np.ndarray, shape) -> np.ndarray:
+    """Whether the centre of each column is in an image."""
+    return np.all((positions >= -0.5) & (positions <= np.array(shape) - 0.5), axis=1)
+
+
+def at_pixels(image: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return the pixels of an image nearest to positions, shape (n,)."""
+    nearest = np.clip(np.rint(positions).astype(int), 0, np.array(image.shape) - 1)
+    return image[tuple(nearest.T)]
+
+
+def near_any(positions: np.ndarray, others: np.ndarray, distance: float) -> np.ndarray:
+    """Whether each place has one of some others within a distance."""
+    if not len(others) or not len(positions):
+        return np.zeros(len(positions), bool)
+    return cKDTree(others).query(positions)[0] <= distance
 
 
 def strongest_of_close(positions: np.ndarray, volumes: np.ndarray, distance: float) -> np.ndarray:
@@ -115,7 +150,6 @@ def missed_columns(image, fit: ColumnFit, threshold: float, spacing: float, mask
     peaks &= volume > FAINTEST * np.median(fit.volumes)
     if mask is not None:
         peaks &= np.asarray(mask, bool)
-    peaks[[0, -1]] = peaks[:, [0, -1]] = False
     places = np.argwhere(peaks)
     if not len(places):
         return np.empty((0, 2))
@@ -143,13 +177,15 @@ def _disk(radius: float) -> np.ndarray:
 
 
 def _subpixel(image: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Vertices of parabolas through pixels that are maxima and their neighbours."""
+    """Vertices of parabolas through pixels that are maxima and their neighbours; at the border the pixels' own place."""
     found = places.astype(float)
+    padded = np.pad(image, 1, mode="edge")
     for axis in (0, 1):
         step = np.eye(2, dtype=int)[axis]
-        before, middle, after = (image[tuple((places + k * step).T)] for k in (-1, 0, 1))
+        before, middle, after = (padded[tuple((places + 1 + k * step).T)] for k in (-1, 0, 1))
         curvature = before - 2 * middle + after
+        inside = (places[:, axis] > 0) & (places[:, axis] < image.shape[axis] - 1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            shift = np.where(curvature < 0, 0.5 * (before - after) / curvature, 0)
+            shift = np.where(inside & (curvature < 0), 0.5 * (before - after) / curvature, 0)
         found[:, axis] += np.clip(np.nan_to_num(shift), -0.5, 0.5)
     return found

@@ -14,6 +14,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial import cKDTree
 
+from particlespy_ml.columns.background import Background
+from particlespy_ml.columns.equations import OUTSIDE
 from particlespy_ml.columns.gaussians import ColumnFit, gaussian_columns
 from particlespy_ml.columns.noise import Noise
 from particlespy_ml.columns.solver import SMALLEST_SIGNAL, Problem
@@ -29,9 +31,10 @@ def refine_columns(
     width: float | None = None,
     *,
     shared_width: bool = True,
-    background: int = 1,
+    background: int | Background = 1,
     noise: Noise | None = None,
     region=None,
+    known=None,
     max_iterations: int = 40,
     tie: float | None = None,
     width_tie: float | None = None,
@@ -43,17 +46,21 @@ def refine_columns(
     image
         Shape (rows, columns).
     positions
-        First positions in pixels, shape (n, 2), within about a width of the columns.
+        First positions in pixels, shape (n, 2), within about a width of the columns. Columns up to three widths outside
+        of the image are fitted too, since their light falls into it.
     width
         First standard deviation in pixels; by default a fifth of the distance between neighbours.
     shared_width
         One width for all columns or one for each.
     background
-        Degree of the polynomial of the background: 0 constant, 1 a plane, -1 no background.
+        Degree of the polynomial of the background: 0 constant, 1 a plane, -1 no background; or a
+        `particlespy_ml.columns.background.Background`.
     noise
         Noise of the pixels; by default it is estimated from the residual.
     region
         Pixels to fit; by default those within 16 widths of a column.
+    known
+        Pixels that were recorded, to which the default region is limited; by default all.
     max_iterations
         Upper limit of steps.
     tie
@@ -92,17 +99,24 @@ def refine_columns(
         raise ValueError(f"Expected a two-dimensional image of finite numbers, not one of the shape {image.shape}.")
     if not len(start):
         raise ValueError("There are no columns to refine: expected positions of one or more, shape (n, 2).")
-    if np.any(start < -0.5) or np.any(start > np.array(image.shape) - 0.5):
-        raise ValueError("Some positions lie outside of the image; expected rows and columns in pixels.")
     width = float(width) if width else first_width(start)
+    beyond = OUTSIDE * width
+    if np.any(start < -beyond) or np.any(start > np.array(image.shape) - 1 + beyond):
+        raise ValueError("Some positions lie outside of the image; expected rows and columns in pixels.")
+    background = as_background(background)
     factor = max(1, int(width / FINEST))
     if factor > 1:
         options = {"shared_width": shared_width, "background": background, "noise": noise, "region": region}
-        options |= {"max_iterations": max_iterations, "tie": tie, "width_tie": width_tie}
+        options |= {"known": known, "max_iterations": max_iterations, "tie": tie, "width_tie": width_tie}
         return _refine_binned(image, start, width, factor, **options)
     scale = _scale(image)
-    problem = Problem(image / scale, width, shared_width, background, region, start, tie, width_tie)
+    problem = Problem(image / scale, width, shared_width, background, region, start, tie, width_tie, known)
     return _rescaled(problem.solve(_scaled_noise(noise, scale), max_iterations), scale)
+
+
+def as_background(background: int | Background) -> Background:
+    """Return the background of a degree, or the one that is given."""
+    return background if isinstance(background, Background) else Background(int(background))
 
 
 def _scale(image: np.ndarray) -> float:
@@ -122,7 +136,7 @@ def _rescaled(fit: ColumnFit, scale: float) -> ColumnFit:
 
 
 def measure_volumes(
-    image, positions, widths, *, background: int = 1, noise: Noise | None = None, region=None
+    image, positions, widths, *, background: int | Background = 1, noise: Noise | None = None, region=None, known=None
 ) -> ColumnFit:
     """Fit volumes and background alone, at positions and widths that are known, as from the sum of a series.
 
@@ -134,7 +148,7 @@ def measure_volumes(
         In pixels, shape (n, 2).
     widths
         In pixels, a number or shape (n,).
-    background, noise, region
+    background, noise, region, known
         See `refine_columns`.
 
     Returns
@@ -154,7 +168,8 @@ def measure_volumes(
     if not len(start):
         raise ValueError("There are no columns to measure: expected positions of one or more, shape (n, 2).")
     scale = _scale(image)
-    problem = Problem(image / scale, float(np.mean(widths)), True, background, region, start)
+    width = float(np.mean(widths))
+    problem = Problem(image / scale, width, True, as_background(background), region, start, known=known)
     problem.widths = np.broadcast_to(np.asarray(widths, float), len(start)).copy()
     return _rescaled(problem.solve_volumes(_scaled_noise(noise, scale)), scale)
 
@@ -168,35 +183,29 @@ def first_width(positions: np.ndarray) -> float:
 
 
 def _refine_binned(
-    image, start, width, factor, *, shared_width, background, noise, region, max_iterations, tie, width_tie
+    image, start, width, factor, *, shared_width, background, noise, region, known, max_iterations, tie, width_tie
 ) -> ColumnFit:
     """Refine on an image of bins of *factor* pixels and give the result in pixels."""
+    # the last rows that fill no bin are left out
     rows, columns = (n // factor * factor for n in image.shape)
-    inside = np.all(start < np.array([rows, columns]) - 0.5, axis=1)
-    if not inside.all() and (rows, columns) != image.shape:  # columns on the last rows that fill no bin
-        pad = [(0, -n % factor) for n in image.shape]
-        image = np.pad(image, pad, mode="edge")
-        region = None if region is None else np.pad(region, pad)
-        options = {"shared_width": shared_width, "background": background, "noise": noise, "region": region}
-        options |= {"max_iterations": max_iterations, "tie": tie, "width_tie": width_tie}
-        fit = _refine_binned(image, start, width, factor, **options)
-        cut = tuple(slice(0, n - p[1]) for n, p in zip(image.shape, pad, strict=True))
-        inside = np.minimum(fit.positions, np.array(fit.model[cut].shape) - 0.51)
-        return replace(fit, positions=inside, region=fit.region[cut], model=fit.model[cut])
     blocks = image[:rows, :columns].reshape(rows // factor, factor, columns // factor, factor)
     small = blocks.mean((1, 3))
     if region is not None:
         region = region[:rows, :columns].reshape(blocks.shape).mean((1, 3)) > 0.5
+    if known is not None:
+        known = known[:rows, :columns].reshape(blocks.shape).all((1, 3))
     noise = None if noise is None else Noise(noise.gain / factor**2, noise.floor / factor**2)
     wider = np.hypot(width, np.sqrt((factor**2 - 1) / 12)) / factor
     scale = _scale(small)
-    problem = Problem(small / scale, wider, shared_width, background, region, (start + 0.5) / factor - 0.5)
-    problem.tie = wider if tie is None else tie / factor
+    coarse = background.scaled(factor)
+    tie = None if tie is None else tie / factor
     if width_tie is not None:
-        problem.width_tie = width_tie / factor * width / (wider * factor)  # of the width that bins make larger
+        width_tie = width_tie / factor * width / (wider * factor)  # of the width that bins make larger
+    place = (start + 0.5) / factor - 0.5
+    problem = Problem(small / scale, wider, shared_width, coarse, region, place, tie, width_tie, known)
     fit = _rescaled(problem.solve(_scaled_noise(noise, scale), max_iterations), scale)
     widths = np.sqrt(np.maximum((fit.widths * factor) ** 2 - (factor**2 - 1) / 12, 0.01))
-    positions = np.clip((fit.positions + 0.5) * factor - 0.5, -0.5, np.array(image.shape) - 0.51)
+    positions = (fit.positions + 0.5) * factor - 0.5
     volumes = fit.volumes * factor**2
     y, x = np.arange(image.shape[0]), np.arange(image.shape[1])
     smooth = scale * problem.background_at((y + 0.5) / factor - 0.5, (x + 0.5) / factor - 0.5)

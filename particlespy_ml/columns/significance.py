@@ -8,6 +8,9 @@ from particlespy_ml.columns.detection import poisson_significance
 from particlespy_ml.columns.gaussians import ColumnFit, typical_volume
 from particlespy_ml.columns.solver import SMALLEST_SIGNAL
 
+PART = 256  # columns that are looked at together
+REACH = 3.0  # widths: what lies farther away says nothing of a column
+
 
 def column_significance(image: np.ndarray, fit: ColumnFit) -> np.ndarray:
     """Return the significance of each column of a fit: the signed root of its likelihood ratio.
@@ -16,24 +19,28 @@ def column_significance(image: np.ndarray, fit: ColumnFit) -> np.ndarray:
     it, and with the uncertainty that neighbours add.
     """
     variance, cubed = null_noise(fit)
-    width = fit.widths
-    information = np.empty(len(width))
-    third = np.empty(len(width))
-    full = np.empty(len(width))
-    half = int(np.ceil(3.5 * width.max()))
-    for k, (position, volume, s) in enumerate(zip(fit.positions, fit.volumes, width, strict=True)):
-        low = np.maximum(np.rint(position).astype(int) - half, 0)
-        high = np.minimum(np.rint(position).astype(int) + half + 1, image.shape)
+    least = least_variance(fit)
+    information, third, full = np.empty((3, len(fit.widths)))
+    half = int(np.ceil(REACH * fit.widths.max()))
+    offsets = np.arange(-half, half + 1)
+    inside = np.pad(np.ones(np.shape(image), bool), half)
+    variance, cubed = (np.pad(part, half, mode="edge") for part in (variance, cubed))
+    nearest = np.clip(np.rint(fit.positions).astype(int), 0, np.array(np.shape(image)) - 1)
+    for start in range(0, len(nearest), PART):
+        part = slice(start, start + PART)
+        rows, columns = (nearest[part, axis, None] + offsets for axis in (0, 1))
         vectors = []
-        for axis in (0, 1):
-            u = (np.arange(low[axis], high[axis]) - position[axis]) / s
-            vectors.append(np.exp(-0.5 * u**2) / (np.sqrt(2 * np.pi) * s))
-        shape = np.outer(*vectors)
-        where = (slice(low[0], high[0]), slice(low[1], high[1]))
-        without = np.maximum(variance[where] - fit.noise.gain * max(volume, 0) * shape, least_variance(fit))
-        information[k] = np.sum(shape**2 / without)
-        full[k] = np.sum(shape**2 / variance[where])
-        third[k] = np.sum(shape**3 / without**3 * np.minimum(cubed[where], fit.noise.gain * without))
+        for axis, places in enumerate((rows, columns)):
+            u = (places - fit.positions[part, axis, None]) / fit.widths[part, None]
+            vectors.append(np.exp(-0.5 * u**2) / (np.sqrt(2 * np.pi) * fit.widths[part, None]))
+        where = rows[:, :, None] + half, columns[:, None, :] + half
+        shape = vectors[0][:, :, None] * vectors[1][:, None, :] * inside[where]
+        seen = variance[where]
+        without = np.maximum(seen - fit.noise.gain * np.maximum(fit.volumes[part], 0)[:, None, None] * shape, least)
+        information[part] = np.sum(shape**2 / without, axis=(1, 2))
+        full[part] = np.sum(shape**2 / seen, axis=(1, 2))
+        skewed = np.minimum(cubed[where], fit.noise.gain * without)
+        third[part] = np.sum(shape**3 / without**3 * skewed, axis=(1, 2))
     # what the neighbours and the background leave of the information
     left = np.clip(1 / np.maximum(fit.volume_errors**2 * full, 1e-300), 0, 1)
     deviate = fit.volumes * np.sqrt(information * left)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse.linalg import splu
 
-from particlespy_ml.columns.equations import Equations
+from particlespy_ml.columns.equations import OUTSIDE, Equations, factorised
 from particlespy_ml.columns.errors import diagonal_matrix, identity, standard_errors
 from particlespy_ml.columns.gaussians import ColumnFit, typical_volume
 from particlespy_ml.columns.noise import Noise, estimate_noise
 
 SMALLEST_SIGNAL = 0.02  # of the median height of a column
-REFRESH = (1, 2, 3, 6, 12, 24)  # steps at which weights and normal matrix are made anew
+REFRESH = (1, 2, 4, 8, 16, 32)  # steps at which weights and normal matrix are made anew
 SMALL_GAIN = 0.02  # of the sum of squares over variances
 
 
@@ -27,8 +26,9 @@ class Problem(Equations):
         positions, widths, volumes, coefficients = state
         step = local.reshape(self.n, -1)
         limit = 0.5 * self.first_width
+        beyond = OUTSIDE * self.first_width
         self.positions = np.clip(
-            positions + np.clip(step[:, 1:3], -limit, limit), -0.5, np.array(self.image.shape) - 0.5
+            positions + np.clip(step[:, 1:3], -limit, limit), -beyond, np.array(self.image.shape) - 1 + beyond
         )
         self.volumes = volumes + step[:, 0]
         if self.shared:
@@ -63,17 +63,16 @@ class Problem(Equations):
                     found = self._estimate(model)
                 weight = self._weight(found, model)
                 fresh = iteration
-            g, h = self._vectors(np.arange(self.n), np.arange(self.n))
+            g, h = self._own_vectors()
             if factor is None or fresh == iteration:
                 local, border, corner = self._normal_matrix(weight, g, h)
                 self._add_width_prior(corner)
                 diagonal = local.diagonal()
                 damped = local + diagonal_matrix(self._prior_diagonal() + damping * diagonal + 1e-12 * diagonal.max())
-                factor = splu(damped.tocsc())
+                factor = factorised(damped)
             residual = weight * (self.padded_image - model)
             right = self._contract(residual, g, h).ravel() + self._prior_pull()
-            images = self._global_images(g, h)
-            right_global = np.tensordot(images, residual, 2)
+            right_global = self._contract_shared(residual, g, h)
             if self.shared:
                 right_global[0] += (self.first_width - self.widths[0]) / self.width_tie**2
             step_global = np.zeros(border.shape[1])
@@ -117,10 +116,10 @@ class Problem(Equations):
             weight = self._weight(found, model)
         self._solve_linear(weight)
         fit = self._result(found, 3, True)
-        g, h = self._vectors(np.arange(self.n), np.arange(self.n))
+        g, h = self._own_vectors()
         local, border, corner = self._normal_matrix(self._weight(found, self._model()), g, h)
         only = local[::3, ::3] + 1e-12 * local.diagonal().max() * identity(self.n)
-        errors, _ = standard_errors(only, border[::3, 1:], corner[1:, 1:], 1)
+        errors, _ = standard_errors(only, border[::3, 1:], corner[1:, 1:], self.positions, self.widths.mean(), 1)
         nothing = np.zeros(self.n)
         return replace(fit, position_errors=np.zeros((self.n, 2)), volume_errors=errors[:, 0], width_errors=nothing)
 
@@ -146,16 +145,15 @@ class Problem(Equations):
     def _result(self, noise: Noise, iterations: int, converged: bool) -> ColumnFit:
         model = self._model()
         weight = self._weight(noise, model)
-        g, h = self._vectors(np.arange(self.n), np.arange(self.n))
+        g, h = self._own_vectors()
         local, border, corner = self._normal_matrix(weight, g, h)
         self._add_width_prior(corner)
         prior = self._prior_diagonal() + 1e-12 * local.diagonal().max()
-        errors, width_error = standard_errors(local + diagonal_matrix(prior), border, corner, 3 if self.shared else 4)
+        whole = local + diagonal_matrix(prior)
+        each = 3 if self.shared else 4
+        errors, width_error = standard_errors(whole, border, corner, self.positions, self.widths.mean(), each)
         inside = self.padded_region
         chi2 = float((weight * (self.padded_image - model) ** 2)[inside].mean())
-        y, x = ((self.positions - self.centre) / self.extent).T
-        terms = (c * y**i * x**j for c, (i, j) in zip(self.coefficients, self.powers, strict=True))
-        smooth = sum(terms, np.zeros(self.n))
         cut = slice(self.pad, -self.pad)
         return ColumnFit(
             positions=self.positions,
@@ -164,7 +162,7 @@ class Problem(Equations):
             position_errors=errors[:, 1:3],
             volume_errors=errors[:, 0],
             width_errors=np.full(self.n, width_error) if self.shared else errors[:, 3],
-            background=smooth,
+            background=self.background_under(self._inside(self.positions)),
             region=self.region,
             model=model[cut, cut],
             noise=noise,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntFlag
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from particlespy_ml._calibration import PixelGrid
 from particlespy_ml.columns.find import FoundColumns
@@ -13,6 +14,7 @@ from particlespy_ml.columns.lattice import PlaneLattice, fit_lattice, other_latt
 FEWEST_FOR_A_LATTICE = 8
 LARGEST_SPREAD = 0.13  # of the distance between neighbours: a random packing fills sites, but loosely
 SMALLEST_FRACTION = 0.6
+CUT = 1.5  # widths: a column that is nearer to the border is cut by it
 
 
 class Flag(IntFlag):
@@ -29,6 +31,7 @@ class Flag(IntFlag):
     UNRESOLVED = 256
     UNCERTAIN_SCALE = 512
     LIBRARY_MISFIT = 1024
+    UNCERTAIN_OFFSET = 2048
 
 
 REASONS = {
@@ -43,6 +46,7 @@ REASONS = {
     Flag.UNRESOLVED: "the numbers of atoms are not resolved in the cross-sections",
     Flag.UNCERTAIN_SCALE: "more than one scale of the library fits",
     Flag.LIBRARY_MISFIT: "the library does not fit the cross-sections",
+    Flag.UNCERTAIN_OFFSET: "the number of atoms of the thinnest columns is uncertain, and with it all others",
 }
 OF_FRAMES = (
     Flag.NO_LATTICE | Flag.SEVERAL_LATTICES | Flag.TOO_FEW_COLUMNS | Flag.UNRESOLVED | Flag.UNCERTAIN_SCALE
@@ -101,10 +105,7 @@ def column_rows(image: np.ndarray, found: FoundColumns, grid: PixelGrid, check_l
     rows["width"], rows["width_error"] = fit.widths * size, fit.width_errors * size
     rows["background"], rows["significance"] = fit.background, found.significance
     rows["flags"] = saturated_columns(image, fit.positions) * Flag.SATURATED
-    reach = 1.5 * fit.widths
-    inside = np.all((fit.positions > reach[:, None] - 0.5), axis=1)
-    inside &= np.all(fit.positions < np.array(image.shape) - 0.5 - reach[:, None], axis=1)
-    rows["flags"] |= ~inside * Flag.AT_BORDER
+    rows["flags"] |= cut_columns(fit.positions, CUT * fit.widths, image.shape, found.known) * Flag.AT_BORDER
     if check_lattice and len(rows) >= FEWEST_FOR_A_LATTICE:
         _flag_lattice(rows, fit_lattice(fit.positions), fit.positions)
     return rows
@@ -120,6 +121,29 @@ def _flag_lattice(rows: np.ndarray, lattice: PlaneLattice | None, positions: np.
         rows["flags"] |= int(Flag.SEVERAL_LATTICES)
     elif lattice.fraction < SMALLEST_FRACTION or lattice.spread > LARGEST_SPREAD:
         rows["flags"] |= int(Flag.NO_LATTICE)
+
+
+def cut_columns(positions: np.ndarray, reach: np.ndarray, shape, known: np.ndarray | None = None) -> np.ndarray:
+    """Whether each column reaches beyond the border of an image, or of what was recorded of it, shape (n,).
+
+    Parameters
+    ----------
+    positions
+        In pixels, shape (n, 2).
+    reach
+        Of each column in pixels, shape (n,).
+    shape
+        Of the image.
+    known
+        Pixels that were recorded; by default all.
+    """
+    lowest, highest = positions - reach[:, None], positions + reach[:, None]
+    cut = np.any((lowest <= -0.5) | (highest >= np.array(shape) - 0.5), axis=1)
+    if known is not None:
+        distance = distance_transform_edt(known)
+        nearest = np.clip(np.rint(positions).astype(int), 0, np.array(shape) - 1)
+        cut |= distance[tuple(nearest.T)] - 0.5 <= reach
+    return cut
 
 
 def saturated_columns(image: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from particlespy_ml._calibration import NANOMETRES, PixelGrid
+from particlespy_ml.columns.background import DEGREES
 from particlespy_ml.columns.noise import Noise
 
 _logger = logging.getLogger(__name__)
@@ -25,22 +26,21 @@ class ColumnFinder:
 
     def __call__(self, frames: np.ndarray, masks: np.ndarray | None = None, *, indices: list[tuple]) -> list[tuple]:
         """Return the rows of each frame."""
+        from particlespy_ml._frames import check_frame
         from particlespy_ml.columns.find import find_columns_in
         from particlespy_ml.columns.table import column_dtype, column_rows
+        from particlespy_ml.segmentation.segment import is_constant
 
         results = []
         for number, frame in enumerate(frames):
             name = ", ".join(str(i) for i in reversed(indices[number]))
-            if not np.isfinite(frame).all():
-                raise ValueError(
-                    f"Frame {name} has pixels that are not finite; replace them, for example by the median."
-                )
-            if np.ptp(frame) == 0:
+            if is_constant(frame):
                 results.append((np.zeros(0, column_dtype()),))
                 continue
             try:
+                check_frame(frame)
                 found = find_columns_in(
-                    np.asarray(frame, float),
+                    frame,
                     self.grid.nanometres[0],
                     self.spacing,
                     self.positions,
@@ -63,7 +63,7 @@ def find_columns(
     dose: float | str | None = None,
     false_positives: float = 0.05,
     shared_width: bool = True,
-    background: int = 1,
+    background: int | str = "auto",
     mask=None,
     check_lattice: bool = True,
     lazy_output: bool | None = None,
@@ -93,6 +93,8 @@ def find_columns(
         One width for all columns of a frame or one for each.
     background
         Degree of the polynomial of the background: 0 constant, 1 a plane, -1 for an image whose background is zero.
+        "local": smooth splines, for columns on a support that is brighter than they are and not flat. "auto": a plane,
+        and local in frames in which no columns are resolved on a plane.
     mask
         Where to look for columns: in the image's shape, or of one frame for all.
     check_lattice
@@ -133,8 +135,7 @@ def find_columns(
     check_image(signal)
     grid = pixel_grid(signal)
     check_square(grid)
-    if background not in (-1, 0, 1, 2, 3):
-        raise ValueError(f"background={background}; expected a degree from 0 to 3, or -1 for no background.")
+    check_background(background)
     if spacing is not None and not 2 < spacing / grid.scale[0] < min(grid.shape):
         raise ValueError(f"spacing={spacing} {grid.units}; expected two pixels or more, and less than the image.")
     settings = {
@@ -177,6 +178,14 @@ def noise_of(dose, grid: PixelGrid) -> Noise | None:
         raise ValueError(f"dose={dose}; expected electrons per Å², above zero.")
     pixel = 100 * (NANOMETRES[grid.units] * grid.scale[0]) * (NANOMETRES[grid.units] * grid.scale[1])
     return Noise.of_dose(float(dose) * pixel)
+
+
+def check_background(background) -> None:
+    """Raise if it is no background that columns can stand on."""
+    if background not in ("auto", "local", *DEGREES):
+        raise ValueError(
+            f"background={background!r}; expected 'auto', 'local', a degree from 0 to 3, or -1 for no background."
+        )
 
 
 def check_rate(false_positives: float) -> None:

@@ -22,7 +22,7 @@ def fitted(volumes, dose_seed=0):
 
 
 def completed(image, fit, mask=None):
-    return complete_lattice(image, fit, column_significance, 0.05, Noise(1.0, 0.0), 1, mask)
+    return complete_lattice(image, fit, column_significance, 0.05, noise=Noise(1.0, 0.0), background=1, mask=mask)
 
 
 def test_sites_are_where_columns_are_missing():

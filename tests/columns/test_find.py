@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from particlespy_ml.columns.find import find_columns_in
-from particlespy_ml.columns.places import first_positions, lattice_period, near_others, strongest_of_close
+from particlespy_ml.columns.places import first_positions, lattice_periods, near_others, strongest_of_close
 
 
 def hits(found, positions, near=4.0):
@@ -66,12 +66,12 @@ def test_a_mask_limits_the_search(make_columns):
 
 def test_period_and_first_positions(make_columns):
     image, positions, _ = make_columns(noise=False)
-    assert lattice_period(image, 0.02) == pytest.approx(9.8, rel=0.03)
+    assert lattice_periods(image, 0.02)[0] == pytest.approx(9.8, rel=0.03)
     found = first_positions(image, 9.8)
     matched, false = hits(found, positions, 2.0)
     assert len(matched) >= 0.9 * len(positions) and false == 0
     with pytest.raises(ValueError, match="smaller pixels"):
-        lattice_period(image, 0.3)
+        lattice_periods(image, 0.3)
 
 
 def test_neighbours():
@@ -91,5 +91,5 @@ def test_columns_on_a_pedestal_are_refused(crop):
     pedestal = gaussian_columns((110, 110), [[50.0, 52.0]], 6e7, 22.0)
     image = gaussian_columns((110, 110), places, 3e4, 2.5, 100.0) + pedestal
     image = np.random.default_rng(0).poisson(image)[crop : 110 - crop, crop : 110 - crop]
-    found = find_columns_in(image, 0.03)
+    found = find_columns_in(image, 0.03, background=1)
     assert len(found) == 0 and "not resolved" in found.reason

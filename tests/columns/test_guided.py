@@ -5,14 +5,16 @@ import pytest
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from particlespy_ml.columns.background import Background
 from particlespy_ml.columns.find import columns_on_sites, find_columns_in, search_columns
 from particlespy_ml.columns.guided import fit_sites
 from particlespy_ml.columns.image_lattice import ImageLattice, find_image_lattice
 from particlespy_ml.columns.noise import Noise
+from particlespy_ml.columns.places import lattice_periods
 from particlespy_ml.columns.refine import gaussian_columns
 
 PIXEL, WIDTH, INCREMENT = 0.24, 0.45, 0.02  # Å, Å, Å²
-SETTINGS = {"shared_width": True, "background": 1}
+SETTINGS = {"shared_width": True, "background": Background(1)}
 
 
 def columns_along(zone_axis, size=(10, 3)):
@@ -71,7 +73,7 @@ def test_columns_that_are_not_seen_one_by_one(zone_axis, least):
     recall, precision = recall_and_precision(found.fit.positions, positions)
     assert recall >= least and precision > 0.99
     if zone_axis == "<111>":
-        alone = search_columns(image, PIXEL / 10, None, 0.05, noise=noise, **SETTINGS)
+        alone = search_columns(image, lattice_periods(image, PIXEL / 10)[0], 0.05, noise=noise, **SETTINGS)
         assert alone.fit is None or recall_and_precision(alone.fit.positions, positions)[0] < 0.5
 
 
@@ -110,7 +112,7 @@ def test_a_twin_has_no_single_lattice():
     image, positions, noise = seen(np.vstack([one, other]), np.full(len(places), 4), 3e4)
     found = find_columns_in(image, PIXEL / 10, noise=noise)
     assert min(recall_and_precision(found.fit.positions, positions)) > 0.9  # columns at the cut lie closer than others
-    alone = search_columns(image, PIXEL / 10, None, 0.05, noise=noise, **SETTINGS)
+    alone = search_columns(image, lattice_periods(image, PIXEL / 10)[0], 0.05, noise=noise, **SETTINGS)
     np.testing.assert_array_equal(found.fit.positions, alone.fit.positions)
 
 
