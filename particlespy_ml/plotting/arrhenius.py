@@ -7,6 +7,8 @@ import numpy as np
 from particlespy_ml.plotting.colours import PALETTE, written
 
 MARKERS = "osD^vP"
+FARTHEST = 300.0  # logarithms are drawn up to here: their exponentials are still numbers
+WIDEST = 14.0  # of a logarithm's error that the limits of the axis make room for, a factor of a million
 
 
 def plot_arrhenius(series, pairs=None, ax=None):
@@ -59,6 +61,7 @@ def plot_arrhenius(series, pairs=None, ax=None):
     margin = 0.06 * np.ptp(inverse)
     grid = np.linspace(inverse.min() - margin, inverse.max() + margin, 100)
     ax.set_yscale("log")
+    bars = []
     # points of several lines at one temperature stand beside each other
     shift = np.linspace(-1, 1, len(wanted)) * min(0.012 * len(wanted), 0.04) * np.ptp(inverse)
     for place, pair in enumerate(wanted):
@@ -67,19 +70,16 @@ def plot_arrhenius(series, pairs=None, ax=None):
         colour = _line_colour(place)
         label = _label(series, pair, fit)
         x = inverse + (shift[place] if len(wanted) > 1 else 0)
-        value, low, high = np.exp(np.array(fit.line(1000 / grid)))
+        with np.errstate(invalid="ignore"):  # of errors that are not known
+            value, low, high = _exp(np.array(fit.line(1000 / grid)))
         ax.fill_between(grid, low, high, color=colour, alpha=0.15, linewidth=0)
         ax.plot(grid, value, color=colour, linewidth=1.3, linestyle="-" if place < len(PALETTE) else "--")
         points, spread = series.values[number], _interval_factor(fit.confidence) * series.errors[number]
         style = {"fmt": MARKERS[place % len(MARKERS)], "color": colour, "markersize": 5, "linewidth": 1.2}
-        centre = np.exp(points)
-        bars = np.array([centre - np.exp(points - spread), np.exp(points + spread) - centre])
-        ax.errorbar(x, centre, bars, label=label, **style)
-    finite = np.isfinite(series.values)
-    spread = np.where(finite, series.errors, 0)
-    chosen = [names.index(pair) for pair in wanted]
-    low = np.nanmin((series.values - 2.5 * spread)[chosen])
-    high = np.nanmax((series.values + 2.5 * spread)[chosen])
+        centre = _exp(points)
+        spans = np.array([centre - _exp(points - spread), _exp(points + spread) - centre])
+        bars.append(ax.errorbar(x, centre, spans, label=label, **style))
+    low, high = _limits(series, [names.index(pair) for pair in wanted])
     if high - low < np.log(300):
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter("{x:g}")
@@ -94,6 +94,8 @@ def plot_arrhenius(series, pairs=None, ax=None):
     kind = "Apparent barrier" if series.kind == "barriers" else "Enthalpy difference"
     title = f"{kind}, {100 * series.fits[0].confidence:.3g} % interval"
     ax.legend(
+        bars,
+        [bar.get_label() for bar in bars],
         title=title,
         loc="upper left",
         bbox_to_anchor=(1.01, 1),
@@ -103,6 +105,21 @@ def plot_arrhenius(series, pairs=None, ax=None):
         alignment="left",
     )
     return ax
+
+
+def _exp(logarithms: np.ndarray) -> np.ndarray:
+    return np.exp(np.clip(logarithms, -FARTHEST, FARTHEST))
+
+
+def _limits(series, chosen: list[int]) -> tuple[float, float]:
+    """Lowest and highest logarithm that an axis shows: of the points with their errors, or of lines without points."""
+    values, errors = series.values[chosen], np.minimum(series.errors[chosen], WIDEST)
+    if not np.isfinite(values).any():
+        values, errors = np.array([series.fits[number].line(series.temperatures)[0] for number in chosen]), np.zeros(1)
+    spread = 2.5 * np.where(np.isfinite(values) & np.isfinite(errors), errors, 0)
+    low, high = np.nanmin(values - spread), np.nanmax(values + spread)
+    margin = 0.5 if high - low < 0.1 else 0
+    return max(low - margin, -FARTHEST), min(high + margin, FARTHEST)
 
 
 def _invert(values: np.ndarray) -> np.ndarray:

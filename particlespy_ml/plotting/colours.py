@@ -12,7 +12,7 @@ PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0
 PLAIN = "#F0E442"
 UNDEFINED_COLOUR = "#BBBBBB"
 NO_VALUE = "–"  # written where a number is not finite
-LONGEST_TEXT = 48  # characters; a longer name would leave no room for the figure
+LONGEST_TEXT = 32  # characters; a longer name would leave no room for the figure
 
 
 def written(text) -> str:
@@ -28,12 +28,17 @@ def written(text) -> str:
     >>> written("a  $b$")
     'a \\$b\\$'
     >>> written("a very long name " * 9)
-    'a very long name a very…ng name a very long name'
+    'a very long name…a very long name'
     """
     text = " ".join(str(text).split())
     if len(text) > LONGEST_TEXT:
         text = f"{text[: LONGEST_TEXT // 2].rstrip()}…{text[-LONGEST_TEXT // 2 :]}"
     return text.replace("$", r"\$")
+
+
+def room_for(names, characters: int = 10) -> float:
+    """Return the width in inches that names in 9 points take more than so many characters."""
+    return 0.075 * max(0, *(len(written(name)) - characters for name in names))
 
 
 def number_texts(values) -> list[str]:

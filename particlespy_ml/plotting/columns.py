@@ -86,7 +86,7 @@ def plot_counts(table, image=None, index: int = 0, ax=None):
             s=size,
             cmap=colours,
             norm=norm,
-            alpha=np.clip(rows["probability"][counted], 0.3, 1),
+            alpha=np.clip(np.nan_to_num(rows["probability"][counted]), 0.3, 1),
             linewidths=0,
         )
         step = max(1, (high - low) // 10)
@@ -149,7 +149,8 @@ def plot_mixture(table, index: int = 0, axes=None, bins: int = 60, criterion: st
     if choice.chosen is not None:
         right.axvline(len(choice.chosen.means), color="black", linewidth=0.8, linestyle=":")
     right.set(xlabel="Components", ylabel=criterion.upper())
-    right.legend(frameon=False, fontsize=8)
+    if choice.free or choice.regular:
+        right.legend(frameon=False, fontsize=8)
     return np.array([left, right])
 
 

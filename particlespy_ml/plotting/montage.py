@@ -8,7 +8,7 @@ from particlespy_ml._frames import compute, frames_array
 from particlespy_ml.models.card import UNDEFINED
 from particlespy_ml.particles.dataframe import classes_by
 from particlespy_ml.particles.extract import extract_particles
-from particlespy_ml.plotting.colours import NO_VALUE, class_colours, written
+from particlespy_ml.plotting.colours import NO_VALUE, class_colours, room_for, written
 from particlespy_ml.plotting.overlay import grey_limits, round_length
 
 ORDERS = ("random", "most probable", "least probable")
@@ -79,7 +79,7 @@ def plot_montage(image, table, columns: int = 8, order: str = "random", box=None
     figure, axes = plt.subplots(
         len(chosen),
         across,
-        figsize=(0.9 * across + 1.2, 1.08 * len(chosen) + 0.45),
+        figsize=(0.9 * across + 1.2 + room_for(chosen), 1.08 * len(chosen) + 0.45),
         squeeze=False,
         layout="constrained",
     )

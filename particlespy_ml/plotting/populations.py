@@ -6,7 +6,7 @@ import numpy as np
 
 from particlespy_ml.particles.dataframe import classes_by
 from particlespy_ml.particles.extract import extract_particles
-from particlespy_ml.plotting.colours import class_colours, written
+from particlespy_ml.plotting.colours import class_colours, room_for, written
 from particlespy_ml.plotting.montage import _draw_scale_bar, _draw_tile, _is_stack, _tiles, choose_particles
 from particlespy_ml.populations.stack import class_averages
 
@@ -96,7 +96,7 @@ def plot_populations(
         for i, number in enumerate(rows):
             small = figure.add_subplot(grid[2 * line + i // half, 2 + i % half])
             _draw_tile(small, tiles[where[number]], colours[name])
-    figure.set_size_inches(0.8 * (2 + half) + 1.3, 1.66 * len(chosen) + 0.15)
+    figure.set_size_inches(0.8 * (2 + half) + 1.3 + room_for(chosen), 1.66 * len(chosen) + 0.15)
     return figure
 
 

@@ -115,6 +115,8 @@ def plot_surface(reconstruction, level: float | None = None, ax=None):
     scale = reconstruction.volume.axes_manager.signal_axes[0].scale
     if level is None:
         level = threshold_otsu(volume[volume > 0.02 * volume.max()]) if volume.max() > 0 else 0.0
+        if level == volume.max():  # all of the particle has one value
+            level = (volume.min() + volume.max()) / 2
     if not volume.min() < level < volume.max():
         raise ValueError(
             f"The level {level:.4g} lies outside of the volume's values, {volume.min():.4g} to {volume.max():.4g}."

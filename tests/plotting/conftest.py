@@ -10,6 +10,12 @@ def no_figures_left():
     plt.close("all")
 
 
+@pytest.fixture
+def small_figures(monkeypatch):
+    """Figures of few pixels, which are drawn fast."""
+    monkeypatch.setitem(plt.rcParams, "figure.dpi", 30)
+
+
 def overlaps(ax):
     """Pairs of texts of an axes that overlap when they are drawn."""
     ax.figure.canvas.draw()

@@ -1,0 +1,464 @@
+"""Every figure for every kind of table: it is drawn, or a ValueError says what is missing.
+
+A new figure needs an entry in `OF_PARTICLES` or `OF_RESULTS`.
+"""
+
+import ast
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from hyperspy.signals import Signal2D
+
+import particlespy_ml
+from particlespy_ml.columns.table import column_dtype, column_units
+from particlespy_ml.dynamics import TemperatureSeries, Transitions
+from particlespy_ml.dynamics.barriers import ArrheniusFit
+from particlespy_ml.dynamics.markov import RateFit
+from particlespy_ml.particles.dataframe import with_column
+from particlespy_ml.particles.table import make_table, object_array
+from particlespy_ml.plotting.columns import plot_atoms
+from particlespy_ml.plotting.fractions import plot_fractions
+from particlespy_ml.reconstruction import Reconstruction
+
+pytestmark = [
+    pytest.mark.usefixtures("small_figures"),
+    *(pytest.mark.filterwarnings(f"error::{kind}") for kind in ("RuntimeWarning", "UserWarning")),
+]
+
+SHAPE = (40, 50)
+NONE, ONE, TWO = ([], []), ([(20, 15)], [7]), ([(13, 12), (27, 36)], [6, 9])
+# names that matplotlib would take for formulas, broken ones too, or leave out of legends; and one without an end
+ODD = ("_hidden", "$x_{$", "a_b^c $", "a very long name " * 9)
+FRAMES = {
+    "image": (TWO,),
+    "image of one particle": (ONE,),
+    "empty image": (NONE,),
+    "series of one frame": (TWO,),
+    "series": (NONE, ONE, NONE),
+    "empty series": (NONE, NONE),
+    "series of many": (TWO, NONE, ONE),
+    "tracked series": (TWO, TWO, NONE, TWO),
+    "grid": (TWO, NONE, ONE, TWO, ONE, NONE),
+}
+# classes, and the class of each particle in turn
+CLASSES = {
+    "not classified": ((), ()),
+    "some undefined": (("icosahedron", "decahedron"), (0, 1, -1)),
+    "all undefined": (("icosahedron", "decahedron"), (-1,)),
+    "one class": (("icosahedron", "decahedron"), (1,)),
+    "odd names": (ODD, (0, 1, 2, 3, -1)),
+    "many classes": (tuple(f"class {n}" for n in range(9)), (8, 1, 4)),
+}
+CASES = [
+    ("image", "not classified", False),
+    ("image", "some undefined", True),
+    ("image", "all undefined", False),
+    ("image of one particle", "some undefined", False),
+    ("empty image", "not classified", False),
+    ("empty image", "some undefined", True),
+    ("series of one frame", "one class", False),
+    ("series", "some undefined", True),
+    ("series", "all undefined", False),
+    ("empty series", "some undefined", False),
+    ("series of many", "not classified", True),
+    ("series of many", "odd names", False),
+    ("tracked series", "odd names", False),
+    ("tracked series", "many classes", False),
+    ("grid", "some undefined", False),
+    ("grid", "all undefined", True),
+]
+# what a figure may need, and how it says that it is missing
+MISSING = {
+    "classes": "not classified",
+    "particles": "no particles|not classified",
+    "defined": "all . are undefined|No frame is classified|no particles",
+    "a line": "along one axis|one navigation axis",
+    "frames": "two or more frames",
+    "tracks": "track_particles",
+    "clusters": "not clustered",
+}
+
+
+@dataclass
+class Case:
+    """An image with its table, and what a figure may need that they have."""
+
+    image: object
+    table: object
+    has: set
+
+
+@pytest.fixture(scope="module")
+def cases(make_frame, make_image):
+    return {key: make_case(make_frame, make_image, *key) for key in CASES}
+
+
+def make_case(make_frame, make_image, frames, classes, lazy):
+    """A case as its key says."""
+    data = np.stack([make_frame(*part, shape=SHAPE, seed=n) for n, part in enumerate(FRAMES[frames])])
+    if "image" in frames:
+        data = data[0]
+    elif frames == "grid":
+        data = data.reshape(3, 2, *SHAPE)
+    names = ((), (), (), ("time",), ("temperature", "time"))[data.ndim]
+    image = make_image(data, names=names)
+    table = image.measure_particles(data > 2.5)
+    if frames == "tracked series":
+        table = table.track_particles(max_displacement=1)
+    if CLASSES[classes][0]:
+        table = classify(table, *CLASSES[classes])
+    most = max(len(rows) for rows in table.data.ravel())
+    has = {
+        "classes": bool(table.classes),
+        "particles": table.n_particles > 0,
+        "labels": table.n_particles > 0 and ("class_index" not in table.columns or (table["class_index"] >= 0).any()),
+        "defined": "class_index" in table.columns and (table["class_index"] >= 0).any(),
+        "a line": frames != "grid",
+        "frames": table.data.size > 1 and frames != "grid",
+        "tracks": most < 2 or frames == "tracked series" or table.data.size < 2,
+    }
+    if lazy:
+        image, table = image.as_lazy(), table.as_lazy()
+    return Case(image, table, {name for name, there in has.items() if there})
+
+
+def classify(table, classes, cycle):
+    """Give particles classes in turn; undefined ones, of -1, have no probabilities."""
+    counts = [len(rows) for rows in table.data.ravel()]
+    index = np.resize(cycle, sum(counts)).astype(int)
+    parts = np.split(index, np.cumsum(counts)[:-1])
+    values = {"class_index": (parts, "i1"), "probability": ([np.where(p < 0, np.nan, 0.75) for p in parts], "f4")}
+    for number, name in enumerate(classes):
+        shares = [np.where(p < 0, np.nan, np.where(p == number, 0.75, 0.25 / (len(classes) - 1))) for p in parts]
+        values[f"probability_{name}"] = (shares, "f4")
+    for name, (value, dtype) in values.items():
+        table = with_column(table, name, value, dtype, "")
+    table.metadata.set_item("particlespy_ml.classes", list(classes))
+    return table
+
+
+def draw_all(layout=True):
+    """Draw and close every figure; the layout, which takes most of the time, only where names may break it."""
+    for number in plt.get_fignums():
+        figure = plt.figure(number)
+        if not layout:
+            figure.set_layout_engine("none")
+        figure.canvas.draw()
+    plt.close("all")
+
+
+def walk(image):
+    """Navigate to every frame of an image that is shown, and draw it."""
+    for index in np.ndindex(*image.axes_manager.navigation_shape):
+        image.axes_manager.indices = index
+        image._plot.signal_plot.figure.canvas.draw()
+
+
+def by_class(case):
+    return "class" if "classes" in case.has else None
+
+
+def particles(case):
+    case.image.plot_particles(case.table)
+    assert len(case.image._plot.signal_plot.ax_markers) == ("particles" in case.has) + ("labels" in case.has)
+    walk(case.image)
+    case.image._plot.close()
+
+
+def markers(case):
+    found = case.table.to_markers()
+    assert len(found) == 1 + ("labels" in case.has)
+    single = case.table.data.size == 1
+    for marker, key in zip(found, ("verts", "texts"), strict=False):
+        items = [marker.kwargs[key]] if single else marker.kwargs[key].ravel()
+        assert sum(map(len, items)) == case.table.n_particles if key == "verts" else all(map(all, items))
+
+
+def overlays(case):
+    for index in {0, case.table.data.size - 1}:
+        case.table.plot_overlay(case.image, index)
+
+
+def histograms(case):
+    ax = case.table.plot_histogram("area", by=by_class(case))
+    assert sum(bar.get_height() for bar in ax.patches) == case.table.n_particles
+    if "classes" in case.has:
+        ax = case.table.plot_histogram("probability")
+        assert sum(bar.get_height() for bar in ax.patches) == np.isfinite(case.table["probability"]).sum()
+
+
+def scatter(case):
+    for by in (by_class(case), "touches_border", "probability" if "classes" in case.has else "area"):
+        ax = case.table.plot_scatter("area", "x", by=by)
+        drawn = np.concatenate([c.get_offsets() for c in ax.collections] or [np.zeros((0, 2))])
+        assert len(drawn) == case.table.n_particles, by
+        assert all((c.get_facecolor()[:, 3] > 0).all() for c in ax.collections), by
+
+
+def sequences(case):
+    for smooth in (True, False, "both"):
+        case.table.plot_class_sequence(smooth)
+
+
+OF_PARTICLES = {
+    "plot_particles": (particles, ()),
+    "to_markers": (markers, ()),
+    "plot_overlay": (overlays, ()),
+    "plot_histogram": (histograms, ()),
+    "plot_scatter": (scatter, ()),
+    "plot_pairs": (lambda case: case.table.plot_pairs(("area", "x"), by=by_class(case)), ()),
+    "plot_class_fractions": (lambda case: case.table.plot_class_fractions(), ("classes", "a line")),
+    "plot_class_fractions of a series": (
+        lambda case: case.table.plot_class_fractions(per="series"),
+        ("classes", "a line", "tracks", "particles", "defined"),
+    ),
+    "plot_class_sequence": (sequences, ("classes", "frames", "tracks", "particles")),
+    "plot_montage": (lambda case: case.table.plot_montage(case.image), ("classes", "particles")),
+    "plot_populations": (
+        lambda case: case.table.plot_populations(case.image, by="class"),
+        ("classes", "particles", "defined"),
+    ),
+    "plot_clustering": (lambda case: case.table.plot_clustering(), ("clusters",)),
+}
+
+
+@pytest.mark.parametrize("name", OF_PARTICLES)
+@pytest.mark.parametrize("key", CASES, ids=[", ".join([*key[:2], "lazy" if key[2] else "eager"]) for key in CASES])
+def test_figures_of_particles(cases, name, key):
+    case = cases[key]
+    draw, needs = OF_PARTICLES[name]
+    missing = [MISSING[need] for need in needs if need not in case.has]
+    if missing:
+        with pytest.raises(ValueError, match="|".join(missing)):
+            draw(case)
+        assert plt.get_fignums() == []
+    else:
+        draw(case)
+        draw_all(layout=case.table.classes == ODD)
+
+
+def made_transitions(rates, occupation, names):
+    rates, k = np.asarray(rates, float), len(names)
+    fit = RateFit(rates, rates * 0.7, rates * 1.5, 0.95, np.abs(rates) * 9, occupation, np.full(k, 1 / k), 0.5, -1.0)
+    return Transitions(names, fit)
+
+
+def made_temperatures(values, errors=0.2, covariance=0.01, kelvin=(500.0, 550.0, 600.0)):
+    values = np.atleast_2d(np.asarray(values, float))
+    fit = ArrheniusFit(1.0, (0.9, 1.1), 20.0, (18.0, 22.0), 1.0, 0.95, np.diag([covariance, covariance]), 2.0)
+    pairs = ((0, 1), (1, 0))[: len(values)]
+    shape = values.shape
+    return TemperatureSeries(
+        "barriers", ODD[:2], np.array(kelvin), pairs, values, np.full(shape, errors), (fit,) * len(values)
+    )
+
+
+def made_reconstruction(volume, correlation=None, resolution=0.24):
+    volume = np.asarray(volume, np.float32)
+    edge = len(volume)
+    axes = [
+        {"name": n, "size": edge, "scale": 0.1, "offset": -0.05 * edge, "units": "nm", "navigate": n == "z"}
+        for n in "zyx"
+    ]
+    correlation = np.linspace(1, 0, edge // 2 + 1) if correlation is None else correlation
+    frequency = np.arange(edge // 2 + 1) / (0.1 * edge)
+    fsc = pd.DataFrame({"frequency": frequency, "correlation": correlation})
+    signal = Signal2D(volume, axes=axes)
+    return Reconstruction(signal, signal, fsc, resolution, pd.DataFrame(), "C1", pd.DataFrame())
+
+
+def made_columns(counts=(), flags=0, counted=True, probability=0.9, frames=1):
+    """Columns in a row, of as many atoms each; a count of -1 is none."""
+    counts = np.asarray(counts, int)
+    extra = [("count", "i4"), ("probability", "f8"), ("expected_count", "f8")] if counted else []
+    rows = np.zeros(len(counts), [*column_dtype().descr, *extra])
+    rows["x"], rows["y"] = 0.3 + 0.2 * np.arange(len(counts)), 0.5
+    rows["volume"] = np.maximum(counts, 1) + 0.01 * np.sin(np.arange(len(counts)))
+    rows["volume_error"], rows["width"], rows["flags"] = 0.01, 0.05, flags
+    if counted:
+        rows["count"], rows["expected_count"] = counts, np.where(counts < 0, np.nan, counts)
+        rows["probability"] = np.where(counts < 0, np.nan, probability)
+    grid = {"shape": list(SHAPE), "scale": [0.04, 0.04], "offset": [0.0, 0.0], "units": "nm", "direction": [1, 1]}
+    units = {**column_units("nm"), **{name: "" for name, _ in extra}}
+    axis = {"name": "time" if frames > 1 else "image", "size": frames, "navigate": True}
+    data = object_array([rows, *[rows[:0]] * (frames - 1)], (frames,))
+    return make_table(data, [axis], units, {"image": grid}, kind="column_table")
+
+
+def of_columns(draw, *values):
+    """A figure of the columns of every frame, over images of these values or, for None, none."""
+
+    def all_images(table):
+        shape = (*(table.data.shape if table.data.size > 1 else ()), *SHAPE)
+        for frame, value in itertools.product(range(table.data.size), values):
+            signal = None if value is None else Signal2D(np.full(shape, value))
+            if signal is not None:
+                signal.axes_manager.signal_axes.set(scale=0.04, units="nm")
+            draw(table, signal, frame)
+
+    return all_images
+
+
+class Atoms:
+    """As much of ASE's atoms as a figure needs."""
+
+    def __init__(self, positions):
+        self.positions = positions
+
+    def __len__(self):
+        return len(self.positions)
+
+
+def both_colours(model):
+    plot_atoms(model)
+    plot_atoms(model, "height")
+
+
+def ball(edge=12):
+    axis = np.arange(edge) - edge // 2
+    return (np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2) < edge / 4).astype(float)
+
+
+def steps(values, name="temperature", classes=("icosahedron", "$x_{$"), corrected=None):
+    rows = [
+        {name: value, "class": c, "fraction": f, "low": f, "high": f}
+        for value in values
+        for c, f in zip(classes, (0.2, np.nan), strict=False)
+    ]
+    return pd.DataFrame(rows, columns=[name, "class", "fraction", "low", "high"])
+
+
+HALF = [[-1.0, 1.0], [0.5, -0.5]]
+UNKNOWN = [[np.nan, np.nan], [0.5, -0.5]]
+# how to draw, what to draw, and what is said where nothing can be
+OF_RESULTS = {
+    "plot_transitions": (
+        lambda found: found.plot(),
+        {
+            "two classes": (made_transitions(HALF, np.array([1.0, 2.0]), ODD[:2]), None),
+            "no changes": (made_transitions(np.zeros((2, 2)), np.array([1.0, 0.0]), ODD[2:]), None),
+            "never seen": (made_transitions(UNKNOWN, np.array([0.0, 2.0]), ODD[:2]), None),
+            "nothing seen": (made_transitions(np.full((2, 2), np.nan), np.zeros(2), ODD[:2]), None),
+            "one class": (made_transitions([[0.0]], np.array([1.0]), ODD[3:]), None),
+            "many classes": (made_transitions(np.ones((9, 9)), np.ones(9), tuple("abcdefghi")), None),
+        },
+    ),
+    "plot_arrhenius": (
+        lambda series: series.plot(),
+        {
+            "two lines": (made_temperatures([[-3, -2, -1], [-2, np.nan, 0]]), None),
+            "no points": (made_temperatures([[np.nan] * 3]), None),
+            "even points": (made_temperatures([[-1, -1, -1]], errors=0.0), None),
+            "no errors known": (made_temperatures([[-3, -2, -1]], errors=np.inf, covariance=np.inf), None),
+            "wide band": (made_temperatures([[-3, -2, -1]], errors=900.0, covariance=1e6), None),
+            "falling temperatures": (made_temperatures([[-1, -2, -3]], kelvin=(600.0, 550.0, 500.0)), None),
+        },
+    ),
+    "plot_fractions": (
+        plot_fractions,
+        {
+            "numbers": (steps([300.0, 500.0]), None),
+            "one number": (steps([300.0]), None),
+            "far numbers": (steps([1e6, 1e6 + 1]), None),
+            "names": (steps(["$a_{$", "b"]), None),
+            "truth": (steps([False, True]), None),
+            "no steps": (steps([1]).drop(columns="temperature"), None),
+            "none": (steps([]), "no fractions"),
+        },
+    ),
+    "plot_fsc": (
+        lambda found: found.plot_fsc(),
+        {
+            "ball": (made_reconstruction(ball()), None),
+            "no resolution": (made_reconstruction(ball(), resolution=np.nan), None),
+            "resolution without end": (made_reconstruction(ball(), resolution=np.inf), None),
+            "no correlation": (made_reconstruction(ball(), np.full(7, np.nan)), None),
+        },
+    ),
+    "plot_slices": (
+        lambda found: found.plot_slices(),
+        {"ball": (made_reconstruction(ball()), None), "even": (made_reconstruction(np.ones((12, 12, 12))), None)},
+    ),
+    "plot_surface": (
+        lambda found: found.plot_surface(),
+        {
+            "ball": (made_reconstruction(ball()), None),
+            "even": (made_reconstruction(np.ones((12, 12, 12))), "outside of the volume"),
+            "empty": (made_reconstruction(np.zeros((12, 12, 12))), "outside of the volume"),
+            "below zero": (made_reconstruction(ball() - 2), "outside of the volume"),
+        },
+    ),
+    "plot_columns": (
+        of_columns(lambda table, image, frame: table.plot_columns(image, frame), 0.0, np.nan, True, np.uint8(3)),
+        {
+            "none": (made_columns(), None),
+            "one": (made_columns([3], counted=False), None),
+            "all flagged": (made_columns([1, 2, 3], flags=2), None),
+            "series with empty frames": (made_columns([1, 2], frames=2), None),
+        },
+    ),
+    "plot_counts": (
+        of_columns(lambda table, image, frame: table.plot_counts(image, frame), None, False),
+        {
+            "not counted": (made_columns([1, 2], counted=False), "not counted"),
+            "none": (made_columns(), None),
+            "one": (made_columns([4]), None),
+            "none resolved": (made_columns([-1, -1, -1]), None),
+            "some": (made_columns([1, -1, 5]), None),
+            "of one count": (made_columns([2, 2, 2], probability=0.0), None),
+            "without probabilities": (made_columns([2, 3], probability=np.nan), None),
+            "series with empty frames": (made_columns([1, 2], frames=2), None),
+        },
+    ),
+    "plot_mixture": (
+        lambda table: [table.plot_mixture(frame, max_components=3) for frame in range(table.data.size)],
+        {
+            "none": (made_columns(), None),
+            "one": (made_columns([4]), None),
+            "alike": (made_columns([0, 0, 0]), None),
+            "all flagged": (made_columns([1, 2, 3], flags=2), None),
+            "several": (made_columns([1, 2, 3] * 5), None),
+            "series with empty frames": (made_columns([1, 2], frames=2), None),
+        },
+    ),
+    "plot_atoms": (
+        both_colours,
+        {f"{n} atoms": (Atoms(np.random.default_rng(n).random((n, 3))), None) for n in (0, 1, 9)},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [(name, what) for name, (_, inputs) in OF_RESULTS.items() for what in inputs], ids=str
+)
+def test_figures_of_results(name, what):
+    draw, inputs = OF_RESULTS[name]
+    value, problem = inputs[what]
+    if problem:
+        with pytest.raises(ValueError, match=problem):
+            draw(value)
+        assert plt.get_fignums() == []
+    else:
+        draw(value)
+        assert plt.get_fignums()
+        draw_all()
+
+
+def test_every_figure_is_among_these():
+    """Functions, and methods of tables, images and results, that draw: names "plot", "plot_..." and "to_markers"."""
+    root = Path(particlespy_ml.__file__).parent
+    found = set()
+    for path in root.rglob("*.py"):
+        text = path.read_text()
+        nodes = ast.walk(ast.parse(text)) if "def plot" in text or "def to_markers" in text else ()
+        for node in nodes:
+            for part in node.body if isinstance(node, (ast.Module, ast.ClassDef)) else []:
+                if isinstance(part, ast.FunctionDef) and (part.name.startswith("plot") or part.name == "to_markers"):
+                    found.add(f"{node.name}.plot" if part.name == "plot" else part.name)
+    tested = {name.split(" ")[0] for name in (*OF_PARTICLES, *OF_RESULTS)}
+    assert found == tested | {"Transitions.plot", "TemperatureSeries.plot"}  # which are drawn by their methods
