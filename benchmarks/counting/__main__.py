@@ -31,6 +31,7 @@ from benchmarks.counting.particles import (
     truncated_octahedron,
     volume_bound,
 )
+from benchmarks.counting.totals import totals_part
 from particlespy_ml.columns.find import find_columns_in
 from particlespy_ml.columns.noise import Noise
 from particlespy_ml.columns.refine import gaussian_columns, measure_volumes, refine_columns
@@ -38,7 +39,7 @@ from particlespy_ml.columns.significance import column_significance
 from particlespy_ml.counting.library import count_with_library
 from particlespy_ml.counting.neighbours import count_with_neighbours, neighbour_pairs
 
-PARTS = ("counts", "positions", "components", "zone_axis", "speed", "memory", "series", "measured", "abtem")
+PARTS = ("counts", "positions", "components", "zone_axis", "speed", "memory", "series", "measured", "abtem", "totals")
 
 
 def match(found, positions, counted, counts) -> np.ndarray:
@@ -411,6 +412,7 @@ def main(arguments: list[str] | None = None) -> None:
         "memory": memory_part,
         "series": series_part,
         "measured": lambda: measured_part(options.measured),
+        "totals": lambda: totals_part(options.mixtures),
         "abtem": lambda: abtem_part(options.cache, options.draws, options.sizes, options.false_positives),
     }
     for name in options.parts:

@@ -23,12 +23,15 @@ class HybridCounts:
         Factors tried and what each gave.
     reason
         Why the factor is not sure; empty where it is.
+    tried
+        Counts with each of the factors.
     """
 
     counts: LibraryCounts
     factors: np.ndarray
     log_likelihoods: np.ndarray
     reason: str
+    tried: list[LibraryCounts]
 
 
 def count_hybrid(
@@ -79,4 +82,5 @@ def count_hybrid(
     if not reason and best in (0, len(grid) - 1) and len(grid) > 1:
         reason = f"the best factor of the library, {grid[best]:.2f}, lies at the end of the range {factors}"
     counts = count_with_library(values, errors, grid[best] * cross_sections, scatter)
-    return HybridCounts(replace(counts, factor=float(grid[best])), grid, likelihood, reason)
+    tried = [replace(run, factor=float(factor)) for run, factor in zip(tried, grid, strict=True)]
+    return HybridCounts(replace(counts, factor=float(grid[best])), grid, likelihood, reason, tried)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 
 from particlespy_ml.counting.mixture import CRITERIA, Mixture, fit_mixtures, fit_regular_mixture
+from particlespy_ml.counting.offset import first_count_posterior
 
 FEWEST_COLUMNS = 24
 FEWEST_COMPONENTS = 3
@@ -15,6 +17,8 @@ SMALLEST_SEPARATION = 3.6  # increments over width: below it 7 % of the columns 
 SMALLEST_EVIDENCE = -6.0
 FEWEST_AT_THE_ENDS = 1.5
 LONE_COLUMN = 10.0  # of the criterion: what a component of a single column has to be worth
+STEP_SPREAD = 0.15  # of increments of one number of atoms, relative: by the bend of the curve, and by chance
+MOST_DOUBTFUL = 3  # increments whose number of atoms is varied
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,15 @@ class MixtureChoice:
         The mixture to count with; None where none is sure enough.
     reason
         Why there is none; empty where there is one.
+    values
+        Cross-sections that the mixtures were fitted to, without columns that were left out.
     """
 
     free: list[Mixture]
     regular: list[Mixture]
     chosen: Mixture | None
     reason: str = ""
+    values: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def criterion(self, name: str = "icl", regular: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Return numbers of components and the values of a criterion for them.
@@ -105,17 +112,17 @@ def choose_mixture(
     if n_components is not None and n_components < 1:
         raise ValueError(f"n_components={n_components}; expected one or more.")
     if len(values) < 2 or not np.isfinite(values).all() or np.ptp(values) == 0:
-        return MixtureChoice([], [], None, f"{len(values)} columns are too few for a mixture")
+        return MixtureChoice([], [], None, f"{len(values)} columns are too few for a mixture", values)
     if n_components is not None and n_components > len(values) // 2:
         raise ValueError(f"n_components={n_components} for {len(values)} columns; expected half as many at most.")
     most = max_components if n_components is None else n_components
     free = fit_mixtures(values, most, width, gain, patience=None if n_components else 10)
     if n_components is not None:
-        return MixtureChoice(free, [], free[n_components - 1])
+        return MixtureChoice(free, [], free[n_components - 1], "", values)
     regular = [fit_regular_mixture(values, fit, width, gain) for fit in free[FEWEST_COMPONENTS - 1 :]]
     if len(values) < FEWEST_COLUMNS or not regular:
         reason = f"{len(values)} columns are too few for a mixture; {FEWEST_COLUMNS} or more are needed"
-        return MixtureChoice(free, regular, None, reason)
+        return MixtureChoice(free, regular, None, reason, values)
     best = min(regular, key=lambda fit: getattr(fit, criterion))
     if _ends(best) < FEWEST_AT_THE_ENDS:
         whole = [fit for fit in regular if _ends(fit) >= FEWEST_AT_THE_ENDS]
@@ -127,7 +134,7 @@ def choose_mixture(
         if len(rest) < len(values) and lone_left:
             return choose_mixture(rest, max_components, width, gain, None, criterion, lone_left - 1)
         reason = "the first or the last component holds a single column, which may be no column of the particle"
-    return MixtureChoice(free, regular, None if reason else best, reason)
+    return MixtureChoice(free, regular, None if reason else best, reason, values)
 
 
 def _doubt(best: Mixture, free: list[Mixture], criterion: str) -> str:
@@ -171,11 +178,75 @@ def separation(mixture: Mixture) -> float:
     return float(np.min(np.diff(mixture.means) / (0.5 * (widths[1:] + widths[:-1])))) if len(widths) > 1 else np.inf
 
 
-def component_counts(mixture: Mixture, offset: int | None = None) -> np.ndarray:
-    """Return the number of atoms that each component stands for.
+@dataclass(frozen=True)
+class ComponentSteps:
+    """Numbers of atoms of components from the first one on.
 
-    Components are steps of one atom, or of more where an increment is that much longer than the typical one. The first
-    is as many atoms as its mean holds increments.
+    Parameters
+    ----------
+    steps
+        Atoms more than the first component, shape (g,).
+    log_weight
+        Logarithm of the probability of these steps.
+    unit
+        What the cross-section grows by with an atom beyond the first component.
+    ratio
+        Mean of the first component in these units.
+    error
+        Its standard error.
+    """
+
+    steps: np.ndarray
+    log_weight: float
+    unit: float
+    ratio: float
+    error: float
+
+
+def component_steps(mixture: Mixture) -> list[ComponentSteps]:
+    """Return how many atoms lie between components, the most probable way first.
+
+    Components are steps of one atom, or of more where an increment is that much longer than the typical one; where an
+    increment lies between, both are returned.
+
+    Parameters
+    ----------
+    mixture
+        Means ascending, two or more.
+    """
+    means = np.asarray(mixture.means, float)
+    increments = np.diff(means)
+    small = np.median(np.sort(increments)[: max(1, (len(increments) + 1) // 2)])
+    lengths = increments / small
+    typical = np.maximum(np.rint(lengths).astype(int), 1)
+    errors = mixture.widths / np.sqrt(np.maximum(mixture.weights * mixture.n_values, 1))
+    # increments between two numbers of atoms, the least sure ones first
+    doubt = np.argsort(-np.abs(lengths - typical))[:MOST_DOUBTFUL]
+    doubt = [k for k in doubt if abs(lengths[k] - typical[k]) > 0.25 and lengths[k] > 1]
+    ways = []
+    for turned in product((False, True), repeat=len(doubt)):
+        steps = typical.copy()
+        for k, other in zip(doubt, turned, strict=True):
+            steps[k] += (1 if lengths[k] > typical[k] else -1) * other
+        if (steps < 1).any():
+            continue
+        log_weight = -0.5 * float(np.sum(((lengths - steps) / STEP_SPREAD) ** 2))
+        units = (increments / steps)[:2]
+        unit = float(np.mean(units))
+        span = float(steps[: len(units)].sum())
+        of_unit = np.hypot(errors[0], errors[len(units)]) / span
+        ratio = float(means[0] / unit)
+        error = float(np.hypot(errors[0], ratio * of_unit) / unit)
+        ways.append(ComponentSteps(np.concatenate([[0], np.cumsum(steps)]), log_weight, unit, ratio, error))
+    return sorted(ways, key=lambda way: -way.log_weight)
+
+
+def component_counts(mixture: Mixture, offset: int | None = None) -> np.ndarray:
+    """Return the most probable number of atoms that each component stands for.
+
+    Components are steps of one atom, or of more where an increment is that much longer than the typical one. How many
+    atoms the first is depends on how many increments its mean holds, see
+    `particlespy_ml.counting.offset.first_count_posterior`.
 
     Parameters
     ----------
@@ -194,16 +265,12 @@ def component_counts(mixture: Mixture, offset: int | None = None) -> np.ndarray:
     >>> component_counts(Mixture(means, np.full(3, 1 / 3), 0.01, 0.0, 0.0, 0.0, 0.0, 60, 6))
     array([1, 2, 4])
     """
-    means = np.asarray(mixture.means, float)
-    increments = np.diff(means)
-    if not len(increments):
+    if offset is not None and int(offset) + 1 < 1:
+        raise ValueError(f"offset={offset}; expected a number of atoms, 0 or more.")
+    if len(mixture.means) < 2:
         if offset is None:
             raise ValueError("One component has no increment to tell the number of atoms by; give offset=.")
         return np.array([offset + 1])
-    small = np.median(np.sort(increments)[: max(1, (len(increments) + 1) // 2)])
-    steps = np.maximum(np.rint(increments / small).astype(int), 1)
-    unit = increments / steps
-    first = int(max(1, np.rint(means[0] / np.mean(unit[:2])))) if offset is None else int(offset) + 1
-    if first < 1:
-        raise ValueError(f"offset={offset}; expected a number of atoms, 0 or more.")
-    return first + np.concatenate([[0], np.cumsum(steps)])
+    way = component_steps(mixture)[0]
+    first = 1 + int(np.argmax(first_count_posterior(way.ratio, way.error)[1:])) if offset is None else int(offset) + 1
+    return first + way.steps

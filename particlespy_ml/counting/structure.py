@@ -250,8 +250,14 @@ def to_atoms(
     calculator=None,
     fmax: float = 0.05,
     steps: int = 200,
+    best: bool = False,
 ):
     """Return the three-dimensional model of a particle, as ASE atoms.
+
+    The numbers of atoms are those of ``count``; columns that are not counted are left out, and
+    ``info["columns_not_counted"]`` says how many. With *best* they are those of ``best_count``, which all columns with
+    an estimate have. Neither is rounded to agree with the total of `total_counts`, which is a sum of
+    ``expected_count``.
 
     Parameters
     ----------
@@ -275,6 +281,8 @@ def to_atoms(
         Move the atoms to where forces are small, see `particlespy_ml.counting.structure.relax`.
     calculator, fmax, steps
         For *relax*.
+    best
+        Take the best guess of each column, also where the numbers of atoms are not resolved.
 
     Returns
     -------
@@ -300,16 +308,21 @@ def to_atoms(
     if "count" not in table.columns:
         raise ValueError("The columns are not counted; call count_atoms() first.")
     rows, _ = table.frame(index)
-    missing = rows["count"] < 1
+    if best and "best_count" not in table.columns:
+        raise ValueError("The table has no best guesses; call count_atoms() again.")
+    counts = rows["best_count" if best else "count"]
+    missing = counts < 1
     if missing.all():
         from particlespy_ml.columns.table import describe_flags
 
         why = describe_flags(int(np.bitwise_or.reduce(rows["flags"]))) if len(rows) else "there are no columns"
-        raise ValueError(f"No column of frame {index} is counted: {why}.")
+        guessed = "best_count" in table.columns and np.any(rows["best_count"] > 0)
+        hint = " Take the best guesses with best=True." if guessed else ""
+        raise ValueError(f"No column of frame {index} is counted: {why}.{hint}")
     angstrom = 10 * NANOMETRES[table.grid.units]
     atoms = build_atoms(
         np.column_stack([rows["x"], rows["y"]]) * angstrom,
-        rows["count"],
+        counts,
         element,
         zone_axis=zone_axis,
         structure=structure,

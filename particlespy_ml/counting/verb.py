@@ -37,7 +37,8 @@ def count_atoms(
         "library": the most probable number of atoms given the cross-sections of *library*. "mixture": a
         Gaussian mixture of the cross-sections, if the number of its components can be told, see
         `particlespy_ml.counting.selection.choose_mixture`. "hybrid": the library times a factor that is fitted.
-        "atomap": atomap's own mixture, counts from 1 on. "auto": the library where one is given, otherwise the mixture.
+        "atomap": atomap's own mixture, counts from 1 on, or from *offset* + 1. "auto": the library where
+        one is given, otherwise the mixture.
     library
         `ColumnLibrary`, the path of one, or cross-sections in Å² of columns of 1, 2, ... atoms.
     width
@@ -49,7 +50,10 @@ def count_atoms(
     criterion
         "icl", "bic" or "aic".
     offset
-        Number of atoms of the thinnest component less one; by default from its mean and the increments.
+        Number of atoms of the thinnest component less one, where it is known. By default it is uncertain:
+        cross-sections are not in proportion to the number of atoms, so that the mean of the thinnest component over
+        the increment gives its number of atoms to a fraction of one only. The doubt is in every probability and every
+        total; see `particlespy_ml.counting.offset.first_count_posterior`.
     scatter
         Relative scatter of cross-sections of columns of one number of atoms; by default that of the library, or fitted.
     factors
@@ -66,9 +70,17 @@ def count_atoms(
     -------
     ColumnTable or LazyColumnTable
         With ``count`` and its ``probability``, the two next candidates, and ``expected_count`` with ``count_error``.
-        Columns that are not counted have -1, and ``flags`` say why; see `ColumnTable.describe_flags`. Where the columns
-        of a frame show that the library is not theirs, they are counted, flagged as ``LIBRARY_MISFIT``, and a warning
-        is logged; see `particlespy_ml.counting.misfit.check_library`.
+        Columns that are not counted have -1, and ``flags`` say why; see `ColumnTable.describe_flags`. They have a best
+        guess nevertheless, ``best_count`` with its ``best_probability``, and an expected count: over all mixtures or
+        factors of the library that explain the cross-sections, where these are not resolved (``UNRESOLVED``,
+        ``TOO_FEW_COLUMNS``, ``UNCERTAIN_SCALE``); over the continued curve, where a column is thicker than the library.
+        A best count of 0 is an ``OUTLIER`` that is much smaller than the thinnest columns, and probably none. Columns
+        that are saturated or cut by the border, and frames without a lattice, have none of this.
+
+        ``shared_draws`` (vectors, not in data frames) are the expected count under equally probable values of all that
+        columns share, for `total_counts`. ``UNCERTAIN_OFFSET`` flags columns whose numbers of atoms may all be one or
+        more off. Where the columns of a frame show that the library is not theirs, they are counted, flagged as
+        ``LIBRARY_MISFIT``, and a warning is logged; see `particlespy_ml.counting.misfit.check_library`.
 
     Raises
     ------
@@ -127,7 +139,7 @@ def count_atoms(
     record.update({k: "" if v is None else list(v) if isinstance(v, tuple) else v for k, v in options.items()})
     counter = FrameCounter(method, cross_sections, scatter, tuple(options.items()), int(ignore_flags))
     data = map_rows(counter, table.data)
-    units = {**table.units, **{name: "" for name, _ in count_columns_dtype()}}
+    units = {**table.units, **{entry[0]: "" for entry in count_columns_dtype()}}
     axes = [axis.get_axis_dictionary() for axis in table.axes_manager.navigation_axes[::-1]]
     full = {**table.metadata.get_item(METADATA_NODE).as_dictionary(), "counting": record}
     return make_table(data, axes, units, full, table.metadata.get_item("General.title", ""), "column_table")

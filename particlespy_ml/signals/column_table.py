@@ -20,7 +20,8 @@ class ColumnTable(RaggedTable):
     """Atomic columns of an image or a series: one structured array for each frame, one row for each column.
 
     Positions, volumes (scattering cross-sections in units of the image times an area), widths and their standard
-    errors; after `count_atoms` the number of atoms of each column. What is wrong with a column is in ``flags``.
+    errors; after `count_atoms` the number of atoms of each column (``count``), or its best guess where it is not
+    certain enough (``best_count``). What is wrong with a column is in ``flags``.
     """
 
     _signal_type = "column_table"

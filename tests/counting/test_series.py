@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from particlespy_ml.columns.table import Flag
 from particlespy_ml.counting.series import count_series, count_transition, count_transitions, link_columns
 
 LIBRARY = 0.0235 * 300 * 0.04 * np.arange(1, 9)
@@ -134,3 +135,21 @@ def test_the_time_axis_gives_the_steps(make_columns, make_image, monkeypatch):
     table.axes_manager[0].axis = np.array([8.0, 2.0, 2.0])
     with pytest.raises(ValueError, match="Frames 1 and 2 have the same time"):
         table.count_atoms_in_series(LIBRARY)
+
+
+def test_what_is_no_column_is_not_counted_in_any_frame(make_columns, make_image):
+    frames = [make_columns(dose=3000, seed=seed)[0] for seed in range(4)]
+    s = make_image(np.stack(frames), scale=0.02, names=("time",))
+    table = s.find_columns(dose="electrons").count_atoms("mixture")  # whose flags do not matter
+    library = 10 * LIBRARY
+    whole = table.count_atoms_in_series(library)
+    assert (whole["count"] > 0).mean() > 0.95 and not np.any(whole["flags"] & int(Flag.UNRESOLVED))
+    track = whole.data[0]["track"][7]
+    for rows, tracked in zip(table.data, whole.data, strict=True):
+        own = tracked["track"] == track
+        rows["volume"][own], rows["volume_error"][own] = 0.2 * library[0] / 100, 0.05 * library[0] / 100
+    found = table.count_atoms_in_series(library)
+    own = found["track"] == track
+    assert own.any() and (found["count"][own] == -1).all() and (found["best_count"][own] == 0).all()
+    assert (found["flags"][own] & int(Flag.OUTLIER) != 0).all()
+    assert np.isfinite(found.total_counts()["total"]).all()

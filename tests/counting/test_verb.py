@@ -22,6 +22,11 @@ def counted_columns(make_columns, make_image):
 LIBRARY = INCREMENT * np.arange(1, 9)
 
 
+def own_rows(table):
+    """A copy whose rows may be changed; a deepcopy shares them."""
+    return table.select(np.ones(table.n_columns, bool))
+
+
 @pytest.mark.parametrize("method", ["library", "hybrid", "mixture", "atomap"])
 def test_methods(counted_columns, method):
     table, truth = counted_columns
@@ -78,6 +83,100 @@ def test_counting_again_replaces_counts(counted_columns, same_rows):
     same_rows(once, twice)
 
 
+@pytest.fixture(scope="module")
+def unresolved(make_columns, make_image):
+    """Table of a particle whose numbers of atoms are not resolved, uncounted, and the true total."""
+    image, _, counts = make_columns(dose=300, seed=3)
+    return make_image(image, scale=0.02).find_columns(dose="electrons"), counts.sum()
+
+
+@pytest.mark.parametrize("method", ["mixture", "hybrid"])
+def test_what_is_not_resolved_has_best_guesses_and_a_total(unresolved, method):
+    """For "hybrid" with a range of factors of which more than one fits."""
+    table, truth = unresolved
+    found = table.count_atoms(method, 0.0235 * 300 * 0.04 * np.arange(1, 9), factors=(0.5, 2.0))
+    assert (found["count"] == -1).all() and (found["best_count"] >= 0).all()
+    probable = found["best_probability"]
+    assert ((probable > 0) & (probable <= 1)).all() and np.isnan(found["probability"]).all()
+    flag = Flag.UNRESOLVED if method == "mixture" else Flag.UNCERTAIN_SCALE
+    assert (found["flags"] & flag != 0).all()
+    totals = found.total_counts().iloc[0]
+    assert totals["low"] <= truth <= totals["high"] and totals["high"] > 1.1 * totals["low"]
+    assert totals["counted"] == 0 and totals["in_total"] == found.n_columns and totals["doubt"] != ""
+    assert totals["not_counted_because"] != ""
+
+
+def test_a_model_of_best_guesses(unresolved):
+    found = unresolved[0].count_atoms("mixture")
+    with pytest.raises(ValueError, match="best=True"):
+        found.to_atoms("Pt")
+    kept = found["best_count"] > 0
+    assert len(found.to_atoms("Pt", best=True, zone_axis="<001>")) == found["best_count"][kept].sum()
+
+
+def test_totals_survive_selecting_saving_and_joining(counted_columns, tmp_path):
+    import hyperspy.api as hs
+
+    whole = counted_columns[0].count_atoms("mixture", max_components=10)
+    half = np.arange(whole.n_columns) % 2 == 0
+    parts = [whole.select(half), whole.select(~half)]
+    totals = [part.total_counts().iloc[0] for part in (*parts, whole)]
+    assert totals[0]["total"] + totals[1]["total"] == pytest.approx(totals[2]["total"])
+    # what columns share adds up along the columns, not in squares
+    widths = [one["high"] - one["low"] for one in totals]
+    assert widths[2] <= widths[0] + widths[1] + 0.5
+    parts[0].save(tmp_path / "half.hspy")
+    assert hs.load(tmp_path / "half.hspy").total_counts().equals(parts[0].total_counts())
+    assert "shared_draws" not in whole.to_dataframe().columns
+
+
+def test_frames_of_every_kind_have_the_same_columns(counted_columns, make_image, make_columns):
+    """Resolved, unresolved, empty and of one column, by every method."""
+    frames = [make_columns(edge=9, dose=1e4, cross_section=0.05)[0], make_columns(edge=9, dose=300, seed=3)[0]]
+    frames += [np.zeros_like(frames[0]), frames[0].copy()]
+    s = make_image(np.stack(frames), scale=0.02, names=("time",))
+    table = s.find_columns(dose="electrons")
+    table.data[3] = table.data[3][:1]
+    for method in ("library", "mixture", "hybrid", "atomap"):
+        found = table.count_atoms(method, LIBRARY, max_components=8)
+        assert len({rows.dtype for rows in found.data}) == 1
+        assert set(found.columns) == set(found.data[0].dtype.names) == set(found.units)
+        totals = found.total_counts()
+        assert np.isfinite(totals["total"]).tolist() == [True, True, False, True]
+        assert (totals["low"] <= totals["total"] + 0.5).tolist() == [True, True, False, True]
+
+
+def test_small_cross_sections_are_not_single_atoms(counted_columns):
+    """With a library, too: a fifth of a single atom is no column."""
+    table, truth = counted_columns
+    strange = own_rows(table)
+    strange.data[0]["volume"][5], strange.data[0]["volume_error"][5] = 0.2 * LIBRARY[0] / 100, 0.05 * LIBRARY[0] / 100
+    for found in (strange.count_atoms(library=LIBRARY), strange.count_atoms("mixture", max_components=10)):
+        assert found["count"][5] == -1 and found["best_count"][5] == 0 and found["flags"][5] & Flag.OUTLIER
+        others = np.arange(len(truth)) != 5
+        totals = found.total_counts().iloc[0]
+        assert totals["low"] <= truth[others].sum() <= totals["high"] and totals["in_total"] == len(truth)
+
+
+def test_columns_cut_by_the_border_are_in_no_total(counted_columns):
+    table, truth = counted_columns
+    cut = own_rows(table)
+    cut.data[0]["flags"][:4] |= int(Flag.AT_BORDER)
+    totals = cut.count_atoms(library=LIBRARY).total_counts().iloc[0]
+    assert totals["total"] == pytest.approx(truth[4:].sum(), abs=2)
+    assert "border" in totals["not_counted_because"] and totals["in_total"] == len(truth) - 4
+
+
+def test_atomap_counts_from_one_and_says_what_that_leaves_open(counted_columns):
+    """Without single and double atoms atomap's numbers are two short."""
+    table, truth = counted_columns
+    thick = table.select(truth > 2)
+    found = thick.count_atoms("atomap", max_components=8)
+    assert found["count"].min() == 1
+    known = thick.count_atoms("atomap", max_components=8, offset=2)
+    assert known["count"].min() == 3
+
+
 def test_an_unresolved_mixture_is_no_number(make_columns, make_image, caplog):
     image, *_ = make_columns(dose=300, seed=3)
     found = make_image(image, scale=0.02).find_columns().count_atoms("mixture")
@@ -105,11 +204,15 @@ def test_columns_beyond_the_library_are_no_number(counted_columns):
     beyond = found["flags"] & Flag.BEYOND_LIBRARY != 0
     np.testing.assert_array_equal(beyond, truth > 3)
     assert (found["count"][beyond] == -1).all()
+    # the curve continued
+    assert np.abs(found["best_count"][beyond] - truth[beyond]).max() <= 1
+    totals = found.total_counts().iloc[0]
+    assert totals["low"] <= truth.sum() <= totals["high"] and "above" in totals["doubt"]
 
 
 def test_outliers_are_flagged(counted_columns):
     table, _ = counted_columns
-    strange = table.deepcopy()
+    strange = own_rows(table)
     strange.data[0]["volume"][5] = (LIBRARY[3] + LIBRARY[4]) / 200
     strange.data[0]["volume_error"][5] = LIBRARY[0] / 2000
     assert strange.count_atoms(library=LIBRARY, scatter=0.0)["flags"][5] & Flag.OUTLIER
