@@ -71,8 +71,19 @@ class PixelGrid:
         return rows, columns
 
     def nearest_pixel(self, x: float, y: float) -> np.ndarray:
-        """Row and column of the pixel nearest to a position; of two, that of the higher coordinate."""
+        """Row and column of the pixel nearest to a position; of two, that of the higher coordinate.
+
+        Raises
+        ------
+        ValueError
+            If the position is not finite.
+        """
         pixels, direction = np.array(self.to_pixels(x, y)), np.array(self.direction)
+        if not np.isfinite(pixels).all():
+            raise ValueError(
+                f"The position ({x}, {y}) of a particle is not finite; leave it out with table.select(), for example "
+                'table.select("x == x and y == y").'
+            )
         # rounded first, so that neither an offset nor the way that an axis runs decides between two
         return (direction * np.floor(np.round(direction * pixels, 6) + 0.5)).astype(int)
 

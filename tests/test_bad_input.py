@@ -353,7 +353,21 @@ def test_painting_on_a_series(series):
         series.train_segmentation(np.ones((3, 128, 160), int))
 
 
+def test_painting_on_pixels_that_are_not_finite(two_disks):
+    two_disks.data[3, 4] = np.nan
+    with pytest.raises(ValueError, match="1 of 20480 pixels are not finite"):
+        two_disks.train_segmentation(np.ones((128, 160), int))
+
+
 # --- tables ---
+
+
+def test_a_position_that_is_not_finite(two_disks):
+    table = two_disks.measure_particles()
+    table.data[0]["x"][1] = np.nan
+    with pytest.raises(ValueError, match=r"position \(nan, .*not finite.*select"):
+        two_disks.extract_particles(table, box=20)
+    assert two_disks.extract_particles(table.select("x == x"), box=20).data.shape == (1, 20, 20)
 
 
 def test_fractions_of_a_table_that_is_not_classified(two_disks):

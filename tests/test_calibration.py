@@ -136,3 +136,44 @@ def test_uncalibrated_images_are_refused_by_the_verbs(two_disks):
 
 def test_all_units_have_a_factor_above_zero():
     assert min(NANOMETRES.values()) > 0
+
+
+@given(
+    st.integers(0, 9),
+    st.integers(0, 11),
+    st.sampled_from([0.0, 1e6, -3.7]),
+    st.sampled_from([(0.0, 0.0), (0.5, 0.5), (0.3, -0.4)]),
+)
+def test_pixels_do_not_depend_on_the_way_that_axes_run(row, column, offset, rest):
+    """The same places of an image and of its flipped copies, also halfway between two pixels and far from zero."""
+    grid = PixelGrid((12, 14), (0.02, 0.03), (offset, -offset), "nm")
+    x, y = grid.to_xy(row + 1 + rest[0], column + 1 + rest[1])
+    expected = grid.nearest_pixel(x, y)
+    assert expected.tolist() == [int(np.floor(value + 1.5)) for value in (row + rest[0], column + rest[1])]
+    last = np.array(grid.shape) - 1
+    for direction in ((1, -1), (-1, 1), (-1, -1)):
+        ends = tuple(
+            o if way > 0 else o + n * s for o, way, n, s in zip(grid.offset, direction, last, grid.scale, strict=True)
+        )
+        flipped = PixelGrid(grid.shape, grid.scale, ends, "nm", direction)
+        found = flipped.nearest_pixel(x, y)
+        np.testing.assert_array_equal(np.where(np.array(direction) > 0, found, last - found), expected)
+        assert flipped.ascending().matches(grid) and flipped.ascending().direction == (1, 1)
+        middle = flipped.middle_of_box(6)
+        assert middle.tolist() == [3 if way > 0 else 2 for way in direction]
+
+
+def test_axes_without_a_unit_of_length(two_disks):
+    two_disks.axes_manager.signal_axes.set(scale=1, units="px")
+    with pytest.raises(ValueError, match="not calibrated as a length"):
+        pixel_grid(two_disks)
+    assert pixel_grid(two_disks, calibrated=False).units == "px"
+    two_disks.axes_manager.signal_axes[0].units = "nm"
+    with pytest.raises(ValueError, match="not calibrated as a length"):
+        pixel_grid(two_disks, calibrated=False)
+
+
+def test_a_grid_far_away_is_another_one():
+    """An offset of a metre in nm has a rounding of its own, but still tells pixels apart."""
+    grid, moved = (PixelGrid((8, 8), (0.02, 0.02), (offset, 1e9), "nm") for offset in (1e9, 1e9 + 0.02))
+    assert grid.matches(grid) and not grid.matches(moved)

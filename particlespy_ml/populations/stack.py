@@ -259,8 +259,8 @@ def _warn_lost(numbers, count: int, shape: tuple[int, int]) -> None:
         reach = FARTHEST * search_reach(shape)
         warnings.warn(
             f"{len(numbers)} of {count} particles ({names}) fit best at the rim of the search, {reach} pixels from "
-            "where they are looked for, or beyond: these positions are not used, but their centroids. Their boxes may hold "
-            "other particles, or be too small.",
+            "where they are looked for, or beyond: these positions are not used, but their centroids. Their boxes may "
+            "hold other particles, or be too small.",
             UserWarning,
             stacklevel=3,
         )

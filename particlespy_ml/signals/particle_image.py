@@ -79,11 +79,11 @@ class ParticleImage(SafeSaveMixin, Signal2D):
         Raises
         ------
         ValueError
-            If the signal is a series: choose the painted frame with ``inav``.
+            If the signal is a series: choose the painted frame with ``inav``; or if pixels are not finite.
         """
         import numpy as np
 
-        from particlespy_ml._frames import check_image
+        from particlespy_ml._frames import check_frame, check_image
         from particlespy_ml.segmentation.particlespy import train_segmentation
 
         check_image(self)
@@ -98,6 +98,7 @@ class ParticleImage(SafeSaveMixin, Signal2D):
                 f"painted, not {painted.dtype} of {painted.shape}; turn colours into numbers first."
             )
         image = np.asarray(self.data)
+        check_frame(image)
         return train_segmentation(
             image.reshape(image.shape[-2:]),
             painted.reshape(painted.shape[-2:]),
