@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from particlespy_ml.segmentation.background import subtract_background
+from particlespy_ml.segmentation.blank import is_blank
 from particlespy_ml.segmentation.grid import as_float, smooth_and_bin
 from particlespy_ml.segmentation.outlines import outline_regions, refine_outlines, upsample_labels
 from particlespy_ml.segmentation.scale import choose_smoothing, find_blobs, find_polarity, particle_scale
@@ -107,8 +108,8 @@ def segment_automatic(
     if background_diameter is None and texture > TEXTURED * contrast:
         height, labels = _on_texture(smooth, step, diameter, smoothing)
     labels = refine_outlines(labels, height, step, smoothing, split_depth if split else None)
-    labels = upsample_labels(labels, height, factor, frame.shape)
-    return _drop(labels, pixel, min_diameter)
+    labels = _drop(upsample_labels(labels, height, factor, frame.shape), pixel, min_diameter)
+    return np.zeros_like(labels) if is_blank(sign * frame, labels, pixel) else labels
 
 
 def check_options(

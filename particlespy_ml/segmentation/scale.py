@@ -21,6 +21,16 @@ SIDES = 5
 TEXTURE = 0.5
 
 
+def spread_about_zero(values: np.ndarray) -> float:
+    """Standard deviation of noise, from the median of its absolute values.
+
+    Where most values are next to zero, as in counts of less than one a pixel, from the tenth of them that is largest,
+    half of whose width is noise at least.
+    """
+    middle, high = np.quantile(np.abs(values), (0.5, 0.9))
+    return max(1.4826 * float(middle), 0.5 * float(high) / 1.645)
+
+
 def find_blobs(frame: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.ndarray:
     """Find blobs of both signs in a scale space.
 
@@ -41,7 +51,7 @@ def find_blobs(frame: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.
         blurred = ndi.gaussian_filter(work, sigma / step, truncate=3)
         # A disk of the radius that fits the scale answers with a quarter of its contrast.
         response = 4 * (work - blurred)
-        noise = min(noise, 1.4826 * float(np.median(np.abs(response))))
+        noise = min(noise, spread_about_zero(response))
         if DOG_RADIUS * sigma >= 0.5 * min_diameter:
             found.append(_extrema(response, work, step, DOG_RADIUS * sigma, BLOB_TO_NOISE * noise))
         sigma, work = sigma * np.sqrt(2), blurred
@@ -150,7 +160,7 @@ def choose_smoothing(frame: np.ndarray, pixel: np.ndarray, contrast: float, diam
         sample = smooth_and_bin(frame[rows, columns], sigma / pixel, factor)
         # Blurred further, by twice sigma in all, white noise keeps a quarter of its variance: the rest is measured.
         texture = sample - ndi.gaussian_filter(sample, np.sqrt(3) * sigma / (pixel * factor), truncate=3)
-        if 1.4826 * np.median(np.abs(texture)) * 1.2 < contrast / 12:
+        if spread_about_zero(texture) * 1.2 < contrast / 12:
             break
         sigma *= np.sqrt(2)
     return min(sigma, limit)

@@ -1,0 +1,130 @@
+"""Whether what was outlined in a frame is more than the frame's own noise and slopes."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage as ndi
+from scipy import stats
+
+from particlespy_ml.segmentation.grid import block_mean
+from particlespy_ml.segmentation.scale import DOG_RADIUS
+
+# How many peaks of the background tell how high noise reaches.
+MIN_PEAKS = 12
+# So many regions whose surroundings, one radius wide, cover that much of a frame leave nothing to compare them with.
+CROWD, COVERED = 4, 0.6
+# Probability that the highest of them all reaches a particle.
+CHANCE = 1e-4
+# In radii of a region: bands on both sides of its outline, and what surrounds it.
+BAND, AROUND = 0.2, (0.3, 0.8)
+# Least fall across the outline relative to the contrast; a projected sphere has 0.4, a Gaussian 0.17.
+MIN_FALL = 0.3
+# The same in standard deviations of white noise.
+MIN_SIGNIFICANCE = 6
+
+
+def is_blank(frame: np.ndarray, labels: np.ndarray, pixel: np.ndarray) -> bool:
+    """Whether none of the regions outlined in a frame stands out from the rest of it.
+
+    A region is compared with the rest of the frame by a difference of Gaussians of its own size. How high noise
+    reaches follows from its quantiles outside of all regions [1]_ and from the number of its peaks. Where a region is
+    so large that there are hardly any of these, it must end more steeply than a slope of the background does.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray
+        Shape (rows, columns), particles bright.
+    labels : numpy.ndarray
+        Regions, shape of `frame`.
+    pixel : numpy.ndarray
+        Size of a pixel along rows and columns in nm.
+
+    References
+    ----------
+    .. [1] E. A. Cornish and R. A. Fisher, "Moments and cumulants in the specification of distributions," Rev. Inst.
+       Int. Stat. 5, 307 (1938). https://doi.org/10.2307/1400905
+    """
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    radii = np.sqrt(sizes * pixel.prod() / np.pi)
+    numbers = np.flatnonzero(sizes)
+    steps = np.round(2 * np.log2(np.maximum(radii, 1e-9) / pixel.max())).astype(int)
+    # the most frequent size first: one region that stands out is enough
+    values, counts = np.unique(steps[numbers], return_counts=True)
+    for step in values[np.argsort(-counts, kind="stable")]:
+        own = numbers[steps[numbers] == step]
+        if _stands_out(frame, labels, own, float(np.median(radii[own])), pixel):
+            return False
+    return True
+
+
+def _stands_out(frame: np.ndarray, labels: np.ndarray, own: np.ndarray, radius: float, pixel: np.ndarray) -> bool:
+    """Whether one of some regions of about one size does."""
+    factor = np.maximum(1, (radius / 4 / pixel).astype(int))
+    sigma = radius / DOG_RADIUS / (pixel * factor)
+    binned = block_mean(frame, factor)
+    at = (np.arange(n) * f + f // 2 for n, f in zip(binned.shape, factor, strict=True))
+    coarse = labels[np.ix_(*(np.minimum(place, n - 1) for place, n in zip(at, labels.shape, strict=True)))]
+    near = ndi.distance_transform_edt(coarse == 0, sampling=pixel * factor) < radius
+    if len(own) >= CROWD and near.mean() > COVERED:
+        return True
+    level = _level_lines(binned, coarse == 0)
+    response = ndi.gaussian_filter(level, sigma, truncate=3)
+    response -= ndi.gaussian_filter(level, np.sqrt(2) * sigma, truncate=3)
+    for axis, width in enumerate(sigma):
+        # noise and its mirror image at the border of the frame add up
+        place = np.arange(binned.shape[axis]) + 0.5
+        gain = 1 + np.exp(-((place / width) ** 2)) + np.exp(-(((binned.shape[axis] - place) / width) ** 2))
+        response /= np.sqrt(gain)[:, None] if axis == 0 else np.sqrt(gain)
+    height = np.full(labels.max() + 1, -np.inf)
+    np.maximum.at(height, coarse.ravel(), response.ravel())
+    peaks = response == ndi.maximum_filter(response, 3)
+    if np.count_nonzero(peaks & ~near) < MIN_PEAKS:
+        return any(_is_steep(binned, level, coarse == number, pixel * factor) for number in own)
+    count = np.count_nonzero(peaks)
+    return bool(count * _tail(response[~near], float(height[own].max()), count) < CHANCE)
+
+
+def _level_lines(frame: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Subtract the mean of each row and column outside of the regions: lines of a scan differ."""
+    for axis in (1, 0):
+        count = outside.sum(axis, keepdims=True)
+        mean = (frame * outside).sum(axis, keepdims=True) / np.maximum(count, 1)
+        frame = frame - np.where(count >= MIN_PEAKS, mean, np.median(frame, axis, keepdims=True)).astype(np.float32)
+    return frame
+
+
+def _tail(noise: np.ndarray, value: float, count: int) -> float:
+    """Probability that noise exceeds a value: that of a gamma law of the same 10, 50 and 90 % quantiles.
+
+    Its skewness is that of counts, and 0 for a normal law. Quantiles of so many independent values are uncertain.
+    """
+    low, middle, high = np.quantile(noise, (0.1, 0.5, 0.9))
+    if not high > low:
+        return 0.0 if value > noise.max() else 1.0
+    # by the first terms of the expansion of Cornish and Fisher
+    skewness = 6 * (high + low - 2 * middle) / (high - low) * 2.563 / (2 * 1.642)
+    width = (high - low) / 2.563 / (1 - 1 / np.sqrt(count))
+    score = (value - middle) / width - max(skewness, 0) / 6
+    if skewness < 0.05:
+        return float(stats.norm.sf(score))
+    shape = 4 / skewness**2
+    return float(stats.gamma.sf(shape + score * np.sqrt(shape), shape))
+
+
+def _is_steep(frame: np.ndarray, level: np.ndarray, region: np.ndarray, pixel: np.ndarray) -> bool:
+    """Whether a region's contrast falls by enough of itself across its outline, in the levelled frame beyond noise."""
+    if region.sum() < 4 or region.all():
+        return bool(region.any())
+    inside, outside = (ndi.distance_transform_edt(part, sampling=pixel) for part in (region, ~region))
+    radius = np.sqrt(region.sum() * pixel.prod() / np.pi)
+    around = (outside > AROUND[0] * radius) & (outside < AROUND[1] * radius)
+    if not around.any():
+        return True
+    contrast = np.median(frame[inside > 0.5 * inside.max()]) - np.median(frame[around])
+    width = max(BAND * radius, 1.01 * pixel.max())
+    inner, outer = region & (inside <= width), ~region & (outside <= width)
+    fall, levelled = (values[inner].mean() - values[outer].mean() for values in (frame, level))
+    noise = 1.4826 * np.median(np.abs(np.diff(frame, axis=1))) / np.sqrt(2)
+    error = noise * np.sqrt(1 / np.count_nonzero(inner) + 1 / np.count_nonzero(outer))
+    return bool(fall > MIN_FALL * contrast and levelled > MIN_SIGNIFICANCE * error)
