@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix
 from scipy.spatial import QhullError, Voronoi, cKDTree
 
 from particlespy_ml.columns.gaussians import ColumnFit, gaussian_columns
+from particlespy_ml.columns.places import group_sizes
 from particlespy_ml.columns.significance import column_significance, null_noise
 
 FAINT = 0.4  # of the strongest column around: only what is fainter may be something else
@@ -34,8 +35,9 @@ SAME_SITE = 0.2  # of the distance between neighbours
 FEWEST_PLACES = 20  # between columns: fewer do not say how much is left there
 MEDIAN_ERROR = 1.2  # standard error of the median absolute deviation of n normal numbers, relative, times root n
 MOST_PLACES = 400  # that are looked at
-PROFILE = 0.8  # distances between neighbours: how far the profile of a column is learnt, short of where the others are
-CHANCE = 4.0  # times its radii: what a profile has to explain, in units of the noise, before it counts
+PROFILE = 1.2  # distances between neighbours: how far the profile of a column reaches
+CHANCE = 3.0  # times its radii: what a profile has to explain, in units of the noise, before it counts
+PROFILE_ERROR = 0.3  # of the profile: how much it differs from column to column, with their number of atoms
 STEP = 0.5  # widths from one radius of the profile to the next
 PART = 256  # columns whose windows are made at a time
 
@@ -57,14 +59,19 @@ def false_columns(
         Of each column, shape (n,), and what a column needs beside the profile of the others.
     """
     faint = faint_columns(fit.positions, fit.volumes, spacing)
+    size = group_sizes(fit.positions, BESIDE * spacing)
+    faint |= (size < FEWEST_PLACES) & (size < 0.5 * size.max())  # and what lies apart from a particle
     if not faint.any():
         return faint
     strong = ~faint
     left, leftover = image - fit.model + column_image(image.shape, fit, faint), 0.0
     which = np.flatnonzero(faint)
     of_others = np.zeros(len(which))
+    sites = np.zeros(len(faint), bool)
+    sites[which] = on_sites(fit.positions, which, strong, spacing)
     if strong.sum() > FEWEST_PLACES:
-        others = profile_image(left, fit, strong, spacing)
+        # what lies on sites may well be columns, whose light is not to be taken for the profile of their neighbours
+        others = profile_image(left - column_image(image.shape, fit, sites), fit, strong, spacing)
         left = left - others
         leftover = left_between(left, fit, strong, spacing, image)
         of_others = matched_volumes(others, fit.positions[which], float(fit.widths.mean()))
@@ -78,11 +85,13 @@ def false_columns(
         return faint
     share, error = peak / expected, inflated / expected
     beside = cKDTree(fit.positions).query_ball_point(fit.positions[which], BESIDE * spacing)
-    stands_out = np.where(on_sites(fit.positions, which, ~faint, spacing), ON_SITE, ELSEWHERE)
+    stands_out = np.where(sites[which], ON_SITE, ELSEWHERE)
     false = np.zeros(len(faint), bool)
     false[which] = share < PEAK - SURE * error
-    beyond = significance[which] * (1 - np.maximum(of_others, 0) / np.maximum(volumes[which], 1e-300))
-    false[which] |= beyond < threshold
+    # the profile is not quite the same for all columns
+    deviation = np.maximum(volumes[which], 1e-300) / np.maximum(significance[which], 1e-300)
+    deviation = np.hypot(deviation, PROFILE_ERROR * of_others)
+    false[which] |= (of_others > 0) & (volumes[which] - of_others < threshold * deviation)
     for _ in which:
         # of what stands beside a column, brighter ones alone leave more than it has itself
         known = np.where(false, 0.0, volumes)
@@ -242,9 +251,7 @@ def with_background(fit: ColumnFit, smooth: np.ndarray) -> ColumnFit:
     if not smooth.any():
         return fit
     nearest = np.clip(np.rint(fit.positions).astype(int), 0, np.array(smooth.shape) - 1)
-    return replace(
-        fit, model=fit.model + smooth, background=fit.background + smooth[tuple(nearest.T)], smooth=smooth
-    )
+    return replace(fit, model=fit.model + smooth, background=fit.background + smooth[tuple(nearest.T)], smooth=smooth)
 
 
 def faint_columns(positions: np.ndarray, volumes: np.ndarray, spacing: float) -> np.ndarray:

@@ -8,10 +8,17 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from particlespy_ml._padding import known_pixels
-from particlespy_ml.columns.artefacts import false_columns, smooth_rest, with_background, without_false_columns
+from particlespy_ml.columns.artefacts import (
+    faint_columns,
+    false_columns,
+    smooth_rest,
+    with_background,
+    without_false_columns,
+)
 from particlespy_ml.columns.background import Background
 from particlespy_ml.columns.complete import WORTH_TRYING, complete_lattice
 from particlespy_ml.columns.detection import significance_threshold
+from particlespy_ml.columns.gaussians import typical_volume
 from particlespy_ml.columns.guided import fit_sites
 from particlespy_ml.columns.image_lattice import find_image_lattice
 from particlespy_ml.columns.noise import Noise
@@ -19,6 +26,7 @@ from particlespy_ml.columns.places import (
     CLOSEST,
     FAINTEST,
     FARTHEST,
+    MANY,
     WIDEST,
     WIDTH,
     at_pixels,
@@ -35,8 +43,10 @@ from particlespy_ml.columns.refine import ColumnFit, refine_columns
 from particlespy_ml.columns.significance import column_significance
 
 LATTICE_PARAMETERS = 8  # width, background and lattice
+WIDE = 0.36  # of the distance between neighbours: columns that seem so wide may stand on something smooth ...
+UNEVEN = 0.1  # of the height of columns: a background that leaves so much of something smooth is none
+NARROWER = 0.8  # ... and do, where they are narrower by that on a background that follows it
 WITHIN_NOISE = 1.3  # mean square of what is left, over its variance
-MANY = 12  # columns: of fewer, another period of the fringes may make more sense
 SAME_SPACING = 0.3  # how much the lattice may differ from a spacing that is given
 
 
@@ -190,8 +200,10 @@ def _search(
     """Find columns by maxima and on the sites of a lattice, on each background until there are some."""
     fields = {"shared_width": shared_width, "noise": noise, "mask": mask, "known": known}
     periods = [spacing] if spacing is not None else lattice_periods(image, pixel_size)
-    found = FoundColumns(None, np.empty(0), np.nan, false_positives, periods[0])
+    nothing = FoundColumns(None, np.empty(0), np.nan, false_positives, periods[0])
+    best = nothing
     for kind in (1, "local") if background == "auto" else (background,):
+        found = nothing
         for period in periods:
             settings = {**fields, "background": _background(kind, period)}
             new = columns_on_sites(image, pixel_size, spacing, false_positives, **settings) if lattice else None
@@ -204,9 +216,30 @@ def _search(
                 found = new if new.fit is not None or not found.reason else found
             if len(found) >= MANY:
                 break
-        if found.fit is not None:
+        if best.fit is None:
+            best = found if found.fit is not None or not best.reason else best
+        elif found.fit is not None and relative_width(found) < NARROWER * relative_width(best):
+            best = found
+        elif found.fit is not None and fits_better(image, found.fit, best.fit, tied=False):
+            best = found
+        if best.fit is not None and relative_width(best) < WIDE and unevenness(image, best) < UNEVEN:
             break
-    return found
+    return best
+
+
+def unevenness(image: np.ndarray, found: FoundColumns) -> float:
+    """Standard deviation of the smooth part of what columns and their background leave, over the height of columns."""
+    fit = found.fit
+    left = image - fit.model + (0 if fit.smooth is None else fit.smooth)
+    region = fit.region.astype(float)
+    smooth = gaussian_filter(left * region, found.spacing) / np.maximum(gaussian_filter(region, found.spacing), 0.1)
+    height = typical_volume(fit.volumes / (2 * np.pi * fit.widths**2))
+    return float(np.std(smooth[fit.region]) / max(height, 1e-300))
+
+
+def relative_width(found: FoundColumns) -> float:
+    """Width of columns over the distance between neighbours."""
+    return float(found.fit.widths.mean() / found.spacing)
 
 
 def _background(kind: int | str, spacing: float) -> Background:
@@ -336,7 +369,8 @@ def search_columns(
         width = WIDTH * period if fit is None else min(float(fit.widths.mean()), WIDEST * spacing)
         seen = image - smooth
         fit = refine_columns(seen, start, width, **first)
-        spacing = neighbour_distance(fit.positions) if len(start) > 6 else period
+        bright = ~faint_columns(fit.positions, fit.volumes, period)  # what may lie between columns does not count
+        spacing = neighbour_distance(fit.positions[bright]) if bright.sum() > 6 else period
         spacing = float(np.clip(spacing, 0.8 * period, 1.5 * period))
         threshold = significance_threshold(false_positives, fit.region.sum() / fit.widths.mean() ** 2)
         found = column_significance(seen, fit)

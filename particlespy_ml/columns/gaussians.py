@@ -8,7 +8,6 @@ import numpy as np
 
 from particlespy_ml.columns.noise import Noise
 
-
 STRIPE = 64  # rows that are made at a time
 FARTHEST = 9.0  # widths: a Gaussian has fallen to 3e-18 of its height
 

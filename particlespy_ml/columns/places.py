@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.signal.windows import tukey
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from particlespy_ml.columns.detection import matched_significance
@@ -18,6 +20,7 @@ WIDTH = 0.21  # of the period: width of a column in most images, before it is fi
 WIDEST = 0.42  # of the distance between neighbours: fringes of wider columns have a thirtieth of their height, or less
 CLOSEST = 0.62  # of the distance between neighbours: columns nearer to each other are one
 FARTHEST = 1.6  # of the distance between neighbours: columns that far from all others are none of the particle's
+MANY = 12  # columns of a particle, beside which one or two that lie apart are none
 BEYOND = 2.5  # widths beyond the border, from where the light of a column still counts
 FAINTEST = 0.05  # of the median volume: less is no atom, but what the Gaussians miss of the others
 
@@ -95,10 +98,19 @@ def neighbour_distance(positions: np.ndarray) -> float:
 
 
 def near_others(positions: np.ndarray, distance: float) -> np.ndarray:
-    """Whether each column has another one within a distance."""
+    """Whether each column has another one within a distance, or two where there are many."""
     if len(positions) < 2:
         return np.ones(len(positions), bool)
-    return cKDTree(positions).query(positions, 2)[0][:, 1] <= distance
+    size = group_sizes(positions, distance)
+    return size >= (3 if size.max() >= MANY else 2)
+
+
+def group_sizes(positions: np.ndarray, distance: float) -> np.ndarray:
+    """Return for each column how many there are in its group, whose steps are shorter than a distance, shape (n,)."""
+    pairs = cKDTree(positions).query_pairs(distance, output_type="ndarray")
+    links = csr_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(positions),) * 2)
+    _, group = connected_components(links, directed=False)
+    return np.bincount(group)[group]
 
 
 def in_sight(positions: np.ndarray, shape, width: float) -> np.ndarray:
@@ -177,7 +189,7 @@ def _disk(radius: float) -> np.ndarray:
 
 
 def _subpixel(image: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Vertices of parabolas through pixels that are maxima and their neighbours; at the border the pixels' own place."""
+    """Vertices of parabolas through maxima and their neighbours; pixels at the border as they are."""
     found = places.astype(float)
     padded = np.pad(image, 1, mode="edge")
     for axis in (0, 1):

@@ -118,7 +118,9 @@ def find_columns_in_series(
     full.pop("segmentation")
     title = f"Columns of {signal.metadata.get_item('General.title', '')}".removesuffix(" of ")
     units = {**column_units(grid.units), "track": ""}
-    return make_table(object_array(rows_of, (len(frames),)), navigation_axes(signal), units, full, title, "column_table")
+    return make_table(
+        object_array(rows_of, (len(frames),)), navigation_axes(signal), units, full, title, "column_table"
+    )
 
 
 def _warn_of_unused(used: np.ndarray, grid) -> None:
@@ -127,8 +129,8 @@ def _warn_of_unused(used: np.ndarray, grid) -> None:
     numbers = np.flatnonzero(~used)
     names = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
     warnings.warn(
-        f"{len(numbers)} of {len(used)} frames are not used: {names}. They are blank, or lie farther from the first one "
-        f"than max_shift; give a larger one, in {grid.units}.",
+        f"{len(numbers)} of {len(used)} frames are not used: {names}. They are blank, or lie farther from the "
+        f"first one than max_shift; give a larger one, in {grid.units}.",
         UserWarning,
         stacklevel=3,
     )
