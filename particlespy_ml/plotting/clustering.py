@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from particlespy_ml.particles.table import METADATA_NODE
@@ -22,7 +24,8 @@ def plot_clustering(table, within: int | None = None, ax=None):
 
     For agglomerative clustering the dendrogram; for OPTICS and HDBSCAN the reachability of the particles in their
     order, in which clusters are valleys; for DBSCAN the sorted distances and its reach; for the others the score of
-    each number of clusters, the one that was taken marked.
+    each number of clusters, the one that was taken marked. For the mixture the score is that of the components, which
+    are then merged to clusters.
 
     Parameters
     ----------
@@ -70,12 +73,13 @@ def plot_clustering(table, within: int | None = None, ax=None):
     elif curve["name"] == "distance":
         _draw_distances(ax, np.asarray(curve["scores"], float), float(record["parameters"]["eps"]))
     else:
-        _draw_scores(ax, curve, int(record["n_clusters"]))
+        clusters = int(record["n_clusters"])
+        _draw_scores(ax, curve, int(record["parameters"].get("components", clusters)), clusters)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 
-def _draw_scores(ax, curve: dict, chosen: int) -> None:
+def _draw_scores(ax, curve: dict, chosen: int, clusters: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     numbers, scores = np.asarray(curve["numbers"]), np.asarray(curve["scores"], float)
@@ -87,8 +91,10 @@ def _draw_scores(ax, curve: dict, chosen: int) -> None:
     if taken.any():
         ax.plot(numbers[taken], scores[taken], "o", markersize=9, color=cluster_colour(5), zorder=3)
         style = {"xytext": (0, 14 if scores[taken][0] < scores.mean() else -20), "textcoords": "offset points"}
-        ax.annotate(f"{chosen}", (chosen, scores[taken][0]), ha="center", color=cluster_colour(5), **style)
-    ax.set(xlabel="Number of clusters", ylabel=SCORES.get(curve["name"], curve["name"]))
+        text = f"{chosen}" if chosen == clusters else f"{chosen}, merged to {clusters}"
+        ax.annotate(text, (chosen, scores[taken][0]), ha="center", color=cluster_colour(5), **style)
+    of = "components" if curve["name"] == "BIC" else "clusters"
+    ax.set(xlabel=f"Number of {of}", ylabel=SCORES.get(curve["name"], curve["name"]))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.margins(y=0.15)
 
@@ -103,15 +109,17 @@ def _draw_dendrogram(ax, tree: np.ndarray, labels: np.ndarray) -> None:
     for i, (a, b) in enumerate(tree[:, :2].astype(int)):
         own[rows + i] = own[a] if own[a] == own[b] else -2
     colours = {node: cluster_colour(own[node]) if own[node] != -2 else INK for node in range(2 * rows - 1)}
-    dendrogram(
-        tree,
-        truncate_mode="lastp" if rows > LEAVES else None,
-        p=LEAVES,
-        no_labels=True,
-        link_color_func=colours.__getitem__,
-        above_threshold_color=INK,
-        ax=ax,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of limits, where all particles are alike
+        dendrogram(
+            tree,
+            truncate_mode="lastp" if rows > LEAVES else None,
+            p=LEAVES,
+            no_labels=True,
+            link_color_func=colours.__getitem__,
+            above_threshold_color=INK,
+            ax=ax,
+        )
     clusters = np.unique(labels[labels >= 0])
     inside = [tree[i, 2] for i in range(len(tree)) if own[rows + i] != -2]
     between = tree[own[rows:] == -2, 2]

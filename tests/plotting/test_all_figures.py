@@ -304,6 +304,22 @@ def of_columns(draw, *values):
     return all_images
 
 
+def made_clusters(clusters=2, parameters=None, **curves):
+    """A table of which only what its clusters stand on is drawn."""
+    record = {"method": "any", "n_clusters": clusters, "parameters": parameters or {}, **curves}
+    table = make_table(object_array([np.zeros(0, [("x", "f8")])], (1,)), [{"size": 1, "navigate": True}], {"x": ""}, {})
+    table.metadata.set_item("particlespy_ml.clustering", record)
+    return table
+
+
+def reach(values, labels):
+    return {"reachability": values, "labels": labels, "order": list(range(len(values)))}
+
+
+def score(numbers, values, name="gap"):
+    return {"name": name, "numbers": numbers, "scores": values}
+
+
 class Atoms:
     """As much of ASE's atoms as a figure needs."""
 
@@ -333,10 +349,25 @@ def steps(values, name="temperature", classes=("icosahedron", "$x_{$"), correcte
     return pd.DataFrame(rows, columns=[name, "class", "fraction", "low", "high"])
 
 
+TREE = [[0.0, 1.0, 0.0, 2.0], [2.0, 3.0, 0.0, 3.0]]
 HALF = [[-1.0, 1.0], [0.5, -0.5]]
 UNKNOWN = [[np.nan, np.nan], [0.5, -0.5]]
 # how to draw, what to draw, and what is said where nothing can be
 OF_RESULTS = {
+    "plot_clustering of clusters": (
+        lambda table: table.plot_clustering(),
+        {
+            "scores": (made_clusters(curve=score([1, 2, 3], [0.1, 0.4, 0.2])), None),
+            "one score": (made_clusters(1, curve=score([1], [0.0], "BIC")), None),
+            "no scores": (made_clusters(1, curve=score([1, 2], [np.nan, np.nan], "ICL")), None),
+            "particles alike, merged": (made_clusters(1, diagram={"linkage": TREE, "labels": [0, 0, 0]}), None),
+            "two alone": (made_clusters(diagram={"linkage": TREE[:1], "labels": [0, 1]}), None),
+            "particles alike, within reach": (made_clusters(1, diagram=reach([0.0, 0.0, 0.0], [0, 0, 0])), None),
+            "particles out of reach": (made_clusters(0, diagram=reach([np.inf, np.inf], [-1, -1])), None),
+            "no distance": (made_clusters(1, {"eps": 0.0}, curve=score([], [0.0, 0.0], "distance")), None),
+            "number given": (made_clusters(), "number of clusters was given, 2"),
+        },
+    ),
     "plot_transitions": (
         lambda found: found.plot(),
         {

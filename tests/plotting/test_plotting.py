@@ -6,6 +6,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
+from particlespy_ml.particles.dataframe import with_column
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR, class_colours, row_colours, row_labels
 from particlespy_ml.plotting.overlay import round_length
 
@@ -258,6 +259,52 @@ def test_histogram_leaves_out_what_is_no_number(two_disks):
     ax = table.plot_histogram("circularity")
     assert sum(p.get_height() for p in ax.patches) == 1
     assert ax.get_xlabel() == "Circularity"
+
+
+def test_histogram_with_a_value_far_from_all_others(two_disks):
+    table = with_column(measured(two_disks).select(np.arange(2) < 1), "far", [np.ones(1)], "f8", "")
+    rows = np.repeat(table.data[0], 200)
+    rows["far"] = np.append(np.linspace(1, 2, 199), 1e12)
+    table.data[0] = rows
+    ax = table.plot_histogram("far")  # bins as wide as most of the values need would be some 1e13
+    assert len(ax.patches) <= 500 and sum(p.get_height() for p in ax.patches) == 200
+    rows["far"] = 7.0
+    assert sum(p.get_height() for p in table.plot_histogram("far").patches) == 200
+    rows["far"] = 1e300
+    assert sum(p.get_height() for p in table.plot_histogram("far", bins=3).patches) == 200
+
+
+def test_particles_without_a_value_to_group_by_are_drawn_grey(uneven):
+    table = measured(uneven)
+    counts = [len(rows) for rows in table.data.ravel()]
+    values = np.resize([1.0, np.nan, 2.5, np.inf], sum(counts))
+    table = with_column(table, "kind", np.split(values, np.cumsum(counts)[:-1]), "f8", "")
+    ax = table.plot_histogram("area", by="kind")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1", "2.5", "no value"]
+    assert sum(p.get_height() for p in ax.patches) == table.n_particles
+    ax = table.plot_scatter("area", "x", by="kind")
+    grey, coloured = ax.collections
+    assert len(grey.get_offsets()) == np.sum(~np.isfinite(values)) and len(ax.figure.axes) == 2
+    assert to_hex(grey.get_facecolor()[0][:3]).upper() == UNDEFINED_COLOUR
+    np.testing.assert_array_equal(coloured.get_array(), values[np.isfinite(values)])
+
+
+def test_steps_far_from_the_origin_are_told_apart(uneven):
+    uneven.axes_manager["time"].offset = 1e6
+    ax = measured(uneven).plot_histogram("area", by="time")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1000000", "1000000.5"]
+
+
+def test_frames_without_contrast_or_with_pixels_that_are_not_finite(two_disks):
+    table = measured(two_disks)
+    two_disks.data[0] = np.nan
+    low, high = table.plot_overlay(two_disks).images[0].get_clim()
+    assert 1.8 < low < 2.1 and 2.9 < high < 3.2
+    for value, limits in ((3.0, (2.5, 3.5)), (1e9, (0.999e9, 1.001e9)), (np.inf, (0, 1))):
+        two_disks.data[:] = value
+        ax = table.plot_overlay(two_disks)
+        assert ax.images[0].get_clim() == pytest.approx(limits)
+        ax.figure.canvas.draw()
 
 
 def test_scatter(uneven, add_classes, monkeypatch):
