@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,7 +20,7 @@ DEGREES = 4.0
 # Bounds of the log odds that the size of one particle adds: it may change for once, as where two merge.
 SIZE_ODDS = (-6.0, 4.0)
 # No scatter is taken to be less than this part of the neighbour distance or, for sizes, of the diameter.
-FLOOR = 0.01
+FLOOR, SIZE_FLOOR = 0.01, 0.02
 # Widths, in units of the reach, and offsets of the cells in which displacements are counted; how many cells of each
 # are looked at, and how many shifts are then judged. The finest cells find a sharp peak among the broad ones of a
 # disordered lattice.
@@ -87,6 +87,11 @@ class _Points:
     def tree(self) -> cKDTree:
         return cKDTree(self.points)
 
+    @cached_property
+    def margin(self) -> np.ndarray:
+        """Distance from the bounds of the field within which a particle may be cut, or not be there, shape (n,)."""
+        return np.exp(self.log_size) / 2
+
     @property
     def central(self) -> np.ndarray:
         """The points nearest to the centre, where there are very many."""
@@ -100,15 +105,13 @@ class _Points:
 class _Field:
     """What all pairs of frames share: bounds of the field, and how far particles are looked for.
 
-    ``reach`` is the largest motion of a particle of its own, ``margin`` the distance from the bounds within which a
-    particle may be seen or not.
+    ``reach`` is the largest motion of a particle of its own.
     """
 
     low: np.ndarray
     high: np.ndarray
     spacing: float
     reach: float
-    margin: float
     sized: bool
     spread: float
 
@@ -116,8 +119,10 @@ class _Field:
     def area(self) -> float:
         return float(np.prod(self.high - self.low + self.spacing))
 
-    def inside(self, places: np.ndarray) -> np.ndarray:
-        return ((places > self.low + self.margin) & (places < self.high - self.margin)).all(-1)
+    def inside(self, places: np.ndarray, margin: np.ndarray) -> np.ndarray:
+        """Whether particles at places (..., n, 2) are off the bounds by more than a margin (n,)."""
+        margin = margin[:, None]
+        return ((places > self.low + margin) & (places < self.high - margin)).all(-1)
 
 
 @dataclass
@@ -133,22 +138,25 @@ class _Hypotheses:
     """Several shifts of one frame against another and what they explain.
 
     For K shifts and n and m particles: ``partner`` (K, n) is the matched particle of the other frame or -1,
-    ``distance`` (K, n) and ``ratio`` (K, n) are the residual distance and log size ratio of the matched, ``expected``
-    (K, n) and ``expected_other`` (K, m) say whether a particle should be seen in the other frame, were the shift right.
+    ``distance`` (K, n) and ``ratio`` (K, n) are the residual distance and log size ratio of the matched, ``inside``
+    (K, n) and ``inside_other`` (K, m) say whether a particle should be seen whole in the other frame, were the shift
+    right. ``expected`` are these and the matched.
     """
 
     shifts: np.ndarray
     partner: np.ndarray
     distance: np.ndarray
     ratio: np.ndarray
-    expected: np.ndarray
-    expected_other: np.ndarray
-    matched: np.ndarray = field(init=False)
-    counts: np.ndarray = field(init=False)
+    inside: np.ndarray
+    inside_other: np.ndarray
 
     def __post_init__(self):
         self.matched = self.partner >= 0
         self.counts = self.matched.sum(1)
+        self.expected = self.matched | self.inside
+        self.expected_other = self.inside_other.copy()
+        row, column = np.nonzero(self.matched)
+        self.expected_other[row, self.partner[row, column]] = True
 
     def __getitem__(self, index) -> _Hypotheses:
         return _Hypotheses(
@@ -156,8 +164,8 @@ class _Hypotheses:
             self.partner[index],
             self.distance[index],
             self.ratio[index],
-            self.expected[index],
-            self.expected_other[index],
+            self.inside[index],
+            self.inside_other[index],
         )
 
     @property
@@ -301,7 +309,6 @@ def _prepare(rows_of, frames, max_displacement: float, size_weight: float):
         high=places.max(0) - origin,
         spacing=spacing,
         reach=min(max_displacement, spacing / 2),
-        margin=float(np.median(diameters)) / 2,
         sized=size_weight > 0,
         spread=float(np.sqrt(2) * np.std(np.concatenate([p.log_size for p in points]))),
     )
@@ -354,7 +361,7 @@ def _learn(points, numbers, area: _Field):
     def prior_of(speed, scale):
         return lambda gap: _Prior(speed * gap, scale * np.sqrt(gap), possible)
 
-    widest = _Scatter(area.reach / 2, max(area.spread, FLOOR))
+    widest = _Scatter(area.reach / 2, max(area.spread, SIZE_FLOOR))
     prior = prior_of(np.zeros(2), area.reach / 2)
     searched, scatters = [], []
     for i in _sample(points[1:]):
@@ -413,16 +420,13 @@ def _hypotheses(a: _Points, b: _Points, shifts, area: _Field, scatter: _Scatter)
     """Match the particles of two frames under each of several shifts, and refine the shifts."""
     found = _match(a, b, shifts, area)
     if len(shifts) > FINALISTS:
-        score = np.maximum(_evidence(found, a, b, scatter, area), _evidence(found, a, b, _sharp(area, scatter), area))
+        scales = (scatter, _Scatter(min(scatter.motion, area.reach / 10), scatter.size))
+        score = np.max([_evidence(_likely(found, a, b, s, area), a, b, s, area) for s in scales], 0)
         best = np.argsort(-score, kind="stable")[:FINALISTS]
         found = found[np.sort(best)]
     for _ in range(2):
         found = _match(a, b, _refined(found, a, b, scatter), area)
     return found
-
-
-def _sharp(area: _Field, scatter: _Scatter) -> _Scatter:
-    return _Scatter(min(scatter.motion, area.reach / 10), scatter.size)
 
 
 def _match(a: _Points, b: _Points, shifts: np.ndarray, area: _Field) -> _Hypotheses:
@@ -437,15 +441,13 @@ def _match(a: _Points, b: _Points, shifts: np.ndarray, area: _Field) -> _Hypothe
     partner = np.where(mutual, partner, -1)
     distance = np.hypot(*np.moveaxis(b.points[partner, :2] - there[..., :2], -1, 0))
     ratio = b.log_size[partner] - a.log_size
-    matched_other = np.zeros((k, m + 1), bool)
-    np.put_along_axis(matched_other, np.where(mutual, partner, m), True, 1)
     return _Hypotheses(
         shifts,
         partner,
         np.where(mutual, distance, 0),
         np.where(mutual, ratio, 0),
-        mutual | area.inside(there[..., :2]),
-        matched_other[:, :m] | area.inside(back[..., :2]),
+        area.inside(there[..., :2], a.margin),
+        area.inside(back[..., :2], b.margin),
     )
 
 
@@ -468,10 +470,34 @@ def _log_matched(found: _Hypotheses, scatter: _Scatter, area: _Field) -> np.ndar
     """Log odds for each matched particle, shape (K, n), that it is the same against one anywhere in the field."""
     odds = _log_student(found.distance**2, scatter.motion, 2) + np.log(area.area)
     if area.sized:
-        same = _log_student(found.ratio**2, scatter.size, 1)
-        other = _log_student(found.ratio**2, max(area.spread, scatter.size), 1)
+        ratio, own = _relative_sizes(found)
+        # from a sharp frame to a blurred one sizes scatter more
+        scale = np.clip(own, scatter.size, 3 * scatter.size)[:, None]
+        same = _log_student(ratio**2, scale, 1)
+        other = _log_student(ratio**2, max(area.spread, scatter.size), 1)
         odds += np.clip(same - other, *SIZE_ODDS)
     return np.where(found.matched, odds, 0)
+
+
+def _relative_sizes(found: _Hypotheses) -> tuple[np.ndarray, np.ndarray]:
+    """Log size ratios (K, n) of the matched, without what they have in common, and their scatter (K,).
+
+    Threshold or focus may change all sizes at once. Of one or two ratios nothing is taken.
+    """
+    several = found.counts > 2
+    ratio = found.ratio.copy()
+    ratio[several] -= _median(ratio[several], found.matched[several])[:, None]
+    scatter = np.zeros(len(ratio))
+    scatter[several] = _median(np.abs(ratio[several]), found.matched[several]) / 0.6745
+    return ratio, scatter
+
+
+def _median(values: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Median of the used values of each row; every row has some."""
+    ordered = np.sort(np.where(used, values, np.inf), 1)
+    counts = used.sum(1)
+    rows = np.arange(len(values))
+    return (ordered[rows, (counts - 1) // 2] + ordered[rows, counts // 2]) / 2
 
 
 def _missing(found: _Hypotheses) -> tuple[np.ndarray, np.ndarray]:
@@ -479,6 +505,13 @@ def _missing(found: _Hypotheses) -> tuple[np.ndarray, np.ndarray]:
     return tuple(
         (total - found.counts + 0.5) / (total + 1) for total in (found.expected.sum(1), found.expected_other.sum(1))
     )
+
+
+def _likely(found: _Hypotheses, a: _Points, b: _Points, scatter: _Scatter, area: _Field) -> _Hypotheses:
+    """The same without pairs that are more likely two particles, such as those that the border cuts differently."""
+    chance = 0.5 * np.log(len(a) * len(b))
+    likely = found.matched & (_log_matched(found, scatter, area) > chance)
+    return replace(found, partner=np.where(likely, found.partner, -1))
 
 
 def _evidence(found: _Hypotheses, a: _Points, b: _Points, scatter: _Scatter, area: _Field) -> np.ndarray:
@@ -502,18 +535,19 @@ def _profile(found: _Hypotheses, k: int, a, b, prior: _Prior, area: _Field) -> t
     """Log weight of one shift with the scatter of its own particles, and that scatter."""
     one = found[k : k + 1]
     scatter = _scatter_of(one, area)
-    return float(_posterior(one, a, b, prior, scatter, area)[0]), scatter
+    likely = _likely(one, a, b, scatter, area)
+    return float(_posterior(likely, a, b, prior, scatter, area)[0]), scatter
 
 
 def _scatter_of(one: _Hypotheses, area: _Field) -> _Scatter:
     """Scatter of the matched particles of one shift: that of a Gaussian with the same median distance."""
-    distances, ratios = one.distance[one.matched], one.ratio[one.matched]
+    distances = one.distance[one.matched]
     if len(distances) < 2:
-        return _Scatter(area.reach / 2, max(area.spread, FLOOR))
+        return _Scatter(area.reach / 2, max(area.spread, SIZE_FLOOR))
     # a shift taken from n particles leaves n - 1 of them free
     motion = np.median(distances) / np.sqrt(2 * np.log(2)) * np.sqrt(len(distances) / (len(distances) - 1))
     motion = np.clip(motion, FLOOR * area.spacing, area.reach / 2)
-    return _Scatter(float(motion), float(max(np.median(np.abs(ratios)) / 0.6745, FLOOR)))
+    return _Scatter(float(motion), max(float(_relative_sizes(one)[1][0]), SIZE_FLOOR))
 
 
 def _check(a: _Points, b: _Points, prior: _Prior, area: _Field, scatter: _Scatter) -> np.ndarray | None:
@@ -533,6 +567,7 @@ def _check(a: _Points, b: _Points, prior: _Prior, area: _Field, scatter: _Scatte
 def _decide(a: _Points, b: _Points, prior: _Prior, area: _Field, scatter: _Scatter):
     """The shift of two frames that wins over all others, or None, and why not."""
     found = _hypotheses(a, b, _candidates(a, b, prior.centre, area), area, scatter)
+    found = _likely(found, a, b, scatter, area)
     found = found[np.argsort(-_posterior(found, a, b, prior, scatter, area), kind="stable")]
     weights = _posterior(found, a, b, prior, scatter, area)
     for one in np.flatnonzero(weights > LOG_UNRELATED + MARGIN):
