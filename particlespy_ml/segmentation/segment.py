@@ -9,6 +9,9 @@ import numpy as np
 from skimage.measure import label
 
 from particlespy_ml._calibration import PixelGrid
+from particlespy_ml._frames import check_frame
+from particlespy_ml._padding import known_pixels
+from particlespy_ml.segmentation.padded import cut_by_unknown, segment_known
 from particlespy_ml.segmentation.particlespy import (
     THRESHOLDS,
     TrainedSegmentation,
@@ -19,6 +22,10 @@ from particlespy_ml.segmentation.particlespy import (
 
 if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
+
+MAX_LABEL = int(np.iinfo(np.int32).max)
+# Labels up to this many times the number of pixels are looked up in an array, which is faster than to sort them.
+DENSE = 4
 
 AUTOMATIC_OPTIONS = {
     "polarity": "auto",
@@ -80,32 +87,33 @@ class Segmenter:
 
     def __call__(self, image: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
         """Return the labels of a frame, 1 to n unless they are the user's own, int32."""
-        image = np.asarray(image)
         check_frame(image)
-        if self.method == "mask":
-            labels = label(np.asarray(given) != 0).astype(np.int32)
-        elif self.method == "labels":
-            labels = np.asarray(given).astype(np.int32)
-            if labels.size and labels.min() < 0:
-                raise ValueError(f"Labels are 0 for background and above for particles, not {labels.min()}.")
-            labels = _separate_mask(labels)
-        elif is_constant(image):
-            labels = np.zeros(image.shape, np.int32)
-        elif self.method == "auto":
-            from particlespy_ml.segmentation.automatic import segment_automatic
-
-            labels = segment_automatic(image, self.pixel_size, **self.options)
-        elif self.method == "network":
-            from particlespy_ml.segmentation.network import segment_with_network
-
-            labels = segment_with_network(image, self.pixel_size, self.finder, **self.options)
-        elif self.method == "threshold":
-            labels = segment_with_threshold(image, self.options)
+        image = np.asarray(image)
+        if self.method in ("mask", "labels"):
+            labels = label_given(given)
         else:
-            labels = clean_labels(self.trained(image), **self.options)
+            labels = segment_known(image, known_pixels(image), self._find)
         if self.exclude_border:
             labels = clear_border_particles(labels)
+            cut = cut_by_unknown(labels, known_pixels(image))
+            labels = np.where(np.isin(labels, cut), 0, labels)
         return labels if self.method == "labels" else renumber(labels)
+
+    def _find(self, image: np.ndarray) -> np.ndarray:
+        """Return the labels of a frame without constant borders."""
+        if is_constant(image):
+            return np.zeros(image.shape, np.int32)
+        if self.method == "auto":
+            from particlespy_ml.segmentation.automatic import segment_automatic
+
+            return segment_automatic(image, self.pixel_size, **self.options)
+        if self.method == "network":
+            from particlespy_ml.segmentation.network import segment_with_network
+
+            return segment_with_network(image, self.pixel_size, self.finder, **self.options)
+        if self.method == "threshold":
+            return segment_with_threshold(image, self.options)
+        return clean_labels(self.trained(image), **self.options)
 
 
 def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: bool = False, **options) -> Segmenter:
@@ -199,7 +207,8 @@ def given_segmenter(dtype: np.dtype, exclude_border: bool) -> Segmenter:
     """Return the segmenter that takes a user's labels (integers) or mask (booleans)."""
     dtype = np.dtype(dtype)
     if dtype.kind not in "biu":
-        raise TypeError(f"Expected labels of integers or a mask of booleans, not {dtype}.")
+        whole = "; whole numbers in floats are labels after labels.astype(int)" if dtype.kind == "f" else ""
+        raise TypeError(f"Expected labels of integers or a mask of booleans, not {dtype}{whole}.")
     return Segmenter("mask" if dtype.kind == "b" else "labels", {}, None, exclude_border)
 
 
@@ -208,14 +217,19 @@ def is_constant(image: np.ndarray) -> bool:
     return image.size == 0 or image.min() == image.max()
 
 
-def check_frame(image: np.ndarray) -> None:
-    """Raise ValueError if a frame holds pixels that are not finite."""
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
-        bad = int(np.size(image) - np.isfinite(image).sum())
-        raise ValueError(
-            f"{bad} of {image.size} pixels are not finite (NaN or infinite); crop them away with isig, or replace "
-            "them, for example s.data = numpy.nan_to_num(s.data, nan=numpy.nanmedian(s.data))."
-        )
+def label_given(given: np.ndarray) -> np.ndarray:
+    """Return the labels that a user gives for a frame, int32; the pieces of a mask are numbered.
+
+    Parameters
+    ----------
+    given
+        Booleans, or integers from 0 to 2147483647; those that are zero and one other number in pieces are a mask, too.
+    """
+    given = np.asarray(given)
+    if given.dtype.kind == "b":
+        return label(given).astype(np.int32)
+    check_labels(given)
+    return _separate_mask(given.astype(np.int32))
 
 
 def _separate_mask(labels: np.ndarray) -> np.ndarray:
@@ -227,16 +241,57 @@ def _separate_mask(labels: np.ndarray) -> np.ndarray:
     return pieces.astype(np.int32) if count > 1 else labels
 
 
+def check_labels(labels: np.ndarray) -> None:
+    """Raise ValueError if a label is negative, or too high for the tables, which hold labels as int32."""
+    labels = np.asarray(labels)
+    if not labels.size or labels.dtype.kind == "b":
+        return
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0:
+        raise ValueError(f"Labels are 0 for background and above for particles, not {low}.")
+    if high > MAX_LABEL:
+        raise ValueError(
+            f"The label {high} is above {MAX_LABEL}, the highest that a table holds; number the particles anew, for "
+            "example with skimage.segmentation.relabel_sequential(labels)[0]."
+        )
+
+
 def clear_border_particles(labels: np.ndarray) -> np.ndarray:
     """Return the labels without the particles that touch the border of the frame."""
     edges = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    keep = np.ones(labels.max() + 1, bool)
-    keep[edges] = False
-    return np.where(keep[labels], labels, 0)
+    return np.where(np.isin(labels, edges), 0, labels)
+
+
+def number_particles(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the particles 1 to n without gaps, in ascending order of their labels.
+
+    Parameters
+    ----------
+    labels
+        Integers of any size from 0, which is background.
+
+    Returns
+    -------
+    found : numpy.ndarray
+        The labels that occur, ascending.
+    numbers : numpy.ndarray
+        Shape of the labels, int32.
+    """
+    labels = np.asarray(labels)
+    if not labels.size:
+        return labels.ravel(), labels.astype(np.int32)
+    if labels.min() < 0:
+        raise ValueError(f"Labels are 0 for background and above for particles, not {labels.min()}.")
+    if int(labels.max()) >= DENSE * labels.size:
+        found, numbers = np.unique(labels, return_inverse=True)
+        background = int(found[0] == 0)
+        return found[background:], (numbers.reshape(labels.shape) + 1 - background).astype(np.int32)
+    labels = labels.astype(np.intp, copy=False)
+    present = np.bincount(labels.ravel()) > 0
+    present[0] = False
+    return np.flatnonzero(present), (np.cumsum(present) * present).astype(np.int32)[labels]
 
 
 def renumber(labels: np.ndarray) -> np.ndarray:
     """Number the particles 1 to n without gaps, in ascending order of their labels, int32."""
-    present = np.bincount(labels.ravel()) > 0
-    present[0] = False
-    return (np.cumsum(present) * present).astype(np.int32)[labels]
+    return number_particles(labels)[1]
