@@ -86,17 +86,30 @@ def inverse_diagonal(matrix, positions: np.ndarray, reach: float) -> np.ndarray:
     q = matrix.shape[0] // max(count, 1)
     rows = matrix.tocsr()
     tree = cKDTree(positions)
-    each = np.arange(q)
+    each, place_of = np.arange(q), np.full(matrix.shape[0], -1)
     diagonal = np.empty(matrix.shape[0])
     for tile in _tiles(np.asarray(positions, float), np.arange(count)):
         near = np.unique(np.concatenate(tree.query_ball_point(positions[tile], reach)).astype(int))
         order = np.concatenate([tile, np.setdiff1d(near, tile)])
         index = (order[:, None] * q + each).ravel()
-        block = rows[index][:, index].toarray(order="F")
-        factor, failed = dpotrf(block, lower=1, overwrite_a=1)
-        inverse = np.linalg.pinv(rows[index][:, index].toarray()) if failed else dpotri(factor, lower=1)[0]
+        place_of[index] = np.arange(len(index))
+        block = _block(rows, index, place_of)
+        place_of[index] = -1
+        factor, failed = dpotrf(block, lower=1)
+        inverse = np.linalg.pinv(block, hermitian=True) if failed else dpotri(factor, lower=1)[0]
         diagonal[(tile[:, None] * q + each).ravel()] = np.diag(inverse)[: len(tile) * q]
     return diagonal
+
+
+def _block(rows, index: np.ndarray, place_of: np.ndarray) -> np.ndarray:
+    """Dense part of a sparse matrix; several times faster than indexing it twice."""
+    first, lengths = rows.indptr[index], np.diff(rows.indptr)[index]
+    at = np.arange(lengths.sum()) + np.repeat(first - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    column = place_of[rows.indices[at]]
+    inside = column >= 0
+    block = np.zeros((len(index), len(index)), order="F")
+    block[np.repeat(np.arange(len(index)), lengths)[inside], column[inside]] = rows.data[at][inside]
+    return block
 
 
 def _tiles(positions: np.ndarray, index: np.ndarray) -> list[np.ndarray]:

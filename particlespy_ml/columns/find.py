@@ -46,6 +46,7 @@ LATTICE_PARAMETERS = 8  # width, background and lattice
 WIDE = 0.36  # of the distance between neighbours: columns that seem so wide may stand on something smooth ...
 UNEVEN = 0.1  # of the height of columns: a background that leaves so much of something smooth is none
 NARROWER = 0.8  # ... and do, where they are narrower by that on a background that follows it
+SAME_SITE = 0.3  # of the distance between neighbours
 WITHIN_NOISE = 1.3  # mean square of what is left, over its variance
 SAME_SPACING = 0.3  # how much the lattice may differ from a spacing that is given
 
@@ -72,6 +73,8 @@ class FoundColumns:
         Pixels that were recorded, shape of the image; None where all were.
     background
         What the columns were fitted on.
+    tried
+        Places that were tried, and found empty but for the columns, shape (m, 2); None where all of the image was.
     """
 
     fit: ColumnFit | None
@@ -82,6 +85,7 @@ class FoundColumns:
     reason: str = ""
     known: np.ndarray | None = None
     background: Background = Background()
+    tried: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.significance)
@@ -295,7 +299,8 @@ def columns_on_sites(
     if not shared_width:
         width = float(fit.widths.mean())
         fit = refine_columns(image, fit.positions, width, shared_width=False, tie=sites.tie, **settings)
-    return FoundColumns(fit, column_significance(image, fit), sites.threshold, false_positives, lattice.nearest)
+    found = column_significance(image, fit)
+    return FoundColumns(fit, found, sites.threshold, false_positives, lattice.nearest, tried=sites.tried)
 
 
 def is_complete(image: np.ndarray, found: FoundColumns, mask=None) -> bool:
@@ -303,7 +308,7 @@ def is_complete(image: np.ndarray, found: FoundColumns, mask=None) -> bool:
     if found.fit.chi2 > WITHIN_NOISE:
         return False
     beyond = missed_columns(image, found.fit, found.threshold, found.spacing, mask)
-    return not len(beyond)
+    return bool(near_any(beyond, found.tried, SAME_SITE * found.spacing).all())
 
 
 def fits_better(image: np.ndarray, one: ColumnFit, other: ColumnFit, tied: bool = True) -> bool:

@@ -15,7 +15,7 @@ from particlespy_ml.columns.gaussians import ColumnFit, typical_volume
 from particlespy_ml.columns.image_lattice import ImageLattice
 from particlespy_ml.columns.noise import Noise
 from particlespy_ml.columns.places import WIDEST, at_pixels, in_sight
-from particlespy_ml.columns.refine import refine_columns
+from particlespy_ml.columns.refine import measure_volumes, refine_columns
 from particlespy_ml.columns.significance import column_significance
 from particlespy_ml.columns.zone_axis import particle_outline, without_padding
 
@@ -41,6 +41,8 @@ class SiteFit:
         Of each, shape (n,).
     threshold
         What each needs.
+    tried
+        Places of all sites that were tried, shape (m, 2).
     indices
         Sites of the columns, shape (n, 2).
     tie
@@ -50,6 +52,7 @@ class SiteFit:
     fit: ColumnFit
     significance: np.ndarray
     threshold: float
+    tried: np.ndarray
     indices: np.ndarray
     tie: float
 
@@ -107,16 +110,13 @@ def fit_sites(
         bent, tie = _bend(fit, places, indices, tie, near)
         found = column_significance(seen, fit)
         threshold = sites_threshold(false_positives, len(tried), (2 * tie / width) ** 2)
-        # what the Gaussians miss of columns is no noise, but it is not to be taken for further columns
-        least = threshold * np.sqrt(max(fit.chi2, 1))
-        faint = (found < least) | (fit.volumes < FAINTEST * typical_volume(fit.volumes))
-        out = faint & _lowest_of_neighbours(places, np.where(faint, found, np.inf), 1.3 * near)
-        out |= found < 0
-        if not faint.any():
-            out = false_columns(seen, fit, near, found, least)
-            smooth = smooth + smooth_rest(seen, fit, out, near)
-        if out.any():
-            indices = indices[~out]
+        kept, least = _without_faint(seen, fit, places, found, threshold, near, settings)
+        if len(kept) == len(indices):
+            false = false_columns(seen, fit, near, found, least)
+            smooth = smooth + smooth_rest(seen, fit, false, near)
+            kept = np.flatnonzero(~false)
+        if len(kept) < len(indices):
+            indices = indices[kept]
             indices = indices[_inside(bent(indices), allowed, width)]
             if len(indices) < FEWEST_COLUMNS:
                 return None
@@ -155,7 +155,28 @@ def fit_sites(
         return None
     # what ties the width was seen in the same image, so that it is known no better than from all sites
     fit = replace(fit, width_errors=np.maximum(fit.width_errors, width_error[0]))
-    return SiteFit(fit, found, float(least), indices, float(tie))
+    return SiteFit(fit, found, float(least), bent(np.array(sorted(tried))), indices, float(tie))
+
+
+def _without_faint(image, fit: ColumnFit, places, found, threshold: float, near: float, settings: dict):
+    """Indices of the columns that are significant when the least significant ones are taken out, and what that takes.
+
+    Volumes and background alone are fitted meanwhile: each round costs little, and there are many.
+    """
+    kept, of_volumes = np.arange(len(places)), {k: v for k, v in settings.items() if k != "width_tie"}
+    while True:
+        # what the Gaussians miss of columns is no noise, but it is not to be taken for further columns
+        least = threshold * np.sqrt(max(fit.chi2, 1))
+        faint = (found < least) | (fit.volumes < FAINTEST * typical_volume(fit.volumes))
+        if not faint.any():
+            return kept, least
+        out = faint & _lowest_of_neighbours(places[kept], np.where(faint, found, np.inf), 1.3 * near)
+        stay = ~(out | (found < 0))
+        kept = kept[stay]
+        if len(kept) < FEWEST_COLUMNS:
+            return kept, least
+        fit = measure_volumes(image, fit.positions[stay], fit.widths[stay], **of_volumes)
+        found = column_significance(image, fit)
 
 
 def _outline(image: np.ndarray, near: float) -> np.ndarray:

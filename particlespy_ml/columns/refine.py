@@ -167,10 +167,15 @@ def measure_volumes(
     start = np.array(positions, dtype=float).reshape(-1, 2)
     if not len(start):
         raise ValueError("There are no columns to measure: expected positions of one or more, shape (n, 2).")
+    widths = np.broadcast_to(np.asarray(widths, float), len(start)).copy()
+    width, background = float(widths.mean()), as_background(background)
+    factor = max(1, int(width / FINEST))
+    if factor > 1:
+        options = {"shared_width": True, "background": background, "noise": noise, "region": region, "known": known}
+        return _refine_binned(image, start, width, factor, widths=widths, **options)
     scale = _scale(image)
-    width = float(np.mean(widths))
-    problem = Problem(image / scale, width, True, as_background(background), region, start, known=known)
-    problem.widths = np.broadcast_to(np.asarray(widths, float), len(start)).copy()
+    problem = Problem(image / scale, width, True, background, region, start, known=known)
+    problem.widths = widths
     return _rescaled(problem.solve_volumes(_scaled_noise(noise, scale)), scale)
 
 
@@ -183,9 +188,22 @@ def first_width(positions: np.ndarray) -> float:
 
 
 def _refine_binned(
-    image, start, width, factor, *, shared_width, background, noise, region, known, max_iterations, tie, width_tie
-) -> ColumnFit:
-    """Refine on an image of bins of *factor* pixels and give the result in pixels."""
+    image,
+    start,
+    width,
+    factor,
+    *,
+    shared_width,
+    background,
+    noise,
+    region,
+    known,
+    max_iterations=0,
+    tie=None,
+    width_tie=None,
+    widths=None,
+):
+    """Refine on an image of bins of *factor* pixels, or measure where *widths* are known; the result is in pixels."""
     # the last rows that fill no bin are left out
     rows, columns = (n // factor * factor for n in image.shape)
     blocks = image[:rows, :columns].reshape(rows // factor, factor, columns // factor, factor)
@@ -203,7 +221,12 @@ def _refine_binned(
         width_tie = width_tie / factor * width / (wider * factor)  # of the width that bins make larger
     place = (start + 0.5) / factor - 0.5
     problem = Problem(small / scale, wider, shared_width, coarse, region, place, tie, width_tie, known)
-    fit = _rescaled(problem.solve(_scaled_noise(noise, scale), max_iterations), scale)
+    if widths is None:
+        fit = problem.solve(_scaled_noise(noise, scale), max_iterations)
+    else:
+        problem.widths = np.hypot(widths, np.sqrt((factor**2 - 1) / 12)) / factor
+        fit = problem.solve_volumes(_scaled_noise(noise, scale))
+    fit = _rescaled(fit, scale)
     widths = np.sqrt(np.maximum((fit.widths * factor) ** 2 - (factor**2 - 1) / 12, 0.01))
     positions = (fit.positions + 0.5) * factor - 0.5
     volumes = fit.volumes * factor**2

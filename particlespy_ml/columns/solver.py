@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from particlespy_ml.columns.equations import OUTSIDE, Equations, factorised
-from particlespy_ml.columns.errors import diagonal_matrix, identity, standard_errors
+from particlespy_ml.columns.errors import diagonal_matrix, standard_errors
 from particlespy_ml.columns.gaussians import ColumnFit, typical_volume
 from particlespy_ml.columns.noise import Noise, estimate_noise
 
@@ -115,13 +113,7 @@ class Problem(Equations):
             found = noise if noise is not None else self._estimate(model)
             weight = self._weight(found, model)
         self._solve_linear(weight)
-        fit = self._result(found, 3, True)
-        g, h = self._own_vectors()
-        local, border, corner = self._normal_matrix(self._weight(found, self._model()), g, h)
-        only = local[::3, ::3] + 1e-12 * local.diagonal().max() * identity(self.n)
-        errors, _ = standard_errors(only, border[::3, 1:], corner[1:, 1:], self.positions, self.widths.mean(), 1)
-        nothing = np.zeros(self.n)
-        return replace(fit, position_errors=np.zeros((self.n, 2)), volume_errors=errors[:, 0], width_errors=nothing)
+        return self._result(found, 3, True, volumes_alone=True)
 
     def _add_width_prior(self, corner: np.ndarray) -> None:
         if self.shared:
@@ -142,16 +134,24 @@ class Problem(Equations):
         inside = self.padded_region
         return estimate_noise((self.padded_image - model)[inside], model[inside])
 
-    def _result(self, noise: Noise, iterations: int, converged: bool) -> ColumnFit:
+    def _result(self, noise: Noise, iterations: int, converged: bool, volumes_alone: bool = False) -> ColumnFit:
         model = self._model()
         weight = self._weight(noise, model)
         g, h = self._own_vectors()
-        local, border, corner = self._normal_matrix(weight, g, h)
-        self._add_width_prior(corner)
-        prior = self._prior_diagonal() + 1e-12 * local.diagonal().max()
-        whole = local + diagonal_matrix(prior)
-        each = 3 if self.shared else 4
-        errors, width_error = standard_errors(whole, border, corner, self.positions, self.widths.mean(), each)
+        width = float(self.widths.mean())
+        if volumes_alone:
+            local = self._local_part(weight, g, h, volumes_alone=True)
+            border, corner = self._border_of_background(weight, g, h, True), self._corner_of_background(weight)
+            prior, each = np.full(self.n, 1e-12 * local.diagonal().max()), 1
+        else:
+            local, border, corner = self._normal_matrix(weight, g, h)
+            self._add_width_prior(corner)
+            prior, each = self._prior_diagonal() + 1e-12 * local.diagonal().max(), 3 if self.shared else 4
+        errors, width_error = standard_errors(
+            local + diagonal_matrix(prior), border, corner, self.positions, width, each
+        )
+        if volumes_alone:
+            errors, width_error = np.pad(errors, ((0, 0), (0, 3))), 0.0
         inside = self.padded_region
         chi2 = float((weight * (self.padded_image - model) ** 2)[inside].mean())
         cut = slice(self.pad, -self.pad)
