@@ -103,7 +103,7 @@ def totals_part(trials: int) -> None:
         covered, singles, thicker, unresolved = [], [], [], 0
         for seed in range(trials):
             values, errors, counts, off = draw_columns(np.random.default_rng([7, seed]), **options)
-            rows = counted_rows(values, errors, off)
+            rows = counted_rows(values, errors, off)  # components of one width, which is three times as fast
             _, low, high = total_of(rows)
             covered.append(low - 0.5 <= counts.sum() <= high + 0.5)
             unresolved += bool(np.all(rows["count"] < 0))

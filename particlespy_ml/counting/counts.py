@@ -81,7 +81,7 @@ def undefined_counts(n: int) -> np.ndarray:
 
 
 def total_count(expected: np.ndarray, error: np.ndarray, confidence: float = 0.95, draws=None):
-    """Return the sum of counts, and the shortest interval that holds it.
+    """Return the median of the sum of counts, and the shortest interval that holds the sum.
 
     Parameters
     ----------
@@ -106,6 +106,8 @@ def total_count(expected: np.ndarray, error: np.ndarray, confidence: float = 0.9
     (11.0, 10.0..., 11.9...)
     >>> total_count([5.5, 6.5], [0.5, 0.5], draws=[[5.0, 6.0], [6.0, 7.0]])  # the same step of both
     (12.0, 11.0, 13.0)
+    >>> total_count([5.25, 6.25], [0.433, 0.433], draws=[[5.0] * 3 + [6.0], [6.0] * 3 + [7.0]])  # of which one is rarer
+    (11.0, 11.0, 13.0)
     """
     expected, error = np.asarray(expected, float), np.asarray(error, float)
     total = float(np.sum(expected))
@@ -123,7 +125,7 @@ def total_count(expected: np.ndarray, error: np.ndarray, confidence: float = 0.9
     points = np.sort((sums[:, None] + own * norm.ppf(steps)).ravel())
     held = min(int(np.ceil(confidence * len(points))), len(points) - 1)
     start = int(np.argmin(points[held:] - points[: len(points) - held]))
-    return total, float(points[start]), float(points[start + held])
+    return float(np.median(points)), float(points[start]), float(points[start + held])
 
 
 QUANTILES = 200

@@ -256,8 +256,7 @@ def to_atoms(
 
     The numbers of atoms are those of ``count``; columns that are not counted are left out, and
     ``info["columns_not_counted"]`` says how many. With *best* they are those of ``best_count``, which all columns with
-    an estimate have. Neither is rounded to agree with the total of `total_counts`, which is a sum of
-    ``expected_count``.
+    an estimate have. Neither is made to agree with `total_counts`, which weighs all numbers that a column may have.
 
     Parameters
     ----------

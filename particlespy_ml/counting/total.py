@@ -21,13 +21,13 @@ DOUBTS = (
 def total_counts(table, confidence: float = 0.95):
     """Return the number of atoms of the particle of each frame, with its interval.
 
-    The total is the sum of ``expected_count`` over all columns that have one: those that are counted, and those that
-    have a best guess alone (``best_count``), as all of a frame where the components are not resolved. A column that
-    fits no number of atoms is in it with the probability that it is a column. Columns that are saturated or cut by the
-    border of the image, and frames without a lattice, have no estimate and are not in it; neither are columns that were
-    not found.
+    The total is that of all columns that have an ``expected_count``: those that are counted, and those that have a best
+    guess alone (``best_count``), as all of a frame where the components are not resolved. A column that fits no number
+    of atoms is in it with the probability that it is a column. Columns that are saturated or cut by the border of the
+    image, and frames without a lattice, have no estimate and are not in it; neither are columns that were not found.
 
-    The interval is the shortest that holds the total with that confidence. What is uncertain of all columns at once
+    It is the median of the distribution of the sum, where columns share nothing the sum of ``expected_count``, and the
+    interval is the shortest that holds the sum with that confidence. What is uncertain of all columns at once
     moves all of them together in it: the number of atoms of the thinnest ones, the increment and the number of
     components of a mixture, the factor of ``"hybrid"`` (in ``shared_draws``); the rest is independent. An error of a
     library is not in it; where the cross-sections show that a library is wrong, ``doubt`` says so.

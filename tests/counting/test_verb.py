@@ -121,7 +121,7 @@ def test_totals_survive_selecting_saving_and_joining(counted_columns, tmp_path):
     half = np.arange(whole.n_columns) % 2 == 0
     parts = [whole.select(half), whole.select(~half)]
     totals = [part.total_counts().iloc[0] for part in (*parts, whole)]
-    assert totals[0]["total"] + totals[1]["total"] == pytest.approx(totals[2]["total"])
+    assert totals[0]["total"] + totals[1]["total"] == pytest.approx(totals[2]["total"], abs=1)
     # what columns share adds up along the columns, not in squares
     widths = [one["high"] - one["low"] for one in totals]
     assert widths[2] <= widths[0] + widths[1] + 0.5
