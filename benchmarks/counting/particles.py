@@ -10,11 +10,11 @@ WIDTH, PIXEL, BACKGROUND = 0.42, 0.2, 0.002  # Å, Å, fraction of the beam
 LIBRARY = INCREMENT * np.arange(1, 14)
 
 
-def truncated_octahedron() -> tuple[np.ndarray, np.ndarray]:
-    """Positions in Å and counts of the columns of 2406 atoms along <001>."""
+def truncated_octahedron(length: int = 16, cutoff: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in Å and counts of the columns of a particle along <001>; by default of 2406 atoms."""
     from ase.cluster import Octahedron
 
-    atoms = Octahedron("Pt", 16, 5)
+    atoms = Octahedron("Pt", length, cutoff)
     keys, index, counts = np.unique(
         np.rint(atoms.positions[:, :2] / 0.98).astype(int), axis=0, return_inverse=True, return_counts=True
     )
@@ -22,12 +22,12 @@ def truncated_octahedron() -> tuple[np.ndarray, np.ndarray]:
     return places - places.min(0), counts
 
 
-def draw(dose: float, seed: int, scatter: float = 0.0, noise: bool = True):
+def draw(dose: float, seed: int, scatter: float = 0.0, noise: bool = True, size: tuple[int, int] = (16, 5)):
     """Image in electrons, true positions in pixels, volumes in electrons and counts."""
     from particlespy_ml.columns.refine import gaussian_columns
 
     rng = np.random.default_rng([seed, int(dose)])
-    places, counts = truncated_octahedron()
+    places, counts = truncated_octahedron(*size)
     positions = places / PIXEL + 8 / PIXEL + rng.uniform(-0.5, 0.5, 2)
     volumes = INCREMENT * counts * dose * (1 + scatter * rng.normal(size=len(counts)))
     shape = tuple(np.ceil(positions.max(0) + 8 / PIXEL).astype(int))
