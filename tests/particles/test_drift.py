@@ -187,3 +187,15 @@ def test_merging_particles_do_not_move_the_others():
     merged = np.concatenate([places[2:], places[:2].mean(0, keepdims=True)]) + (12, 5)
     rows = [rows_of(places, diameters), rows_of(merged, [*diameters[2:], 5.7])]
     np.testing.assert_allclose(find_drift(rows, 4.0).positions[1], [12, 5], atol=0.01)
+
+
+def test_sizes_that_change_together_and_cut_particles():
+    """A third of the particles is cut by the border anew, and a lower threshold makes all others larger."""
+    rng = np.random.default_rng(2)
+    places, diameters = rng.uniform(10, 90, (12, 2)), rng.uniform(6, 16, 12)
+    moved, larger = places + (-9, 4), diameters * 1.15
+    cut = np.argsort(places[:, 0])[:4]
+    moved[cut] += rng.uniform(0.5, 3, (4, 2))
+    larger[cut] *= rng.uniform(0.3, 0.7, 4)
+    rows = [rows_of(places, diameters)] * 3 + [rows_of(moved, larger)]
+    np.testing.assert_allclose(find_drift(rows, 6.0).positions[3], [-9, 4], atol=0.2)
