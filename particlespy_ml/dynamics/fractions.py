@@ -12,6 +12,7 @@ from scipy.stats import norm
 from particlespy_ml.dynamics.steps import SAME_STEP
 
 BOLTZMANN_EV = 8.617333262e-5  # eV/K, CODATA 2018
+PASSES = 3  # of weights by the decay of the correlation and its decay by the weights, which then change no more
 LAGS_PER_DECADE = 12  # over which a correlation that falls exponentially changes little within one
 
 
@@ -185,15 +186,15 @@ def _evenly_spaced(times: np.ndarray) -> bool:
 
 def _weigh(indicators: np.ndarray, known: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
     """Weights of unevenly spaced frames, shape (S, T), and how many independent ones they are worth."""
-    means = indicators[known].mean(0)
-    changing = np.flatnonzero((means > 0) & (means < 1))
-    if not len(changing):
-        return np.ones(known.shape), float(known.sum())
+    weights, effective = np.ones(known.shape), float(known.sum())
+    changing = [k for k in range(indicators.shape[-1]) if 0 < indicators[known][:, k].mean() < 1]
     series = [np.where(known, indicators[..., k], np.nan) for k in changing]
-    share, rate = np.transpose([correlation_decay(s, times) for s in series])
-    own = np.stack([mean_weights(times, value) for value in rate])
-    weights = own[effective_samples(own * known, times, share, rate).argmin()]  # of the slowest class
-    return weights, float(effective_samples(weights * known, times, share, rate).min())
+    for _ in range(PASSES if series else 0):
+        share, rate = np.transpose([correlation_decay(s, times, weights) for s in series])
+        own = np.stack([mean_weights(times, value) for value in rate])
+        weights = own[effective_samples(own * known, times, share, rate).argmin()]  # of the slowest class
+        effective = float(effective_samples(weights * known, times, share, rate).min())
+    return weights, effective
 
 
 def mean_weights(times: np.ndarray, rate: float) -> np.ndarray:
@@ -230,7 +231,7 @@ def mean_weights(times: np.ndarray, rate: float) -> np.ndarray:
     return sum(np.tanh(rate * step / 2) for step in reach) / 2
 
 
-def correlation_decay(series: np.ndarray, times: np.ndarray) -> tuple[float, float]:
+def correlation_decay(series: np.ndarray, times: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
     """Return share a and rate k of the correlation a exp(-k t) of unevenly spaced sequences of zeros and ones.
 
     The rest of the correlation, one minus the share, is of single frames, such as errors of a classifier. Pairs of
@@ -243,6 +244,8 @@ def correlation_decay(series: np.ndarray, times: np.ndarray) -> tuple[float, flo
         Zeros and ones, shape (S, T); NaN where frames are missing.
     times
         Times of the frames, shape (S, T), ascending.
+    weights
+        Weights of the frames in the share of ones, and in pairs; equal by default.
 
     Returns
     -------
@@ -266,19 +269,23 @@ def correlation_decay(series: np.ndarray, times: np.ndarray) -> tuple[float, flo
     """
     frames = series.shape[1]
     behind = sorted({int(n * 2**power) for power in range(64) for n in (1, 1.5) if n * 2**power < frames})
-    lags, differ = [], []
+    weights = np.ones(series.shape) if weights is None else weights
+    lags, differ, counts = [], [], []
     for n in behind:
         pair = np.abs(series[:, n:] - series[:, :-n])
         there = np.isfinite(pair)
         lags.append((times[:, n:] - times[:, :-n])[there])
         differ.append(pair[there])
+        counts.append((weights[:, n:] * weights[:, :-n])[there])
     if not sum(map(len, lags)):
         return 0.0, np.inf
-    lags, differ = np.concatenate(lags), np.concatenate(differ)
+    lags, differ, counts = np.concatenate(lags), np.concatenate(differ), np.concatenate(counts)
     _, place = np.unique(np.floor(np.log10(lags) * LAGS_PER_DECADE), return_inverse=True)
-    pairs, differing = np.bincount(place), np.bincount(place, differ)
-    lag = np.bincount(place, lags) / pairs
-    mean = np.nanmean(series)
+    pairs, differing = np.bincount(place, counts), np.bincount(place, counts * differ)
+    lag = np.bincount(place, lags) / np.bincount(place)
+    pairs, differing = pairs / pairs.sum(), differing / pairs.sum()
+    seen = np.isfinite(series)
+    mean = np.average(series[seen], weights=weights[seen])
     most = 2 * mean * (1 - mean)
 
     def negative(share, rate):
