@@ -8,7 +8,7 @@ import numpy as np
 
 from particlespy_ml._calibration import PixelGrid, pixel_grid
 from particlespy_ml._frames import check_image, compute, finite_frames
-from particlespy_ml.particles.measure import find_bbox_pixels, outline_mask
+from particlespy_ml.particles.measure import find_bbox_pixels, label_masks, outline_mask
 from particlespy_ml.particles.table import METADATA_NODE
 
 
@@ -44,7 +44,7 @@ def extract_particles(
     mask
         Replace what lies outside of the particle by its background. Without *labels* its outline says what is inside.
     labels
-        Labels of the frames, for *mask*.
+        Labels, or the mask, that the table was measured on, for *mask*.
     lazy_output
         Whether the stack is lazy; by default as the signal is.
     show_progressbar
@@ -58,8 +58,8 @@ def extract_particles(
     Raises
     ------
     ValueError
-        If the table does not belong to the image, has no particles, the box is larger than the image, or pixels are not
-        finite.
+        If the table or the labels do not belong to the image, there are no particles, the box is larger than the image,
+        or pixels are not finite.
 
     Examples
     --------
@@ -155,28 +155,36 @@ def _cut_block(frames, given, tables, *, grid, edge, dtype, remove_background, m
     given = None if given is None else np.asarray(given).reshape(frames.shape)
     boxes = []
     for i, (frame, rows) in enumerate(zip(frames, tables, strict=True)):
-        for row in rows:
-            background = row["background"]
-            inside = None
-            if mask and given is not None:
-                inside = given[i] == row["label"]
-            elif mask:
-                inside = outline_mask(row, grid)
-            boxes.append(_cut(frame, row, grid, edge, dtype, background, remove_background, inside))
+        if not mask:
+            masks = (None for _ in rows)
+        elif given is None:
+            masks = (outline_mask(row, grid) for row in rows)
+        else:
+            masks = label_masks(rows, given[i], grid)
+        for row, inside in zip(rows, masks, strict=True):
+            boxes.append(_cut(frame, row, grid, edge, dtype, row["background"], remove_background, inside))
     return np.stack(boxes) if boxes else np.empty((0, edge, edge), dtype)
 
 
 def _cut(frame, row, grid, edge, dtype, background, remove_background, inside) -> np.ndarray:
-    fill = background if dtype.kind == "f" else np.rint(background)
-    out = np.full((edge, edge), 0 if remove_background else fill, dtype=dtype)
+    out = np.full((edge, edge), 0 if remove_background else _value_in(dtype, background), dtype=dtype)
     start = grid.nearest_pixel(row["x"], row["y"]) - grid.middle_of_box(edge)
     low = np.maximum(start, 0)
     high = np.minimum(start + edge, frame.shape)
     source = tuple(slice(lo, hi) for lo, hi in zip(low, high, strict=True))
     target = tuple(slice(lo - s, hi - s) for lo, hi, s in zip(low, high, start, strict=True))
-    pixels = frame[source].astype(np.float32) - np.float32(background) if remove_background else frame[source]
+    # whole numbers above 2**24 are none in single precision
+    pixels = frame[source].astype(float) - background if remove_background else frame[source]
     out[target] = pixels if inside is None else np.where(inside[source], pixels, out[target])
     return out
+
+
+def _value_in(dtype: np.dtype, value: float):
+    """Return the value of a dtype that is nearest to a number, such as a background below zero."""
+    if dtype.kind == "f":
+        return value
+    limits = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    return min(max(int(np.rint(value)), limits[0]), limits[1])
 
 
 def _stack_signal(signal, stack, table, middle):

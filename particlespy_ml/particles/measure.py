@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
+import logging
+from collections.abc import Iterator
 
 import numpy as np
 from scipy import ndimage as ndi
-from skimage.draw import polygon2mask
-from skimage.measure import find_contours, perimeter, regionprops
+from scipy.spatial import ConvexHull
+from skimage.measure import perimeter
 
 from particlespy_ml._calibration import PixelGrid
+from particlespy_ml._padding import known_pixels
+from particlespy_ml.particles.light import measure_light
+from particlespy_ml.particles.outline import OUTLINE_POINTS, fill_outline, outer_contours, trace_outline
+from particlespy_ml.segmentation.segment import check_labels, label_given, number_particles
 
-OUTLINE_POINTS = 64
+_logger = logging.getLogger(__name__)
+
+# Share of a particle's pixels by which its outline may differ from them before that is logged.
+WRONG_IN_OUTLINE = 0.1
 
 # name, dtype, unit: "length", "area", "angle" or None
 COLUMNS = (
@@ -29,6 +36,7 @@ COLUMNS = (
     ("eccentricity", "f8", None),
     ("solidity", "f8", None),
     ("intensity", "f8", None),
+    ("intensity_error", "f8", None),
     ("intensity_max", "f8", None),
     ("intensity_mean", "f8", None),
     ("intensity_std", "f8", None),
@@ -40,7 +48,7 @@ COLUMNS = (
     ("bbox_area", "f8", "area"),
     ("bbox_length", "f8", "length"),
     ("touches_border", "?", None),
-    ("outline", ("f4", (OUTLINE_POINTS, 2)), "length"),
+    ("outline", ("f8", (OUTLINE_POINTS, 2)), "length"),
 )
 
 
@@ -61,16 +69,31 @@ def measure_frame(image: np.ndarray, labels: np.ndarray, grid: PixelGrid) -> np.
     Positions are (x, y) in the image's calibration. The area of a particle is that of its pixels. Axes, eccentricity
     and orientation are those of the ellipse with the same second moments. The perimeter is the estimate that
     ParticleSpy takes, `skimage.measure.perimeter` with 4 neighbours, and circularity is 4 pi area / perimeter**2;
-    the estimate is 3 to 6 % long for smooth outlines, so that the circularity of a disk is about 0.9.
-    The background of a particle is the mean of the ring of pixels that lies one pixel off its edge, as in ParticleSpy,
-    without the pixels of other particles; intensities are above that background.
+    the estimate is 3 to 6 % long for smooth outlines, so that the circularity of a disk is about 0.9. The outline is
+    that of the filled region, see `particlespy_ml.particles.outline.trace_outline`: it knows no holes, and joins the
+    pieces of a particle. It is logged where it differs from the pixels by more than a tenth of them.
+
+    ``intensity`` is all light of a particle above its background, that outside of the outline included, so that it does
+    not depend on where the outline lies: half of the light of a blurred cluster may be in its skirt. The skirt
+    reaches five mean distances of its light from the outline, as measured about the particle or, where noise hides it,
+    about all particles of the frame; less than 1 % of the light lies beyond. Pixels nearer to another particle are that
+    particle's, in the skirt and in the background, which is a plane (a level where less than five octants are free)
+    fitted to the ring that follows, half an equivalent radius wide and without octants that do not fit.
+    ``background`` is its value at the centroid. ``intensity_error`` is the standard error by the noise of the image,
+    that of counted electrons inside of the particle included, and by the scatter of the background between octants.
+    Between particles with less room the ring is what is farthest from all of them, and the skirt ends before it; with
+    fewer than 12 free pixels near, the background is the median of the frame's free pixels, the intensity that of the
+    outlined pixels, and its error NaN. A particle that the border cuts has the light that is in the frame.
+    ParticleSpy's intensity is that of the outlined pixels alone, above the mean of the ring one pixel off the outline,
+    which lies in the skirt. ``intensity_max``, ``intensity_mean`` and ``intensity_std`` are those of the outlined
+    pixels above ``background``.
 
     Parameters
     ----------
     image
         Frame, shape (rows, columns), real.
     labels
-        Labels of the particles, same shape, integers; 0 is background.
+        Labels of the particles, same shape, integers from 0, which is background, to 2147483647.
     grid
         Calibration of the frame.
 
@@ -81,23 +104,119 @@ def measure_frame(image: np.ndarray, labels: np.ndarray, grid: PixelGrid) -> np.
         64 (x, y) vertices, the first not repeated. Orientation is the angle in degrees from x towards y of the major
         axis, in [-90, 90). ``bbox_*`` are the outer edges of the pixels.
 
+    Raises
+    ------
+    ValueError
+        If a label is negative or too high.
+
     References
     ----------
     K. Benkrid and D. Crookes, "Design and FPGA implementation of a perimeter estimator" (2000), for the perimeter.
     T. J. A. Slater et al., ParticleSpy, doi:10.5281/zenodo.5094360, for the choice of quantities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grid = PixelGrid((40, 40), (0.1, 0.1), (0.0, 0.0), "nm")
+    >>> y, x = np.mgrid[:40, :40] - 20
+    >>> spot = np.exp(-(x**2 + y**2) / (2 * 3**2))
+    >>> rows = measure_frame(spot, (spot > 0.5).astype(int), grid)  # half of the light is below half of the maximum
+    >>> (rows["intensity"] / (2 * np.pi * 3**2)).round(2), spot[spot > 0.5].sum().round() / 57
+    (array([1.]), np.float64(0.5))
     """
-    image = np.asarray(image)
-    regions = regionprops(labels, spacing=grid.scale)
-    table = np.zeros(len(regions), dtype=measure_dtype())
-    if not regions:
+    labels = np.asarray(labels)
+    check_labels(labels)
+    numbers, labels = number_particles(labels)
+    labels = labels[_flip(grid)]
+    boxes = ndi.find_objects(labels)
+    masks = [labels[box] == number for number, box in enumerate(boxes, start=1)]
+    return _measure_regions(image, labels > 0, boxes, masks, numbers, grid)
+
+
+def measure_masks(image: np.ndarray, masks: list[np.ndarray], numbers: list[int], grid: PixelGrid) -> np.ndarray:
+    """Measure particles that may overlap, each on its own mask; see `measure_frame`.
+
+    Parameters
+    ----------
+    image
+        Frame, shape (rows, columns), real.
+    masks
+        Masks of the frame's shape, each with at least one pixel.
+    numbers
+        Label of each.
+    grid
+        Calibration of the frame.
+
+    Returns
+    -------
+    numpy.ndarray
+        One row for each mask in their order. Pixels of the others do not count for a particle's background.
+    """
+    covered = np.zeros(grid.shape, bool)
+    boxes, cut = [], []
+    for mask in masks:
+        mask = mask[_flip(grid)] != 0
+        covered |= mask
+        (box,) = ndi.find_objects(mask.astype(np.int32))
+        boxes.append(box)
+        cut.append(mask[box])
+    return _measure_regions(image, covered, boxes, cut, numbers, grid)
+
+
+def _flip(grid: PixelGrid) -> tuple[slice, slice]:
+    """Slices that turn a frame so that its axes ascend, and back: no number may depend on how they run."""
+    return np.s_[:: grid.direction[0], :: grid.direction[1]]
+
+
+def _measure_regions(image, covered, boxes, masks, numbers, grid: PixelGrid) -> np.ndarray:
+    """Rows of particles given by their boxes and masks in a frame turned by `_flip`; the image is not yet turned."""
+    image, grid = np.asarray(image)[_flip(grid)], grid.ascending()
+    table = np.zeros(len(boxes), dtype=measure_dtype())
+    if not boxes:
         return table
-    outside = cache(partial(_frame_background, image, labels))  # seldom needed, and slow in large frames
-    for row, region in zip(table, regions, strict=True):
-        row["label"] = region.label
-        _measure_shape(row, region, grid)
-        _measure_intensity(row, region, image, labels, outside)
-        row["outline"] = _outline(region, grid)
+    known = known_pixels(image)
+    table["label"] = numbers
+    light = measure_light(image, covered, boxes, masks, grid.scale, known)
+    for name in light.dtype.names:
+        table[name] = light[name]
+    border = _border(grid.shape, known)
+    off = []
+    for row, box, mask in zip(table, boxes, masks, strict=True):
+        _measure_shape(row, box, mask, grid)
+        row["touches_border"] = bool((mask & border[box]).any())
+        above = image[box][mask].astype(float) - row["background"]
+        row["intensity_max"], row["intensity_mean"], row["intensity_std"] = above.max(), above.mean(), above.std()
+        contours = outer_contours(mask)
+        row["solidity"] = _solidity(mask, np.concatenate(contours))
+        outline, wrong = trace_outline(mask, contours=contours)
+        if wrong > WRONG_IN_OUTLINE * np.count_nonzero(mask) and _is_off(outline, mask):
+            off.append(int(row["label"]))
+        row["outline"] = np.column_stack(grid.to_xy(*(outline + [side.start for side in box]).T))
+    if off:
+        _logger.warning(
+            "The outlines of %d of %d particles (labels %s) differ from their pixels by more than %d %%: they are too "
+            "ragged, or in too many pieces, for %d vertices. For masks give labels=, and return_labels=True to "
+            "measure_particles().",
+            len(off),
+            len(table),
+            ", ".join(map(str, off[:5])) + ", ..." * (len(off) > 5),
+            100 * WRONG_IN_OUTLINE,
+            OUTLINE_POINTS,
+        )
     return table
+
+
+def _is_off(outline: np.ndarray, mask: np.ndarray) -> bool:
+    filled = ndi.binary_fill_holes(mask)
+    wrong = np.count_nonzero(fill_outline(outline, mask.shape) != filled)
+    return wrong > WRONG_IN_OUTLINE * np.count_nonzero(filled)
+
+
+def _border(shape: tuple[int, int], known: np.ndarray | None) -> np.ndarray:
+    """Pixels at the border of the frame, or of what was recorded of it."""
+    border = np.zeros(shape, bool) if known is None else ndi.binary_dilation(~known, np.ones((3, 3)))
+    border[[0, -1]] = border[:, [0, -1]] = True
+    return border
 
 
 def find_bbox_pixels(rows, grid: PixelGrid) -> tuple[np.ndarray, ...]:
@@ -110,39 +229,72 @@ def find_bbox_pixels(rows, grid: PixelGrid) -> tuple[np.ndarray, ...]:
 
 
 def outline_mask(row, grid: PixelGrid) -> np.ndarray:
-    """Return the pixels inside the outline of a measured row, shape of the frame."""
-    top, left, bottom, right = find_bbox_pixels(row, grid)
-    rows, columns = grid.to_pixels(row["outline"][:, 0], row["outline"][:, 1])
+    """Return the pixels inside the outline of a measured row, holes filled, shape of the frame."""
+    ascending = grid.ascending()
+    top, left, bottom, right = find_bbox_pixels(row, ascending)
+    vertices = np.column_stack(ascending.to_pixels(row["outline"][:, 0], row["outline"][:, 1]))
     mask = np.zeros(grid.shape, bool)
     # only the box: over whole frames, many particles would take minutes
-    mask[top:bottom, left:right] = polygon2mask(
-        (bottom - top, right - left), np.column_stack([rows - top, columns - left])
-    )
-    return mask
+    mask[top:bottom, left:right] = fill_outline(vertices - (top, left), (bottom - top, right - left))
+    return mask[_flip(grid)]
 
 
-def _measure_shape(row, region, grid: PixelGrid) -> None:
-    top, left, bottom, right = region.bbox
-    rows, columns = np.nonzero(region.image)
+def label_masks(rows, labels: np.ndarray, grid: PixelGrid) -> Iterator[np.ndarray]:
+    """Return the pixels of each measured row in the labels, or the mask, that it was measured on.
+
+    Parameters
+    ----------
+    rows
+        Measured rows of one frame.
+    labels
+        Labels or mask as given to `measure_particles`, or as it returned them, shape (rows, columns).
+    grid
+        Calibration of the frame.
+
+    Raises
+    ------
+    ValueError
+        If the labels have no such particle in the place of the row.
+    """
+    numbered = None
+    for row in rows:
+        top, left, bottom, right = find_bbox_pixels(row, grid)
+        mask = labels == row["label"]
+        if not _is_within(mask, np.s_[top:bottom, left:right]):
+            numbered = label_given(labels) if numbered is None else numbered
+            mask = numbered == row["label"]
+            if not _is_within(mask, np.s_[top:bottom, left:right]):
+                raise ValueError(
+                    f"The labels do not have the particle {row['label']} where the table has it; expected those that "
+                    "the table was measured on, as measure_particles(return_labels=True) returns them."
+                )
+        yield mask
+
+
+def _is_within(mask: np.ndarray, box: tuple[slice, slice]) -> bool:
+    return 0 < np.count_nonzero(mask[box]) == np.count_nonzero(mask)
+
+
+def _measure_shape(row, box: tuple[slice, slice], mask: np.ndarray, grid: PixelGrid) -> None:
+    (top, bottom), (left, right) = ((side.start, side.stop) for side in box)
+    rows, columns = np.nonzero(mask)
     row["x"], row["y"] = grid.to_xy(rows.mean() + top, columns.mean() + left)
     row["area"] = area = len(rows) * grid.scale[0] * grid.scale[1]
     row["equivalent_circular_diameter"] = 2 * np.sqrt(area / np.pi)
     _measure_ellipse(row, rows, columns, grid)
-    row["perimeter"] = length = _perimeter(region.image, grid.scale)
+    row["perimeter"] = length = _perimeter(mask, grid.scale)
     row["circularity"] = 4 * np.pi * area / length**2 if length > 0 else np.nan
-    row["solidity"] = _solidity(region.image)
-    x, y = grid.to_xy([top - 0.5, bottom - 0.5], [left - 0.5, right - 0.5])
-    row["bbox_x_min"], row["bbox_x_max"] = sorted(x)
-    row["bbox_y_min"], row["bbox_y_max"] = sorted(y)
+    (row["bbox_x_min"], row["bbox_x_max"]), (row["bbox_y_min"], row["bbox_y_max"]) = grid.to_xy(
+        [top - 0.5, bottom - 0.5], [left - 0.5, right - 0.5]
+    )
     height, width = (bottom - top) * grid.scale[0], (right - left) * grid.scale[1]
     row["bbox_area"] = height * width
     row["bbox_length"] = np.hypot(height, width)
-    row["touches_border"] = top == 0 or left == 0 or bottom == grid.shape[0] or right == grid.shape[1]
 
 
 def _measure_ellipse(row, rows: np.ndarray, columns: np.ndarray, grid: PixelGrid) -> None:
     """Axes, eccentricity and orientation, as in `skimage.measure.regionprops` but several times faster."""
-    step_y, step_x = grid.direction[0] * grid.scale[0], grid.direction[1] * grid.scale[1]
+    step_y, step_x = grid.scale
     x, y = columns - columns.mean(), rows - rows.mean()
     xx, yy, xy = np.mean(x * x) * step_x**2, np.mean(y * y) * step_y**2, np.mean(x * y) * step_x * step_y
     half = np.hypot((xx - yy) / 2, xy)
@@ -152,40 +304,20 @@ def _measure_ellipse(row, rows: np.ndarray, columns: np.ndarray, grid: PixelGrid
     row["orientation"] = (np.degrees(np.arctan2(2 * xy, xx - yy)) / 2 + 90) % 180 - 90
 
 
-def _solidity(mask: np.ndarray) -> float:
+def _solidity(mask: np.ndarray, contours: np.ndarray) -> float:
     """Area over area of the convex hull, as in `skimage.measure.regionprops` but several times faster.
 
-    The hull is that of the middles of the pixels' edges, and its area the number of pixels whose centres it holds. 1
-    for regions too thin to have one.
+    The hull is that of the middles of the pixels' edges, through which contours go, and its area the number of pixels
+    whose centres it holds.
     """
-    if min(mask.shape) < 3:
-        return 1.0
-    filled = np.flatnonzero(mask.any(1))  # a user's label may be in pieces
-    first, last = mask.argmax(1)[filled], mask.shape[1] - 1 - mask[:, ::-1].argmax(1)[filled]
-    rows_of_corners = np.concatenate([filled, filled - 0.5, filled + 0.5])
-    left = np.concatenate([first - 0.5, first, first])
-    right = np.concatenate([last + 0.5, last, last])
-    rows = np.arange(mask.shape[0])
-    low = np.ceil(_lower_hull(rows_of_corners, left)(rows) - 1e-9)
-    high = np.floor(-_lower_hull(rows_of_corners, -right)(rows) + 1e-9)
-    return float(mask.sum() / (high - low + 1).sum())
-
-
-def _lower_hull(positions: np.ndarray, values: np.ndarray) -> Callable:
-    """Return the largest convex function below some points, for interpolation between its corners."""
-    hull: list[tuple[float, float]] = []
-    for x, y in sorted(zip(positions.tolist(), values.tolist(), strict=True)):
-        if hull and hull[-1][0] == x:
-            continue  # sorted, so the first of the points at one position is the lowest
-        while len(hull) > 1 and _turns_down(hull[-2], hull[-1], (x, y)):
-            hull.pop()
-        hull.append((x, y))
-    corners = np.array(hull)
-    return partial(np.interp, xp=corners[:, 0], fp=corners[:, 1])
-
-
-def _turns_down(a: tuple, b: tuple, c: tuple) -> bool:
-    return (b[1] - a[1]) * (c[0] - b[0]) >= (c[1] - b[1]) * (b[0] - a[0])
+    hull = contours[ConvexHull(contours).vertices]
+    # once round from the uppermost corner to the lowest and back
+    hull = np.roll(hull, -hull[:, 0].argmin(), axis=0)
+    turn = hull[:, 0].argmax()
+    down, up = hull[: turn + 1], np.concatenate([hull[:1], hull[: turn - 1 : -1]])
+    sides = [np.interp(np.arange(len(mask)), side[:, 0], side[:, 1]) for side in (down, up)]
+    low, high = np.ceil(np.minimum(*sides) - 1e-9), np.floor(np.maximum(*sides) + 1e-9)
+    return float(np.count_nonzero(mask) / (high - low + 1).sum())
 
 
 def _perimeter(mask: np.ndarray, scale: tuple[float, float]) -> float:
@@ -202,36 +334,3 @@ def _perimeter(mask: np.ndarray, scale: tuple[float, float]) -> float:
         smooth = padded  # too thin to be smoothed
     square = ndi.zoom(smooth, ratios, order=1, grid_mode=True, mode="nearest") > 0.5
     return perimeter(square, neighborhood=4) * fine
-
-
-def _measure_intensity(row, region, image: np.ndarray, labels: np.ndarray, outside: Callable) -> None:
-    top, left, bottom, right = region.bbox
-    window = (slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2))
-    own = labels[window] == region.label
-    near = ndi.binary_dilation(own)
-    ring = ndi.binary_dilation(near) & ~near & (labels[window] == 0)
-    pixels = image[window].astype(float)
-    row["background"] = background = pixels[ring].mean() if ring.any() else outside()
-    above = pixels[own] - background
-    row["intensity"] = above.sum()
-    row["intensity_max"] = above.max()
-    row["intensity_mean"] = above.mean()
-    row["intensity_std"] = above.std()
-
-
-def _frame_background(image: np.ndarray, labels: np.ndarray) -> float:
-    """Median of the pixels outside all particles: the background where a particle has no free neighbour pixel."""
-    free = image[labels == 0]
-    return float(np.median(free)) if free.size else float(image.min())
-
-
-def _outline(region, grid: PixelGrid) -> np.ndarray:
-    """Outline of a region as a closed polygon of fixed length, in (x, y)."""
-    contours = find_contours(np.pad(region.image, 1).astype(float), 0.5)
-    contour = max(contours, key=len)
-    rows, columns = (contour + np.array(region.bbox[:2]) - 1).T
-    x, y = grid.to_xy(rows, columns)
-    step = np.hypot(np.diff(x), np.diff(y))
-    position = np.concatenate([[0], np.cumsum(step)])
-    wanted = np.linspace(0, position[-1], OUTLINE_POINTS, endpoint=False)
-    return np.column_stack([np.interp(wanted, position, x), np.interp(wanted, position, y)])

@@ -6,14 +6,16 @@ import numpy as np
 
 from particlespy_ml._calibration import PixelGrid, pixel_grid
 from particlespy_ml.models.card import UNDEFINED
-from particlespy_ml.particles.measure import COLUMNS, column_units, find_bbox_pixels, measure_frame, outline_mask
-from particlespy_ml.particles.table import (
-    METADATA_NODE,
-    make_table,
-    navigation_axes,
-    object_array,
-    provenance,
+from particlespy_ml.particles.measure import (
+    COLUMNS,
+    column_units,
+    find_bbox_pixels,
+    label_masks,
+    measure_masks,
+    outline_mask,
 )
+from particlespy_ml.particles.table import METADATA_NODE, make_table, navigation_axes, object_array, provenance
+from particlespy_ml.segmentation.segment import MAX_LABEL
 
 # columns that ParticleSpy writes with spaces
 _SPACED = ("equivalent_circular_diameter", "major_axis_length", "minor_axis_length")
@@ -29,12 +31,19 @@ def to_particle_list(table, image=None, labels=None):
     image
         The image or series, for the particles' images; crops hold the whole bounding box, the last row and column too.
     labels
-        Labels for the masks; without, the outlines give them.
+        Labels, or the mask, that the table was measured on, for the masks; without, the outlines give them: those know
+        no holes, and with `OUTLINE_POINTS` vertices follow ragged edges to a pixel or so.
 
     Returns
     -------
     particlespy.ptcl_class.particle_list
-        Properties carry ParticleSpy's names; x and y are those of the image's x and y axes.
+        Properties carry ParticleSpy's names; x and y are those of the image's x and y axes. Columns of vectors, such
+        as embeddings, are left out.
+
+    Raises
+    ------
+    ValueError
+        If the labels are of another number of frames, or do not have a particle where the table has it.
     """
     from particlespy.ptcl_class import particle, particle_list
 
@@ -46,10 +55,14 @@ def to_particle_list(table, image=None, labels=None):
         raise ValueError(f"Expected labels of {table.data.size} frames, not {len(flat_labels)}.")
     for number, (index, rows) in enumerate((i, table.data[i]) for i in np.ndindex(*table.data.shape)):
         frame = _frame(image, index) if image is not None and len(rows) else None
-        for row in rows:
+        if flat_labels is None:
+            masks = (outline_mask(row, grid) for row in rows)
+        else:
+            masks = label_masks(rows, flat_labels[number], grid)
+        for row, mask in zip(rows, masks, strict=True):
             item = particle()
             for name in rows.dtype.names:
-                if name in ("label", "outline", "touches_border", "class_index"):
+                if name in ("label", "touches_border", "class_index") or rows.dtype[name].shape:
                     continue
                 value = row[name].item()
                 if name == "intensity_std" and row["intensity_max"]:
@@ -62,7 +75,7 @@ def to_particle_list(table, image=None, labels=None):
             item.set_property("label", int(row["label"]), None)
             box = tuple(int(value) for value in find_bbox_pixels(row, grid))
             item.set_boundingbox(box)
-            item.set_mask(outline_mask(row, grid) if flat_labels is None else flat_labels[number] == row["label"])
+            item.set_mask(mask)
             if frame is not None:
                 item.store_im(frame.isig[box[1] : box[3], box[0] : box[2]])
             result.append(item)
@@ -73,8 +86,9 @@ def from_particle_list(particles, image):
     """Return a table measured on the masks of a ParticleSpy ``particle_list``.
 
     ParticleSpy's own numbers have x and y swapped and hold for square pixels only, so sizes, shapes and intensities are
-    measured anew; other numeric properties, such as cluster numbers, become columns. Labels and classes that
-    `to_particle_list` wrote are kept.
+    measured anew; other numeric properties, such as cluster numbers, become columns. Each particle is measured on its
+    own mask, whether or not it overlaps with others, whose pixels do not count for its background. Labels and classes
+    that `to_particle_list` wrote are kept.
 
     Parameters
     ----------
@@ -90,7 +104,7 @@ def from_particle_list(particles, image):
     Raises
     ------
     ValueError
-        If a particle has no mask, a mask of another shape, or a frame that the image has not.
+        If a particle has no mask, an empty one or one of another shape, or a frame that the image has not.
     """
     if not hasattr(particles, "list"):
         raise TypeError(f"Expected a ParticleSpy particle_list, not {type(particles).__name__}.")
@@ -107,6 +121,8 @@ def from_particle_list(particles, image):
                 f"Particle {number} of the list has a mask of shape {found} in frame {frame}; expected one of "
                 f"{grid.shape} in one of {len(frames)} frames."
             )
+        if not np.any(item.mask):
+            raise ValueError(f"Particle {number} of the list has an empty mask; leave it out.")
         by_frame[frame].append(item)
     known = {name for name, _, _ in COLUMNS} | {name.replace("_", " ") for name in _SPACED} | {"frame", "class"}
     entries = [(name, entry) for item in particles.list for name, entry in item.properties.items() if name not in known]
@@ -143,14 +159,12 @@ def _classes(particles, extra) -> list[str]:
 
 def _measure_items(frame: np.ndarray, items: list, grid: PixelGrid, extra, classes: list[str]) -> np.ndarray:
     numbers = [_value(item, "label") for item in items]
-    if not all(isinstance(n, (int, np.integer)) and n > 0 for n in numbers) or len(set(numbers)) < len(numbers):
+    whole = all(isinstance(n, (int, np.integer)) and 0 < n <= MAX_LABEL for n in numbers)
+    if not whole or len(set(numbers)) < len(numbers):
         numbers = list(range(1, len(items) + 1))
-    labels = np.zeros(grid.shape, np.int32)
-    for number, item in zip(numbers, items, strict=True):
-        labels[np.asarray(item.mask) != 0] = number
-    rows = measure_frame(frame, labels, grid)
-    by_label = dict(zip(numbers, items, strict=True))
-    items = [by_label[label] for label in rows["label"]]
+    order = np.argsort(numbers, kind="stable")
+    items, numbers = [items[i] for i in order], [numbers[i] for i in order]
+    rows = measure_masks(frame, [np.asarray(item.mask) for item in items], numbers, grid)
     columns = [(name, rows.dtype[name]) for name in rows.dtype.names]
     columns += [("class_index", "i1")] * bool(classes) + [(name, "f8") for name in extra]
     out = np.zeros(len(rows), dtype=columns)

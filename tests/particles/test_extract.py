@@ -51,16 +51,50 @@ def test_the_dtype_is_kept(two_disks, dtype):
     assert stack.data[0, 0, 0] == image.data[0, -1]  # beyond the frame: the background, in the dtype
 
 
-@pytest.mark.parametrize("ring", [12, 13, 255])
-def test_padding_of_integer_images_is_rounded(make_image, ring):
-    data = np.full((40, 40), 10, np.uint8)
+@pytest.mark.parametrize(("level", "dtype"), [(12.3, "u1"), (12.7, "u1"), (254.9, "u1"), (-3.6, "i2"), (2.0**63, "u8")])
+def test_padding_of_integer_images_is_rounded(make_image, level, dtype):
+    data = np.full((40, 40), np.floor(level)).astype(dtype)
+    data[:, ::10] += 1  # a tenth of the pixels
     labels = np.zeros(data.shape, int)
     labels[0:4, 10:14] = 1
-    data[5, 10:14] = ring  # part of the pixels that give the background
     image = make_image(data)
     table = image.measure_particles(labels)
-    assert table["background"][0] % 1 > 0.5 or ring == 255
-    assert image.extract_particles(table, 20).data[0, 0, 0] == round(table["background"][0])
+    table.data[0]["background"] = level
+    assert image.extract_particles(table, 20).data[0, 0, 0] == round(level)
+
+
+@pytest.mark.parametrize(("background", "dtype", "expected"), [(-0.7, "u1", 0), (256.4, "u1", 255), (-2.0, "?", 0)])
+def test_padding_never_wraps_round(make_image, background, dtype, expected):
+    labels = np.zeros((40, 40), int)
+    labels[0:4, 10:14] = 1
+    image = make_image(labels.astype(dtype))
+    table = image.measure_particles(labels)
+    table.data[0]["background"] = background
+    assert image.extract_particles(table, 20).data[0, 0, 0] == expected
+
+
+def test_backgrounds_of_large_whole_numbers_are_removed_exactly(make_image):
+    labels = np.zeros((40, 40), int)
+    labels[15:25, 15:25] = 1
+    image = make_image(np.uint64(2**40 + 1) + labels.astype("u8"))
+    stack = image.extract_particles(image.measure_particles(labels), 30, remove_background=True).data[0]
+    np.testing.assert_array_equal(np.unique(stack), [0, 1])
+
+
+@pytest.mark.parametrize("as_mask", [False, True])
+def test_a_mask_serves_where_the_table_was_measured_on_it(two_disks, as_mask):
+    given = mask_of(two_disks) if as_mask else 255 * mask_of(two_disks).astype(np.uint8)
+    table = two_disks.measure_particles(given)
+    by_mask = two_disks.extract_particles(table, 80, mask=True, labels=given).data
+    labels = two_disks.segment_particles(labels=given)
+    np.testing.assert_array_equal(by_mask, two_disks.extract_particles(table, 80, mask=True, labels=labels).data)
+
+
+def test_labels_of_other_particles_are_refused(two_disks):
+    labels = two_disks.segment_particles(labels=mask_of(two_disks)).data
+    table = two_disks.measure_particles(labels)
+    with pytest.raises(ValueError, match="do not have the particle 1 where the table has it"):
+        two_disks.extract_particles(table, mask=True, labels=np.where(labels > 0, 3 - labels, 0))
 
 
 def test_background_removed(two_disks):
@@ -85,7 +119,7 @@ def test_outside_of_the_particle_masked(two_disks):
         inside = by_labels[i] != 0
         assert inside.sum() == pytest.approx(row["area"] / 0.04**2, abs=2)
         np.testing.assert_array_equal(by_labels[i][inside], plain[i][inside])
-        assert by_labels[i].sum() == pytest.approx(row["intensity"], rel=1e-3)
+        assert by_labels[i].sum() == pytest.approx(row["intensity_mean"] * inside.sum(), rel=1e-3)
         assert ((by_outline[i] != 0) != inside).mean() < 0.01
     # the neighbour is in the box of 120 pixels, but not in the masked one
     both = two_disks.extract_particles(table, 120).data[0]

@@ -23,7 +23,7 @@ from particlespy_ml.particles.measure import (
 LENGTHS = [name for name, _, unit in COLUMNS if unit == "length"]
 AREAS = [name for name, _, unit in COLUMNS if unit == "area"]
 POSITIONS = ["x", "y", "bbox_x_min", "bbox_x_max", "bbox_y_min", "bbox_y_max", "outline"]
-INTENSITIES = ["intensity", "intensity_max", "intensity_mean", "intensity_std"]
+INTENSITIES = ["intensity", "intensity_error", "intensity_max", "intensity_mean", "intensity_std"]
 PLAIN = [name for name, _, unit in COLUMNS if unit is None and name not in (*INTENSITIES, "background")]
 
 
@@ -97,13 +97,13 @@ def test_outline_runs_along_the_edge(pixel_grid):
     centre = tuple(float(value) for value in pixel_grid.to_xy(pixel_grid.shape[0] * 0.5, pixel_grid.shape[1] * 0.5))
     mask = ellipse(pixel_grid, centre, (4, 2), 30)
     (row,) = measure_frame(mask.astype(float), mask.astype(np.int32), pixel_grid)
-    outline = row["outline"].astype(float)
-    assert outline.shape == (OUTLINE_POINTS, 2)
+    outline = row["outline"]
+    assert outline.shape == (OUTLINE_POINTS, 2) and outline.dtype == np.float64
     x, y = outline.T
     area = abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2
     assert area == pytest.approx(8 * np.pi, rel=0.01)
     steps = np.hypot(*(outline - np.roll(outline, -1, 0)).T)  # closed: from the last to the first, too
-    assert steps.max() < 1.5 * np.median(steps)
+    assert 0 < steps.min() and steps.max() < 1.5
     assert steps.sum() == pytest.approx(perimeter_of(4, 2), rel=0.03)
     assert np.mean(outline_mask(row, pixel_grid) != mask) < 0.002
 
@@ -181,19 +181,6 @@ def test_background_leaves_out_neighbours_that_touch():
     assert one["background"] == two["background"] == 2
 
 
-def test_background_is_the_ring_one_pixel_off_the_edge():
-    labels = np.zeros((20, 20), np.int32)
-    labels[8:12, 8:12] = 1
-    image = np.full((20, 20), 100.0)
-    image[7:13, 7:13] = 50  # the blurred edge, which counts for neither
-    image[8:12, 8:12] = 7
-    image[6, 8:12] = image[13, 8:12] = image[8:12, 6] = image[8:12, 13] = 3
-    image[7, 7] = image[7, 12] = image[12, 7] = image[12, 12] = 3
-    (row,) = measure_frame(image, labels, PixelGrid((20, 20), (1, 1), (0, 0), "nm"))
-    assert row["background"] == 3
-    assert row["intensity"] == 16 * 4
-
-
 def test_background_of_the_frame_where_a_particle_is_walled_in():
     labels = np.full((30, 30), 2, np.int32)
     labels[10:20, 10:20] = 1
@@ -257,13 +244,14 @@ def test_parity_with_particlespy(make_frame, make_image, dtype, units):
             "circularity",
             "eccentricity",
             "solidity",
-            "intensity",
-            "intensity_max",
             "bbox_area",
             "bbox_length",
         ):
             assert row[by_name.get(name, name)] == pytest.approx(values[name], rel=1e-6), name
-        assert row["background"] == pytest.approx(particle.background)
+        # theirs is taken in the skirt, and must be added to compare what is above it
+        own, offset = row["area"] / 0.05**2, row["background"] - particle.background
+        assert row["intensity_mean"] * own == pytest.approx(values["intensity"] - offset * own)
+        assert row["intensity_max"] == pytest.approx(values["intensity_max"] - offset)
         assert (row["y"], row["x"]) == pytest.approx((values["x"], values["y"]))  # theirs are swapped
         own = data[particle.mask > 0].astype(float)
         assert row["intensity_std"] == pytest.approx(own.std())  # theirs is over the whole frame, the rest as zero
@@ -299,8 +287,7 @@ def scenes(draw):
 
 def assert_columns_equal(one, other, names, rtol=1e-9, atol=0.0):
     for name in names:
-        tolerance = 1e-5 if name == "outline" else rtol  # kept in single precision
-        np.testing.assert_allclose(one[name], other[name], rtol=tolerance, atol=atol, err_msg=name)
+        np.testing.assert_allclose(one[name], other[name], rtol=rtol, atol=atol, err_msg=name)
 
 
 @settings(deadline=None, max_examples=40)
@@ -330,7 +317,7 @@ def test_an_offset_moves_positions_only(scene, dx, dy):
     for name in POSITIONS[:-1]:
         shift = dx if name == "x" or "_x_" in name else dy
         np.testing.assert_allclose(other[name], one[name] + shift, atol=1e-9)
-    np.testing.assert_allclose(other["outline"], one["outline"] + np.array([dx, dy]), atol=1e-3)
+    np.testing.assert_allclose(other["outline"], one["outline"] + np.array([dx, dy]), atol=1e-9)
 
 
 @settings(deadline=None, max_examples=40)
@@ -356,16 +343,8 @@ def test_a_flipped_image_has_the_same_particles(scene, axis):
     offset = tuple(last[i] if direction[i] < 0 else grid.offset[i] for i in (0, 1))
     flipped = PixelGrid(grid.shape, grid.scale, offset, grid.units, direction)
     one, other = measure_frame(image, labels, grid), measure_frame(image[flip], labels[flip], flipped)
-    skip = ("outline", "orientation", "perimeter", "circularity", "eccentricity", "minor_axis_length")
-    assert_columns_equal(one, other, [n for n in one.dtype.names if n not in skip], rtol=1e-6, atol=1e-6)
-    # resampling to square pixels is symmetric but for rounding to whole ones
-    np.testing.assert_allclose(one["perimeter"], other["perimeter"], rtol=0.2)
-    turned = one["eccentricity"] > 0.3
-    assert (angle_between(one["orientation"], other["orientation"])[turned] < 0.01).all()
-    for mine, theirs in zip(one, other, strict=True):
-        reach = 2 * max(grid.scale)
-        np.testing.assert_allclose(mine["outline"].min(0), theirs["outline"].min(0), atol=reach)
-        np.testing.assert_allclose(mine["outline"].max(0), theirs["outline"].max(0), atol=reach)
+    one, other = np.sort(one, order="label"), np.sort(other, order="label")
+    assert_columns_equal(one, other, one.dtype.names, rtol=1e-9, atol=1e-9 * max(1, *np.abs(offset)))
 
 
 @settings(deadline=None, max_examples=40)
@@ -379,7 +358,8 @@ def test_rows_are_consistent_in_themselves(scene):
         own = labels == row["label"]
         values = image[own].astype(float) - row["background"]
         assert row["area"] == pytest.approx(own.sum() * pixel)
-        assert row["intensity"] == pytest.approx(values.sum(), abs=1e-6 * abs(values).sum())
+        assert row["intensity_mean"] == pytest.approx(values.mean(), abs=1e-6 * abs(values).mean())
+        assert not row["intensity_error"] < 0
         assert row["intensity_max"] == pytest.approx(values.max())
         top, left, bottom, right = find_bbox_pixels(row, grid)
         where = np.argwhere(own)
@@ -454,5 +434,4 @@ def test_solidity_is_that_of_scikit_image(seed, smooth, pieces):
     grid = PixelGrid(labels.shape, (0.1, 0.1), (0.0, 0.0), "nm")
     table = measure_frame(np.ones(labels.shape), labels, grid)
     for row, region in zip(table, regionprops(labels), strict=True):
-        if min(region.image.shape) >= 3:
-            assert row["solidity"] == pytest.approx(region.solidity, abs=1e-12)
+        assert row["solidity"] == pytest.approx(region.solidity, abs=1e-12)

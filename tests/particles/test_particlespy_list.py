@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from particlespy.particle_analysis import parameters, particle_analysis, particle_analysis_series
 from particlespy.particle_load import load_plist
+from particlespy.ptcl_class import particle, particle_list
 
+from particlespy_ml.particles.dataframe import with_column
 from particlespy_ml.particles.particlespy_list import from_particle_list
 from particlespy_ml.signals.particle_table import ParticleTable
 
@@ -135,6 +137,90 @@ def test_no_particles(series):
     assert particles.list == []
     back = from_particle_list(particles, series)
     assert back.data.shape == (3,) and back.n_particles == 0 and back.columns == table.columns
+
+
+def list_of(masks):
+    given = particle_list()
+    for mask in masks:
+        item = particle()
+        item.set_mask(mask)
+        given.append(item)
+    return given
+
+
+@pytest.fixture
+def nested(make_image):
+    """An image of a core on a disk, and the masks of both."""
+    rows, columns = np.mgrid[:70, :80] - 35
+    radius = np.hypot(rows, columns)
+    disk, core = radius < 20, radius < 5
+    return make_image(100.0 * disk + 50.0 * core + 7), disk, core
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_masks_that_overlap_are_each_measured_alone(nested, same_rows, order):
+    image, disk, core = nested
+    aside = np.roll(disk, 12, axis=1)
+    table = from_particle_list(list_of([disk, core, aside][::order]), image)
+    areas = np.rint(table["area"] / 0.04**2).astype(int).tolist()
+    assert areas == [disk.sum(), core.sum(), aside.sum()][::order]
+    assert list(table["label"]) == [1, 2, 3]
+    assert list(table["background"]) == [7, 7, 7]  # nothing of the others is background
+    at = areas.index(disk.sum())
+    assert table["intensity_max"][at] == 150
+    back = from_particle_list(table.to_particle_list(image), image)
+    assert sorted(np.rint(back["area"] / 0.04**2)) == sorted(areas)
+
+
+def test_a_mask_alone_is_measured_as_a_label_is(two_disks):
+    labels = two_disks.segment_particles(labels=two_disks.data > 2.5).data
+    expected = two_disks.measure_particles(labels).data[0]
+    found = from_particle_list(list_of([labels == 1, labels == 2]), two_disks).data[0]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_core_in_a_ring_comes_back(nested):
+    image, disk, core = nested
+    rows, columns = np.mgrid[:70, :80] - 35
+    labels = np.where(core, 1, np.where(disk & (np.hypot(rows, columns) > 10), 2, 0))
+    table = image.measure_particles(labels)
+    by_labels = from_particle_list(table.to_particle_list(image, labels), image)
+    np.testing.assert_array_equal(by_labels["area"], table["area"])
+    by_outlines = from_particle_list(table.to_particle_list(image), image)
+    assert by_outlines.n_particles == 2
+    assert by_outlines["area"][1] == pytest.approx(disk.sum() * 0.04**2)  # outlines know no holes
+
+
+@pytest.mark.parametrize("numbers", [(3, 3), (2**31, 1), (0, 1), (-1, 1), ("a", "b")])
+def test_labels_that_do_not_fit_are_numbered_anew(nested, numbers):
+    image, disk, core = nested
+    given = list_of([disk, core])
+    for item, number in zip(given.list, numbers, strict=True):
+        item.set_property("label", number, None)
+    table = from_particle_list(given, image)
+    assert list(table["label"]) == [1, 2]
+    assert np.argmax(table["area"]) == 0
+
+
+def test_empty_masks_are_refused(nested):
+    image, disk, _ = nested
+    with pytest.raises(ValueError, match="Particle 1 of the list has an empty mask"):
+        from_particle_list(list_of([disk, np.zeros_like(disk)]), image)
+
+
+def test_the_mask_that_a_table_was_measured_on_serves_for_its_list(two_disks):
+    mask = two_disks.data > 2.5
+    table = two_disks.measure_particles(mask)
+    masks = [item.mask for item in table.to_particle_list(labels=mask).list]
+    np.testing.assert_array_equal(sum(np.asarray(m, int) for m in masks), mask)
+    with pytest.raises(ValueError, match="do not have the particle 1 where the table has it"):
+        table.to_particle_list(labels=~mask)
+
+
+def test_columns_of_vectors_are_left_out(two_disks):
+    table = two_disks.measure_particles(two_disks.data > 2.5)
+    with_vector = with_column(table, "embedding", [np.ones((2, 3))], ("f4", (3,)), "")
+    assert "embedding" not in with_vector.to_particle_list().list[0].properties
 
 
 def test_lists_that_do_not_fit_the_image(two_disks):

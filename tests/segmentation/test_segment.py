@@ -4,13 +4,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hyperspy.signals import Signal2D
 from particlespy.particle_analysis import parameters, trainable_parameters
 from particlespy.segptcls import process
 from scipy import ndimage as ndi
 from skimage.measure import label
 
 from particlespy_ml.segmentation.particlespy import OPTIONS, THRESHOLDS, threshold_options, train_segmentation
-from particlespy_ml.segmentation.segment import clear_border_particles, renumber
+from particlespy_ml.segmentation.segment import clear_border_particles, number_particles, renumber
 
 # ParticleSpy calls what scikit-image has renamed
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:particlespy")
@@ -149,6 +150,56 @@ def test_clear_border_particles_and_renumber():
     np.testing.assert_array_equal(clear_border_particles(labels) > 0, labels == 5)
     np.testing.assert_array_equal(renumber(labels), np.where(labels == 7, 2, labels // 5))
     assert renumber(np.zeros((2, 3), int)).max() == 0
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8", "u4", ">i4", "u1"])
+def test_sparse_and_high_numbers_take_no_room(dtype):
+    highest = min(int(np.iinfo(dtype).max), 2**62)  # an array of that length would be refused
+    labels = np.zeros((8, 9), dtype)
+    labels[0, :3], labels[3:5, 3:5], labels[6, 6] = highest, highest - 2, 5
+    np.testing.assert_array_equal(np.unique(clear_border_particles(labels)), [0, 5, highest - 2])
+    found, numbers = number_particles(labels)
+    np.testing.assert_array_equal(found, [5, highest - 2, highest])
+    np.testing.assert_array_equal(numbers, np.select([labels == n for n in found.tolist()], [1, 2, 3]))
+    assert numbers.dtype == renumber(labels).dtype == np.int32
+
+
+def test_numbering_without_background_and_without_particles():
+    found, numbers = number_particles(np.full((2, 2), 2**40))
+    assert list(found) == [2**40] and (numbers == 1).all()
+    assert len(number_particles(np.zeros((2, 2), int))[0]) == 0
+    with pytest.raises(ValueError, match="not -3"):
+        renumber(np.array([[0, -3]]))
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8", "u4"])
+def test_numbers_beyond_int32_are_refused_by_name(two_disks, dtype):
+    labels = two_disks.segment_particles(labels=two_disks.data > 2.5).data
+    high = np.array([0, 5, 2**31], dtype)[labels]
+    for lazy in (False, True):
+        with pytest.raises(ValueError, match="The label 2147483648 is above 2147483647.*relabel_sequential"):
+            two_disks.segment_particles(labels=Signal2D(high).as_lazy() if lazy else high)
+    with pytest.raises(ValueError, match="2147483648"):
+        two_disks.measure_particles(high)
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8", "u4", ">i4", ">u2"])
+def test_labels_of_any_integers_are_kept(two_disks, dtype):
+    labels = two_disks.segment_particles(labels=two_disks.data > 2.5).data
+    ids = np.array([0, 9, min(int(np.iinfo(dtype).max), 2**31 - 1)], dtype)
+    given = np.asfortranarray(ids[labels])
+    given.flags.writeable = False
+    kept = two_disks.segment_particles(labels=given).data
+    assert kept.dtype == np.int32
+    np.testing.assert_array_equal(kept, given)
+    table = two_disks.measure_particles(given)
+    assert table["label"].tolist() == [9, int(ids[2])]
+    np.testing.assert_array_equal(table["area"], two_disks.measure_particles(labels)["area"])
+
+
+def test_whole_numbers_in_floats_are_told_how_to_become_labels(two_disks):
+    with pytest.raises(TypeError, match=r"not float32; whole numbers in floats are labels after labels.astype\(int\)"):
+        two_disks.segment_particles(labels=np.ones(two_disks.data.shape, np.float32))
 
 
 def test_sides_of_the_frame_that_count_as_border():
