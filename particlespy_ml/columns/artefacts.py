@@ -26,12 +26,13 @@ RADIUS, WIDTHS = 0.62, 2.7  # distances between neighbours, and widths: pixels t
 PEAK = 0.4  # of the volume has to be in a peak: what else it holds may be light of something smooth
 SURE = 1.5  # standard errors below that, before a column is taken for none
 SMALLEST = 0.05  # of its volume: less of a peak nothing can be told by
-SMOOTH = 0.6  # distances between neighbours: what is smoother is no column
+SMOOTH = 0.7  # distances between neighbours: what is smoother is no column
 # standard deviations of what is left between columns, which a faint column has to reach: on a site that follows from
 # two others, and elsewhere, where there are many more places at which something may stand out by chance
 ON_SITE, ELSEWHERE = 2.0, 3.3
 NOISY = 8  # power: a peak below nothing counts as noise where what is left is less than about half of the noise
-SAME_SITE = 0.2  # of the distance between neighbours
+SAME_SITE = 0.25  # of the distance between neighbours
+BRIGHTER = 1.5  # times as bright as a column: those that say where the next one of their row is
 FEWEST_PLACES = 20  # between columns: fewer do not say how much is left there
 MEDIAN_ERROR = 1.2  # standard error of the median absolute deviation of n normal numbers, relative, times root n
 MOST_PLACES = 400  # that are looked at
@@ -68,7 +69,7 @@ def false_columns(
     which = np.flatnonzero(faint)
     of_others = np.zeros(len(which))
     sites = np.zeros(len(faint), bool)
-    sites[which] = on_sites(fit.positions, which, strong, spacing)
+    sites[which] = on_sites(fit.positions, fit.volumes, which, spacing)
     if strong.sum() > FEWEST_PLACES:
         # what lies on sites may well be columns, whose light is not to be taken for the profile of their neighbours
         others = profile_image(left - column_image(image.shape, fit, sites), fit, strong, spacing)
@@ -114,28 +115,29 @@ def matched_volumes(image: np.ndarray, positions: np.ndarray, width: float) -> n
     return 4 * np.pi * width**2 * gaussian_filter(image, width)[tuple(nearest.T)]
 
 
-def on_sites(positions: np.ndarray, which: np.ndarray, of: np.ndarray, spacing: float) -> np.ndarray:
-    """Whether each of some columns continues a row: two others lie on a line with it, as far apart as it is from them.
+def on_sites(positions: np.ndarray, volumes: np.ndarray, which: np.ndarray, spacing: float) -> np.ndarray:
+    """Whether each of some columns continues a row: two brighter ones lie on a line with it, in steps of one length.
 
     Parameters
     ----------
     positions
         Of all columns in pixels, shape (n, 2).
+    volumes
+        Of all columns, shape (n,).
     which
         Indices of those that are asked for, shape (m,).
-    of
-        Columns that make rows, shape (n,).
     spacing
         Distance between neighbours in pixels.
     """
-    known = positions[of]
-    tree = cKDTree(known)
+    tree = cKDTree(positions)
     found = np.zeros(len(which), bool)
-    for number, place in enumerate(positions[which]):
-        near = known[tree.query_ball_point(place, BESIDE * spacing)]
-        near = near[np.linalg.norm(near - place, axis=1) > SAME_SITE * spacing]
+    for number, index in enumerate(which):
+        place, least = positions[index], BRIGHTER * volumes[index]
+        near = np.array(tree.query_ball_point(place, BESIDE * spacing))
+        near = near[(volumes[near] > least) & (np.linalg.norm(positions[near] - place, axis=1) > SAME_SITE * spacing)]
         if len(near):
-            found[number] = np.any(tree.query(2 * near - place)[0] < SAME_SITE * spacing)
+            distance, beyond = tree.query(2 * positions[near] - place)
+            found[number] = np.any((distance < SAME_SITE * spacing) & (volumes[beyond] > least))
     return found
 
 

@@ -132,8 +132,8 @@ def test_faint_beside_others():
 
 def test_a_row_that_goes_on():
     places = np.array([[0.0, 0.0], [0.0, 1.0], [0.0, 2.0], [0.6, 2.5]])
-    rows = np.array([True, True, False, False])
-    assert on_sites(places, np.array([2, 3]), rows, 1.0).tolist() == [True, False]
+    assert on_sites(places, np.array([9.0, 9.0, 1.0, 1.0]), np.array([2, 3]), 1.0).tolist() == [True, False]
+    assert not on_sites(places, np.array([9.0, 1.0, 1.0, 1.0]), np.array([2, 3]), 1.0).any()
 
 
 def test_nothing_is_false_where_nothing_is_faint():
