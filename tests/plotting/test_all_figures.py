@@ -59,18 +59,14 @@ CASES = [
     ("image", "some undefined", True),
     ("image", "all undefined", False),
     ("image of one particle", "some undefined", False),
-    ("empty image", "not classified", False),
     ("empty image", "some undefined", True),
     ("series of one frame", "one class", False),
-    ("series", "some undefined", True),
-    ("series", "all undefined", False),
+    ("series", "all undefined", True),
     ("empty series", "some undefined", False),
-    ("series of many", "not classified", True),
-    ("series of many", "odd names", False),
+    ("series of many", "not classified", False),
     ("tracked series", "odd names", False),
     ("tracked series", "many classes", False),
-    ("grid", "some undefined", False),
-    ("grid", "all undefined", True),
+    ("grid", "some undefined", True),
 ]
 # what a figure may need, and how it says that it is missing
 MISSING = {
