@@ -255,6 +255,9 @@ def _rotated(fill: np.ndarray, box: tuple[int, int, int, int], least: float) -> 
     columns = np.arange(shape[1])
     known = np.zeros(shape, bool)
     known[box[0] : box[1]] = (columns >= starts[:, None]) & (columns < stops[:, None])
+    # A rotation cuts opposite corners alike; one corner may be flat as vacuum is, or as compression makes it.
+    if np.count_nonzero((fill & ~known)[np.ix_((box[0], box[1] - 1), (box[2], box[3] - 1))]) < 2:
+        return None
     share = _share(fill[known])
     if np.count_nonzero(fill & ~known) * np.log(share) > np.log(CHANCE):
         return None

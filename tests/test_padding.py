@@ -144,3 +144,10 @@ def test_a_border_of_zeros_around_few_counts(mean):
 )
 def test_images_without_a_border(frame):
     assert known_pixels(frame) is None
+
+
+def test_a_flat_corner_is_no_wedge():
+    frame = recorded((200, 240))
+    rows, columns = np.indices(frame.shape)
+    frame[rows + columns < 14] = 39
+    assert known_pixels(frame) is None
