@@ -16,7 +16,7 @@ WIDTH_SPREAD = 1.0  # of the logarithm of the width
 SCATTER = 0.05  # typical relative scatter of the cross-sections of one number of atoms beyond their errors
 BEND = 0.3  # typical change of the logarithm of the increment from one number of atoms to the next
 LEFT_OUT = 0.4  # bend that a number of atoms of which there are no columns is worth
-SURE_ERROR = 0.8  # of the stated error of a cross-section: components are no narrower
+SURE_ERROR = 0.95  # of the stated error of a cross-section: components are no narrower
 
 
 @dataclass(frozen=True)

@@ -139,8 +139,8 @@ def no_column(values, density, scale: float, doubtful=None, rounds: int = 20) ->
     >>> from scipy.stats import norm
     >>> from particlespy_ml.counting.joint import no_column
     >>> values = np.array([0.2, 0.9, 1.0, 1.1])
-    >>> no_column(values, norm.pdf(values, 1, 0.1), 1.0).round(1)
-    array([1., 0., 0., 0.])
+    >>> no_column(values, norm.pdf(values, 1, 0.1), 1.0) > 0.5
+    array([ True, False, False, False])
     """
     values, density = np.asarray(values, float), np.asarray(density, float)
     odds = np.where(np.zeros(len(values), bool) if doubtful is None else doubtful, DOUBTFUL, 1.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import logsumexp
 
-from particlespy_ml.counting.evidence import AssessedMixture, assess_mixture
+from particlespy_ml.counting.evidence import SURE_ERROR, AssessedMixture, assess_mixture
 from particlespy_ml.counting.joint import Explanation, no_column
 from particlespy_ml.counting.mixture import Mixture
 from particlespy_ml.counting.offset import first_count_posterior
@@ -165,17 +165,36 @@ def _explain(found: AssessedMixture, values, errors, doubtful, offset):
     total = logsumexp([way.log_weight for way in ways])
     for way in ways:
         steps, posterior, chance = _posterior(mixture, way, values, errors, doubtful)
+        spread = found.spread * (1 - chance)[:, None]
+        log_weight = found.log_evidence + way.log_weight - total
+        thinnest = int(np.argmin(np.abs(steps)))
         if offset is None:
             first = first_count_posterior(way.ratio, way.error)
-            first[0] *= _off_lattice_ratio(posterior[:, 1 + int(np.argmin(np.abs(steps)))], doubtful)
+            first[0] *= _off_lattice_ratio(posterior[:, 1 + thinnest], doubtful)
             first = first / first.sum()
         else:
             first = np.eye(offset + 2)[offset + 1]
-        spread = found.spread * (1 - chance)[:, None]
         for number in np.flatnonzero(first > 1e-4):
+            if number == 0:
+                seconds = _without_the_first(mixture, way)
+                for second in np.flatnonzero(seconds > 1e-4):
+                    # the others are no steps from what is no column
+                    counts = np.where(steps > 0, np.maximum(steps - way.steps[1] + second, 0), 0)
+                    logs = log_weight + np.log(first[0] * seconds[second])
+                    yield Explanation(float(logs), np.concatenate([[0], counts]), posterior, spread), 0
+                continue
             counts = np.concatenate([[0], np.maximum(steps + number, 0)])
-            log_weight = found.log_evidence + way.log_weight - total + np.log(first[number])
-            yield Explanation(float(log_weight), counts, posterior, spread), int(number)
+            yield Explanation(float(log_weight + np.log(first[number])), counts, posterior, spread), int(number)
+
+
+def _without_the_first(mixture: Mixture, way: ComponentSteps) -> np.ndarray:
+    """Probabilities of the number of atoms of the second component, if the first is made of what is no column."""
+    if len(mixture.means) < 3:
+        return np.array([0.0, 1.0])
+    units = (np.diff(mixture.means) / np.diff(way.steps))[1:3]
+    found = first_count_posterior(mixture.means[1] / units.mean(), way.error)
+    found[0] = 0.0
+    return found / found.sum()
 
 
 def _posterior(mixture: Mixture, way: ComponentSteps, values, errors, doubtful):
@@ -191,7 +210,7 @@ def _posterior(mixture: Mixture, way: ComponentSteps, values, errors, doubtful):
     all_widths = np.concatenate([np.full(below, widths[0]), widths, np.full(above, widths[-1])])
     few = 0.25 / mixture.n_values
     weights = np.concatenate([np.full(below, few), mixture.weights, np.full(above, few)])
-    variance = np.maximum(all_widths**2, errors[:, None] ** 2 * 0.64) + extra**2
+    variance = np.maximum(all_widths**2, (SURE_ERROR * errors[:, None]) ** 2) + extra**2
     with np.errstate(divide="ignore"):
         joint = np.log(weights) - 0.5 * np.log(2 * np.pi * variance)
     joint = joint - 0.5 * (values[:, None] - all_means) ** 2 / variance

@@ -49,9 +49,9 @@ def first_count_posterior(ratio: float, error: float = 0.0) -> np.ndarray:
     --------
     >>> from particlespy_ml.counting.offset import first_count_posterior
     >>> first_count_posterior(1.0).round(2)[:3]
-    array([0.01, 0.98, 0.01])
+    array([0.  , 0.99, 0.01])
     >>> first_count_posterior(1.45).round(1)[:3]
-    array([0. , 0.6, 0.4])
+    array([0. , 0.4, 0.6])
     """
     if not np.isfinite(ratio):
         raise ValueError(f"ratio={ratio}; expected a finite number.")

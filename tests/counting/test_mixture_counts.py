@@ -80,6 +80,16 @@ def test_a_component_of_false_columns_may_be_none():
     assert low <= counts.sum() <= high
 
 
+def test_false_columns_say_nothing_of_the_others():
+    """A component of false columns and no single atoms: what comes next need not be one atom."""
+    values, errors, counts = columns(LATE, np.arange(2, 8), ratio=8)
+    rng = np.random.default_rng(5)
+    values = np.r_[values, 0.3 + 0.08 * rng.normal(size=8)]
+    errors, counts = np.r_[errors, np.full(8, 0.08)], np.r_[counts, np.zeros(8, int)]
+    total, low, high = total_of(counted_rows(values, errors, counts == 0, **FAST))
+    assert low <= counts.sum() <= high and high - low >= (counts > 0).sum() - 1
+
+
 def test_a_lone_thick_column_is_an_outlier_with_a_best_guess():
     values, errors, counts = columns(STRAIGHT, np.arange(1, 6))
     values, errors = np.r_[values, 8.0], np.r_[errors, 0.1]
