@@ -29,7 +29,7 @@ SMALLEST = 0.05  # of its volume: less of a peak nothing can be told by
 SMOOTH = 0.7  # distances between neighbours: what is smoother is no column
 # standard deviations of what is left between columns, which a faint column has to reach: on a site that follows from
 # two others, and elsewhere, where there are many more places at which something may stand out by chance
-ON_SITE, ELSEWHERE = 2.0, 3.3
+ON_SITE, ELSEWHERE = 2.0, 2.5
 NOISY = 8  # power: a peak below nothing counts as noise where what is left is less than about half of the noise
 SAME_SITE = 0.25  # of the distance between neighbours
 BRIGHTER = 1.5  # times as bright as a column: those that say where the next one of their row is
