@@ -255,8 +255,11 @@ def _rotated(fill: np.ndarray, box: tuple[int, int, int, int], least: float) -> 
     columns = np.arange(shape[1])
     known = np.zeros(shape, bool)
     known[box[0] : box[1]] = (columns >= starts[:, None]) & (columns < stops[:, None])
-    # A rotation cuts opposite corners alike; one corner may be flat as vacuum is, or as compression makes it.
-    if np.count_nonzero((fill & ~known)[np.ix_((box[0], box[1] - 1), (box[2], box[3] - 1))]) < 2:
+    # A rotation cuts opposite corners alike, and a shear may cut one along a whole side. One small corner may be flat
+    # as vacuum is, or as compression makes it.
+    cut = (fill & ~known)[box[0] : box[1], box[2] : box[3]]
+    sides = (cut[0], cut[-1], cut[:, 0], cut[:, -1])
+    if np.count_nonzero(cut[np.ix_((0, -1), (0, -1))]) < 2 and max(side.mean() for side in sides) < 0.5:
         return None
     share = _share(fill[known])
     if np.count_nonzero(fill & ~known) * np.log(share) > np.log(CHANCE):

@@ -40,7 +40,8 @@ def segment_automatic(
     The particles' size is estimated from the extrema of a scale space [1]_, the background is the image outside the
     particles averaged over a few of their diameters, each particle is outlined where it is steepest, at half of its
     own height above that background or lower down for one that thins out towards its edge, and outlines with a neck
-    are cut by a watershed of their distance transform [2]_.
+    are cut by a watershed of their distance transform [2]_. A frame in which no outline stands out from the rest has no
+    particles.
 
     Parameters
     ----------

@@ -15,6 +15,9 @@ def segment_particles(
 ):
     """Find the particles of every frame and label them.
 
+    Constant borders, which alignment, rotation and padding leave around an image, are left out by themselves; a
+    particle that they cut is one cut by the border. The dtype of an image does not matter, only its values do.
+
     Parameters
     ----------
     signal
