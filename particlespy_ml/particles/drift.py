@@ -14,7 +14,9 @@ SAMPLE = 8
 # Natural logarithm of the odds by which a shift must win over every other, and over none at all: 150 to 1.
 MARGIN = 5.0
 # Log of the prior probability that nothing in a frame belongs to the frame before, and that the stage jumped.
-LOG_UNRELATED, JUMPS = -5.0, 0.02
+LOG_UNRELATED, JUMPS = -3.0, 0.02
+# Part of the particles of the frame with fewer that a shift must explain, so that chance pairs of a few do not count.
+LEAST = 0.4
 # Heavier tails than a Gaussian's, since some particles move by themselves, merge, or are measured badly.
 DEGREES = 4.0
 # Bounds of the log odds that the size of one particle adds: it may change for once, as where two merge.
@@ -470,26 +472,22 @@ def _log_matched(found: _Hypotheses, scatter: _Scatter, area: _Field) -> np.ndar
     """Log odds for each matched particle, shape (K, n), that it is the same against one anywhere in the field."""
     odds = _log_student(found.distance**2, scatter.motion, 2) + np.log(area.area)
     if area.sized:
-        ratio, own = _relative_sizes(found)
-        # from a sharp frame to a blurred one sizes scatter more
-        scale = np.clip(own, scatter.size, 3 * scatter.size)[:, None]
-        same = _log_student(ratio**2, scale, 1)
+        ratio = _relative_sizes(found)
+        same = _log_student(ratio**2, scatter.size, 1)
         other = _log_student(ratio**2, max(area.spread, scatter.size), 1)
         odds += np.clip(same - other, *SIZE_ODDS)
     return np.where(found.matched, odds, 0)
 
 
-def _relative_sizes(found: _Hypotheses) -> tuple[np.ndarray, np.ndarray]:
-    """Log size ratios (K, n) of the matched, without what they have in common, and their scatter (K,).
+def _relative_sizes(found: _Hypotheses) -> np.ndarray:
+    """Log size ratios of the matched without what they have in common, shape (K, n).
 
-    Threshold or focus may change all sizes at once. Of one or two ratios nothing is taken.
+    Threshold or focus may change all sizes at once; a few ratios that agree by chance are no such change.
     """
-    several = found.counts > 2
+    several = found.counts > 4
     ratio = found.ratio.copy()
     ratio[several] -= _median(ratio[several], found.matched[several])[:, None]
-    scatter = np.zeros(len(ratio))
-    scatter[several] = _median(np.abs(ratio[several]), found.matched[several]) / 0.6745
-    return ratio, scatter
+    return ratio
 
 
 def _median(values: np.ndarray, used: np.ndarray) -> np.ndarray:
@@ -524,10 +522,11 @@ def _evidence(found: _Hypotheses, a: _Points, b: _Points, scatter: _Scatter, are
 
 
 def _posterior(found, a, b, prior: _Prior, scatter: _Scatter, area: _Field) -> np.ndarray:
-    """Log weight of each shift with what is expected of it; a single pair has none where there are more."""
+    """Log weight of each shift with what is expected of it; too few pairs have none."""
     peak = np.log(2 * np.pi * scatter.motion**2 / np.maximum(found.counts, 1))
     weight = _evidence(found, a, b, scatter, area) + peak + prior.log_density(found.shifts)
-    enough = 1 if len(a) == len(b) == 2 else 2
+    expected = np.minimum(found.expected.sum(1), found.expected_other.sum(1))
+    enough = np.maximum(1 if len(a) == len(b) == 2 else 2, LEAST * expected)
     return np.where(found.counts >= enough, weight, -np.inf)
 
 
@@ -547,7 +546,8 @@ def _scatter_of(one: _Hypotheses, area: _Field) -> _Scatter:
     # a shift taken from n particles leaves n - 1 of them free
     motion = np.median(distances) / np.sqrt(2 * np.log(2)) * np.sqrt(len(distances) / (len(distances) - 1))
     motion = np.clip(motion, FLOOR * area.spacing, area.reach / 2)
-    return _Scatter(float(motion), max(float(_relative_sizes(one)[1][0]), SIZE_FLOOR))
+    size = _median(np.abs(_relative_sizes(one)), one.matched)[0] / 0.6745
+    return _Scatter(float(motion), max(float(size), SIZE_FLOOR))
 
 
 def _check(a: _Points, b: _Points, prior: _Prior, area: _Field, scatter: _Scatter) -> np.ndarray | None:
