@@ -19,6 +19,7 @@ def main() -> None:
     from particlespy.particle_analysis import parameters, particle_analysis
 
     image = gold_image()
+    image.change_dtype("float64")  # ParticleSpy's Gaussian rounds integers to integers
     options = {"gaussian": 2, "min_size": 50}
     settings = parameters()
     settings.generate(threshold="otsu", **options)
