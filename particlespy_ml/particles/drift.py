@@ -17,6 +17,8 @@ MARGIN = 5.0
 LOG_UNRELATED, JUMPS = -3.0, 0.02
 # Part of the particles of the frame with fewer that a shift must explain, so that chance pairs of a few do not count.
 LEAST = 0.4
+# Exponent of the prior of the shares that stay, a beta distribution with a mean of .8.
+STAY = 3.0
 # Heavier tails than a Gaussian's, since some particles move by themselves, merge, or are measured badly.
 DEGREES = 4.0
 # Bounds of the log odds that the size of one particle adds: it may change for once, as where two merge.
@@ -517,6 +519,7 @@ def _evidence(found: _Hypotheses, a: _Points, b: _Points, scatter: _Scatter, are
     lost, new = _missing(found)
     kept = 0.5 * np.log((1 - lost) * (1 - new) / (len(a) * len(b)))
     odds = _log_matched(found, scatter, area).sum(1) + found.counts * kept
+    odds += STAY * np.log((1 - lost) * (1 - new))
     odds += (found.expected.sum(1) - found.counts) * np.log(lost)
     return odds + (found.expected_other.sum(1) - found.counts) * np.log(new)
 
