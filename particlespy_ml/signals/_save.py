@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from pathlib import Path
+
+import numpy as np
 
 # Formats that are one file or folder each, and nothing beside it, so that it can be renamed.
 _REPLACEABLE = (".hspy", ".hdf5", ".zspy", ".tif", ".tiff", ".emd")
@@ -18,6 +21,7 @@ _FORMATS = {
     ".tiff": "tiff",
     ".emd": "emd",
     ".rpl": "ripple",
+    ".png": "png",  # the pixels alone
 }
 
 
@@ -37,6 +41,11 @@ class SafeSaveMixin:
         ValueError
             If the file could not be read back, or not with all of the data and their calibration. Nothing is written
             then. .hspy and .zspy keep everything; .tif, .emd and .rpl keep pixels and calibration alone.
+
+        Warns
+        -----
+        UserWarning
+            If only the pixels are kept, as in .png.
         """
         target = self._save_target(filename, extension, kwargs.get("file_format"))
         kind = self._check_format(target, kwargs.get("file_format"))
@@ -78,6 +87,12 @@ class SafeSaveMixin:
         reason = self._lost_in(kind)
         if reason:
             raise ValueError(f"{type(self).__name__} cannot be saved as {name}: {reason}. Save it as {self._saved_as}.")
+        if kind == "png":
+            warnings.warn(
+                f"{name} holds the pixels but not their size, which must be given again after loading; .hspy keeps both.",
+                UserWarning,
+                stacklevel=3,
+            )
         return kind
 
     _saved_as = ".hspy, or first make it a plain image with s.set_signal_type(''), which HyperSpy saves as it can"
@@ -89,6 +104,9 @@ class SafeSaveMixin:
             return ""
         if kind not in _FORMATS.values():
             return "HyperSpy reads nothing back from that format, or neither all pixels nor their calibration"
+        if kind == "png":
+            whole = self.data.dtype in (np.uint8, np.uint16) and not axes.navigation_axes
+            return "" if whole else "it holds single images of uint8 or uint16"
         if kind == "emd" and axes.navigation_axes:
             return "the navigation axes of a series are lost in it"
         if len(axes.navigation_axes) > 1 or any(axis.size == 1 for axis in axes.navigation_axes):

@@ -353,3 +353,12 @@ def test_a_format_may_be_named_otherwise(tmp_path, image, keywords):
     with pytest.raises(ValueError, match="cannot be saved as .*Save it as .hspy"):
         image.save(tmp_path / "image", **keywords)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_picture_keeps_the_pixels_and_says_so(tmp_path, image, dtype):
+    image = image.inav[0]
+    image.change_dtype(dtype)
+    with pytest.warns(UserWarning, match=r"image.png holds the pixels but not their size.*\.hspy"):
+        image.save(tmp_path / "image.png")
+    np.testing.assert_array_equal(hs.load(tmp_path / "image.png").data, image.data)
