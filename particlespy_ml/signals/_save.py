@@ -89,7 +89,7 @@ class SafeSaveMixin:
             raise ValueError(f"{type(self).__name__} cannot be saved as {name}: {reason}. Save it as {self._saved_as}.")
         if kind == "png":
             warnings.warn(
-                f"{name} holds the pixels but not their size, which must be given again after loading; .hspy keeps both.",
+                f"{name} holds the pixels but not their size, to be given again after loading; .hspy keeps both.",
                 UserWarning,
                 stacklevel=3,
             )
