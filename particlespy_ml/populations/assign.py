@@ -34,14 +34,19 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class ByMixture:
-    """Assign rows to the most probable component; rows where the density is below the floor are noise."""
+    """Assign rows to the most probable cluster; rows where the density is below the floor are noise.
+
+    The probability of a cluster is the sum over its components, which *clusters* numbers, shape (components,).
+    """
 
     mixture: object
     floor: float
+    clusters: np.ndarray
 
     def __call__(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the labels of rows of features, and their probabilities or None."""
         probability = self.mixture.predict_proba(features)
+        probability = probability @ np.eye(self.clusters.max() + 1)[self.clusters]
         noise = self.mixture.score_samples(features) < self.floor - 1e-9
         return np.where(noise, -1, probability.argmax(1)), np.where(noise, 0.0, probability.max(1))
 

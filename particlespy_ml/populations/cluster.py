@@ -82,9 +82,11 @@ def fit_clusters(
         clustering on 3,000, HDBSCAN on 12,000 and DBSCAN on 20,000, drawn by the seed; the others are assigned to the
         nearest exemplar or centre, or as the nearest fitted row within its core distance.
     n_clusters
-        Number of clusters. By default chosen from 1 to *max_clusters*: for the mixture by the integrated completed
-        likelihood, for k-means and agglomerative clustering by the gap statistic. Affinity propagation takes the number
+        Number of clusters. By default chosen from 1 to *max_clusters*: for the mixture as many as the dip test finds
+        apart, for k-means and agglomerative clustering by the gap statistic. Affinity propagation takes the number
         that k-means would, and the preference that gives it. The density methods find their number themselves.
+        The mixture has as many components as the Bayesian information criterion chooses, and the least separated of
+        them are merged: a skewed or curved population takes several.
     max_clusters
         Largest number that is tried.
     min_cluster_size
@@ -92,9 +94,10 @@ def fit_clusters(
     seed
         Of all that is random.
     **options
-        ``covariance_type`` of the mixture, ``linkage`` of agglomerative clustering, ``damping`` of affinity
-        propagation, ``eps`` and ``min_samples`` of DBSCAN (by default the knee of the sorted distances to the
-        min_samples-th neighbour), ``min_samples`` of HDBSCAN and OPTICS, ``xi`` of OPTICS; see scikit-learn.
+        ``covariance_type`` and number of ``components`` of the mixture, ``linkage`` of agglomerative clustering,
+        ``damping`` of affinity propagation, ``eps`` and ``min_samples`` of DBSCAN (by default the knee of the sorted
+        distances to the min_samples-th neighbour), ``min_samples`` of HDBSCAN and OPTICS, ``xi`` of OPTICS; see
+        scikit-learn.
 
     Returns
     -------
@@ -166,7 +169,12 @@ def _check(features, method, n_clusters, max_clusters, options) -> None:
             )
         if isinstance(n_clusters, bool) or int(n_clusters) != n_clusters or n_clusters < 1:
             raise ValueError(f"n_clusters={n_clusters!r}; expected a whole number, 1 or more.")
-    needed = max(n_clusters or 1, 2)
+    components = options.get("components")
+    if components is not None and (
+        isinstance(components, bool) or int(components) != components or components < (n_clusters or 1)
+    ):
+        raise ValueError(f"components={components!r}; expected a whole number, {n_clusters or 1} or more.")
+    needed = max(n_clusters or 1, components or 1, 2)
     distinct = len(np.unique(features, axis=0))
     if len(features) < needed or distinct < needed:
         what = f"{len(features)} particles" if len(features) < needed else f"only {distinct} different particles"
@@ -193,7 +201,7 @@ def _renumber(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
 def cluster_stability(
     features: np.ndarray, clustering: Clustering, resamples: int = 10, seed: int = 0, **options
 ) -> dict:
-    """Return how well clusters come back when half of the rows are clustered by the same method and number.
+    """Return how well clusters come back when half of the rows are clustered by the same method and numbers.
 
     Parameters
     ----------
@@ -228,6 +236,8 @@ def cluster_stability(
         rows = np.sort(rng.choice(rows, STABILITY_ROWS, replace=False))
     features, labels = np.asarray(features)[rows], clustering.labels[rows]
     number = clustering.n_clusters if clustering.method in TAKES_NUMBER and clustering.n_clusters else None
+    if "components" in clustering.fit.parameters:
+        options = {**options, "components": max(clustering.fit.parameters["components"], number or 1)}
     overlaps, scores = [], []
     for draw in range(resamples):
         half = np.sort(rng.choice(len(rows), max(2, len(rows) // 2), replace=False))

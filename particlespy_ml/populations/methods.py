@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from particlespy_ml.populations.assign import ByCentre, ByMixture, Fit, isolated_rows
 from particlespy_ml.populations.density import fit_dbscan, fit_hdbscan, fit_optics
+from particlespy_ml.populations.merging import merge_components
 from particlespy_ml.populations.number import GAP_ROWS, SELECTION_ROWS, choose_mixture, gap_statistic
 
 # Rows that a method is fitted on at most, by a seeded sample; others are then assigned. Without a limit affinity
@@ -24,12 +27,13 @@ MOST_ALONE = 8  # features that are cut alone for a start
 TOO_WIDE = 3.0  # times the others' width
 ROUNDS = 3  # of taking out outliers
 STARTS = 8  # of a mixture
+SHORT, LONG = 15, 2  # iterations of all starts, and how many of them go on
 TAKES_NUMBER = ("affinity_propagation", "agglomerative", "gaussian_mixture", "kmeans")
 OPTIONS = {
     "affinity_propagation": ("damping",),
     "agglomerative": ("linkage",),
     "dbscan": ("eps", "min_samples"),
-    "gaussian_mixture": ("covariance_type",),
+    "gaussian_mixture": ("components", "covariance_type"),
     "hdbscan": ("min_samples",),
     "kmeans": (),
     "optics": ("min_samples", "xi"),
@@ -59,27 +63,45 @@ def fit_method(features, method: str, number: int | None, largest: int, smallest
     return _RUN[method](features, number, largest, smallest, seed, **options)
 
 
-def _gaussian_mixture(features, number, largest, smallest, seed, covariance_type="full") -> Fit:
-    """Isolated rows are left out of the fit, and those of components that are too small or collect outliers."""
-    kept, curve, components = features[~isolated_rows(features)], {}, number
+def _gaussian_mixture(features, number, largest, smallest, seed, covariance_type="full", components=None) -> Fit:
+    """Isolated rows are left out of the fit, and those of clusters that are too small or collect outliers."""
+    kept, curve = features[~isolated_rows(features)], {}
     least = smallest if number is None else min(smallest, len(features) // 100)
     for _ in range(ROUNDS):
-        fit = MixtureFit(kept, covariance_type, seed)
-        if number is None:
-            components, curve = choose_mixture(fit, _sample(kept, SELECTION_ROWS, seed), largest)
-        mixture = fit(kept, components)
-        own = mixture.predict(kept)
-        own = np.unique(own, return_inverse=True)[1]
+        fit, sample = MixtureFit(kept, covariance_type, seed), _sample(kept, SELECTION_ROWS, seed)
+        if components is None:
+            mixture, curve = choose_mixture(fit, sample, number or 1, _most_components(kept, number, largest))
+            count = mixture.n_components
+        else:
+            mixture, count = None, components
+        if mixture is None or len(sample) < len(kept):
+            mixture = fit(kept, count)
+        clusters, valley = merge_components(sample, mixture.predict_proba(sample), number, largest)
+        assign = ByMixture(mixture, -np.inf, clusters)
+        own = np.unique(assign(kept)[0], return_inverse=True)[1]
         small = (np.bincount(own) < least)[own]
         if number is None:
             small |= collects_outliers(kept, own)[own]
         if not small.any() or small.all():
             break
         kept = kept[~small]
-    assign = ByMixture(mixture, float(mixture.score_samples(kept).min()))
-    taken_out = len(features) - len(kept)
-    parameters = {"covariance_type": covariance_type, "starts": STARTS, "reg_covar": 1e-3, "taken_out": taken_out}
-    return Fit(assign(features)[0], assign, curve, parameters)
+    assign = ByMixture(mixture, float(mixture.score_samples(kept).min()), clusters)
+    parameters = {
+        "covariance_type": covariance_type,
+        "components": int(count),
+        "cluster_of_component": clusters.tolist(),
+        "separation": valley,
+        "starts": STARTS,
+        "reg_covar": 1e-3,
+        "taken_out": len(features) - len(kept),
+    }
+    return Fit(assign(features)[0], assign, curve if number is None else {}, parameters)
+
+
+def _most_components(features: np.ndarray, number: int | None, largest: int) -> int:
+    """A population may take two, as long as each has twice as many rows as numbers that describe it."""
+    columns = features.shape[1]
+    return max(number or 1, largest, min(2 * largest, len(features) // (columns * (columns + 3))))
 
 
 def collects_outliers(features: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -111,6 +133,7 @@ def collects_outliers(features: np.ndarray, own: np.ndarray) -> np.ndarray:
 class MixtureFit:
     """Fit mixtures from several starts, and take the likeliest.
 
+    All starts take a few steps, and the likeliest of them go on to the end.
     The likelihood has local maxima, and k-means alone starts wrongly where clusters are long or differ in spread, so
     there are starts by k-means, from random rows, and by the cuts of Ward trees: of the features as they are, of their
     whitened form, and of each feature alone, since what splits populations is often one of them.
@@ -127,6 +150,7 @@ class MixtureFit:
     References
     ----------
     C. Fraley and A. E. Raftery, J. Am. Stat. Assoc. 97, 611 (2002), for starts by agglomerative clustering.
+    C. Biernacki, G. Celeux and G. Govaert, Comput. Stat. Data Anal. 41, 561 (2003), for short runs before long ones.
     """
 
     def __init__(self, features: np.ndarray, covariance_type: str, seed: int):
@@ -143,14 +167,20 @@ class MixtureFit:
         """Return the likeliest mixture of some number of components."""
         if components == 1:
             return self._mixture(1, n_init=1).fit(features)
+        from sklearn.exceptions import ConvergenceWarning
+
         starts = [{"n_init": 2}, {"init_params": "random_from_data", "n_init": STARTS - 4}]
         for tree in self.trees if len(self.rows) >= components else ():
             labels = _cut(tree, components)
             starts.append({"means_init": np.array([self.rows[labels == n].mean(0) for n in range(components)])})
-        fits = [self._mixture(components, **start).fit(features) for start in starts]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of short runs
+            fits = [self._mixture(components, max_iter=SHORT, **start).fit(features) for start in starts]
+        fits = sorted(fits, key=lambda mixture: -mixture.lower_bound_)[:LONG]
+        fits = [self._mixture(components, **_parameters(short)).fit(features) for short in fits]
         return max(fits, key=lambda mixture: mixture.lower_bound_)
 
-    def _mixture(self, components: int, **start):
+    def _mixture(self, components: int, max_iter: int = 300, **start):
         from sklearn.mixture import GaussianMixture
 
         # the regularisation is small beside the unit spread of the features, and keeps components from collapsing
@@ -159,9 +189,18 @@ class MixtureFit:
             covariance_type=self.covariance_type,
             reg_covar=1e-3,
             random_state=self.seed,
-            max_iter=300,
+            max_iter=max_iter,
             **start,
         )
+
+
+def _parameters(mixture) -> dict:
+    """Where a mixture starts that goes on from another one."""
+    return {
+        "weights_init": mixture.weights_,
+        "means_init": mixture.means_,
+        "precisions_init": mixture.precisions_,
+    }
 
 
 def _kmeans(features, number, largest, smallest, seed) -> Fit:
@@ -256,8 +295,6 @@ def _affinity_propagation(features, number, largest, smallest, seed, damping=0.9
 
 
 def _propagate(similarity, preference, damping, seed):
-    import warnings
-
     from sklearn.cluster import AffinityPropagation
     from sklearn.exceptions import ConvergenceWarning
 

@@ -6,34 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-STRONG = 10.0  # difference of scores
 PATIENCE = 2  # larger numbers that are tried once the score has got worse
 SELECTION_ROWS = 2500  # rows that the number is chosen on at most
 REFERENCES = 10
 GAP_ROWS = 1000
 
 
-def integrated_completed_likelihood(mixture, features: np.ndarray) -> float:
-    """Return the integrated completed likelihood of a mixture, in the sign and scale of BIC: lower is better.
+def choose_mixture(fit: Callable, features: np.ndarray, smallest: int, largest: int) -> tuple[object, dict]:
+    """Return the mixture whose Bayesian information criterion (BIC) is lowest, and the curve.
 
-    It is BIC and twice the entropy of the assignment. BIC finds how many normal components a density needs, so it cuts
-    a skewed population in two; the entropy makes up for that, since the two overlap.
-
-    References
-    ----------
-    C. Biernacki, G. Celeux and G. Govaert, IEEE Trans. Pattern Anal. Mach. Intell. 22, 719 (2000).
-    """
-    probability = mixture.predict_proba(features)
-    entropy = -np.sum(probability * np.log(np.maximum(probability, 1e-300)))
-    return float(mixture.bic(features) + 2 * entropy)
-
-
-def choose_mixture(fit: Callable, features: np.ndarray, largest: int) -> tuple[int, dict]:
-    """Return the number of components by `integrated_completed_likelihood`, and the curve.
-
-    It is the smallest number whose score is not `STRONG` above the lowest: less is no strong evidence for one more
-    (R. E. Kass and A. E. Raftery, J. Am. Stat. Assoc. 90, 773 (1995)). Numbers are tried from 1 on, until
-    `PATIENCE` in succession are no better than the best.
+    The number is that of the normal components which a density needs, of which a skewed population takes several.
+    Numbers are tried until `PATIENCE` in succession are no better than the best.
 
     Parameters
     ----------
@@ -41,17 +24,23 @@ def choose_mixture(fit: Callable, features: np.ndarray, largest: int) -> tuple[i
         Called with features and a number; returns a mixture.
     features
         Shape (rows, columns).
-    largest
-        Largest number that is tried.
+    smallest, largest
+        Numbers that are tried first and last.
+
+    References
+    ----------
+    C. Fraley and A. E. Raftery, J. Am. Stat. Assoc. 97, 611 (2002).
     """
-    numbers, scores = [], []
-    for number in range(1, largest + 1):
+    numbers, scores, best = [], [], None
+    for number in range(smallest, largest + 1):
+        mixture = fit(features, number)
         numbers.append(number)
-        scores.append(integrated_completed_likelihood(fit(features, number), features))
+        scores.append(float(mixture.bic(features)))
+        if scores[-1] == min(scores):
+            best = mixture
         if number - numbers[int(np.argmin(scores))] >= PATIENCE:
             break
-    best = numbers[int(np.argmax(np.array(scores) <= min(scores) + STRONG))]
-    return best, {"name": "ICL", "numbers": numbers, "scores": scores, "errors": [0.0] * len(scores)}
+    return best, {"name": "BIC", "numbers": numbers, "scores": scores, "errors": [0.0] * len(scores)}
 
 
 def gap_statistic(dispersion: Callable, features: np.ndarray, largest: int, seed: int) -> tuple[int, dict]:

@@ -31,7 +31,8 @@ def cluster_particles(
 
     Lengths, areas, intensities and the aspect ratio enter by their logarithm. Every column is then shifted by its
     median and divided by 1.4826 times its median absolute deviation. A missing number is taken for the column's median;
-    particles without any number in the columns are in no cluster.
+    particles without any number in the columns are in no cluster. What the border cuts has another size and shape than
+    its kind: such particles are assigned to clusters, which the others alone are fitted to where these are the most.
 
     Parameters
     ----------
@@ -43,8 +44,8 @@ def cluster_particles(
         ("equivalent_circular_diameter", "aspect_ratio", "circularity"): size, elongation and compactness. Shape
         features come from `measure_shape`; columns of vectors enter by their 8 main components.
     method, n_clusters, max_clusters, min_cluster_size, **options
-        See `particlespy_ml.populations.fit_clusters`. By default a Gaussian mixture whose number of components is
-        chosen from 1 on by the integrated completed likelihood.
+        See `particlespy_ml.populations.fit_clusters`. By default a Gaussian mixture whose components are merged to
+        clusters until each two of them are parted by a valley.
     within
         Cluster only the particles of this cluster; the result is then in the column ``subcluster``.
     resamples
@@ -76,7 +77,7 @@ def cluster_particles(
     array([...], dtype=int32)
     """
     columns = check_columns(table, columns)
-    rows = _rows_to_fit(table, columns, within, sample, seed)
+    rows = _whole_particles(_rows_to_fit(table, columns, within, sample, seed))
     if len(rows) < 2:
         where = f"cluster {within}" if within is not None else "the table"
         raise ValueError(f"There is {len(rows)} particle in {where}; two or more are needed to find clusters.")
@@ -177,7 +178,7 @@ def _rows_to_fit(table, columns: tuple[str, ...], within: int | None, sample: in
         if isinstance(within, bool) or not isinstance(within, (int, np.integer)):
             raise ValueError(f"within={within!r}; expected the number of a cluster.")
     needed = [*columns, *(("major_axis_length", "minor_axis_length") if "aspect_ratio" in columns else ())]
-    needed += [] if within is None else ["cluster"]
+    needed += ["touches_border", *([] if within is None else ["cluster"])]
     needed = [name for name in dict.fromkeys(needed) if name in table.columns]
     if table._lazy:
         rows = _sampled_rows(table.data, needed, within, sample, seed)
@@ -186,6 +187,14 @@ def _rows_to_fit(table, columns: tuple[str, ...], within: int | None, sample: in
     if within is not None and len(rows) == 0:
         raise ValueError(f"There is no particle in cluster {within}.")
     return rows
+
+
+def _whole_particles(rows: np.ndarray) -> np.ndarray:
+    """Rows without those that the border cuts, unless few are left."""
+    if "touches_border" not in rows.dtype.names:
+        return rows
+    whole = ~rows["touches_border"]
+    return rows[whole] if whole.sum() > max(len(rows) / 2, 1) else rows
 
 
 def _part(rows: np.ndarray, names: list[str], within: int | None) -> np.ndarray:

@@ -59,7 +59,7 @@ def test_pairs_of_chosen_columns(kinds, clustered):
 @pytest.mark.parametrize(
     ("method", "label"),
     [
-        ("gaussian_mixture", "Integrated completed likelihood\n(lower is better)"),
+        ("gaussian_mixture", "Bayesian information criterion\n(lower is better)"),
         ("kmeans", "Gap statistic"),
         ("affinity_propagation", "Gap statistic"),
         ("agglomerative", "Distance of the merged clusters"),
@@ -73,9 +73,13 @@ def test_what_clusters_stand_on(kinds, method, label):
     ax = table.plot_clustering()
     assert ax.get_ylabel() == label
     if method == "gaussian_mixture":
-        scores = table.metadata.particlespy_ml.clustering.curve.scores
+        record = table.metadata.particlespy_ml.clustering
+        scores = record.curve.scores
+        assert record.n_clusters == 2 and ax.get_xlabel() == "Number of components"
         np.testing.assert_allclose(ax.lines[0].get_ydata(), scores)
-        assert ax.lines[1].get_xdata() == [2] and ax.texts[0].get_text() == "2"
+        components = record.parameters.components
+        expected = "2" if components == 2 else f"{components}, merged to 2"
+        assert ax.lines[1].get_xdata() == [components] and ax.texts[0].get_text() == expected
     if method == "agglomerative":
         assert "80" in " ".join(text.get_text() for text in ax.get_legend().get_texts())
 
@@ -94,7 +98,7 @@ def test_nothing_to_draw(kinds, clustered):
     with pytest.raises(ValueError, match="number of clusters was given, 2"):
         kinds.cluster_particles(n_clusters=2, resamples=0).plot_clustering()
     parts = clustered.cluster_particles("circularity", within=0, resamples=0)
-    assert parts.plot_clustering(within=0).get_xlabel() == "Number of clusters"
+    assert parts.plot_clustering(within=0).get_xlabel() == "Number of components"
 
 
 def test_particles_in_no_cluster_are_grey_and_last(clustered):

@@ -7,7 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from particlespy_ml.populations.cluster import cluster_stability, fit_clusters
 from particlespy_ml.populations.methods import METHODS, TAKES_NUMBER, MixtureFit, _tree, collects_outliers
-from particlespy_ml.populations.number import choose_mixture, gap_statistic, integrated_completed_likelihood, knee
+from particlespy_ml.populations.number import choose_mixture, gap_statistic, knee
 
 
 def blobs(counts=(120, 80, 60), distance=10.0, seed=0, columns=3):
@@ -39,42 +39,33 @@ def test_one_population_is_not_split(method):
     assert fit_clusters(features, method).n_clusters == 1
 
 
-def test_a_skewed_population_is_one_by_icl_where_bic_splits_it():
+def test_a_skewed_population_is_one_though_its_density_takes_two_components():
     rng = np.random.default_rng(0)
     features = np.column_stack([rng.gamma(2.0, size=800), rng.normal(size=800)])
     from sklearn.mixture import GaussianMixture
 
     fits = {n: GaussianMixture(n, n_init=3, random_state=0).fit(features) for n in (1, 2)}
     assert fits[2].bic(features) < fits[1].bic(features)
-    assert fit_clusters(features).n_clusters == 1
-
-
-def test_icl_is_bic_plus_twice_the_entropy():
-    from sklearn.mixture import GaussianMixture
-
-    features, _ = blobs(distance=3)
-    mixture = GaussianMixture(2, random_state=0).fit(features)
-    p = mixture.predict_proba(features)
-    entropy = -np.sum(p * np.log(p, where=p > 0, out=np.zeros_like(p)))
-    assert integrated_completed_likelihood(mixture, features) == pytest.approx(mixture.bic(features) + 2 * entropy)
-    assert integrated_completed_likelihood(mixture, features) > mixture.bic(features)
+    found = fit_clusters(features)
+    assert found.n_clusters == 1 and found.fit.parameters["components"] > 1
+    assert found.probability[found.labels == 0] == pytest.approx(1)
 
 
 def test_the_choice_stops_when_the_score_gets_worse():
     class Flat:
-        def __init__(self, value):
-            self.value = value
-
-        def predict_proba(self, features):
-            return np.ones((len(features), 1))
+        def __init__(self, number):
+            self.number = number
 
         def bic(self, features):
-            return self.value
+            return 20 * abs(self.number - 2)
 
-    best, curve = choose_mixture(lambda values, n: Flat(20 * abs(n - 2)), np.zeros((4, 1)), 8)
-    assert best == 2 and curve["numbers"] == [1, 2, 3, 4] and curve["name"] == "ICL"
-    best, _ = choose_mixture(lambda values, n: Flat(9 * abs(n - 2)), np.zeros((4, 1)), 8)
-    assert best == 1  # no strong evidence for two
+    def fit(values, number):
+        return Flat(number)
+
+    best, curve = choose_mixture(fit, np.zeros((4, 1)), 1, 8)
+    assert best.number == 2 and curve["numbers"] == [1, 2, 3, 4] and curve["name"] == "BIC"
+    best, curve = choose_mixture(fit, np.zeros((4, 1)), 3, 8)
+    assert best.number == 3 and curve["numbers"] == [3, 4, 5]
 
 
 def test_what_reaches_across_the_others_collects_outliers():
@@ -201,6 +192,18 @@ def test_stability_tells_clusters_from_cuts():
 def test_bad_input(rows, options, message):
     with pytest.raises(ValueError, match=message):
         fit_clusters(rows, **options)
+
+
+def test_components_are_merged_to_the_number_that_is_asked_for():
+    features, truth = blobs()
+    assert fit_clusters(features, components=3, n_clusters=2).n_clusters == 2
+    found = fit_clusters(features, components=5)
+    assert found.n_clusters == 3 and adjusted_rand_score(truth, found.labels) > 0.95
+    assert len(found.fit.parameters["cluster_of_component"]) == 5
+    with pytest.raises(ValueError, match="components=2; expected a whole number, 3 or more"):
+        fit_clusters(features, components=2, n_clusters=3)
+    with pytest.raises(ValueError, match="components=1.5"):
+        fit_clusters(features, components=1.5)
 
 
 def test_unknown_options_are_named():

@@ -16,7 +16,7 @@ def test_the_default_finds_three_populations(make_kinds, shape):
     assert adjusted_rand_score(truth, found["cluster"]) > 0.97
     assert found["cluster"].dtype == np.int32 and found["cluster_probability"].min() >= 0
     record = found.metadata.particlespy_ml.clustering
-    assert record.n_clusters == 3 and record.method == "gaussian_mixture" and record.curve.name == "ICL"
+    assert record.n_clusters == 3 and record.method == "gaussian_mixture" and record.curve.name == "BIC"
     assert min(record.stability.jaccard) > 0.9
     assert record.columns == list(DEFAULT_COLUMNS) and record.scaling.logarithm == [True, True, False]
     assert table.columns == [name for name in found.columns if not name.startswith("cluster")]
@@ -108,6 +108,25 @@ def test_scaling_by_hand(make_rows):
     features, known = scaling(rows)
     np.testing.assert_allclose(features[:, 0] * 1.4826, [-1, 0, 1, 0], atol=1e-12)
     assert known.all()
+
+
+def test_particles_cut_by_the_border_are_assigned_but_not_fitted(make_kinds):
+    table, truth = make_kinds(count=400)
+    rng = np.random.default_rng(0)
+    cut = np.arange(400) % 4 == 0
+    edges = np.cumsum([len(rows) for rows in table.data])[:-1]
+    # what is left of them is smaller, and looks like a kind of its own
+    sizes = np.where(cut, 1.6 * np.exp(0.05 * rng.normal(size=400)), table["equivalent_circular_diameter"])
+    table = with_column(table, "equivalent_circular_diameter", np.split(sizes, edges), "f8", "nm")
+    flagged = with_column(table, "touches_border", np.split(cut, edges), "?", "")
+    assert table.cluster_particles(resamples=0).metadata.particlespy_ml.clustering.n_clusters > 3
+    found = flagged.cluster_particles(resamples=0)
+    record = found.metadata.particlespy_ml.clustering
+    assert record.n_clusters == 3 and record.rows_fitted == 300
+    assert adjusted_rand_score(truth[~cut], found["cluster"][~cut]) > 0.97
+    # where most are cut, they are all there is
+    most = with_column(table, "touches_border", np.split(np.arange(400) % 4 > 0, edges), "?", "")
+    assert most.cluster_particles(resamples=0).metadata.particlespy_ml.clustering.rows_fitted == 400
 
 
 def test_bad_input(make_kinds):
