@@ -33,12 +33,12 @@ BLANK = {
 @pytest.mark.parametrize("kind", BLANK)
 def test_a_blank_frame_has_no_particles(kind):
     rng = np.random.default_rng(0)
-    found = [segment_automatic(BLANK[kind](rng), (0.1, 0.1), polarity=p).max() for p in ["bright", "dark"] * 6]
+    found = [segment_automatic(BLANK[kind](rng), (0.1, 0.1), polarity=p).max() for p in ["bright", "dark"] * 4]
     assert not any(found)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", BLANK)
+@pytest.mark.parametrize("kind", ["0.1 counts", "slope", "scan lines", "amorphous, 4 px", "amorphous and white"])
 def test_of_a_hundred_blank_frames_one_may_have_particles(kind):
     found = [
         segment_automatic(BLANK[kind](np.random.default_rng([1, seed])), (0.1, 0.1), polarity="bright").max()
