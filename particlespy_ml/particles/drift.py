@@ -346,12 +346,14 @@ def _edges(points, numbers, area: _Field, memory: int):
             else:
                 found[i, j] = shift
     parts = np.cumsum([0, *((pair not in found) for pair in pairs)])
-    # a frame that fits nothing must not end the tracks of those that do, so frames farther apart are tried
+    # A frame that fits nothing must not end the tracks of those that do, so frames farther apart are tried; with larger
+    # odds, since there are many such pairs about each break.
     for step in range(2, memory + 2):
         for i in range(len(points) - step):
             j = i + step
             if parts[i] != parts[j] and numbers[j] - numbers[i] <= memory + 1:
-                shift, _ = _decide(points[i], points[j], prior(numbers[j] - numbers[i]), area, scatter)
+                expected = prior(numbers[j] - numbers[i])
+                shift, _ = _decide(points[i], points[j], expected, area, scatter, 2 * MARGIN)
                 if shift is not None:
                     found[i, j] = shift
                     parts[parts == parts[j]] = parts[i]
@@ -567,17 +569,17 @@ def _check(a: _Points, b: _Points, prior: _Prior, area: _Field, scatter: _Scatte
     return _refined(found, a, b, scatter)[0]
 
 
-def _decide(a: _Points, b: _Points, prior: _Prior, area: _Field, scatter: _Scatter):
+def _decide(a: _Points, b: _Points, prior: _Prior, area: _Field, scatter: _Scatter, margin: float = MARGIN):
     """The shift of two frames that wins over all others, or None, and why not."""
     found = _hypotheses(a, b, _candidates(a, b, prior.centre, area), area, scatter)
     found = _likely(found, a, b, scatter, area)
     found = found[np.argsort(-_posterior(found, a, b, prior, scatter, area), kind="stable")]
     weights = _posterior(found, a, b, prior, scatter, area)
-    for one in np.flatnonzero(weights > LOG_UNRELATED + MARGIN):
+    for one in np.flatnonzero(weights > LOG_UNRELATED + margin):
         rivals = [k for k in np.flatnonzero(weights > LOG_UNRELATED) if _differ(found, one, k)]
-        if all(_lead(found, a, b, one, k, prior, scatter, area) >= MARGIN for k in rivals):
+        if all(_lead(found, a, b, one, k, prior, scatter, area) >= margin for k in rivals):
             return found.shifts[one], None
-    if weights[0] <= LOG_UNRELATED + MARGIN:
+    if weights[0] <= LOG_UNRELATED + margin:
         return None, (np.zeros((0, 2)), int(found.counts.max()))
     rivals = [k for k in np.flatnonzero(weights > LOG_UNRELATED) if _differ(found, 0, k)]
     return None, (found.shifts[[0, *rivals[:2]]], int(found.counts[0]))
