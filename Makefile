@@ -6,6 +6,8 @@ RECIPE ?= isomer-haadf
 CACHE ?= cache/$(RECIPE)
 COUNT ?= 1000
 HEADLESS := MPLBACKEND=Agg QT_QPA_PLATFORM=offscreen
+# Two processes, each with a thread of its own: numerical libraries would start one for every core in each of them.
+TWO := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: help demo test lint format benchmark simulate train evaluate wheel-test clean
 
@@ -32,7 +34,7 @@ demo: .venv/.installed
 	$(HEADLESS) $(PYTHON) -m particlespy_ml.demo --out demo_output
 
 test: .venv/.installed
-	$(HEADLESS) $(PYTHON) -m pytest
+	$(HEADLESS) $(TWO) $(PYTHON) -m pytest -n 2 --dist worksteal
 
 wheel-test: .venv/.installed
 	$(HEADLESS) $(PYTHON) -m pytest tests/test_wheel.py
