@@ -6,11 +6,12 @@ import argparse
 import warnings
 from pathlib import Path
 
-from benchmarks.populations import align, clusters, reconstruction, speed
+from benchmarks.populations import align, clusters, overlap, reconstruction, speed
 
 PARTS = {
     "clusters": clusters.populations,
     "single": clusters.single_population,
+    "overlap": overlap.run,
     "morphology": clusters.morphology,
     "speed": speed.run,
     "align": align.run,
