@@ -18,7 +18,7 @@ SIGNIFICANT, TOGETHER = 8.0, 3.0
 DEFAULT_SKIRT = 1.0
 RING = 0.4
 # In pixels, the skirt for which there is room in the first window.
-EXPECTED = 12
+EXPECTED = 8
 # In equivalent radii beyond twice that: how far a skirt is looked for.
 FARTHEST = 6.0
 MIN_RING_PIXELS = 12
@@ -27,6 +27,8 @@ OUTLYING = 4.0
 # A plane is fitted where the ring surrounds the particle, so that its value in the middle has at most this many times
 # the variance of the mean.
 MAX_INFLATION = 3.0
+# Pixels of a particle of whose differences few reach beyond its edge.
+LARGE = 400
 # The fourth difference along both axes has 70**2 times the variance of white noise, of the pixels about it in these
 # shares along each axis.
 _DIFFERENCE_GAIN = 70.0**2
@@ -131,15 +133,21 @@ class _Surroundings:
         sums = np.bincount(rings, values if weights is None else values * weights, length)
         return np.bincount(rings, weights, length)[1:].astype(float), sums[1:]
 
-    def room_for(self, skirt: int) -> int:
-        """By how much the window must grow to show all particles whose skirts reach into it."""
+    def sees_ring(self, skirt: int) -> bool:
+        """Whether the window holds at least half the width of the ring, and all particles that are near to it."""
+        width = max(RING * (self.radius + skirt), 3)
+        return self.is_frame or self._last_ring(skirt) >= skirt + np.ceil(width / 2)
+
+    def _last_ring(self, skirt: int) -> float:
+        """Last ring whose pixels are not nearer to particles outside of the window than a skirt is wide."""
         wider = tuple(slice(max(w.start - skirt, 0), w.stop + skirt) for w in self._window)
-        return skirt * (np.count_nonzero(self._covered[wider]) > np.count_nonzero(self._covered[self._window]))
+        hidden = np.count_nonzero(self._covered[wider]) - np.count_nonzero(self._covered[self._window])
+        return self.margin - skirt * (hidden > 0)
 
     def find_ring(self, skirt: int) -> tuple[np.ndarray, int]:
         """Return the pixels of the background, and the width of the skirt that they leave."""
-        least = skirt + max(RING * (self.radius + skirt), 3)
-        for ring in (self.mine & (self.ring > skirt) & (self.ring <= least), self.free & (self.ring > skirt)):
+        last = min(skirt + max(RING * (self.radius + skirt), 3), self._last_ring(skirt))
+        for ring in (self.mine & (self.ring > skirt) & (self.ring <= last), self.free & (self.ring > skirt)):
             if np.count_nonzero(ring) >= MIN_RING_PIXELS:
                 return ring, skirt
         # nothing is free that far off: what is farthest
@@ -154,16 +162,19 @@ class _Surroundings:
 
         From differences that no structure of several pixels survives; NaN where there are too few pixels.
         """
-        rough = np.diff(np.diff(self.pixels, 4, axis=0), 4, axis=1) ** 2 / _DIFFERENCE_GAIN
-        own, free = self.own[2:-2, 2:-2], (self.free & (self.ring > max(skirt, 2)))[2:-2, 2:-2]
-        if not own.any() or not free.any():
+        rows, columns = (
+            slice(max(index.min() - skirt - 8, 0), index.max() + skirt + 9) for index in np.nonzero(self.own)
+        )
+        pixels, own, ring = (part[rows, columns] for part in (self.pixels - level, self.own, self.ring))
+        rough = np.diff(np.diff(pixels, 4, axis=0), 4, axis=1) ** 2 / _DIFFERENCE_GAIN
+        free = (self.free[rows, columns] & (ring > max(skirt, 2)))[2:-2, 2:-2]
+        inner = own[2:-2, 2:-2]
+        if not inner.any() or not free.any():
             return np.nan, np.nan, np.nan
-        rows, columns = (slice(index.min(), index.max() + 1) for index in np.nonzero(own))
-        near = self.pixels[rows.start : rows.stop + 4, columns.start : columns.stop + 4] - level
-        for axis in (0, 1):
-            near = ndi.correlate1d(near, _DIFFERENCE_WEIGHTS, axis)
-        height = near[2:-2, 2:-2][own[rows, columns]].mean()
-        return float(rough[own].mean()), float(rough[free].mean()), float(height)
+        for axis in (0, 1) if self.size < LARGE else ():
+            pixels = ndi.correlate1d(pixels, _DIFFERENCE_WEIGHTS, axis)
+        height = pixels[2:-2, 2:-2][inner].mean()
+        return float(rough[inner].mean()), float(rough[free].mean()), float(height)
 
 
 def fit_level(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> _Level:
@@ -173,8 +184,7 @@ def fit_level(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> _Lev
     noise of neighbouring pixels that goes together, or an uneven support, makes them.
     """
     octant = (rows > 0) + 2 * (columns > 0) + 4 * (np.abs(rows) > np.abs(columns))
-    members = (octant == np.arange(8)[:, None]).astype(float)
-    sums = (members @ np.stack([np.ones(len(values)), rows, columns, values, values * values], axis=1)).T
+    sums = [np.bincount(octant, weights, 8) for weights in (None, rows, columns, values, values * values)]
     present = sums[0] > 0
     counts, row, column, mean, square = (part[present] for part in sums)
     row, column, mean = row / counts, column / counts, mean / counts
@@ -301,10 +311,10 @@ def measure_light(image, covered, boxes, masks, scale, known=None) -> np.ndarray
             around = surroundings(number, margin)
             profile = around.profile()
             skirt, wider = skirt_width(*profile, around.variance, SIGNIFICANT)
-            needed = 2 * margin if wider else _margin(radius, skirt) + around.room_for(skirt)
-            if needed <= margin or margin >= farthest[number] or around.is_frame:
+            if margin >= farthest[number] or around.is_frame or not wider and around.sees_ring(skirt):
                 break
-            margin = min(needed, farthest[number])
+            needed = 2 * margin if wider else _margin(radius, skirt) + skirt
+            margin = min(max(needed, margin + 1), farthest[number])
         profiles.append((*profile, around.variance))
         if skirt:
             found[number] = _measure(around, skirt)
@@ -313,9 +323,7 @@ def measure_light(image, covered, boxes, masks, scale, known=None) -> np.ndarray
     common = _common_skirt(profiles, unknown, farthest, surroundings) if unknown else 0
     for number in unknown:
         skirt = common or max(3, round(DEFAULT_SKIRT * radii[number]))
-        around = surroundings(number, _margin(radii[number], skirt))
-        if around.room_for(skirt):
-            around = surroundings(number, around.margin + skirt)
+        around = surroundings(number, _margin(radii[number], skirt) + skirt)
         found[number] = _measure(around, skirt)
     return _with_errors(found, image, covered, known)
 
