@@ -121,8 +121,8 @@ def measure_frame(image: np.ndarray, labels: np.ndarray, grid: PixelGrid) -> np.
     >>> y, x = np.mgrid[:40, :40] - 20
     >>> spot = np.exp(-(x**2 + y**2) / (2 * 3**2))
     >>> rows = measure_frame(spot, (spot > 0.5).astype(int), grid)  # half of the light is below half of the maximum
-    >>> (rows["intensity"] / (2 * np.pi * 3**2)).round(2), spot[spot > 0.5].sum().round() / 57
-    (array([1.]), np.float64(0.5))
+    >>> (rows["intensity"] / (2 * np.pi * 3**2)).round(2)
+    array([1.])
     """
     labels = np.asarray(labels)
     check_labels(labels)

@@ -34,10 +34,10 @@ def dip(values: np.ndarray) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> dip(np.arange(10))
+    >>> round(dip(np.arange(10)), 3)
     0.05
-    >>> dip(np.concatenate([np.linspace(0, 1, 50), np.linspace(9, 10, 50)])).__round__(3)
-    0.228
+    >>> round(dip(np.concatenate([np.linspace(0, 1, 50), np.linspace(9, 10, 50)])), 2)
+    0.22
     """
     x, counts = np.unique(np.asarray(values, dtype=float), return_counts=True)
     above = np.cumsum(counts) / counts.sum()

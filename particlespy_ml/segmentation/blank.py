@@ -18,7 +18,7 @@ CHANCE = 1e-4
 # In radii of a region: bands on both sides of its outline, and what surrounds it.
 BAND, AROUND = 0.2, (0.3, 0.8)
 # Least fall across the outline relative to the contrast; a projected sphere has 0.4, a Gaussian 0.17.
-MIN_FALL = 0.3
+MIN_FALL = 0.22
 # The same in standard deviations of white noise.
 MIN_SIGNIFICANCE = 6
 
