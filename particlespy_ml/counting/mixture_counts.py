@@ -20,6 +20,7 @@ FALSE_RATE = 0.02  # of false columns where there are some
 SOME_FALSE = 0.2  # probability that there are some, before the cross-sections are seen
 MOST_EXTRA = 12  # numbers of atoms beyond the last component
 EXTRA_SPREAD = 0.2  # of an increment: uncertainty of each of them
+WIDER = 1.15  # than fitted: the tails of cross-sections of one number of atoms are heavier than a normal distribution's
 NEGLIGIBLE = 10.0  # log-evidence below the best of mixtures that are left out
 MOST_ATOMS = 20  # of columns that are all alike, which nothing tells
 
@@ -210,7 +211,7 @@ def _posterior(mixture: Mixture, way: ComponentSteps, values, errors, doubtful):
     all_widths = np.concatenate([np.full(below, widths[0]), widths, np.full(above, widths[-1])])
     few = 0.25 / mixture.n_values
     weights = np.concatenate([np.full(below, few), mixture.weights, np.full(above, few)])
-    variance = np.maximum(all_widths**2, (SURE_ERROR * errors[:, None]) ** 2) + extra**2
+    variance = np.maximum((WIDER * all_widths) ** 2, (SURE_ERROR * errors[:, None]) ** 2) + extra**2
     with np.errstate(divide="ignore"):
         joint = np.log(weights) - 0.5 * np.log(2 * np.pi * variance)
     joint = joint - 0.5 * (values[:, None] - all_means) ** 2 / variance
