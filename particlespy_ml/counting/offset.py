@@ -6,9 +6,8 @@ import numpy as np
 
 # The curve of cross-sections against numbers of atoms does not run through the origin along its first increments: it
 # bends by channelling and by scattering that interferes along the column, and an error of the background moves all of
-# it. Of columns simulated with multislice (Au, Pt, Pd, Cu along three zone axes, detectors from 30 to 115 mrad) and of
-# simulated images fitted with Gaussians, the number of atoms of a component less its mean over the increment beyond it
-# was between -0.6 and 0.6 for up to four atoms, and fell below that for more, where increments have become smaller.
+# it. Of five curves simulated with abTEM (those of `benchmarks.counting.totals`), and of simulated images fitted with
+# Gaussians, the number of atoms of a component less its mean over the increment beyond it was between -0.6 and 0.6 for up to four atoms, and fell below that for more, where increments have become smaller.
 EXPECTED, BEND = 0.15, 0.03
 SPREAD, RELATIVE_SPREAD = 0.28, 0.1
 # that the thinnest component is made of what is no column, as a multiple of it being single atoms
