@@ -7,7 +7,8 @@ import numpy as np
 # The curve of cross-sections against numbers of atoms does not run through the origin along its first increments: it
 # bends by channelling and by scattering that interferes along the column, and an error of the background moves all of
 # it. Of five curves simulated with abTEM (those of `benchmarks.counting.totals`), and of simulated images fitted with
-# Gaussians, the number of atoms of a component less its mean over the increment beyond it was between -0.6 and 0.6 for up to four atoms, and fell below that for more, where increments have become smaller.
+# Gaussians, the number of atoms of a component less its mean over the increment beyond it was between -0.6 and 0.6 for
+# up to four atoms, and fell below that for more, where increments have become smaller.
 EXPECTED, BEND = 0.15, 0.03
 SPREAD, RELATIVE_SPREAD = 0.28, 0.1
 # that the thinnest component is made of what is no column, as a multiple of it being single atoms
