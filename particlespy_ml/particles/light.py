@@ -17,11 +17,13 @@ SIGNIFICANT, TOGETHER = 8.0, 3.0
 # about as many pixels as the particle with its skirt.
 DEFAULT_SKIRT = 1.0
 RING = 0.4
-# In pixels, the skirt for which there is room in the first window.
-EXPECTED = 8
+# Cells along the equivalent radius, at least: what surrounds large particles is seen in cells of several pixels.
+RADIUS_IN_CELLS = 8
+# In cells, the skirt for which there is room in the first window.
+EXPECTED = 5
 # In equivalent radii beyond twice that: how far a skirt is looked for.
 FARTHEST = 6.0
-MIN_RING_PIXELS = 12
+MIN_RING_CELLS = 12
 # An octant of the ring is left out where it is this many standard errors off, such as by a particle that was not found.
 OUTLYING = 4.0
 # A plane is fitted where the ring surrounds the particle, so that its value in the middle has at most this many times
@@ -57,56 +59,133 @@ class _Level:
     freedom: int
 
 
-class _Surroundings:
-    """The pixels about one particle: which are its own, which are free and nearest to it, and how far off they are."""
+@dataclass
+class _Cells:
+    """Blocks of pixels.
 
-    def __init__(self, image, covered, known, box, mask, sampling, margin: float):
-        reach = [int(np.ceil(margin / size)) for size in sampling]
+    Parameters
+    ----------
+    pixels
+        Along rows and columns.
+    size
+        Edges of a cell in units of the shorter.
+    unit
+        That one in units of the shorter edge of a pixel.
+    """
+
+    pixels: tuple[int, int]
+    size: tuple[float, float]
+    unit: float
+
+    @classmethod
+    def for_particle(cls, count: int, sampling: tuple[float, float]) -> _Cells:
+        """Cells about a particle of some pixels; *sampling* are their edges in units of the shorter."""
+        radius = np.sqrt(count * sampling[0] * sampling[1] / np.pi)
+        edge = max(radius / RADIUS_IN_CELLS, 1)
+        pixels = tuple(max(int(edge / size), 1) for size in sampling)
+        edges = [n * size for n, size in zip(pixels, sampling, strict=True)]
+        return cls(pixels, tuple(round(size / min(edges), 9) for size in edges), min(edges))
+
+    @property
+    def area(self) -> int:
+        """Pixels in a cell."""
+        return self.pixels[0] * self.pixels[1]
+
+    def radius_of(self, count: int) -> float:
+        """Equivalent radius of some pixels in cells."""
+        return np.sqrt(count / self.area * self.size[0] * self.size[1] / np.pi)
+
+    def sum(self, values: np.ndarray) -> np.ndarray:
+        """Sums over cells, or for booleans whether any is true; the values fill whole cells."""
+        add = np.logical_or if values.dtype == bool else np.add
+        for axis, n in enumerate(self.pixels):
+            parts = [values[i::n] if axis == 0 else values[:, i::n] for i in range(n)]
+            values = parts[0] if n == 1 else add(parts[0], parts[1])
+            for part in parts[2:]:
+                add(values, part, out=values)
+        return values
+
+    def spread(self, cells: np.ndarray) -> np.ndarray:
+        """Return to each pixel what its cell has."""
+        for axis, n in enumerate(self.pixels):
+            cells = cells if n == 1 else np.repeat(cells, n, axis)
+        return cells
+
+
+class _Surroundings:
+    """The cells about one particle: which are its own, which are free and nearest to it, and how far off they are.
+
+    Cells are pixels, or blocks of them about large particles; distances are in cells.
+    """
+
+    def __init__(self, image, covered, known, box, mask, cells: _Cells, margin: float):
         window = tuple(
-            slice(max(b.start - r, 0), min(b.stop + r, n)) for b, r, n in zip(box, reach, covered.shape, strict=True)
+            slice(max(b.start - int(np.ceil(margin * n / size)), 0), min(b.stop + int(np.ceil(margin * n / size)), end))
+            for b, n, size, end in zip(box, cells.pixels, cells.size, covered.shape, strict=True)
         )
-        self.margin = margin
+        self.margin, self.cells = margin, cells
         self.is_frame = all(w == slice(0, n) for w, n in zip(window, covered.shape, strict=True))
         self._covered, self._window = covered, window
-        self.own = own = np.zeros([w.stop - w.start for w in window], bool)
-        own[tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, window, strict=True))] = mask
-        other = covered[window] & ~own
-        distance = ndi.distance_transform_edt(~own, sampling=sampling)
-        self.share = None  # of a pixel's light: half where two particles are as near
+        seen = tuple(slice(0, w.stop - w.start) for w in window)
+        # whole cells; what lies beyond the frame is not usable
+        shape = [-(-side.stop // n) * n for side, n in zip(seen, cells.pixels, strict=True)]
+        self.image, self.mask, other, usable = (np.zeros(shape, kind) for kind in (float, bool, bool, bool))
+        self.image[seen] = image[window]
+        inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, window, strict=True))
+        self.mask[inner] = mask
+        other[seen] = covered[window]
+        other &= ~self.mask
+        usable[seen] = True if known is None else known[window]
+        usable[other] = False
+        usable |= self.mask
+        self.own = cells.sum(self.mask)
+        self.counts = cells.sum(usable.astype(np.int32))
+        self.sums = cells.sum(self.image * usable)
+        other = cells.sum(other)
+        distance = ndi.distance_transform_edt(~self.own, sampling=cells.size)
+        self.share = None  # of a cell's light: half where two particles are as near
+        other &= ~self.own
         if other.any():
-            apart = ndi.distance_transform_edt(~other, sampling=sampling)
+            apart = ndi.distance_transform_edt(~other, sampling=cells.size)
             self.share = np.where(distance < apart, 1.0, np.where(distance == apart, 0.5, 0.0))
             distance = np.minimum(distance, apart)
         self.ring = np.ceil(distance - 1e-9).astype(np.intp)  # 0 on particles, 1 next to them
-        self.free = ~(own | other) if known is None else ~(own | other) & known[window]
+        self.free = ~(self.own | other) & (self.counts == cells.area)
         self.mine = self.free if self.share is None else self.free & (self.share > 0)
-        self.pixels = np.array(image[window], float)
-        inside = np.nonzero(own)
-        self.size = len(inside[0])
-        self.radius = np.sqrt(self.size * sampling[0] * sampling[1] / np.pi)
-        self.rows = np.arange(own.shape[0])[:, None] - inside[0].mean()
-        self.columns = np.arange(own.shape[1])[None, :] - inside[1].mean()
+        self.size = np.count_nonzero(mask)
+        rows, columns = np.nonzero(mask)
+        self.rows, self.columns = (
+            (np.arange(count) * n + (n - 1) / 2 - start - place.mean())
+            for count, n, start, place in zip(
+                self.own.shape, cells.pixels, (inner[0].start, inner[1].start), (rows, columns), strict=True
+            )
+        )
+        self.radius = cells.radius_of(self.size)
         self.variance = 0.0
-        self.level = self._flatten()
+        self.plane = self._flatten()
 
     def fit_level(self, chosen: np.ndarray) -> _Level:
-        """Fit a background to some pixels."""
+        """Fit a background to some cells."""
         rows, columns = np.nonzero(chosen)
-        return fit_level(self.rows[rows, 0], self.columns[0, columns], self.pixels[rows, columns])
+        level = fit_level(self.rows[rows], self.columns[columns], self.sums[rows, columns] / self.cells.area)
+        level.inflation /= self.cells.area
+        level.variance *= self.cells.area
+        level.scatter *= self.cells.area
+        return level
 
-    def _flatten(self) -> float:
-        """Subtract a background of the outer free pixels, so that no slope looks like a skirt; return its level."""
+    def _flatten(self) -> np.ndarray:
+        """Subtract a background of the outer free cells, so that no slope looks like a skirt; return its plane."""
         outer = self.mine & (self.ring > self.margin / 2)
-        if np.count_nonzero(outer) < MIN_RING_PIXELS:
+        if np.count_nonzero(outer) < MIN_RING_CELLS:
             outer = self.free
-        if np.count_nonzero(outer) < MIN_RING_PIXELS:
-            return 0.0
-        rows, columns = self.rows[:, 0], self.columns[0]
+        if np.count_nonzero(outer) < MIN_RING_CELLS:
+            return np.zeros(3)
+        rows, columns, area = self.rows, self.columns, self.cells.area
         weights = outer.astype(float)
         along, across = weights.sum(1), weights.sum(0)
         count = along.sum()
-        self.pixels -= (level := float((weights * self.pixels).sum() / count))
-        values = weights * self.pixels
+        level = (weights * self.sums).sum() / count / area
+        values = weights * (self.sums / area - level)
         sums = np.array([values.sum(), values.sum(1) @ rows, values.sum(0) @ columns])
         between = along @ rows, across @ columns, rows @ weights @ columns
         normal = np.array(
@@ -117,21 +196,18 @@ class _Surroundings:
             ]
         )
         plane = np.linalg.lstsq(normal, sums, rcond=1e-9)[0]
-        self.pixels -= plane[0] + plane[1] * self.rows + plane[2] * self.columns
-        self.variance = float((weights * self.pixels**2).sum() / count)
-        return level + float(plane[0])
-
-    def weights(self, chosen: np.ndarray) -> np.ndarray | None:
-        """Shares of some pixels; None where all are whole."""
-        return None if self.share is None else self.share[chosen]
+        plane[0] += level
+        self.sums -= self.counts * (plane[0] + plane[1] * rows[:, None] + plane[2] * columns)
+        self.variance = float((weights * self.sums**2).sum() / count / area)
+        return plane
 
     def profile(self) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels and sum of the pixels in rings of the width of a pixel about the outline."""
+        """Pixels and sum of the pixels in rings of the width of a cell about the outline."""
         mine = self.mine & (self.ring <= self.margin)
-        weights, values, length = self.weights(mine), self.pixels[mine], int(self.margin) + 1
-        rings = self.ring[mine]
-        sums = np.bincount(rings, values if weights is None else values * weights, length)
-        return np.bincount(rings, weights, length)[1:].astype(float), sums[1:]
+        share = None if self.share is None else self.share[mine]
+        rings, length = self.ring[mine], int(self.margin) + 1
+        sums = np.bincount(rings, self.sums[mine] if share is None else share * self.sums[mine], length)
+        return self.cells.area * np.bincount(rings, share, length)[1:].astype(float), sums[1:]
 
     def sees_ring(self, skirt: int) -> bool:
         """Whether the window holds at least half the width of the ring, and all particles that are near to it."""
@@ -140,7 +216,10 @@ class _Surroundings:
 
     def _last_ring(self, skirt: int) -> float:
         """Last ring whose pixels are not nearer to particles outside of the window than a skirt is wide."""
-        wider = tuple(slice(max(w.start - skirt, 0), w.stop + skirt) for w in self._window)
+        wider = tuple(
+            slice(max(w.start - skirt * n, 0), w.stop + skirt * n)
+            for w, n in zip(self._window, self.cells.pixels, strict=True)
+        )
         hidden = np.count_nonzero(self._covered[wider]) - np.count_nonzero(self._covered[self._window])
         return self.margin - skirt * (hidden > 0)
 
@@ -148,33 +227,34 @@ class _Surroundings:
         """Return the pixels of the background, and the width of the skirt that they leave."""
         last = min(skirt + max(RING * (self.radius + skirt), 3), self._last_ring(skirt))
         for ring in (self.mine & (self.ring > skirt) & (self.ring <= last), self.free & (self.ring > skirt)):
-            if np.count_nonzero(ring) >= MIN_RING_PIXELS:
+            if np.count_nonzero(ring) >= MIN_RING_CELLS:
                 return ring, skirt
         # nothing is free that far off: what is farthest
         rings = np.sort(self.ring[self.free])
-        if len(rings) < MIN_RING_PIXELS:
+        if len(rings) < MIN_RING_CELLS:
             return np.zeros_like(self.free), 0
-        nearest = int(rings[-MIN_RING_PIXELS])
+        nearest = int(rings[-MIN_RING_CELLS])
         return self.free & (self.ring >= nearest), nearest - 1
 
-    def noise(self, level: float, skirt: int) -> tuple[float, float, float]:
-        """Variance of white noise on and off the particle, and the height above a level that goes with the former.
+    def noise(self, ring: np.ndarray, skirt: int) -> tuple[float, float, float]:
+        """Variance of white noise on and off the particle, and the height that goes with the former.
 
-        From differences that no structure of several pixels survives; NaN where there are too few pixels.
+        From differences of pixels that no structure of several pixels survives; NaN where there are too few.
         """
         rows, columns = (
-            slice(max(index.min() - skirt - 8, 0), index.max() + skirt + 9) for index in np.nonzero(self.own)
+            slice(max(int(index.min()) - skirt * n - 8, 0), int(index.max()) + skirt * n + 9)
+            for index, n in zip(np.nonzero(self.mask), self.cells.pixels, strict=True)
         )
-        pixels, own, ring = (part[rows, columns] for part in (self.pixels - level, self.own, self.ring))
-        rough = np.diff(np.diff(pixels, 4, axis=0), 4, axis=1) ** 2 / _DIFFERENCE_GAIN
-        free = (self.free[rows, columns] & (ring > max(skirt, 2)))[2:-2, 2:-2]
-        inner = own[2:-2, 2:-2]
-        if not inner.any() or not free.any():
+        pixels, own = self.image[rows, columns], self.mask[rows, columns][2:-2, 2:-2]
+        free = self.cells.spread(ring)[rows, columns][2:-2, 2:-2]
+        if not own.any() or not free.any():
             return np.nan, np.nan, np.nan
+        rough = np.diff(np.diff(pixels, 4, axis=0), 4, axis=1) ** 2 / _DIFFERENCE_GAIN
+        level = pixels[2:-2, 2:-2][free].mean()
         for axis in (0, 1) if self.size < LARGE else ():
             pixels = ndi.correlate1d(pixels, _DIFFERENCE_WEIGHTS, axis)
-        height = pixels[2:-2, 2:-2][inner].mean()
-        return float(rough[inner].mean()), float(rough[free].mean()), float(height)
+        height = pixels[2:-2, 2:-2][own].mean() - level
+        return float(rough[own].mean()), float(rough[free].mean()), float(height)
 
 
 def fit_level(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> _Level:
@@ -258,7 +338,7 @@ def skirt_width(counts: np.ndarray, sums: np.ndarray, variance: float, significa
         for part in (counts, sums, sums * (np.arange(len(counts)) + 0.5), counts * (np.arange(len(counts)) + 0.5))
     )
     beyond = pixels[end] - pixels[width]
-    known = beyond >= MIN_RING_PIXELS
+    known = beyond >= MIN_RING_CELLS
     level = (light[end] - light[width]) / np.maximum(beyond, 1)
     outside = light[width] - pixels[width] * level
     error = np.sqrt(variance * (pixels[width] + pixels[width] ** 2 / np.maximum(beyond, 1)))
@@ -293,17 +373,20 @@ def measure_light(image, covered, boxes, masks, scale, known=None) -> np.ndarray
     Returns
     -------
     numpy.ndarray
-        One row for each particle: ``intensity``, ``intensity_error`` and ``background``, that at the centroid.
+        One row for each particle: ``intensity``, ``intensity_error`` and ``background``, that at the centroid. Without
+        a background near the particle, the median of the frame's free pixels is taken, the darkest pixel where there is
+        none: the error is then what those pixels scatter by, for every pixel of the particle, or infinite.
     """
     # of two sizes that differ by rounding no fractions, which would put pixels in other rings
     sampling = tuple(round(size / min(scale), 9) for size in scale)
-    radii = [np.sqrt(np.count_nonzero(mask) * sampling[0] * sampling[1] / np.pi) for mask in masks]
-    farthest = [np.ceil(FARTHEST * radius) + 2 * EXPECTED for radius in radii]
+    cells = [_Cells.for_particle(np.count_nonzero(mask), sampling) for mask in masks]
     found = np.zeros(len(boxes), _FOUND)
 
     def surroundings(number: int, margin: float) -> _Surroundings:
-        return _Surroundings(image, covered, known, boxes[number], masks[number], sampling, margin)
+        return _Surroundings(image, covered, known, boxes[number], masks[number], cells[number], margin)
 
+    radii = [cell.radius_of(np.count_nonzero(mask)) for cell, mask in zip(cells, masks, strict=True)]
+    farthest = [np.ceil(FARTHEST * radius) + 2 * EXPECTED for radius in radii]
     profiles, unknown = [], {}
     for number, radius in enumerate(radii):
         margin = _margin(radius, EXPECTED)
@@ -320,11 +403,12 @@ def measure_light(image, covered, boxes, masks, scale, known=None) -> np.ndarray
             found[number] = _measure(around, skirt)
         else:
             unknown[number] = margin
-    common = _common_skirt(profiles, unknown, farthest, surroundings) if unknown else 0
-    for number in unknown:
-        skirt = common or max(3, round(DEFAULT_SKIRT * radii[number]))
-        around = surroundings(number, _margin(radii[number], skirt) + skirt)
-        found[number] = _measure(around, skirt)
+    for pixels in {cells[number].pixels for number in unknown}:
+        alike = [number for number, cell in enumerate(cells) if cell.pixels == pixels]
+        common = _common_skirt(profiles, alike, unknown, farthest, surroundings)
+        for number in unknown.keys() & alike:
+            skirt = common or max(3, round(DEFAULT_SKIRT * radii[number]))
+            found[number] = _measure(surroundings(number, _margin(radii[number], skirt) + skirt), skirt)
     return _with_errors(found, image, covered, known)
 
 
@@ -333,22 +417,25 @@ def _margin(radius: float, skirt: int) -> float:
     return np.ceil(skirt + max(RING * (radius + skirt), 3))
 
 
-def _common_skirt(profiles: list[tuple], unknown: dict[int, float], farthest: list[float], surroundings) -> int:
-    """Width of the skirt that the light about all particles together tells; 0 if it tells none."""
+def _common_skirt(profiles: list[tuple], alike: list[int], unknown: dict[int, float], farthest, surroundings) -> int:
+    """Width of the skirt that the light about all particles of like cells together tells; 0 if it tells none."""
     while True:
-        longest = max(len(counts) for counts, _, _ in profiles)
-        counts, sums = (sum(np.pad(part[n], (0, longest - len(part[n]))) for part in profiles) for n in (0, 1))
-        variance = float(np.mean([part[2] for part in profiles]))
+        longest = max(len(profiles[number][0]) for number in alike)
+        counts, sums = np.zeros((2, longest))
+        for number in alike:
+            counts[: len(profiles[number][0])] += profiles[number][0]
+            sums[: len(profiles[number][1])] += profiles[number][1]
+        variance = float(np.mean([profiles[number][2] for number in alike]))
         skirt, wider = skirt_width(counts, sums, variance, TOGETHER)
         if not wider:
             return skirt
         grown = False
-        for number, margin in unknown.items():
-            if margin < farthest[number]:
-                unknown[number] = min(2 * margin, farthest[number])
+        for number in unknown.keys() & alike:
+            if unknown[number] < farthest[number]:
+                unknown[number] = min(2 * unknown[number], farthest[number])
                 around = surroundings(number, unknown[number])
                 profiles[number] = (*around.profile(), around.variance)
-                grown |= not around.is_frame
+                grown = True
         if not grown:
             return 0
 
@@ -356,36 +443,36 @@ def _common_skirt(profiles: list[tuple], unknown: dict[int, float], farthest: li
 def _measure(around: _Surroundings, skirt: int) -> tuple:
     """Sums of one particle, see `_FOUND`."""
     ring, skirt = around.find_ring(skirt)
-    own = around.pixels[around.own]
     if not ring.any():
-        return (own.sum(), np.nan, around.size, np.nan, np.nan, 0.0, 0, around.size, np.nan, np.nan, np.nan)
+        light = around.image[around.mask].sum()
+        return (light, np.nan, around.size, np.nan, np.nan, 0.0, 0, around.size, np.nan, np.nan, np.nan)
     level = around.fit_level(ring)
-    near = np.nonzero(around.mine & (around.ring <= skirt))
-    share = np.ones(len(near[0])) if around.share is None else around.share[near]
-    pixels = around.size + share.sum()
-    # the centroid of the particle is the origin, and only its skirt may lie aside of it
-    moments = (pixels, share @ around.rows[near[0], 0], share @ around.columns[0, near[1]])
-    light = own.sum() + share @ around.pixels[near] - level.plane @ moments
-    background = around.level + level.plane[0]
-    noise = around.noise(level.plane[0], skirt)
-    traits = (level.inflation, level.variance, level.scatter, level.freedom, around.size, *noise)
-    return (light, background, pixels, *traits)
+    rows, columns = np.nonzero(around.own | around.mine & (around.ring <= skirt))
+    share = np.ones(len(rows)) if around.share is None else around.share[rows, columns]
+    pixels = share * around.counts[rows, columns]
+    moments = (pixels.sum(), pixels @ around.rows[rows], pixels @ around.columns[columns])
+    light = share @ around.sums[rows, columns] - level.plane @ moments
+    background = around.plane[0] + level.plane[0]
+    traits = (level.inflation, level.variance, level.scatter, level.freedom, around.size, *around.noise(ring, skirt))
+    return (light, background, moments[0], *traits)
 
 
 def _with_errors(found: np.ndarray, image, covered, known) -> np.ndarray:
     """Rows with standard errors; noise that the particles of a frame have in common is taken of all of them."""
     rows = np.zeros(len(found), LIGHT)
     rows["background"] = found["background"]
-    lost = np.isnan(found["background"])
-    if lost.any():
-        free = image[~covered if known is None else ~covered & known]
-        rows["background"][lost] = np.median(free.astype(float)) if free.size else float(image.min())
-    rows["intensity"] = found["light"] - np.where(lost, rows["background"] * found["pixels"], 0)
     noisy = found["variance"] > 0
     factor = (found["scatter"][noisy] / found["variance"][noisy]).sum() / max(found["freedom"][noisy].sum(), 1)
     level = found["variance"] * (found["pixels"] + found["pixels"] ** 2 * found["inflation"])
-    variance = level + np.maximum(_gain(found) * rows["intensity"], -0.9 * level)
-    rows["intensity_error"] = np.sqrt(max(factor, 1) * variance)
+    variance = level + np.maximum(_gain(found) * found["light"], -0.9 * level)
+    rows["intensity"], rows["intensity_error"] = found["light"], np.sqrt(max(factor, 1) * variance)
+    lost = np.isnan(found["background"])
+    if lost.any():
+        free = image[~covered if known is None else ~covered & known].astype(float)
+        rows["background"][lost] = np.median(free) if free.size else float(image.min())
+        rows["intensity"][lost] -= (rows["background"] * found["pixels"])[lost]
+        # by how much the background of one place is off that of another
+        rows["intensity_error"][lost] = found["pixels"][lost] * free.std() if free.size else np.inf
     return rows
 
 

@@ -78,12 +78,13 @@ def measure_frame(image: np.ndarray, labels: np.ndarray, grid: PixelGrid) -> np.
     reaches five mean distances of its light from the outline, as measured about the particle or, where noise hides it,
     about all particles of the frame; less than 1 % of the light lies beyond. Pixels nearer to another particle are that
     particle's, in the skirt and in the background, which is a plane (a level where less than five octants are free)
-    fitted to the ring that follows, half an equivalent radius wide and without octants that do not fit.
+    fitted to the ring that follows, 0.4 of an equivalent radius wide and without octants that do not fit.
     ``background`` is its value at the centroid. ``intensity_error`` is the standard error by the noise of the image,
     that of counted electrons inside of the particle included, and by the scatter of the background between octants.
-    Between particles with less room the ring is what is farthest from all of them, and the skirt ends before it; with
+    Between particles with less room the ring is what is farthest from all of them, and the skirt ends before it. With
     fewer than 12 free pixels near, the background is the median of the frame's free pixels, the intensity that of the
-    outlined pixels, and its error NaN. A particle that the border cuts has the light that is in the frame.
+    outlined pixels, and its error that of a background which is off as much as these pixels scatter, or infinite where
+    none is free. A particle that the border cuts has the light that is in the frame.
     ParticleSpy's intensity is that of the outlined pixels alone, above the mean of the ring one pixel off the outline,
     which lies in the skirt. ``intensity_max``, ``intensity_mean`` and ``intensity_std`` are those of the outlined
     pixels above ``background``.

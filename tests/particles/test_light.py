@@ -156,6 +156,18 @@ def test_constant_borders_are_no_background():
     np.testing.assert_allclose(measured(image, labels, known=known)["intensity"], 500 * expected, rtol=0.01)
 
 
+def test_errors_where_no_background_is_near():
+    labels = np.full((90, 90), 2)
+    labels[30:50, 30:50] = 1
+    labels[:, 85:] = 0
+    image = np.choose(labels, [3.0, 20.0, 9.0]) + np.random.default_rng(0).normal(size=labels.shape)
+    rows = measured(image, labels)
+    assert rows["intensity"][0] == pytest.approx(400 * 17, abs=400)
+    assert rows["intensity_error"][0] == pytest.approx(400 * 1, rel=0.1)
+    labels[labels == 0] = 2
+    assert np.isinf(measured(image, labels)["intensity_error"]).all()
+
+
 def test_images_are_left_as_they_are():
     heights, labels, _ = scene("disk", 6, 1, 40)
     before = heights.copy()
