@@ -15,6 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_matrix
 from scipy.spatial import QhullError, Voronoi, cKDTree
+from scipy.stats import norm
 
 from particlespy_ml.columns.gaussians import ColumnFit, gaussian_columns
 from particlespy_ml.columns.places import group_sizes
@@ -25,6 +26,8 @@ AROUND, BESIDE = 2.6, 1.6  # distances between neighbours: columns around a plac
 RADIUS, WIDTHS = 0.62, 2.7  # distances between neighbours, and widths: pixels that are asked whether there is a peak
 PEAK = 0.4  # of the volume has to be in a peak: what else it holds may be light of something smooth
 SURE = 1.5  # standard errors below that, before a column is taken for none
+OF_COLUMNS, OF_LIGHT = (0.9, 0.2), (0.2, 0.1)  # mean and spread of the share of a volume that is in a peak
+BEFORE = 0.5, 2.0  # as if so many of smooth light and of columns had been seen before
 SMALLEST = 0.05  # of its volume: less of a peak nothing can be told by
 SMOOTH = 0.7  # distances between neighbours: what is smoother is no column
 # standard deviations of what is left between columns, which a faint column has to reach: on a site that follows from
@@ -44,7 +47,7 @@ PART = 256  # columns whose windows are made at a time
 
 
 def false_columns(
-    image: np.ndarray, fit: ColumnFit, spacing: float, significance: np.ndarray, threshold: float
+    image: np.ndarray, fit: ColumnFit, spacing: float, significance: np.ndarray, threshold: float, around=None
 ) -> np.ndarray:
     """Whether each column is no peak of its own, shape (n,).
 
@@ -58,7 +61,11 @@ def false_columns(
         Distance between neighbours in pixels.
     significance, threshold
         Of each column, shape (n,), and what a column needs beside the profile of the others.
+    around
+        Pixels in which peaks are looked at beside those of the fit, or None: where columns too faint to be told may
+        stand, of which the profile of the others is not to be learnt.
     """
+    whole = fit if around is None else replace(fit, region=fit.region | around)
     faint = faint_columns(fit.positions, fit.volumes, spacing)
     size = group_sizes(fit.positions, BESIDE * spacing)
     faint |= (size < FEWEST_PLACES) & (size < 0.5 * size.max())  # and what lies apart from a particle
@@ -74,12 +81,11 @@ def false_columns(
         # what lies on sites may well be columns, whose light is not to be taken for the profile of their neighbours
         others = profile_image(left - column_image(image.shape, fit, sites), fit, strong, spacing)
         left = left - others
-        leftover = left_between(left, fit, strong, spacing, image)
+        leftover = left_between(left, whole, strong, spacing, image)
         of_others = matched_volumes(others, fit.positions[which], float(fit.widths.mean()))
     # a smooth rim is a row of Gaussians as well, of which each alone would be a peak: all of them are left out together
     given = column_image(image.shape, fit, faint)
-    peak, noise, inflated = local_peaks(left, fit, which, spacing, image)
-    expected, _, _ = local_peaks(given, fit, which, spacing, image)
+    (peak, expected), noise, (inflated, _) = local_peaks(np.stack([left, given]), whole, which, spacing, image)
     volumes = np.maximum(fit.volumes, 0)
     expected = np.maximum(expected, SMALLEST * np.maximum(volumes[which], SMALLEST * volumes.max()))
     if not volumes.any():
@@ -88,7 +94,7 @@ def false_columns(
     beside = cKDTree(fit.positions).query_ball_point(fit.positions[which], BESIDE * spacing)
     stands_out = np.where(sites[which], ON_SITE, ELSEWHERE)
     false = np.zeros(len(faint), bool)
-    false[which] = share < PEAK - SURE * error
+    false[which] = (share < PEAK - SURE * error) | (smooth_light(share, error) > 0.5)
     # the profile is not quite the same for all columns
     deviation = np.maximum(volumes[which], 1e-300) / np.maximum(significance[which], 1e-300)
     deviation = np.hypot(deviation, PROFILE_ERROR * of_others)
@@ -107,6 +113,34 @@ def false_columns(
             break
         false[which[new]] = True
     return false
+
+
+def smooth_light(share: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return the probability that each Gaussian stands for smooth light, from the share of it that is in a peak.
+
+    The shares of columns scatter about `OF_COLUMNS`, those of Gaussians on noise and on light that is smooth but for
+    its slope about `OF_LIGHT`; how many of all are such, all together tell (B. Efron, Large-Scale Inference (2010),
+    chapter 5).
+
+    Parameters
+    ----------
+    share, error
+        Of the volume that is in a peak, and its standard error; each of shape (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.columns.artefacts import smooth_light
+    >>> smooth_light(np.array([0.2, 0.3, 0.1, 0.9]), np.full(4, 0.2)).round(1)
+    array([1. , 0.9, 1. , 0. ])
+    """
+    density = [norm.pdf(share, mean, np.hypot(spread, error)) for mean, spread in (OF_LIGHT, OF_COLUMNS)]
+    some, none = BEFORE
+    part = some / (some + none)
+    for _ in range(30):
+        light = part * density[0] / np.maximum(part * density[0] + (1 - part) * density[1], 1e-300)
+        part = (light.sum() + some) / (len(share) + some + none)
+    return light
 
 
 def matched_volumes(image: np.ndarray, positions: np.ndarray, width: float) -> np.ndarray:
@@ -141,7 +175,7 @@ def on_sites(positions: np.ndarray, volumes: np.ndarray, which: np.ndarray, spac
     return found
 
 
-def smooth_rest(image: np.ndarray, fit: ColumnFit, without: np.ndarray, spacing: float) -> np.ndarray:
+def smooth_rest(image: np.ndarray, fit: ColumnFit, without: np.ndarray, spacing: float, around=None) -> np.ndarray:
     """Return what a fit leaves of an image without some of its columns, as far as it is too smooth to be columns.
 
     Parameters
@@ -154,15 +188,17 @@ def smooth_rest(image: np.ndarray, fit: ColumnFit, without: np.ndarray, spacing:
         Those that are left out, shape (n,).
     spacing
         Distance between neighbours in pixels.
+    around
+        Pixels that count beside those of the fit, or None.
 
     Returns
     -------
     numpy.ndarray
-        Shape of the image; zero outside of the region of the fit, and everywhere where no column is left out.
+        Shape of the image; zero outside of these pixels, and everywhere where no column is left out.
     """
     if not without.any():
         return np.zeros(image.shape)
-    region = fit.region.astype(float)
+    region = (fit.region if around is None else fit.region | around).astype(float)
     left = (image - fit.model + column_image(image.shape, fit, without)) * region
     share = gaussian_filter(region, SMOOTH * spacing)
     return gaussian_filter(left, SMOOTH * spacing) / np.maximum(share, 0.1) * region
@@ -207,7 +243,7 @@ def left_between(residual: np.ndarray, fit: ColumnFit, which: np.ndarray, spacin
 
 
 def without_false_columns(
-    image: np.ndarray, fit: ColumnFit, spacing: float, threshold: float, refit: Callable, rounds: int = 4
+    image: np.ndarray, fit: ColumnFit, spacing: float, threshold: float, refit: Callable, around=None, rounds: int = 4
 ):
     """Take out false columns until there is none, with the light that they stood for as a part of the background.
 
@@ -223,6 +259,8 @@ def without_false_columns(
         Significance that a column needs.
     refit
         Called with an image and the indices of some of the n columns: their fit.
+    around
+        See `false_columns`.
     rounds
         Upper limit of rounds.
 
@@ -237,10 +275,11 @@ def without_false_columns(
     """
     kept, smooth = np.arange(len(fit.positions)), np.zeros(image.shape)
     for _ in range(rounds):
-        false = false_columns(image - smooth, fit, spacing, column_significance(image - smooth, fit), threshold)
+        significance = column_significance(image - smooth, fit)
+        false = false_columns(image - smooth, fit, spacing, significance, threshold, around)
         if not false.any():
             break
-        smooth = smooth + smooth_rest(image - smooth, fit, false, spacing)
+        smooth = smooth + smooth_rest(image - smooth, fit, false, spacing, around)
         kept = kept[~false]
         if not len(kept):
             return None, kept, smooth
@@ -332,7 +371,8 @@ def local_peaks(residual: np.ndarray, fit: ColumnFit, which: np.ndarray, spacing
     Parameters
     ----------
     residual
-        What is left of the image, the columns that are asked for included, shape (rows, columns).
+        What is left of the image, the columns that are asked for included, shape (rows, columns), or several of them,
+        shape (k, rows, columns).
     fit
         Columns.
     which
@@ -345,10 +385,11 @@ def local_peaks(residual: np.ndarray, fit: ColumnFit, which: np.ndarray, spacing
     Returns
     -------
     volume
-        Of the peak, shape (m,).
-    noise, error
-        Its standard errors, from the noise of the pixels, and from what this fit leaves where that is more; each of
-        shape (m,).
+        Of the peak, shape (m,) or (k, m).
+    noise
+        Its standard error from the noise of the pixels, shape (m,).
+    error
+        From what this fit leaves where that is more, shape of the volume.
     """
     variance, _ = null_noise(fit)
     radius = max(RADIUS * spacing, WIDTHS * float(fit.widths.mean()), 2.2)
@@ -356,9 +397,12 @@ def local_peaks(residual: np.ndarray, fit: ColumnFit, which: np.ndarray, spacing
     offsets = np.arange(-half, half + 1)
     slope = np.stack(np.gradient(gaussian_filter(image, SMOOTH * spacing)))
     known = np.pad(fit.region.astype(float), half)
-    residual, variance = (np.pad(part, half, mode="edge") for part in (residual, variance))
+    several = np.reshape(residual, (-1, *fit.region.shape))
+    several = np.pad(several, [(0, 0), (half, half), (half, half)], mode="edge")
+    variance = np.pad(variance, half, mode="edge")
     shape = np.array(fit.region.shape)
-    volume, noise, error = np.empty((3, len(which)))
+    volume, error = np.empty((2, len(several), len(which)))
+    noise = np.empty(len(which))
     for start in range(0, len(which), PART):
         part = which[start : start + PART]
         place, width = fit.positions[part], fit.widths[part, None, None]
@@ -375,17 +419,19 @@ def local_peaks(residual: np.ndarray, fit: ColumnFit, which: np.ndarray, spacing
         weight = known[where] / variance[where] * (np.hypot(y, x) * width <= radius)
         count, terms = len(part), design.shape[-1]
         design, weight = design.reshape(count, -1, terms), weight.reshape(count, -1)
-        data = residual[where].reshape(count, -1)
+        data = several[:, *where].reshape(len(several), count, -1)
         scale = np.sqrt(np.einsum("nkp,nk->np", design**2, weight)) + 1e-300
         design = design / scale[:, None]
         matrix = np.einsum("nkp,nk,nkr->npr", design, weight, design, optimize=True) + 1e-9 * np.eye(terms)
         inverse = np.linalg.inv(matrix)
-        solution = np.einsum("npr,nkr,nk,nk->np", inverse, design, weight, data, optimize=True)
-        fitted = np.einsum("nkp,np->nk", design, solution)
+        solution = np.einsum("npr,nkr,nk,snk->snp", inverse, design, weight, data, optimize=True)
+        fitted = np.einsum("nkp,snp->snk", design, solution)
         seen = np.maximum((weight > 0).sum(1) - terms, 1)
-        excess = np.maximum(np.sum(weight * (data - fitted) ** 2, axis=1) / seen, 1)
+        excess = np.maximum(np.sum(weight * (data - fitted) ** 2, axis=2) / seen, 1)
         to = slice(start, start + count)
-        volume[to] = solution[:, 0] / scale[:, 0]
+        volume[:, to] = solution[:, :, 0] / scale[:, 0]
         noise[to] = np.sqrt(inverse[:, 0, 0]) / scale[:, 0]
-        error[to] = noise[to] * np.sqrt(excess)
+        error[:, to] = noise[to] * np.sqrt(excess)
+    if np.ndim(residual) == 2:
+        return volume[0], noise, error[0]
     return volume, noise, error

@@ -18,7 +18,7 @@ from particlespy_ml.columns.artefacts import (
 from particlespy_ml.columns.background import Background
 from particlespy_ml.columns.complete import WORTH_TRYING, complete_lattice
 from particlespy_ml.columns.detection import significance_threshold
-from particlespy_ml.columns.gaussians import typical_volume
+from particlespy_ml.columns.gaussians import ColumnFit, subset, typical_volume
 from particlespy_ml.columns.guided import fit_sites
 from particlespy_ml.columns.image_lattice import find_image_lattice
 from particlespy_ml.columns.noise import Noise
@@ -39,7 +39,7 @@ from particlespy_ml.columns.places import (
     neighbour_distance,
     strongest_of_close,
 )
-from particlespy_ml.columns.refine import ColumnFit, refine_columns
+from particlespy_ml.columns.refine import refine_columns
 from particlespy_ml.columns.significance import column_significance
 
 LATTICE_PARAMETERS = 8  # width, background and lattice
@@ -262,12 +262,6 @@ def _in_image(found: FoundColumns, shape) -> FoundColumns:
     return replace(found, fit=subset(found.fit, inside), significance=found.significance[inside])
 
 
-def _background(kind: int | str, spacing: float) -> Background:
-    if kind == "local":
-        return Background.local(spacing)
-    return Background(int(kind))
-
-
 def columns_on_sites(
     image: np.ndarray,
     pixel_size: float,
@@ -434,9 +428,3 @@ def _only_peaks(
     if left is None or len(kept) == len(places):
         return subset(fit, kept), found[kept], np.zeros(image.shape)
     return left, column_significance(image - smooth, left), smooth
-
-
-def subset(fit: ColumnFit, which: np.ndarray) -> ColumnFit:
-    """Return a fit with some of its columns; model and region stay."""
-    names = ("positions", "volumes", "widths", "position_errors", "volume_errors", "width_errors", "background")
-    return replace(fit, **{name: getattr(fit, name)[which] for name in names})

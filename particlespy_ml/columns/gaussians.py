@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,6 +59,12 @@ class ColumnFit:
     iterations: int
     converged: bool
     smooth: np.ndarray | None = None
+
+
+def subset(fit: ColumnFit, which: np.ndarray) -> ColumnFit:
+    """Return a fit with some of its columns; model and region stay."""
+    names = ("positions", "volumes", "widths", "position_errors", "volume_errors", "width_errors", "background")
+    return replace(fit, **{name: getattr(fit, name)[which] for name in names})
 
 
 def typical_volume(volumes) -> float:

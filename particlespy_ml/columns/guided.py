@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, distance_transform_edt
 from scipy.spatial import cKDTree
 
 from particlespy_ml.columns.artefacts import false_columns, smooth_rest, with_background, without_false_columns
 from particlespy_ml.columns.background import Background
 from particlespy_ml.columns.detection import sites_threshold
-from particlespy_ml.columns.gaussians import ColumnFit, typical_volume
+from particlespy_ml.columns.gaussians import ColumnFit, subset, typical_volume
 from particlespy_ml.columns.image_lattice import ImageLattice
 from particlespy_ml.columns.noise import Noise
 from particlespy_ml.columns.places import WIDEST, at_pixels, in_sight
-from particlespy_ml.columns.refine import measure_volumes, refine_columns
+from particlespy_ml.columns.refine import as_background, measure_volumes, refine_columns
 from particlespy_ml.columns.significance import column_significance
 from particlespy_ml.columns.zone_axis import particle_outline, without_padding
 
@@ -25,8 +25,10 @@ FIRST_TIE = 0.08  # of the distance between neighbours: how far columns lie from
 WIDTH_TIE = 0.03  # of the width: how far it lies from that of the first fit
 TIES = (0.015, 0.12)  # of that distance: least and most
 FEWEST_FOR_DEGREE = (0, 40, 80)  # columns: from here on the lattice is bent by polynomials of degree 1, 2, 3
-ROUNDS = 12
+EMPTY = 0.5  # of the distance between neighbours: what may be light of a column too faint to be told
+ROUNDS, STEPS = 12, 8
 FAINTEST = 0.05  # of the median volume
+FEW = 0.05  # of the sites: where more are taken out, the others are fitted before they are judged
 
 
 @dataclass(frozen=True)
@@ -87,96 +89,153 @@ def fit_sites(
         Pixels in which columns are looked for, or None.
     """
     image = np.asarray(image, float)
-    near, origin, basis = lattice.nearest, lattice.origin, lattice.basis
     allowed = np.ones(image.shape, bool) if mask is None else np.asarray(mask, bool)
-    indices = _sites_in(_outline(image, near) & allowed, lattice)
+    indices = _sites_in(_outline(image, lattice.nearest) & allowed, lattice)
     if len(indices) < FEWEST_COLUMNS:
         return None
-    places = origin + indices @ basis
-    tried = {tuple(index) for index in indices}
-    tie, width, settings = (
-        FIRST_TIE * near,
-        FIRST_WIDTH * near,
-        {"noise": noise, "background": background, "known": known},
-    )
-    settled, smooth = False, np.zeros(image.shape)
+    settings = {"noise": noise, "background": background, "known": known}
+    search = _Search(image, lattice, indices, allowed, false_positives, settings)
     for _ in range(ROUNDS):
-        seen = image - smooth
-        fit = refine_columns(seen, places, width, tie=tie, max_iterations=8, **settings)
-        if "width_tie" not in settings:
-            # that of all sites is not made wider by columns that are left out
-            width = float(np.clip(fit.widths.mean(), 0.5 * FIRST_WIDTH * near, WIDEST * near))
-            settings["width_tie"], width_error = WIDTH_TIE * width, fit.width_errors
-        bent, tie = _bend(fit, places, indices, tie, near)
-        found = column_significance(seen, fit)
-        threshold = sites_threshold(false_positives, len(tried), (2 * tie / width) ** 2)
-        kept, least = _without_faint(seen, fit, places, found, threshold, near, settings)
-        if len(kept) == len(indices):
-            false = false_columns(seen, fit, near, found, least)
-            smooth = smooth + smooth_rest(seen, fit, false, near)
-            kept = np.flatnonzero(~false)
-        if len(kept) < len(indices):
-            indices = indices[kept]
-            indices = indices[_inside(bent(indices), allowed, width)]
-            if len(indices) < FEWEST_COLUMNS:
-                return None
-            places = bent(indices)
-            continue
-        if settled:
+        before = len(search.indices)
+        search.refine()
+        search.take_out()
+        if len(search.indices) < FEWEST_COLUMNS:
+            return None
+        if len(search.indices) == before and not search.add_beside():
             break
-        new = _beside(indices, basis, tried)
-        new = new[_inside(bent(new), allowed, width)] if len(new) else new
-        tried.update(map(tuple, new))
-        settled = not len(new)
-        indices = np.vstack([indices, new]) if len(new) else indices
-        indices = indices[_inside(bent(indices), allowed, width)]
-        places = bent(indices)
-    seen = image - smooth
-    fit = refine_columns(seen, places, width, tie=tie, **settings)
-    found = column_significance(seen, fit)
-    keep = (found >= least) & (fit.volumes >= FAINTEST * typical_volume(fit.volumes))
-    if keep.sum() < FEWEST_COLUMNS:
-        return None
-    if not keep.all():  # what is left below the threshold when the rounds are over is taken out at once
-        indices, places = indices[keep], places[keep]
-        fit = refine_columns(seen, places, width, tie=tie, **settings)
-        found = column_significance(seen, fit)
-
-    def refit(part, which):
-        return refine_columns(part, places[which], width, tie=tie, **settings)
-
-    left, kept, more = without_false_columns(seen, fit, near, least, refit)
-    if len(kept) < FEWEST_COLUMNS:
-        return None
-    if len(kept) < len(places):
-        found, indices = column_significance(seen - more, left), indices[kept]
-    fit = with_background(left, smooth + more)
-    if tie >= 0.999 * TIES[1] * near or fit.widths.mean() > WIDEST * near:
-        return None
-    # what ties the width was seen in the same image, so that it is known no better than from all sites
-    fit = replace(fit, width_errors=np.maximum(fit.width_errors, width_error[0]))
-    return SiteFit(fit, found, float(least), bent(np.array(sorted(tried))), indices, float(tie))
+    return search.result()
 
 
-def _without_faint(image, fit: ColumnFit, places, found, threshold: float, near: float, settings: dict):
-    """Indices of the columns that are significant when the least significant ones are taken out, and what that takes.
+class _Search:
+    """Sites of a lattice that may be columns, and what is known of them.
 
-    Volumes and background alone are fitted meanwhile: each round costs little, and there are many.
+    Parameters
+    ----------
+    image
+        Shape (rows, columns).
+    lattice
+        Where the sites are.
+    indices
+        Of the first sites, shape (n, 2).
+    allowed
+        Pixels in which columns are looked for.
+    false_positives
+        See `fit_sites`.
+    settings
+        Noise, background and known pixels of the fits.
     """
-    kept, of_volumes = np.arange(len(places)), {k: v for k, v in settings.items() if k != "width_tie"}
-    while True:
-        # what the Gaussians miss of columns is no noise, but it is not to be taken for further columns
-        least = threshold * np.sqrt(max(fit.chi2, 1))
-        faint = (found < least) | (fit.volumes < FAINTEST * typical_volume(fit.volumes))
-        if not faint.any():
-            return kept, least
-        out = faint & _lowest_of_neighbours(places[kept], np.where(faint, found, np.inf), 1.3 * near)
-        stay = ~(out | (found < 0))
-        kept = kept[stay]
-        if len(kept) < FEWEST_COLUMNS:
-            return kept, least
-        fit = measure_volumes(image, fit.positions[stay], fit.widths[stay], **of_volumes)
-        found = column_significance(image, fit)
+
+    def __init__(self, image, lattice: ImageLattice, indices, allowed, false_positives: float, settings: dict):
+        self.image, self.allowed, self.false_positives = image, allowed, false_positives
+        self.smooth = np.zeros(image.shape)  # what belongs to neither columns nor the background of the fit
+        self.near, self.basis, self.indices = lattice.nearest, lattice.basis, indices
+        self.bent = lambda numbers: lattice.origin + numbers @ lattice.basis
+        self.tried = {tuple(index) for index in indices}
+        self.tie, self.width, self.width_tie = FIRST_TIE * self.near, FIRST_WIDTH * self.near, None
+        self.settings, known = settings, settings["known"]
+        self.recorded = np.ones(image.shape, bool) if known is None else np.asarray(known, bool)
+
+    def refine(self) -> None:
+        """Fit columns at all sites, tied to the lattice, and bend it to them."""
+        self.fit = self._fit(self.image - self.smooth, max_iterations=STEPS)
+        if self.width_tie is None:
+            # that of all sites is not made wider by columns that are left out
+            self.width = float(np.clip(self.fit.widths.mean(), 0.5 * FIRST_WIDTH * self.near, WIDEST * self.near))
+            self.width_tie, self.width_error = WIDTH_TIE * self.width, self.fit.width_errors[0]
+            self.around = self.fit.region
+        places = self.bent(self.indices)
+        self.bent, self.tie, self.positions = _bend(self.fit, places, self.indices, self.tie, self.near)
+
+    def _fit(self, image: np.ndarray, indices=None, **limits) -> ColumnFit:
+        places = self.bent(self.indices if indices is None else indices)
+        ties = {"tie": self.tie, "width_tie": self.width_tie}
+        return refine_columns(image, places, self.width, **ties, **limits, **self.settings)
+
+    def take_out(self) -> None:
+        """Take out what is no significant column, and none beside the others."""
+        threshold = sites_threshold(self.false_positives, len(self.tried), (2 * self.tie / self.width) ** 2)
+        kept, fit = np.arange(len(self.indices)), self.fit
+        while True:
+            fit, found, kept = self._without_faint(fit, kept, threshold)
+            if len(kept) < max((1 - FEW) * len(self.indices), FEWEST_COLUMNS):
+                break
+            seen = self.image - self.smooth
+            false = false_columns(seen, fit, self.near, found, self.least, self.around)
+            if not false.any():
+                break
+            self.smooth = self.smooth + smooth_rest(seen, fit, false, self.near, self.around)
+            kept, fit = kept[~false], subset(fit, ~false)
+            if len(kept) < FEWEST_COLUMNS:
+                break
+        self._keep(self.indices[kept])
+
+    def _without_faint(self, fit: ColumnFit, kept: np.ndarray, threshold: float):
+        """Take out the least significant columns: the fit of the others, their significances, and their indices.
+
+        Volumes and background alone are fitted: each round costs little, and there are many.
+        """
+        seen = self.image - self.smooth
+        while True:
+            fit = measure_volumes(seen, self.positions[kept], self.fit.widths[kept], start=fit, **self.settings)
+            found = column_significance(seen, fit)
+            # what the Gaussians miss of columns is no noise, but it is not to be taken for further columns
+            self.least = float(threshold * np.sqrt(max(fit.chi2, 1)))
+            faint = self._is_faint(fit, found)
+            out = faint & _lowest_of_neighbours(self.positions[kept], np.where(faint, found, np.inf), 1.3 * self.near)
+            out |= found < 0
+            if not out.any() or np.sum(~out) < FEWEST_COLUMNS:
+                return fit, found, kept
+            kept, fit = kept[~out], subset(fit, ~out)
+
+    def _is_faint(self, fit: ColumnFit, found: np.ndarray) -> np.ndarray:
+        return (found < self.least) | (fit.volumes < FAINTEST * typical_volume(fit.volumes))
+
+    def add_beside(self) -> bool:
+        """Add the sites beside columns that were not tried; whether there were any."""
+        new = _beside(self.indices, self.basis, self.tried)
+        new = new[_inside(self.bent(new), self.allowed, self.width)] if len(new) else new
+        self.tried.update(map(tuple, new))
+        self._keep(np.vstack([self.indices, new]))
+        return len(new) > 0
+
+    def _keep(self, indices: np.ndarray) -> None:
+        """Go on with some sites; the others, where columns too faint to be told may stand, are no background.
+
+        A background of splines is not told from elsewhere, and is fitted there too.
+        """
+        self.indices = indices[_inside(self.bent(indices), self.allowed, self.width)]
+        if as_background(self.settings["background"]).knots is not None:
+            return
+        empty = np.array(sorted(self.tried - set(map(tuple, self.indices))), int).reshape(-1, 2)
+        left_out = _around(self.bent(empty), self.image.shape, EMPTY * self.near)
+        self.settings = {**self.settings, "known": self.recorded & ~left_out}
+
+    def result(self) -> SiteFit | None:
+        """Fit the columns to the end; None where few are left or they are not resolved."""
+        seen = self.image - self.smooth
+        fit = self._fit(seen)
+        found = column_significance(seen, fit)
+        keep = ~self._is_faint(fit, found)
+        if keep.sum() < FEWEST_COLUMNS:
+            return None
+        if not keep.all():  # what is left below the threshold when the rounds are over is taken out at once
+            self._keep(self.indices[keep])
+            fit = self._fit(seen)
+        indices = self.indices
+
+        def refit(image, which):
+            return self._fit(image, indices[which])
+
+        fit, kept, more = without_false_columns(seen, fit, self.near, self.least, refit, self.around)
+        if len(kept) < FEWEST_COLUMNS or self.tie >= 0.999 * TIES[1] * self.near:
+            return None
+        if fit.widths.mean() > WIDEST * self.near:
+            return None
+        found = column_significance(seen - more, fit)
+        fit = with_background(fit, self.smooth + more)
+        # what ties the width was seen in the same image, so that it is known no better than from all sites
+        fit = replace(fit, width_errors=np.maximum(fit.width_errors, self.width_error), region=fit.region | self.around)
+        return SiteFit(fit, found, self.least, self.bent(np.array(sorted(self.tried))), indices[kept], float(self.tie))
 
 
 def _outline(image: np.ndarray, near: float) -> np.ndarray:
@@ -203,6 +262,15 @@ def _sites_in(mask: np.ndarray, lattice: ImageLattice) -> np.ndarray:
     return indices[_inside(at, mask, FIRST_WIDTH * lattice.nearest)]
 
 
+def _around(places: np.ndarray, shape, reach: float) -> np.ndarray:
+    """Pixels within reach of some places."""
+    apart = np.ones(shape, bool)
+    nearest = np.rint(places).astype(int)
+    nearest = nearest[np.all((nearest >= 0) & (nearest < shape), axis=1)]
+    apart[tuple(nearest.T)] = False
+    return distance_transform_edt(apart) <= reach if len(nearest) else ~apart
+
+
 def _inside(places: np.ndarray, mask: np.ndarray, width: float) -> np.ndarray:
     return in_sight(places, mask.shape, width) & at_pixels(mask, places)
 
@@ -227,10 +295,11 @@ def _lowest_of_neighbours(places: np.ndarray, values: np.ndarray, reach: float) 
 
 
 def _bend(fit: ColumnFit, places: np.ndarray, indices: np.ndarray, tie: float, near: float):
-    """The lattice that is bent smoothly through the columns, as a function of indices, and their spread about it.
+    """The lattice that is bent smoothly through the columns, as a function of indices, their spread, and their places.
 
-    What the fit says of a column without its tie is undone from the posterior. The spread is that of random effects:
-    R. DerSimonian and N. Laird, Control. Clin. Trials 7, 177 (1986).
+    What the fit says of a column without its tie is undone from the posterior. The spread about the lattice is that of
+    random effects: R. DerSimonian and N. Laird, Control. Clin. Trials 7, 177 (1986). Places are between what the fit
+    says and the lattice, as far as this spread ties them to it.
     """
     posterior = np.clip(fit.position_errors**2, 1e-12, 0.999 * tie**2)
     own = 1 / (1 / posterior - 1 / tie**2)
@@ -257,4 +326,6 @@ def _bend(fit: ColumnFit, places: np.ndarray, indices: np.ndarray, tie: float, n
         free = max(1 - len(powers) / len(places), 0.1)
         excess = np.sum(weight**2 * (residual**2 / free - own)) / np.sum(weight**2)
         spread = float(np.clip(np.sqrt(max(excess, 0)), TIES[0] * near, TIES[1] * near))
-    return lambda numbers: design(numbers) @ solution, spread
+    on_lattice = matrix @ solution
+    share = spread**2 / (spread**2 + own)
+    return lambda numbers: design(numbers) @ solution, spread, on_lattice + share * (seen - on_lattice)

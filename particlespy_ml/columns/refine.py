@@ -136,7 +136,15 @@ def _rescaled(fit: ColumnFit, scale: float) -> ColumnFit:
 
 
 def measure_volumes(
-    image, positions, widths, *, background: int | Background = 1, noise: Noise | None = None, region=None, known=None
+    image,
+    positions,
+    widths,
+    *,
+    background: int | Background = 1,
+    noise: Noise | None = None,
+    region=None,
+    known=None,
+    start: ColumnFit | None = None,
 ) -> ColumnFit:
     """Fit volumes and background alone, at positions and widths that are known, as from the sum of a series.
 
@@ -150,6 +158,8 @@ def measure_volumes(
         In pixels, a number or shape (n,).
     background, noise, region, known
         See `refine_columns`.
+    start
+        A fit of these columns, to this image or nearly so, from which the weights start: half of the work.
 
     Returns
     -------
@@ -164,19 +174,20 @@ def measure_volumes(
     array([50., 80.])
     """
     image = np.asarray(image, dtype=float)
-    start = np.array(positions, dtype=float).reshape(-1, 2)
-    if not len(start):
+    places = np.array(positions, dtype=float).reshape(-1, 2)
+    if not len(places):
         raise ValueError("There are no columns to measure: expected positions of one or more, shape (n, 2).")
-    widths = np.broadcast_to(np.asarray(widths, float), len(start)).copy()
+    widths = np.broadcast_to(np.asarray(widths, float), len(places)).copy()
     width, background = float(widths.mean()), as_background(background)
     factor = max(1, int(width / FINEST))
     if factor > 1:
         options = {"shared_width": True, "background": background, "noise": noise, "region": region, "known": known}
-        return _refine_binned(image, start, width, factor, widths=widths, **options)
+        return _refine_binned(image, places, width, factor, widths=widths, like=start, **options)
     scale = _scale(image)
-    problem = Problem(image / scale, width, True, background, region, start, known=known)
+    problem = Problem(image / scale, width, True, background, region, places, known=known)
     problem.widths = widths
-    return _rescaled(problem.solve_volumes(_scaled_noise(noise, scale)), scale)
+    start = None if start is None else (start.volumes / scale, start.model / scale)
+    return _rescaled(problem.solve_volumes(_scaled_noise(noise, scale), start), scale)
 
 
 def first_width(positions: np.ndarray) -> float:
@@ -202,19 +213,23 @@ def _refine_binned(
     tie=None,
     width_tie=None,
     widths=None,
+    like=None,
 ):
     """Refine on an image of bins of *factor* pixels, or measure where *widths* are known; the result is in pixels."""
     # the last rows that fill no bin are left out
     rows, columns = (n // factor * factor for n in image.shape)
     blocks = image[:rows, :columns].reshape(rows // factor, factor, columns // factor, factor)
     small = blocks.mean((1, 3))
+    scale = _scale(small)
+    if like is not None:
+        model = like.model[:rows, :columns].reshape(blocks.shape).mean((1, 3))
+        like = like.volumes / factor**2 / scale, model / scale
     if region is not None:
         region = region[:rows, :columns].reshape(blocks.shape).mean((1, 3)) > 0.5
     if known is not None:
         known = known[:rows, :columns].reshape(blocks.shape).all((1, 3))
     noise = None if noise is None else Noise(noise.gain / factor**2, noise.floor / factor**2)
     wider = np.hypot(width, np.sqrt((factor**2 - 1) / 12)) / factor
-    scale = _scale(small)
     coarse = background.scaled(factor)
     tie = None if tie is None else tie / factor
     if width_tie is not None:
@@ -225,7 +240,7 @@ def _refine_binned(
         fit = problem.solve(_scaled_noise(noise, scale), max_iterations)
     else:
         problem.widths = np.hypot(widths, np.sqrt((factor**2 - 1) / 12)) / factor
-        fit = problem.solve_volumes(_scaled_noise(noise, scale))
+        fit = problem.solve_volumes(_scaled_noise(noise, scale), like)
     fit = _rescaled(fit, scale)
     widths = np.sqrt(np.maximum((fit.widths * factor) ** 2 - (factor**2 - 1) / 12, 0.01))
     positions = (fit.positions + 0.5) * factor - 0.5

@@ -33,14 +33,15 @@ def column_significance(image: np.ndarray, fit: ColumnFit) -> np.ndarray:
         for axis, places in enumerate((rows, columns)):
             u = (places - fit.positions[part, axis, None]) / fit.widths[part, None]
             vectors.append(np.exp(-0.5 * u**2) / (np.sqrt(2 * np.pi) * fit.widths[part, None]))
-        where = rows[:, :, None] + half, columns[:, None, :] + half
-        shape = vectors[0][:, :, None] * vectors[1][:, None, :] * inside[where]
-        seen = variance[where]
+        where = (rows[:, :, None] + half) * inside.shape[1] + columns[:, None, :] + half
+        shape = vectors[0][:, :, None] * vectors[1][:, None, :] * inside.take(where)
+        seen = variance.take(where)
         without = np.maximum(seen - fit.noise.gain * np.maximum(fit.volumes[part], 0)[:, None, None] * shape, least)
-        information[part] = np.sum(shape**2 / without, axis=(1, 2))
-        full[part] = np.sum(shape**2 / seen, axis=(1, 2))
-        skewed = np.minimum(cubed[where], fit.noise.gain * without)
-        third[part] = np.sum(shape**3 / without**3 * skewed, axis=(1, 2))
+        share = shape / without
+        information[part] = np.einsum("nij,nij->n", shape, share)
+        full[part] = np.sum(shape * shape / seen, axis=(1, 2))
+        skewed = np.minimum(cubed.take(where), fit.noise.gain * without)
+        third[part] = np.einsum("nij,nij->n", share * share, share * skewed)
     # what the neighbours and the background leave of the information
     left = np.clip(1 / np.maximum(fit.volume_errors**2 * full, 1e-300), 0, 1)
     deviate = fit.volumes * np.sqrt(information * left)

@@ -104,10 +104,13 @@ class Problem(Equations):
         self._solve_linear(weight)
         return self._result(found, iteration, converged)
 
-    def solve_volumes(self, noise: Noise | None) -> ColumnFit:
-        """Solve for volumes and background, with weights that follow the model."""
-        weight = self.padded_region / self._flat_variance()
-        for _ in range(3):
+    def solve_volumes(self, noise: Noise | None, start: tuple[np.ndarray, np.ndarray] | None = None) -> ColumnFit:
+        """Solve for volumes and background, with weights that follow the model; from volumes and a model, if any."""
+        weight, rounds = self.padded_region / self._flat_variance(), 3
+        if start is not None:
+            self.volumes, model = start[0], np.pad(start[1], self.pad, mode="edge")
+            weight, rounds = self._weight(noise if noise is not None else self._estimate(model), model), 1
+        for _ in range(rounds):
             self._solve_linear(weight)
             model = self._model()
             found = noise if noise is not None else self._estimate(model)

@@ -12,6 +12,7 @@ from particlespy_ml.columns.artefacts import (
     matched_volumes,
     on_sites,
     profile_image,
+    smooth_light,
     smooth_rest,
 )
 from particlespy_ml.columns.find import find_columns_in
@@ -59,16 +60,27 @@ def test_rings_that_meet_between_columns_are_no_columns(dose):
     np.testing.assert_allclose(np.median(found.fit.volumes / dose), np.median(volumes), rtol=0.15)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("known_noise", [True, False])
-def test_the_skirt_of_a_particle_is_no_row_of_columns(known_noise):
+def test_the_skirt_of_a_particle_is_no_row_of_columns(known_noise, seed):
     places, volumes = square_lattice()
     rows, columns = np.indices(SHAPE)
     disk = np.hypot(rows - 74.4, columns - 75.1) < 5.6 * SPACING
     skirt = 40 * gaussian_filter(disk.astype(float), 0.9 * SPACING)
     clean = gaussian_columns(SHAPE, places, volumes + 200, WIDTH, 2.0) + skirt
-    image = np.random.default_rng(1).poisson(100 * clean).astype(float)
+    image = np.random.default_rng(seed).poisson(100 * clean).astype(float)
     _, false, missed = count(image, places, Noise(1.0, 0.0) if known_noise else None)
     assert false == 0 and missed == 0
+
+
+@pytest.mark.parametrize(("light", "columns"), [(0, 40), (40, 0), (4, 40), (40, 4)])
+def test_how_many_are_smooth_light_all_together_tell(light, columns):
+    rng = np.random.default_rng(0)
+    truth = np.arange(light + columns) < light
+    share = np.where(truth, rng.normal(0.2, 0.1, len(truth)), rng.normal(0.9, 0.2, len(truth)))
+    share += rng.normal(0, 0.2, len(truth))
+    wrong = (smooth_light(share, np.full(len(truth), 0.2)) > 0.5) != truth
+    assert wrong.mean() < 0.05
 
 
 def test_faint_columns_are_kept_where_the_image_has_peaks():

@@ -138,3 +138,21 @@ def test_few_sites_are_no_lattice():
     assert fit_sites(image, far, 0.05, noise=noise) is None
     nothing = find_image_lattice(np.random.default_rng(0).poisson(5.0, (90, 90)), PIXEL / 10)
     assert nothing is None
+
+
+@pytest.mark.parametrize(("dose", "least"), [(300, 0.78), (1000, 0.99)])
+def test_columns_too_faint_to_be_told_are_no_background(make_columns, dose, least):
+    """Columns of one and two atoms are missed at low doses; their light does not lift the background of the others."""
+    recall, background, volumes = [], [], []
+    for seed in range(4):
+        image, places, counts = make_columns(dose=dose, seed=seed)
+        found = find_columns_in(image, 0.02, noise=Noise(1.0, 0.0))
+        distance, nearest = cKDTree(places).query(found.fit.positions)
+        assert (distance < 4).all()
+        recall.append(len(found) / len(places))
+        background.append(found.fit.background.mean() / (0.002 * dose * 0.04))
+        bright = counts[nearest] > 2
+        volumes.append((found.fit.volumes / (0.0235 * dose * counts[nearest]))[bright].mean())
+    assert np.mean(recall) > least
+    assert np.mean(background) == pytest.approx(1, abs=0.2)
+    assert np.mean(volumes) == pytest.approx(1, abs=0.1)
