@@ -450,17 +450,12 @@ ROUGH = (
     Row("find_columns", find_columns, "columns", {**SHIFTS, **PADDINGS}, 0.01),
     Row("find_columns_in_series", find_columns_in_series, "columns", {**SHIFTS, **PADDINGS}, 0.01),
 )
-BINNED = "pixels are binned two by two, and an odd shift bins others: 13 % of an area"
-# (verb, way): what does not hold yet
-UNFINISHED = {("segment_particles", "shifted"): BINNED, ("measure_particles", "shifted"): BINNED}
 
 
 def cases(rows):
     for row in rows:
         for name, way in row.ways.items():
-            reason = UNFINISHED.get((row.verb, name)) or UNFINISHED.get((row.verb, "*"))
-            marks = [pytest.mark.xfail(strict=False, reason=reason)] if reason else []
-            yield pytest.param(row, way, id=f"{row.verb}-{name}", marks=marks)
+            yield pytest.param(row, way, id=f"{row.verb}-{name}")
 
 
 @pytest.fixture(scope="module")
@@ -629,10 +624,8 @@ COUNTED = ("total_counts", "to_atoms")
 def table_cases():
     for kind, rows in (("particles", PARTICLE_ROWS), ("movie", MOVIE_ROWS), ("columns", COLUMN_ROWS)):
         for verb, run in rows.items():
-            reason = UNFINISHED.get((f"{kind}.{verb}", "lazy"))
-            marks = [pytest.mark.xfail(strict=False, reason=reason)] if reason else []
             name = "counted columns" if verb in COUNTED else kind
-            yield pytest.param(name, verb, run, id=f"{kind}.{verb}", marks=marks)
+            yield pytest.param(name, verb, run, id=f"{kind}.{verb}")
 
 
 @pytest.mark.parametrize(("kind", "verb", "run"), table_cases())

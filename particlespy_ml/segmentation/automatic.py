@@ -99,8 +99,8 @@ def segment_automatic(
     contrast, diameter = particle_scale(blobs, sign, frame.shape * pixel)
     if smoothing is None:
         smoothing = choose_smoothing(frame, pixel, contrast, diameter)
-    # Nothing finer than the smoothing survives it, so the work is done on pixels of about two thirds of it.
-    factor = np.maximum(1, np.round(smoothing / 1.5 / pixel).astype(int))
+    # Nothing finer than the smoothing survives it, so the work is done on pixels of about half of it.
+    factor = np.maximum(1, np.round(smoothing / 2 / pixel).astype(int))
     smooth = sign * smooth_and_bin(frame, smoothing / pixel, factor)
     step = pixel * factor
     wide = background_diameter or WIDE * diameter

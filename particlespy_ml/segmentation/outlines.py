@@ -9,8 +9,9 @@ from skimage.segmentation import watershed
 from particlespy_ml.segmentation.grid import interpolate_blocks
 
 MIN_CONTRAST_TO_NOISE = 5
-# Lowest height of an outline, as a fraction of the plateau inside it.
-LOWEST_EDGE = 0.2
+# Lowest height of an outline, and highest that is looked at, as fractions of the plateau inside it.
+LOWEST_EDGE, HIGHEST_EDGE = 0.2, 0.6
+SHARPNESS = 16
 
 
 def outline_regions(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) -> np.ndarray:
@@ -94,10 +95,11 @@ def _half_height(crop, taken, plateau: float, free, pixel) -> float:
 
 
 def _edge_level(crop: np.ndarray, taken: np.ndarray, plateau: float, free: np.ndarray, pixel: np.ndarray) -> float:
-    """Height of the contour on which the image is steepest, between a fifth and a half of the plateau.
+    """Height of the contours on which the image is steepest, between a fifth and a half of the plateau.
 
     A blurred step is steepest at half its height, but a particle that thins out towards its edge, such as a sphere,
-    lower down.
+    lower down. It is the mean of all heights by a high power of the slope there, so that noise moves it by little
+    where several are about as steep.
     """
     outside = crop[free & (taken == 0)]
     noise = 1.4826 * float(np.median(np.abs(outside))) if outside.size else 0.0
@@ -107,14 +109,17 @@ def _edge_level(crop: np.ndarray, taken: np.ndarray, plateau: float, free: np.nd
     rows, columns = np.gradient(crop, *pixel)
     slope = np.hypot(rows, columns)[free]
     share = crop[free] / plateau
-    centres = np.arange(0.5, lowest - 1e-9, -0.05)
+    centres = np.arange(HIGHEST_EDGE, lowest - 1e-9, -0.05)
     # sums over bins of 0.05, each with half of its neighbours
-    bins = np.rint((0.5 - share) / 0.05).astype(int) + 1
+    bins = np.rint((HIGHEST_EDGE - share) / 0.05).astype(int) + 1
     inside = (bins >= 0) & (bins < len(centres) + 2)
     number = np.convolve(np.bincount(bins[inside], minlength=len(centres) + 2), (0.5, 1, 0.5), "valid")
     total = np.convolve(np.bincount(bins[inside], slope[inside], len(centres) + 2), (0.5, 1, 0.5), "valid")
     means = np.where(number > 4, total / np.maximum(number, 1), 0)
-    return float(centres[means.argmax()]) * plateau
+    if not means.any():
+        return 0.5 * plateau
+    weight = (means / means.max()) ** SHARPNESS
+    return min(float(centres @ weight / weight.sum()), 0.5) * plateau
 
 
 def _largest_overlap(mask: np.ndarray, region: np.ndarray) -> np.ndarray:
