@@ -73,6 +73,9 @@ def plot_pairs(table, columns=None, by: str | None = "cluster", *, bins: int = 4
             else:
                 _draw_points(ax, values[x], values[y], groups, drawn)
             _finish(ax, table, x, y, row, column, size)
+    known = np.all([np.isfinite(part) for part in values.values()], axis=0)
+    if not known.all():
+        figure.supxlabel(f"{np.count_nonzero(~known)} of {len(frame)} particles lack a number and a point", size=8)
     if by is not None:
         handles = [axes[-1, 0].scatter([], [], s=44, color=colour, linewidths=0) for _, _, colour in groups]
         names = [written(name) for name, *_ in groups]

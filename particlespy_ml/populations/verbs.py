@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import dask.array as da
 import numpy as np
 
 from particlespy_ml._frames import map_rows
 from particlespy_ml.particles.table import METADATA_NODE, make_table, navigation_axes
 from particlespy_ml.populations.cluster import Clustering, cluster_stability, fit_clusters
-from particlespy_ml.populations.scaling import DEFAULT_COLUMNS, DERIVED, Scaling, fit_scaling
+from particlespy_ml.populations.scaling import DEFAULT_COLUMNS, DERIVED, Scaling, column_of, fit_scaling
 
 SAMPLE = 20000
 
@@ -69,6 +71,11 @@ def cluster_particles(
     ValueError
         If a column, the method or the cluster is unknown, there are too few particles, or all are alike.
 
+    Warns
+    -----
+    UserWarning
+        If particles have no finite number in a column.
+
     Examples
     --------
     >>> import particlespy_ml as pml
@@ -83,6 +90,7 @@ def cluster_particles(
         raise ValueError(f"There is {len(rows)} particle in {where}; two or more are needed to find clusters.")
     scaling = fit_scaling(rows, columns)
     features, known = scaling(rows)
+    _warn_of_missing(rows, scaling)
     settings = {"max_clusters": max_clusters, "min_cluster_size": min_cluster_size, **options}
     clustering = fit_clusters(features[known], method, n_clusters, seed=seed, **settings)
     stability = cluster_stability(features[known], clustering, resamples, seed, **settings) if resamples else {}
@@ -93,6 +101,23 @@ def cluster_particles(
         record |= {"within": int(within), "first": first}
     record |= _record(scaling, clustering, stability)
     return _with_clusters(table, AssignClusters(scaling, clustering, within, first), record)
+
+
+def _warn_of_missing(rows: np.ndarray, scaling: Scaling) -> None:
+    """Say in which columns some of the particles that clusters are fitted to have no number."""
+    missing = {}
+    for name in scaling.columns:
+        values = column_of(rows, name).reshape(len(rows), -1)
+        if unknown := int(np.count_nonzero(~np.isfinite(values).all(1))):
+            missing[name] = unknown
+    if missing:
+        counted = ", ".join(f"{name} ({count})" for name, count in missing.items())
+        warnings.warn(
+            f"Of {len(rows)} particles some have no finite number in {counted}: there the median of the others is "
+            "taken, and a particle without any number is in no cluster (-1).",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def check_columns(table, columns=None) -> tuple[str, ...]:

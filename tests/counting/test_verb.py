@@ -85,9 +85,13 @@ def test_counting_again_replaces_counts(counted_columns, same_rows):
 
 @pytest.fixture(scope="module")
 def unresolved(make_columns, make_image):
-    """Table of a particle whose numbers of atoms are not resolved, uncounted, and the true total."""
-    image, _, counts = make_columns(dose=300, seed=4)
-    return make_image(image, scale=0.02).find_columns(dose="electrons"), counts.sum()
+    """Table of a particle whose numbers of atoms are not resolved, uncounted, and the true total of its columns."""
+    image, positions, counts = make_columns(dose=300, seed=3)
+    table = make_image(image, scale=0.02).find_columns(dose="electrons")
+    places = np.column_stack([table["y"], table["x"]]) / 0.02
+    distance, nearest = cKDTree(positions).query(places)
+    assert (distance < 4).all()
+    return table, counts[nearest].sum()
 
 
 @pytest.mark.parametrize("method", ["mixture", "hybrid"])
