@@ -13,6 +13,7 @@ import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
+from multiprocessing import get_context
 
 import numpy as np
 from scipy.stats import binomtest
@@ -286,7 +287,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
     started = time.perf_counter()
-    with ProcessPoolExecutor(options.workers) as pool:
+    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
         movies = list(pool.map(run_movie, range(options.movies), chunksize=4))
         series = list(pool.map(run_series, range(options.series)))
     report_rates(movies)

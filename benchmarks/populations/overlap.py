@@ -7,6 +7,7 @@ import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
@@ -88,7 +89,7 @@ def run(options) -> None:
     print("  right number of populations / adjusted Rand index")
     print(f"  {'make':38s} kinds  " + "  ".join(f"{key:>19s}" for key in ("default call", *PEERS)) + "  bound     CPU")
     work = partial(measure, seeds=options.seeds, count=COUNT, cache=options.cache)
-    with ProcessPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), get_context("spawn")) as pool:
         for title, makes in (("settled on", TUNING), ("not looked at before", HELD_OUT)):
             print(f"  {title}")
             total = []
