@@ -19,7 +19,8 @@ import numpy as np
 from scipy.stats import binomtest
 
 from particlespy_ml.dynamics import fit_barriers, fit_enthalpies, fractions, markov
-from particlespy_ml.particles.table import make_table, object_array
+from particlespy_ml.dynamics.rates import fit_rates
+from particlespy_ml.tables.table import make_table, object_array
 
 FRAMES, FRAME_TIME, ACCURACY = 2000, 0.1, 0.9
 TEMPERATURES = (600.0, 612.0, 624.0, 636.0, 648.0)  # K
@@ -93,7 +94,7 @@ def run_movie(seed: int) -> dict:
     probabilities = network.probabilities(states, rng)
     labels = probabilities.argmax(-1)
     emissions = markov.log_emissions(probabilities)[None]
-    fit = markov.fit_rates(emissions, FRAME_TIME)
+    fit = fit_rates(emissions, FRAME_TIME)
     smooth = markov.most_probable_path(emissions, fit.transition, fit.initial)[0]
     off = ~np.eye(k, dtype=bool)
     result = {"fast": fast, "accuracy": np.mean(labels == states), "smoothed": np.mean(smooth == states)}

@@ -65,7 +65,7 @@ def _best_of(times: int, function):
 
 def _table_and_masks(table, image) -> int:
     """Bytes of the table and of one boolean mask in the bounding box of every particle."""
-    from particlespy_ml._calibration import pixel_grid
+    from particlespy_ml.core.calibration import pixel_grid
 
     rows = table.data[0]
     top, left, bottom, right = find_bbox_pixels(rows, pixel_grid(image))

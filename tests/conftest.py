@@ -88,7 +88,7 @@ def same_rows():
 @pytest.fixture(scope="session")
 def add_classes():
     """A function that gives a table classes without a model: cycling through them, then undefined."""
-    from particlespy_ml.particles.dataframe import with_column
+    from particlespy_ml.tables.dataframe import with_column
 
     def classify(table, classes=("icosahedron", "amorphous")):
         counts = [len(rows) for rows in table.data.ravel()]
@@ -201,7 +201,7 @@ def make_movie():
 
     ``missing`` and ``undefined`` are pairs of (track, frame).
     """
-    from particlespy_ml.particles.table import make_table, object_array
+    from particlespy_ml.tables.table import make_table, object_array
 
     def movie(states, accuracy=0.9, missing=(), undefined=(), seed=0, scale=0.5, units="s", known=True):
         names = ("icosahedron", "decahedron", "amorphous")[: max(2, states.max() + 1)]
@@ -237,7 +237,7 @@ def column_image(edge=9, dose=1e4, seed=0, spacing=9.8, cross_section=0.0235, no
 
     Pixels of 0.2 Å; the width of a column is 2.1 pixels.
     """
-    from particlespy_ml.columns.refine import gaussian_columns
+    from particlespy_ml.columns.fit.refine import gaussian_columns
 
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:edge, :edge] - (edge - 1) / 2

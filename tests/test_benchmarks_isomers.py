@@ -9,10 +9,10 @@ from scipy.spatial.transform import Rotation
 from benchmarks.isomers.atlas import BLUR, SATURATION, Atlas, fit_offsets
 from benchmarks.isomers.record import nominal_conditions, record, shift
 from benchmarks.isomers.simulations import FOREIGN, draw_foreign
-from particlespy_ml._incoherent import incoherent_haadf
-from particlespy_ml.simulation.structures import ISOMERS, closed_shell
-from particlespy_ml.simulation.views import orientations
-from particlespy_ml.training.dataset import model_items
+from particlespy_ml.models.incoherent import incoherent_haadf
+from particlespy_ml.simulation.atoms.structures import ISOMERS, closed_shell
+from particlespy_ml.simulation.atoms.views import orientations
+from particlespy_ml.training.isomer.batches import model_items
 
 CRYSTALS = ISOMERS[:3]
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -109,20 +110,85 @@ def test_the_version_is_that_of_the_distribution():
     assert particlespy_ml.__version__ == version("particlespy-ml")
 
 
-def room_imports():
-    """Imports between rooms, of modules at any depth: (importing room, imported room, file)."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        room = path.relative_to(PACKAGE).parts[0]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("particlespy_ml."):
-                yield room, node.module.split(".")[1], path.relative_to(PACKAGE).as_posix()
+# A room imports from those to its left alone.
+ORDER = (
+    "core quality tables models crystals segmentation columns strain plotting particles stacks classification dynamics "
+    "counting populations reconstruction live signals"
+).split()
+BESIDE = {"simulation", "training", "data", "cli", "demo"}
 
 
-def test_analysis_never_imports_simulation_or_training():
-    """abTEM stays out of the way of users who only analyse; the examples are simulated."""
-    stands_beside = {"simulation", "training"}
-    allowed = {*stands_beside, "cli.py", "data"}
+def module_name(path):
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports_of(path):
+    """Modules of the package that a file imports, at any depth: at the top and inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("particlespy_ml"):
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in FILES else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("particlespy_ml"))
+
+
+IMPORTS = {name: set(imports_of(path)) - {name} for name, path in FILES.items()}
+
+
+def room_of(module):
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_rooms_import_from_their_left_alone():
     wrong = [
-        (path, imported) for room, imported, path in room_imports() if imported in stands_beside and room not in allowed
+        f"{name} imports {other}"
+        for name, others in IMPORTS.items()
+        for other in others
+        if room_of(name) in ORDER
+        and room_of(other)
+        and (room_of(other) not in ORDER or ORDER.index(room_of(other)) > ORDER.index(room_of(name)))
     ]
     assert wrong == []
+
+
+def test_every_room_has_its_place():
+    rooms = {room_of(name) for name in FILES} - {""}
+    assert rooms <= {*ORDER, *BESIDE}
+
+
+def test_no_file_imports_another_in_a_circle():
+    left = {name: {other for other in others if other in FILES} for name, others in IMPORTS.items()}
+    while leaves := [name for name, others in left.items() if not others & left.keys()]:
+        for name in leaves:
+            del left[name]
+    assert left == {}
+
+
+def test_the_simulation_and_training_stand_beside():
+    """abTEM stays out of the way of users who only analyse; the examples are simulated."""
+    allowed = {"simulation", "training", "cli", "data"}
+    wrong = [
+        f"{name} imports {other}"
+        for name, others in IMPORTS.items()
+        for other in others
+        if room_of(other) in ("simulation", "training") and room_of(name) not in allowed
+    ]
+    assert wrong == []
+
+
+def test_functions_stand_before_files_of_the_same_name():
+    for name in FILES:
+        if not name.startswith(("particlespy_ml.training", "particlespy_ml.data.make")):
+            importlib.import_module(name)
+    for stub in STUBS:
+        room = importlib.import_module(module_name(stub).removesuffix(".__init__"))
+        for name in room.__all__:
+            value = getattr(room, name)
+            assert isinstance(value, ModuleType) == (f"{room.__name__}.{name}" in ROOMS), f"{room.__name__}.{name}"
+
+
+ROOMS = {f"particlespy_ml.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py")}

@@ -15,14 +15,14 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 import particlespy_ml as pml
-from particlespy_ml._calibration import NANOMETRES, axis_directions
-from particlespy_ml._frames import ascending
-from particlespy_ml.particles.table import make_table, object_array
+from particlespy_ml.core.calibration import NANOMETRES, axis_directions
+from particlespy_ml.core.frames import ascending
 from particlespy_ml.signals.column_table import ColumnTable
 from particlespy_ml.signals.haadf import HAADFImage
 from particlespy_ml.signals.hrtem import HRTEMImage
 from particlespy_ml.signals.particle_image import ParticleImage
 from particlespy_ml.signals.particle_table import ParticleTable
+from particlespy_ml.tables.table import make_table, object_array
 
 PIXEL = 0.05  # nm
 LEVEL = 60  # counts that part the particles from what surrounds them
@@ -115,7 +115,7 @@ def projections():
 
 def columns(edge=3, pixel=0.02):
     """Two frames of a small particle on a zone axis, seen with little noise."""
-    from particlespy_ml.columns.refine import gaussian_columns
+    from particlespy_ml.columns.fit.refine import gaussian_columns
 
     rng = np.random.default_rng(0)
     across = np.arange(edge) - (edge - 1) / 2
@@ -575,8 +575,8 @@ def saved(table, folder):
 
 def column_table():
     """Two frames of columns of one to six atoms, one unit of volume each, which no verb need find first."""
-    from particlespy_ml._calibration import pixel_grid
-    from particlespy_ml.columns.table import column_dtype, column_units
+    from particlespy_ml.columns.rows import column_dtype, column_units
+    from particlespy_ml.core.calibration import pixel_grid
 
     rng = np.random.default_rng(0)
     grid = pixel_grid(columns())

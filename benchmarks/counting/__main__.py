@@ -32,12 +32,12 @@ from benchmarks.counting.particles import (
     volume_bound,
 )
 from benchmarks.counting.totals import totals_part
-from particlespy_ml.columns.find import find_columns_in
-from particlespy_ml.columns.noise import Noise
-from particlespy_ml.columns.refine import gaussian_columns, measure_volumes, refine_columns
-from particlespy_ml.columns.significance import column_significance
+from particlespy_ml.columns.fit.refine import gaussian_columns, measure_volumes, refine_columns
+from particlespy_ml.columns.search.in_image import find_columns_in
+from particlespy_ml.columns.search.significance import column_significance
 from particlespy_ml.counting.library import count_with_library
 from particlespy_ml.counting.neighbours import count_with_neighbours, neighbour_pairs
+from particlespy_ml.quality.noise import Noise
 
 SIZES = ((16, 5), (21, 6), (41, 13))  # edge and cut of octahedra: 381, 697 and 2605 columns
 PARTS = ("counts", "positions", "components", "zone_axis", "speed", "memory", "series", "measured", "abtem", "totals")
@@ -187,9 +187,9 @@ def zone_axis_part(trials: int) -> None:
     """Recall and false positives of zone axes on incoherent images of Au particles of 147 to 923 atoms."""
     from itertools import permutations, product
 
-    from particlespy_ml.columns.lattice import ZONE_AXES
-    from particlespy_ml.columns.zone_axis import find_zone_axis_in
-    from particlespy_ml.simulation.structures import closed_shell, remove_surface_atoms
+    from particlespy_ml.crystals.projection import ZONE_AXES
+    from particlespy_ml.crystals.zone_axis import find_zone_axis_in
+    from particlespy_ml.simulation.atoms.structures import closed_shell, remove_surface_atoms
 
     families = []
     for axis in ZONE_AXES.values():

@@ -9,13 +9,13 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from benchmarks.counting.particles import shot_noise_bound, volume_bound
-from particlespy_ml.columns.find import find_columns_in
-from particlespy_ml.columns.noise import Noise
-from particlespy_ml.columns.refine import refine_columns
-from particlespy_ml.columns.significance import column_significance
+from particlespy_ml.columns.fit.refine import refine_columns
+from particlespy_ml.columns.search.in_image import find_columns_in
+from particlespy_ml.columns.search.significance import column_significance
 from particlespy_ml.counting.library import count_with_library
 from particlespy_ml.counting.misfit import check_library
 from particlespy_ml.counting.neighbours import count_with_neighbours, neighbour_pairs
+from particlespy_ml.quality.noise import Noise
 
 SOURCE = 0.8  # Å, full width at half maximum
 DOSES = (1e3, 3e3, 1e4, 1e5)

@@ -24,7 +24,7 @@ def truncated_octahedron(length: int = 16, cutoff: int = 5) -> tuple[np.ndarray,
 
 def draw(dose: float, seed: int, scatter: float = 0.0, noise: bool = True, size: tuple[int, int] = (16, 5)):
     """Image in electrons, true positions in pixels, volumes in electrons and counts."""
-    from particlespy_ml.columns.refine import gaussian_columns
+    from particlespy_ml.columns.fit.refine import gaussian_columns
 
     rng = np.random.default_rng([seed, int(dose)])
     places, counts = truncated_octahedron(*size)
@@ -56,8 +56,8 @@ def volume_bound(clean, positions, counts, library, scatter: float, rng, draws: 
 
     *clean* and *library* are in electrons, *positions* in pixels, *scatter* is that of cross-sections, relative.
     """
-    from particlespy_ml.columns.noise import Noise
-    from particlespy_ml.columns.refine import refine_columns
+    from particlespy_ml.columns.fit.refine import refine_columns
+    from particlespy_ml.quality.noise import Noise
 
     variance = refine_columns(clean, positions, noise=Noise(1.0, 0.0)).volume_errors ** 2
     # under another number of atoms a column has another shot noise, in proportion

@@ -33,8 +33,8 @@ def particle(size: int, zone_axis: str, seed: int):
     from ase.cluster import Octahedron
     from scipy.spatial.transform import Rotation
 
-    from particlespy_ml.columns.lattice import ZONE_AXES
-    from particlespy_ml.simulation.structures import remove_surface_atoms, rotate
+    from particlespy_ml.crystals.projection import ZONE_AXES
+    from particlespy_ml.simulation.atoms.structures import remove_surface_atoms, rotate
 
     rng = np.random.default_rng([seed, size])
     cluster = Octahedron(SYMBOL, *SIZES[size])
@@ -57,7 +57,7 @@ def columns_of(atoms) -> tuple[np.ndarray, np.ndarray]:
 
 def layer_distance(zone_axis: str) -> float:
     """Distance in Å of the atomic layers across a zone axis."""
-    from particlespy_ml.columns.lattice import crystal, projection
+    from particlespy_ml.crystals.projection import crystal, projection
 
     structure, constant = crystal(SYMBOL)
     seen = projection(structure, zone_axis)
@@ -140,7 +140,7 @@ def library(cache: Path, zone_axis: str):
     path = cache / f"{SYMBOL}-{zone_axis.strip('<>')}.json"
     n_atoms = {"<001>": 14, "<011>": 20, "<111>": 9}[zone_axis]
     if not path.exists() or len(load_library(path)) < n_atoms:
-        from particlespy_ml.simulation.column_library import simulate_column_library
+        from particlespy_ml.simulation.waves.column_cross_sections import simulate_column_library
 
         made = simulate_column_library(
             SYMBOL, zone_axis, n_atoms, inner=INNER, outer=OUTER, frozen_phonons=LIBRARY_PHONONS

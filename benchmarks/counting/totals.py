@@ -1,9 +1,9 @@
 """Totals of particles without a library: how often the interval covers the truth, and how wide it is.
 
 Cross-sections against numbers of atoms, in Å², simulated with abTEM by
-`particlespy_ml.simulation.column_library.simulate_column_library` (200 kV, 22 mrad, four thermal configurations, which
-leave errors of some per cent), which the law of `particlespy_ml.counting.offset` was made after: element, zone axis,
-detector in mrad.
+`particlespy_ml.simulation.waves.column_cross_sections.simulate_column_library` (200 kV, 22 mrad, four thermal
+configurations, which leave errors of some per cent), which the law of `particlespy_ml.counting.offset` was made
+after: element, zone axis, detector in mrad.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def draw_columns(rng: np.random.Generator, false: float = 0.0, missing: float = 
 
 def counted_rows(values, errors, off, **options) -> np.ndarray:
     """Rows of a table of columns, counted with a mixture."""
-    from particlespy_ml.columns.table import Flag, column_dtype
+    from particlespy_ml.columns.flags import Flag
+    from particlespy_ml.columns.rows import column_dtype
     from particlespy_ml.counting.frame_counter import FrameCounter
 
     rows = np.zeros(len(values), column_dtype())

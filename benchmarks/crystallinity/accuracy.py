@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from particlespy_ml.training.card import read_model
-from particlespy_ml.training.evaluate_crystallinity import evaluate_crystallinity
+from particlespy_ml.training.crystallinity.evaluate import evaluate_crystallinity
 from particlespy_ml.training.report import report
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from particlespy_ml.simulation.exit_wave_library import ExitWaveRecipe, draw_particles
-from particlespy_ml.simulation.imaging import ImagingRecipe
-from particlespy_ml.simulation.library import entry_indices
-from particlespy_ml.simulation.visibility import count_visible_lattices
+from particlespy_ml.simulation.atoms.visibility import count_visible_lattices
+from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe, draw_particles
+from particlespy_ml.simulation.datasets.store import entry_indices
+from particlespy_ml.simulation.recording.imaging import ImagingRecipe
 from particlespy_ml.training.card import read_model
-from particlespy_ml.training.evaluate_crystallinity import PAPER_KINDS, HeldOut, particle_logits
+from particlespy_ml.training.crystallinity.evaluate import PAPER_KINDS, HeldOut, particle_logits
 from particlespy_ml.training.fields import split_fields
 
 

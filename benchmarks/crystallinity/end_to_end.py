@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from particlespy_ml.models.load import load_model
-from particlespy_ml.segmentation.segment import clear_border_particles
-from particlespy_ml.simulation.exit_wave_library import ExitWaveRecipe, Field, load_field
-from particlespy_ml.simulation.imaging import ImagingRecipe, record
-from particlespy_ml.simulation.library import entry_indices
-from particlespy_ml.training.evaluate_crystallinity import AMORPHOUS
+from particlespy_ml.segmentation.segmenter import clear_border_particles
+from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe, Field, load_field
+from particlespy_ml.simulation.datasets.store import entry_indices
+from particlespy_ml.simulation.recording.imaging import ImagingRecipe, record
+from particlespy_ml.training.crystallinity.evaluate import AMORPHOUS
 from particlespy_ml.training.fields import split_fields
 
 _VIEW = 118.0  # Å, less than a field

@@ -13,11 +13,11 @@ from particlespy_ml.models.load import load_model
 from particlespy_ml.segmentation.automatic import segment_automatic
 from particlespy_ml.segmentation.network import segment_with_network
 from particlespy_ml.segmentation.score import count_agreement
-from particlespy_ml.simulation.exit_wave_library import ExitWaveRecipe, load_field
-from particlespy_ml.simulation.imaging import ImagingRecipe, record
-from particlespy_ml.simulation.library import check_recipe, entry_indices
-from particlespy_ml.training.evaluate_segmentation import nominal_frames, score_frames
+from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe, load_field
+from particlespy_ml.simulation.datasets.store import check_recipe, entry_indices
+from particlespy_ml.simulation.recording.imaging import ImagingRecipe, record
 from particlespy_ml.training.fields import split_fields
+from particlespy_ml.training.segmentation.evaluate import nominal_frames, score_frames
 
 _DOSES = (1e2, 3e2, 1e3, 1e4, 1e5)
 _SETTINGS = list(product((0, 1, 2, 4), (False, True)))

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from particlespy_ml.classification.preprocess import standardise
-from particlespy_ml.simulation.crystallinity import CRYSTALLINITY
-from particlespy_ml.simulation.exit_wave_library import load_field
-from particlespy_ml.simulation.imaging import ImagingRecipe
-from particlespy_ml.simulation.patterns import draw_pattern
-from particlespy_ml.training.crystallinity import training_fields
-from particlespy_ml.training.dataset import CANONICAL, window_for
-from particlespy_ml.training.evaluate import accuracy_with_interval
-from particlespy_ml.training.evaluate_crystallinity import held_out, particle_logits
+from particlespy_ml.simulation.atoms.crystallinity import CRYSTALLINITY
+from particlespy_ml.simulation.datasets.exit_waves import load_field
+from particlespy_ml.simulation.recording.imaging import ImagingRecipe
+from particlespy_ml.simulation.recording.patterns import draw_pattern
+from particlespy_ml.training.crystallinity.evaluate import held_out, particle_logits
+from particlespy_ml.training.crystallinity.train import training_fields
 from particlespy_ml.training.fields import PatternMaker, WindowMaker
+from particlespy_ml.training.isomer.batches import CANONICAL, window_for
+from particlespy_ml.training.isomer.evaluate import accuracy_with_interval
 from particlespy_ml.training.loop import checkpoint_path, fit
 from particlespy_ml.training.recipe import load_recipe
 

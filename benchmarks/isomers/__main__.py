@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.isomers import compare, refusal, speed
 from benchmarks.isomers.simulations import FOREIGN, simulated
 from particlespy_ml.models.load import load_model
-from particlespy_ml.simulation.out_of_range import OUT_OF_RANGE
+from particlespy_ml.simulation.atoms.out_of_range import OUT_OF_RANGE
 
 PARTS = ("hard", "sizes", "range", "speed")
 

@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 from scipy.special import log_softmax
 
 from particlespy_ml.models.atlas import TemplateAtlas
-from particlespy_ml.simulation.structures import ISOMERS, amorphous, closed_shell
-from particlespy_ml.simulation.views import orientations
-from particlespy_ml.training.dataset import CANONICAL
+from particlespy_ml.simulation.atoms.structures import ISOMERS, amorphous, closed_shell
+from particlespy_ml.simulation.atoms.views import orientations
+from particlespy_ml.training.isomer.batches import CANONICAL
 
 PROBE, SOURCE, DISORDER = 0.35, 0.34, 0.25  # Å, standard deviations: probe with thermal motion, source, static disorder
 BLUR = float(np.sqrt(PROBE**2 + SOURCE**2 + DISORDER**2))

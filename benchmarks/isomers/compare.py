@@ -11,9 +11,9 @@ from benchmarks.isomers.record import hard_conditions, record
 from benchmarks.isomers.simulations import DISORDER, REMOVED, SEED, SIZES, draw_hard
 from particlespy_ml.classification.preprocess import standardise
 from particlespy_ml.models.model import Model
-from particlespy_ml.simulation.structures import ISOMERS
-from particlespy_ml.training.dataset import Item, model_items
-from particlespy_ml.training.evaluate import accuracy_with_interval
+from particlespy_ml.simulation.atoms.structures import ISOMERS
+from particlespy_ml.training.isomer.batches import Item, model_items
+from particlespy_ml.training.isomer.evaluate import accuracy_with_interval
 
 DOSES = (100.0, 300.0, 1e3, 1e4)  # electrons per Å²
 FILTERS = tuple((low, high) for low in (0.0, 0.4) for high in (2.0, 4.0, np.inf))  # Å, see Atlas.correlations

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from particlespy_ml.simulation.detector import DetectorRecipe, detect
-from particlespy_ml.training.dataset import CANONICAL, STEP, Item, clean_images
+from particlespy_ml.simulation.recording.detector import DetectorRecipe, detect
+from particlespy_ml.training.isomer.batches import CANONICAL, STEP, Item, clean_images
 
 OFF_CENTRE = 1.5  # Å, exact
 

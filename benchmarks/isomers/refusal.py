@@ -8,9 +8,9 @@ from benchmarks.isomers.compare import interval_of_mean, predicted, print_table
 from benchmarks.isomers.record import nominal_conditions, record
 from benchmarks.isomers.simulations import FOREIGN, SEED, SETS
 from particlespy_ml.models.model import Model
-from particlespy_ml.simulation.out_of_range import OUT_OF_RANGE
-from particlespy_ml.training.dataset import Item
-from particlespy_ml.training.evaluate import auroc_with_interval
+from particlespy_ml.simulation.atoms.out_of_range import OUT_OF_RANGE
+from particlespy_ml.training.isomer.batches import Item
+from particlespy_ml.training.isomer.evaluate import auroc_with_interval
 
 DOSES = (1e3, 1e4)  # electrons per Å²
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.simulation.out_of_range import OUT_OF_RANGE, draw_out_of_range
-from particlespy_ml.simulation.structures import (
+from particlespy_ml.simulation.atoms.out_of_range import OUT_OF_RANGE, draw_out_of_range
+from particlespy_ml.simulation.atoms.structures import (
     ISOMERS,
     amorphous,
     closed_shell,
@@ -21,7 +21,7 @@ from particlespy_ml.simulation.structures import (
     random_rotation,
     remove_surface_atoms,
 )
-from particlespy_ml.training.dataset import Item, prism_items
+from particlespy_ml.training.isomer.batches import Item, prism_items
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -124,7 +124,7 @@ def simulated(folder: Path, wanted: dict[str, int], workers: int | None = None) 
     Returns
     -------
     dict
-        Items of each set, as `particlespy_ml.training.dataset.prism_items` loads them.
+        Items of each set, as `particlespy_ml.training.isomer.batches.prism_items` loads them.
     """
     from tqdm.auto import tqdm
 
@@ -153,7 +153,7 @@ def _one_thread() -> None:
 
 def _simulate(folder: Path, name: str, index: int) -> None:
     """Write one entry beside its place and rename it, so that a stopped run leaves whole entries only."""
-    from particlespy_ml.simulation.haadf import simulate_haadf
+    from particlespy_ml.simulation.waves.haadf import simulate_haadf
 
     atoms, label = draw_model(name, index)
     images, parameters = simulate_haadf(

@@ -32,8 +32,8 @@ def errors_of(noise: float, count: int, seed: int) -> tuple[np.ndarray, np.ndarr
     """Errors of angles in degrees, beside a common turn, and of positions in pixels, beside the mean's own."""
     from hyperspy.signals import Signal2D
 
-    from particlespy_ml.populations.align import _forward
-    from particlespy_ml.populations.stack import align_particles
+    from particlespy_ml.stacks.align_particles import align_particles
+    from particlespy_ml.stacks.alignment import _forward
 
     rng = np.random.default_rng(seed)
     angles, shifts = rng.uniform(0, 360, count), rng.uniform(-3, 3, (count, 2))

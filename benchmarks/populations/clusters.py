@@ -119,7 +119,7 @@ def populations(options) -> None:
     with_gap = three_populations(0, min(count, 300), options.cache)[0]
     rows = [rows.copy() for rows in with_gap.data]
     rows[0]["circularity"][0] = np.nan  # as for a particle of one pixel, whose perimeter is 0
-    from particlespy_ml.particles.dataframe import with_column
+    from particlespy_ml.tables.dataframe import with_column
 
     with_gap = with_column(with_gap, "circularity", [part["circularity"] for part in rows], "f8", "")
     labels = particlespys(as_particles(with_gap), None)

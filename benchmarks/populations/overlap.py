@@ -21,9 +21,9 @@ PEERS = ("k-means, silhouette", "mixture, BIC", "HDBSCAN")
 
 def table_of(rows: np.ndarray):
     """Measured rows as the table of one image."""
-    from particlespy_ml._calibration import PixelGrid
+    from particlespy_ml.core.calibration import PixelGrid
     from particlespy_ml.particles.measure import column_units
-    from particlespy_ml.particles.table import make_table, object_array
+    from particlespy_ml.tables.table import make_table, object_array
 
     grid = PixelGrid((1000, 1000), (PIXEL,) * 2, (0.0, 0.0), "nm")
     axes = [{"name": "image", "size": 1, "navigate": True}]
@@ -59,7 +59,8 @@ def bound(train: tuple, features: np.ndarray, truth: np.ndarray) -> float:
 
 def measure(name: str, seeds: int, count: int, cache) -> dict:
     """Numbers found and adjusted Rand indices of each method, on samples of one make."""
-    from particlespy_ml.populations.scaling import DEFAULT_COLUMNS, fit_scaling
+    from particlespy_ml.populations.scaling import fit_scaling
+    from particlespy_ml.tables.derive import DEFAULT_COLUMNS
 
     warnings.filterwarnings("ignore", module="hyperspy|sklearn")
     rows, truth = cached_pool(name, cache)

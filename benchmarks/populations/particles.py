@@ -15,7 +15,7 @@ def aligned_cluster(kind: str, n_atoms: int):
     *kind* is "icosahedron", "decahedron", "cuboctahedron" or "truncated decahedron", an ino-decahedron less one
     corner, which has no symmetry left.
     """
-    from particlespy_ml.simulation.structures import closed_shell
+    from particlespy_ml.simulation.atoms.structures import closed_shell
 
     body = "decahedron" if kind == "truncated decahedron" else kind
     atoms = closed_shell(body, n_atoms)
@@ -52,7 +52,7 @@ def _five_fold_to_z(positions: np.ndarray) -> np.ndarray:
 
 def views(atoms, rotations: np.ndarray, box: int, pixel: float = PIXEL, sigma: float = 0.6) -> np.ndarray:
     """Noise-free images in fractions of the beam, shape (n, box, box), about the pixel box // 2."""
-    from particlespy_ml._incoherent import incoherent_haadf
+    from particlespy_ml.models.incoherent import incoherent_haadf
 
     turned = [atoms.positions @ rotation.T + np.array([0.5, 0.5, 0]) * pixel for rotation in rotations]
     parts = [

@@ -98,9 +98,9 @@ def measured_sample(kinds: list[Kind], numbers: np.ndarray, seed: int, dose: flo
 
 def three_populations(seed: int, count: int = 3000, cache: Path | None = None, shares=(0.4, 0.3, 0.3)):
     """The three populations, mixed: table and true kinds; simulated and measured unless the cache has them."""
-    from particlespy_ml._calibration import PixelGrid
+    from particlespy_ml.core.calibration import PixelGrid
     from particlespy_ml.particles.measure import column_units
-    from particlespy_ml.particles.table import make_table, object_array
+    from particlespy_ml.tables.table import make_table, object_array
 
     path = None if cache is None else cache / f"three-{count}-{seed}.npz"
     if path is None or not path.exists():

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from particlespy_ml._calibration import PixelGrid
 from particlespy_ml.classification.preprocess import standardise
 from particlespy_ml.classification.windows import cut_window, window_edges
+from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.models.model import Classifier
 
 

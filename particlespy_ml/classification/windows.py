@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml._calibration import PixelGrid
-from particlespy_ml._frames import ascending
-from particlespy_ml._resample import interpolate, smooth_for, smoothing_for
+from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.frames import ascending
+from particlespy_ml.core.resample import interpolate, smooth_for, smoothing_for
 from particlespy_ml.particles.measure import find_bbox_pixels
 
 MARGIN = 0.3  # nm of surroundings kept on each side of a particle

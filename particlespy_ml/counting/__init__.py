@@ -1,5 +1,5 @@
 """Columns to counts to atoms."""
 
-import lazy_loader
+from particlespy_ml.core.rooms import attach_room
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_room(__name__, __file__)

@@ -1,10 +1,10 @@
+from .count_atoms import count_atoms
+from .count_atoms_in_series import count_atoms_in_series
 from .library import ColumnLibrary, load_library, save_library
 from .normalisation import detector_normalisation
 from .selection import choose_mixture
-from .series import count_atoms_in_series
-from .structure import build_atoms, relax, to_atoms
-from .total import total_counts
-from .verb import count_atoms
+from .to_atoms import build_atoms, relax, to_atoms
+from .total_counts import total_counts
 
 __all__ = [
     "ColumnLibrary",

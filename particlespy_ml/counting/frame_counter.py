@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import logsumexp
 
-from particlespy_ml.columns.table import NOT_COUNTED, OF_FRAMES, Flag
+from particlespy_ml.columns.flags import Flag
+from particlespy_ml.columns.rows import NOT_COUNTED, OF_FRAMES
 from particlespy_ml.counting.counts import count_columns_dtype, rank_counts, undefined_counts
 from particlespy_ml.counting.joint import Explanation, explanation_weights, join_explanations, no_column
 

@@ -115,7 +115,7 @@ def _views() -> tuple[np.ndarray, tuple[str, ...]]:
 
 def _record(plan: np.ndarray, dose: float, seed: int) -> np.ndarray:
     """Frames of one block of the plan: rows of number, state, view, turn in degrees, drift in Å."""
-    from particlespy_ml.simulation.scene import PlacedParticle, compose_haadf
+    from particlespy_ml.simulation.recording.scene import PlacedParticle, compose_haadf
 
     views, _ = _views()
     frames = np.empty((len(plan), EDGE, EDGE), np.uint16)

@@ -87,7 +87,7 @@ def _plan(micrographs: int, seed: int) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _atoms() -> list[np.ndarray]:
-    from particlespy_ml.simulation.structures import closed_shell
+    from particlespy_ml.simulation.atoms.structures import closed_shell
 
     clusters = [closed_shell(*population).positions for population in POPULATIONS]
     return [positions - positions.mean(0) for positions in clusters]
@@ -97,9 +97,9 @@ def _record(plan: np.ndarray, dose: float, seed: int) -> np.ndarray:
     """Micrographs of a block of the plan."""
     from scipy.spatial.transform import Rotation
 
-    from particlespy_ml._incoherent import incoherent_haadf
-    from particlespy_ml._threads import one_torch_thread
-    from particlespy_ml.simulation.scene import PlacedParticle, compose_haadf
+    from particlespy_ml.core.threads import one_torch_thread
+    from particlespy_ml.models.incoherent import incoherent_haadf
+    from particlespy_ml.simulation.recording.scene import PlacedParticle, compose_haadf
 
     frames = np.empty((len(plan), EDGE, EDGE), np.uint16)
     for frame, rows in zip(frames, plan, strict=True):

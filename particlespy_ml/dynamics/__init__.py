@@ -1,5 +1,5 @@
 """Classes over time to fractions, rates and free energies."""
 
-import lazy_loader
+from particlespy_ml.core.rooms import attach_room
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_room(__name__, __file__)

@@ -8,7 +8,7 @@ import numpy as np
 
 from particlespy_ml.dynamics import fractions
 from particlespy_ml.dynamics.sequences import Sequences, sequences
-from particlespy_ml.particles.table import METADATA_NODE
+from particlespy_ml.tables.table import METADATA_NODE
 
 
 def confusion_matrix(table) -> np.ndarray | None:
@@ -208,7 +208,7 @@ def _stack(parts: dict, name: str, label: str, confidence: float):
 
 def _steps(table, per) -> tuple[str, str, np.ndarray]:
     """Name, axis label and values of the steps, one for each frame."""
-    from particlespy_ml.particles.dataframe import navigation_columns, navigation_units
+    from particlespy_ml.tables.dataframe import navigation_columns, navigation_units
 
     columns, units = navigation_columns(table), navigation_units(table)
     frames = len(columns["frame"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from particlespy_ml.dynamics import markov
+from particlespy_ml.dynamics.rates import RateFit, fit_rates
 from particlespy_ml.dynamics.steps import SAME_STEP, group_steps, transition_matrices
 
 SECONDS = {
@@ -190,11 +191,11 @@ class Transitions:
     classes
         Names of the classes.
     fit
-        Rates in 1/s with their intervals, see `particlespy_ml.dynamics.markov.RateFit`.
+        Rates in 1/s with their intervals, see `particlespy_ml.dynamics.rates.RateFit`.
     """
 
     classes: tuple[str, ...]
-    fit: markov.RateFit
+    fit: RateFit
 
     def __repr__(self) -> str:
         return f"Transitions, rates in 1/s\n{self.to_dataframe().to_string(index=False, float_format='{:.3g}'.format)}"
@@ -290,7 +291,7 @@ def transitions(table, confidence: float = 0.95) -> Transitions:
     found = sequences(table)
     if len(found.times) < 2:
         raise ValueError("The movie has one frame; expected two or more, since rates are of changes between frames.")
-    return Transitions(found.classes, markov.fit_rates(_emissions(found)[:, found.order], found.steps, confidence))
+    return Transitions(found.classes, fit_rates(_emissions(found)[:, found.order], found.steps, confidence))
 
 
 def class_sequence(table, smooth: bool = True):
@@ -313,7 +314,7 @@ def class_sequence(table, smooth: bool = True):
     """
     import pandas as pd
 
-    from particlespy_ml.models.card import UNDEFINED
+    from particlespy_ml.tables.classes import UNDEFINED
 
     found = sequences(table)
     states, probabilities = smooth_states(found) if smooth else (found.predicted, found.probabilities)
@@ -350,7 +351,7 @@ def smooth_states(found: Sequences) -> tuple[np.ndarray, np.ndarray]:
         return paths, posterior
     # the path does not depend on the unit of the time
     times, steps = group_steps(1.0 if found.frame_time > 0 else found.steps / np.median(found.steps), len(order) - 1)
-    fit = markov.fit_rates(emissions, times[0] if steps is None else times[steps])
+    fit = fit_rates(emissions, times[0] if steps is None else times[steps])
     transition = fit.transition if steps is None else transition_matrices(fit.rates, times)
     paths[:, order] = markov.most_probable_path(emissions, transition, fit.initial, steps)
     posterior[:, order] = markov.forward_backward(emissions, transition, fit.initial, steps)[0]

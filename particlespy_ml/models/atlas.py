@@ -10,7 +10,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import nn
 
-from particlespy_ml._incoherent import incoherent_haadf
+from particlespy_ml.models.incoherent import incoherent_haadf
 from particlespy_ml.models.layers import product_type
 
 START_LOW_PASS = 1.0  # Å
@@ -42,7 +42,7 @@ class TemplateAtlas(nn.Module):
     blur
         Standard deviation in Å of an atom in the templates: probe, thermal motion, source and static disorder.
     saturation
-        See `particlespy_ml._incoherent.incoherent_haadf`.
+        See `particlespy_ml.models.incoherent.incoherent_haadf`.
     low_pass, high_pass
         Standard deviations in Å of the Gaussian that smooths images and templates, and of the one whose result is
         subtracted (infinity subtracts the mean alone).

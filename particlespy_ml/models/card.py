@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from particlespy_ml.tables.classes import UNDEFINED
+
 if TYPE_CHECKING:
     import torch
 
 FORMAT_VERSION = 1
-UNDEFINED = "undefined"  # the class of particles that have none
 SEGMENTATION = "segmentation"  # the task of models that find particles; all others classify them
 
 _REQUIRED = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from particlespy_ml._threads import one_torch_thread
+from particlespy_ml.core.threads import one_torch_thread
 from particlespy_ml.models.card import network_of
 
 _networks: dict[str, object] = {}

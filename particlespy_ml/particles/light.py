@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import ndimage as ndi
+
+from particlespy_ml.particles.light_cells import Cells
+from particlespy_ml.particles.light_level import Level, fit_level
 
 # A skirt ends at this many mean distances of its light from the outline: at 3.1 widths of a Gaussian blur of a straight
 # edge, at 3.0 widths beyond the half maximum of a Gaussian spot, and where 1 % is left of one that falls exponentially.
@@ -17,18 +18,11 @@ SIGNIFICANT, TOGETHER = 8.0, 3.0
 # about as many pixels as the particle with its skirt.
 DEFAULT_SKIRT = 1.0
 RING = 0.4
-# Cells along the equivalent radius, at least: what surrounds large particles is seen in cells of several pixels.
-RADIUS_IN_CELLS = 8
 # In cells, the skirt for which there is room in the first window.
 EXPECTED = 5
 # In equivalent radii beyond twice that: how far a skirt is looked for.
 FARTHEST = 6.0
 MIN_RING_CELLS = 12
-# An octant of the ring is left out where it is this many standard errors off, such as by a particle that was not found.
-OUTLYING = 4.0
-# A plane is fitted where the ring surrounds the particle, so that its value in the middle has at most this many times
-# the variance of the mean.
-MAX_INFLATION = 3.0
 # Pixels of a particle of whose differences few reach beyond its edge.
 LARGE = 400
 # The fourth difference along both axes has 70**2 times the variance of white noise, of the pixels about it in these
@@ -38,78 +32,11 @@ _DIFFERENCE_WEIGHTS = np.array([1, 16, 36, 16, 1]) / 70
 
 LIGHT = np.dtype([(name, "f8") for name in ("intensity", "intensity_error", "background")])
 # Sums of one particle: light above the background (above zero without one), background at its centroid, pixels with the
-# skirt; of the ring see `_Level`; pixels without the skirt; and see `_Surroundings.noise`.
+# skirt; of the ring see `Level`; pixels without the skirt; and see `_Surroundings.noise`.
 _FOUND = np.dtype(
     [(name, "f8") for name in ("light", "background", "pixels", "inflation", "variance", "scatter", "freedom")]
     + [(name, "f8") for name in ("size", "rough", "rough_free", "height")]
 )
-
-
-@dataclass
-class _Level:
-    """A background: a plane about the particle's centroid, and how well it is known.
-
-    ``inflation`` is the variance of the value in the middle over the variance of a pixel.
-    """
-
-    plane: np.ndarray
-    inflation: float
-    variance: float
-    scatter: float
-    freedom: int
-
-
-@dataclass
-class _Cells:
-    """Blocks of pixels.
-
-    Parameters
-    ----------
-    pixels
-        Along rows and columns.
-    size
-        Edges of a cell in units of the shorter.
-    unit
-        That one in units of the shorter edge of a pixel.
-    """
-
-    pixels: tuple[int, int]
-    size: tuple[float, float]
-    unit: float
-
-    @classmethod
-    def for_particle(cls, count: int, sampling: tuple[float, float]) -> _Cells:
-        """Cells about a particle of some pixels; *sampling* are their edges in units of the shorter."""
-        radius = np.sqrt(count * sampling[0] * sampling[1] / np.pi)
-        edge = max(radius / RADIUS_IN_CELLS, 1)
-        pixels = tuple(max(int(edge / size), 1) for size in sampling)
-        edges = [n * size for n, size in zip(pixels, sampling, strict=True)]
-        return cls(pixels, tuple(round(size / min(edges), 9) for size in edges), min(edges))
-
-    @property
-    def area(self) -> int:
-        """Pixels in a cell."""
-        return self.pixels[0] * self.pixels[1]
-
-    def radius_of(self, count: int) -> float:
-        """Equivalent radius of some pixels in cells."""
-        return np.sqrt(count / self.area * self.size[0] * self.size[1] / np.pi)
-
-    def sum(self, values: np.ndarray) -> np.ndarray:
-        """Sums over cells, or for booleans whether any is true; the values fill whole cells."""
-        add = np.logical_or if values.dtype == bool else np.add
-        for axis, n in enumerate(self.pixels):
-            parts = [values[i::n] if axis == 0 else values[:, i::n] for i in range(n)]
-            values = parts[0] if n == 1 else add(parts[0], parts[1])
-            for part in parts[2:]:
-                add(values, part, out=values)
-        return values
-
-    def spread(self, cells: np.ndarray) -> np.ndarray:
-        """Return to each pixel what its cell has."""
-        for axis, n in enumerate(self.pixels):
-            cells = cells if n == 1 else np.repeat(cells, n, axis)
-        return cells
 
 
 class _Surroundings:
@@ -118,7 +45,7 @@ class _Surroundings:
     Cells are pixels, or blocks of them about large particles; distances are in cells.
     """
 
-    def __init__(self, image, covered, known, box, mask, cells: _Cells, margin: float):
+    def __init__(self, image, covered, known, box, mask, cells: Cells, margin: float):
         window = tuple(
             slice(max(b.start - int(np.ceil(margin * n / size)), 0), min(b.stop + int(np.ceil(margin * n / size)), end))
             for b, n, size, end in zip(box, cells.pixels, cells.size, covered.shape, strict=True)
@@ -164,7 +91,7 @@ class _Surroundings:
         self.variance = 0.0
         self.plane = self._flatten()
 
-    def fit_level(self, chosen: np.ndarray) -> _Level:
+    def fit_level(self, chosen: np.ndarray) -> Level:
         """Fit a background to some cells."""
         rows, columns = np.nonzero(chosen)
         level = fit_level(self.rows[rows], self.columns[columns], self.sums[rows, columns] / self.cells.area)
@@ -257,52 +184,6 @@ class _Surroundings:
         return float(rough[own].mean()), float(rough[free].mean()), float(height)
 
 
-def fit_level(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> _Level:
-    """Fit a plane to the means of octants about the origin; octants that do not fit are left out.
-
-    Means of many pixels are fitted rather than pixels, since they scatter like Gaussians at any dose, and as much as
-    noise of neighbouring pixels that goes together, or an uneven support, makes them.
-    """
-    octant = (rows > 0) + 2 * (columns > 0) + 4 * (np.abs(rows) > np.abs(columns))
-    sums = [np.bincount(octant, weights, 8) for weights in (None, rows, columns, values, values * values)]
-    present = sums[0] > 0
-    counts, row, column, mean, square = (part[present] for part in sums)
-    row, column, mean = row / counts, column / counts, mean / counts
-    total = counts.sum()
-    variance = max((square - counts * mean**2).sum(), 0.0) / max(total - len(counts), 1)
-    while True:
-        plane, inflation, terms = _weighted_plane(row, column, mean, counts)
-        off = np.sqrt(counts) * (mean - plane[0] - plane[1] * row - plane[2] * column)
-        freedom = len(counts) - terms
-        if freedom < 2:
-            break
-        size = np.abs(off)
-        worst = size.argmax()
-        usual = max(np.sqrt(variance), 1.4826 * np.sort(size)[len(size) // 2])
-        # sums of like numbers are rounded
-        if size[worst] <= OUTLYING * usual + 1e-9 * np.sqrt(counts[worst]) * np.abs(mean).max():
-            break
-        row, column, mean, counts = (np.delete(part, worst) for part in (row, column, mean, counts))
-    return _Level(plane, inflation, variance, float((off**2).sum()), freedom)
-
-
-def _weighted_plane(row, column, mean, counts) -> tuple[np.ndarray, float, int]:
-    """Plane, variance of its value at the origin over that of a pixel, and number of its terms."""
-    total = counts.sum()
-    level = (np.array([(counts * mean).sum() / total, 0.0, 0.0]), 1 / total, 1)
-    if len(counts) < 5:
-        return level
-    design = np.stack([np.ones_like(row), row, column], axis=1)
-    normal = (design * counts[:, None]).T @ design
-    try:
-        inverse = np.linalg.inv(normal)
-    except np.linalg.LinAlgError:
-        return level
-    if not 0 < inverse[0, 0] * total <= MAX_INFLATION:
-        return level
-    return inverse @ (design * counts[:, None]).T @ mean, inverse[0, 0], 3
-
-
 def skirt_width(counts: np.ndarray, sums: np.ndarray, variance: float, significant: float) -> tuple[int, bool]:
     """Return how many rings about an outline hold a particle's light; 0 if it does not tell.
 
@@ -379,7 +260,7 @@ def measure_light(image, covered, boxes, masks, scale, known=None) -> np.ndarray
     """
     # of two sizes that differ by rounding no fractions, which would put pixels in other rings
     sampling = tuple(round(size / min(scale), 9) for size in scale)
-    cells = [_Cells.for_particle(np.count_nonzero(mask), sampling) for mask in masks]
+    cells = [Cells.for_particle(np.count_nonzero(mask), sampling) for mask in masks]
     found = np.zeros(len(boxes), _FOUND)
 
     def surroundings(number: int, margin: float) -> _Surroundings:

@@ -10,11 +10,11 @@ from scipy import ndimage as ndi
 from scipy.spatial import ConvexHull
 from skimage.measure import perimeter
 
-from particlespy_ml._calibration import PixelGrid
-from particlespy_ml._padding import known_pixels
+from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.padding import known_pixels
 from particlespy_ml.particles.light import measure_light
 from particlespy_ml.particles.outline import OUTLINE_POINTS, fill_outline, outer_contours, trace_outline
-from particlespy_ml.segmentation.segment import check_labels, label_given, number_particles
+from particlespy_ml.segmentation.segmenter import check_labels, label_given, number_particles
 
 _logger = logging.getLogger(__name__)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml._calibration import PixelGrid, pixel_grid
-from particlespy_ml.models.card import UNDEFINED
+from particlespy_ml.core.calibration import PixelGrid, pixel_grid
 from particlespy_ml.particles.measure import (
     COLUMNS,
     column_units,
@@ -14,8 +13,9 @@ from particlespy_ml.particles.measure import (
     measure_masks,
     outline_mask,
 )
-from particlespy_ml.particles.table import METADATA_NODE, make_table, navigation_axes, object_array, provenance
-from particlespy_ml.segmentation.segment import MAX_LABEL
+from particlespy_ml.segmentation.segmenter import MAX_LABEL
+from particlespy_ml.tables.classes import UNDEFINED
+from particlespy_ml.tables.table import METADATA_NODE, make_table, navigation_axes, object_array, provenance
 
 # columns that ParticleSpy writes with spaces
 _SPACED = ("equivalent_circular_diameter", "major_axis_length", "minor_axis_length")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.particles.dataframe import navigation_units, to_dataframe
 from particlespy_ml.plotting.colours import (
     PALETTE,
     UNDEFINED_COLOUR,
@@ -13,6 +12,7 @@ from particlespy_ml.plotting.colours import (
     number_texts,
     written,
 )
+from particlespy_ml.tables.dataframe import navigation_units, to_dataframe
 
 MOST_GROUPS = 12
 MOST_BINS = 500  # a few values far away from all others would ask for millions

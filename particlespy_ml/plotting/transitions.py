@@ -31,7 +31,7 @@ def plot_transitions(transitions, min_count: float = 0.5, ax=None):
     --------
     >>> import numpy as np
     >>> from particlespy_ml.dynamics import Transitions
-    >>> from particlespy_ml.dynamics.markov import fit_rates
+    >>> from particlespy_ml.dynamics.rates import fit_rates
     >>> seen = np.log([[[0.9, 0.1]] * 6 + [[0.1, 0.9]] * 6 + [[0.9, 0.1]] * 6])
     >>> found = Transitions(("icosahedron", "decahedron"), fit_rates(seen, 0.5))
     >>> ax = found.plot()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 
-from particlespy_ml._calibration import PixelGrid, pixel_grid
-from particlespy_ml._frames import check_image, compute, finite_frames, map_rows
+from particlespy_ml.core.calibration import PixelGrid, pixel_grid
+from particlespy_ml.core.frames import check_image, compute, finite_frames, map_rows
 from particlespy_ml.particles.measure import outline_mask
-from particlespy_ml.particles.table import METADATA_NODE, make_table, navigation_axes
 from particlespy_ml.populations.features import (
     FOLDS,
     RINGS,
@@ -20,6 +19,7 @@ from particlespy_ml.populations.features import (
     zernike_moduli,
     zernike_orders,
 )
+from particlespy_ml.tables.table import METADATA_NODE, make_table, navigation_axes
 
 OF_OUTLINES = ("fourier", "hu", "zernike")
 OF_IMAGES = ("intensity_hu", "intensity_zernike", "radial", "embedding")

@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-DERIVED = ("aspect_ratio",)
-# Size, elongation and compactness: three numbers that are nearly normal within a population once their logarithm is
-# taken, and that no shift, rotation or gain of the image changes.
-DEFAULT_COLUMNS = ("equivalent_circular_diameter", "aspect_ratio", "circularity")
+from particlespy_ml.tables.derive import column_of
+
 LOGARITHMIC = ("area", "diameter", "length", "perimeter", "intensity", "aspect_ratio", "background")
 COMPONENTS = 8  # of a column of vectors
 
@@ -19,14 +17,6 @@ def is_logarithmic(name: str) -> bool:
     if any(name.startswith(f"{prefix}_") for prefix in ("hu", "zernike", "intensity_hu", "intensity_zernike")):
         return False
     return any(word in name for word in LOGARITHMIC)
-
-
-def column_of(rows: np.ndarray, name: str) -> np.ndarray:
-    """Return a column of the rows of a table as float, shape (rows,) or (rows, k); ``aspect_ratio`` is derived."""
-    if name == "aspect_ratio" and name not in rows.dtype.names:
-        minor = rows["minor_axis_length"].astype(float)
-        return np.divide(rows["major_axis_length"], minor, out=np.full(len(rows), np.nan), where=minor > 0)
-    return rows[name].astype(float)
 
 
 @dataclass(frozen=True, eq=False)

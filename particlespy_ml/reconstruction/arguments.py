@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml._calibration import NANOMETRES, PixelGrid, pixel_grid
-from particlespy_ml._frames import ascending, check_frame, check_image, finite_frames
+from particlespy_ml.core.calibration import NANOMETRES, PixelGrid
+from particlespy_ml.core.frames import check_frame
+from particlespy_ml.stacks.check import check_stack
 
-SMALLEST = 4  # particles, two for each half
+SMALLEST, SMALLEST_BOX = 4, 12  # particles, two for each half, and pixels
 
 
-def check_stack(stack) -> tuple[PixelGrid, object]:
-    """Grid and array of a stack, shape (n, box, box), along ascending axes; lazy images are checked when read."""
-    check_image(stack)
-    grid = pixel_grid(stack)
-    if stack.axes_manager.navigation_dimension > 1:
-        raise ValueError(
-            f"Expected a stack with one navigation axis, not {stack.axes_manager.navigation_dimension}; cut the "
-            "particles out with extract_particles."
-        )
+def check_projections(stack) -> tuple[PixelGrid, object]:
+    """Grid and images of a stack of projections, shape (n, box, box), along ascending axes."""
     if stack.metadata.get_item("Signal.signal_type", "") == "HRTEM":
         raise ValueError("HRTEM images are no projections of the particles; only HAADF and similar images can be used.")
+    data, grid = check_stack(stack, SMALLEST, SMALLEST_BOX, calibrated=True)
     if grid.shape[0] != grid.shape[1]:
         raise ValueError(f"Expected square images, not boxes of {grid.shape[0]} x {grid.shape[1]} pixels.")
     if not np.isclose(*grid.scale, rtol=1e-3):
         raise ValueError(f"Expected square pixels, not {grid.scale[1]:.4g} x {grid.scale[0]:.4g} {grid.units}.")
-    if grid.shape[0] < 12:
-        raise ValueError(f"Expected boxes of 12 pixels at least, not {grid.shape[0]}.")
-    data = ascending(finite_frames(stack, "Particle"), grid.direction)
-    if len(data) < SMALLEST:
-        raise ValueError(f"Expected {SMALLEST} particles at least, not {len(data)}.")
     first = np.asarray(data[: min(len(data), 64)])
     if (first == first[:1]).all():
         raise ValueError("All images are identical; expected particles in different orientations.")

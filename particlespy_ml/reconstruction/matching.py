@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml._threads import one_torch_thread
+from particlespy_ml.core.threads import one_torch_thread
 from particlespy_ml.reconstruction.fourier import Disk, FourierVolume
 from particlespy_ml.reconstruction.rotations import equivalent_poses, perturbations, pose_error, sample_rotations
 

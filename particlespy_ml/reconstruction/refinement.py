@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from particlespy_ml._threads import one_torch_thread
+from particlespy_ml.core.threads import one_torch_thread
 from particlespy_ml.reconstruction.fourier import BackProjection, Disk, FourierVolume, ball_mask, low_pass
 from particlespy_ml.reconstruction.images import ImageBatches
 from particlespy_ml.reconstruction.matching import BATCH, Matcher, Poses

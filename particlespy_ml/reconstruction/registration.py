@@ -8,7 +8,7 @@ import numpy as np
 from scipy import fft
 from scipy import ndimage as ndi
 
-from particlespy_ml._threads import one_torch_thread
+from particlespy_ml.core.threads import one_torch_thread
 from particlespy_ml.reconstruction.fourier import FourierVolume
 from particlespy_ml.reconstruction.rotations import perturbations, sample_rotations
 

@@ -73,7 +73,7 @@ class Reconstruction:
         FileExistsError
             If a file exists and is not to be replaced.
         """
-        from particlespy_ml.reconstruction.star import write_mrc
+        from particlespy_ml.reconstruction.mrc import write_mrc
 
         path = Path(filename)
         if path.suffix != ".mrc":
@@ -132,6 +132,6 @@ class Reconstruction:
 
 
 def _angstrom(units: str) -> float:
-    from particlespy_ml._calibration import NANOMETRES
+    from particlespy_ml.core.calibration import NANOMETRES
 
     return 10 * NANOMETRES[units]

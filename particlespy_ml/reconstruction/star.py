@@ -9,6 +9,8 @@ from pathlib import Path
 import dask.array as da
 import numpy as np
 
+from particlespy_ml.reconstruction.mrc import write_images
+
 ANGLES = {"rot": "rlnAngleRot", "tilt": "rlnAngleTilt", "psi": "rlnAnglePsi"}
 ORIGINS = {"shift_x": "rlnOriginXAngst", "shift_y": "rlnOriginYAngst"}
 
@@ -64,12 +66,12 @@ def save_star(
     import pandas as pd
     import starfile
 
-    from particlespy_ml.reconstruction.arguments import check_labels, check_poses, check_stack
+    from particlespy_ml.reconstruction.arguments import check_labels, check_poses, check_projections
 
     path = Path(filename)
     if path.suffix != ".star":
         raise ValueError(f"Expected a name that ends in .star, not {path.name}.")
-    grid, data = check_stack(stack)
+    grid, data = check_projections(stack)
     count, box = data.shape[0], data.shape[-1]
     if poses is not None and len(poses) != count:
         raise ValueError(f"Expected a pose for each of the {count} particles, not {len(poses)}.")
@@ -86,7 +88,7 @@ def save_star(
     pixel = 10 * grid.nanometres[0]
     parts = [p.with_name(f"{p.stem}.{os.getpid()}{p.suffix}.part") for p in (images_path, path)]
     try:
-        _write_images(parts[0], data, pixel, None if diameter is None else diameter / grid.scale[0], normalise)
+        write_images(parts[0], data, pixel, None if diameter is None else diameter / grid.scale[0], normalise)
         optics = {
             "rlnOpticsGroup": [1],
             "rlnOpticsGroupName": ["opticsGroup1"],
@@ -135,33 +137,6 @@ def _particles(images_name: str, count: int, poses, by, grid):
 def _voltage(stack) -> float:
     node = stack.metadata.get_item("Acquisition_instrument.TEM.beam_energy", None)
     return 300.0 if node is None else float(node)
-
-
-def _write_images(path: Path, data, pixel: float, diameter: float | None, normalise: bool) -> None:
-    import mrcfile
-
-    from particlespy_ml.reconstruction.images import ImageBatches
-
-    images = ImageBatches(data, diameter=diameter)
-    outside = images.mask < 0.5
-    with mrcfile.new_mmap(path, shape=data.shape, mrc_mode=2, overwrite=True) as file:
-        file.set_image_stack()
-        file.voxel_size = pixel
-        for places, batch in images.batches(masked=False):
-            if normalise:
-                spread = batch[:, outside].std(1)
-                batch = batch / np.where(spread > 0, spread, 1)[:, None, None]
-            file.data[places] = batch
-        file.update_header_stats()
-
-
-def write_mrc(path: Path, volume: np.ndarray, pixel: float) -> None:
-    """Write a volume, shape (z, y, x), with its pixel size in Å."""
-    import mrcfile
-
-    with mrcfile.new(path, overwrite=True) as file:
-        file.set_data(np.ascontiguousarray(volume, np.float32))
-        file.voxel_size = pixel
 
 
 def load_star(filename: str | Path, *, signal_type: str = "HAADF", lazy: bool = True):

@@ -10,7 +10,7 @@ from skimage.measure import label
 from skimage.morphology import reconstruction
 from skimage.segmentation import expand_labels, watershed
 
-from particlespy_ml._resample import enlarge_map, nearest_map, resample_frame
+from particlespy_ml.core.resample import enlarge_map, nearest_map, resample_frame
 from particlespy_ml.segmentation.edges import has_steep_edges
 from particlespy_ml.segmentation.grey_level import grey_level_outlines
 from particlespy_ml.segmentation.grid import as_float

@@ -22,7 +22,7 @@ def segment_known(image: np.ndarray, known: np.ndarray | None, segment: Callable
     image : numpy.ndarray
         Shape (rows, columns).
     known : numpy.ndarray or None
-        As from `particlespy_ml._padding.known_pixels`.
+        As from `particlespy_ml.core.padding.known_pixels`.
     segment : callable
         From an image to labels.
 
@@ -34,7 +34,7 @@ def segment_known(image: np.ndarray, known: np.ndarray | None, segment: Callable
     Examples
     --------
     >>> import numpy as np
-    >>> from particlespy_ml._padding import known_pixels
+    >>> from particlespy_ml.core.padding import known_pixels
     >>> frame = np.pad(np.random.default_rng(0).poisson(100, (40, 40)), ((0, 0), (9, 0)))
     >>> labels = segment_known(frame, known_pixels(frame), lambda part: np.ones(part.shape, np.int32))
     >>> bool(labels[:, :9].any()), bool(labels[:, 9:].all())
@@ -92,7 +92,7 @@ def cut_by_unknown(labels: np.ndarray, known: np.ndarray | None) -> np.ndarray:
     labels : numpy.ndarray
         Particles, shape (rows, columns).
     known : numpy.ndarray or None
-        As from `particlespy_ml._padding.known_pixels`.
+        As from `particlespy_ml.core.padding.known_pixels`.
 
     Examples
     --------

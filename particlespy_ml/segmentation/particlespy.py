@@ -10,7 +10,7 @@ from scipy import ndimage as ndi
 from skimage.filters import threshold_sauvola
 from skimage.measure import label
 
-from particlespy_ml._padding import known_pixels
+from particlespy_ml.core.padding import known_pixels
 from particlespy_ml.segmentation.padded import mirror_unknown
 
 THRESHOLDS = (

@@ -1,0 +1,1 @@
+"""Signal classes that HyperSpy knows: doors to the verbs."""

@@ -7,8 +7,8 @@ import html
 import numpy as np
 from hyperspy.signals import BaseSignal
 
-from particlespy_ml.particles.table import METADATA_NODE
 from particlespy_ml.signals._save import SafeSaveMixin
+from particlespy_ml.tables.table import METADATA_NODE
 
 
 class RaggedTable(SafeSaveMixin, BaseSignal):
@@ -57,7 +57,7 @@ class RaggedTable(SafeSaveMixin, BaseSignal):
             A condition on the columns of `to_dataframe`, such as "area > 3 and not touches_border", or one boolean for
             each row.
         """
-        from particlespy_ml.particles.dataframe import select
+        from particlespy_ml.tables.dataframe import select
 
         return select(self, condition)
 

@@ -7,13 +7,13 @@ from functools import wraps
 import numpy as np
 from hyperspy.signals import LazySignal
 
-from particlespy_ml._calibration import PixelGrid
-from particlespy_ml.counting.series import count_atoms_in_series
-from particlespy_ml.counting.structure import to_atoms
-from particlespy_ml.counting.total import total_counts
-from particlespy_ml.counting.verb import count_atoms
-from particlespy_ml.particles.table import METADATA_NODE
+from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.counting.count_atoms import count_atoms
+from particlespy_ml.counting.count_atoms_in_series import count_atoms_in_series
+from particlespy_ml.counting.to_atoms import to_atoms
+from particlespy_ml.counting.total_counts import total_counts
 from particlespy_ml.signals._ragged_table import RaggedTable
+from particlespy_ml.tables.table import METADATA_NODE
 
 
 class ColumnTable(RaggedTable):
@@ -46,13 +46,13 @@ class ColumnTable(RaggedTable):
             ``frame`` counts frames from 0; each navigation axis gives a column with its calibrated value. The units are
             in ``attrs["units"]``.
         """
-        from particlespy_ml.particles.dataframe import to_dataframe
+        from particlespy_ml.tables.dataframe import to_dataframe
 
         return to_dataframe(self)
 
     def describe_flags(self) -> list[str]:
         """Return what is wrong with each column, in words; empty where nothing is."""
-        from particlespy_ml.columns.table import describe_flags
+        from particlespy_ml.columns.flags import describe_flags
 
         return [describe_flags(flags) for flags in self["flags"]]
 
@@ -102,9 +102,9 @@ class ColumnTable(RaggedTable):
         Parameters
         ----------
         index, axes, **kwargs
-            See `particlespy_ml.plotting.columns.plot_mixture`.
+            See `particlespy_ml.counting.plot_mixture.plot_mixture`.
         """
-        from particlespy_ml.plotting.columns import plot_mixture
+        from particlespy_ml.counting.plot_mixture import plot_mixture
 
         return plot_mixture(self._computed(), index, axes, **kwargs)
 
@@ -118,8 +118,8 @@ class ColumnTable(RaggedTable):
         index
             Number of the frame.
         """
-        from particlespy_ml._frames import frames_array
-        from particlespy_ml.columns.convert import to_sublattice
+        from particlespy_ml.columns.sublattice import to_sublattice
+        from particlespy_ml.core.frames import frames_array
 
         rows, where = self.frame(index)
         return to_sublattice(np.asarray(frames_array(image)[where]), rows, self.grid)

@@ -6,9 +6,9 @@ from functools import wraps
 
 from hyperspy.signals import LazySignal2D
 
-from particlespy_ml.columns.series_verb import find_columns_in_series
-from particlespy_ml.columns.verb import find_columns
-from particlespy_ml.columns.zone_axis_verb import find_zone_axis
+from particlespy_ml.columns.find_columns import find_columns
+from particlespy_ml.columns.find_columns_in_series import find_columns_in_series
+from particlespy_ml.crystals.find_zone_axis import find_zone_axis
 from particlespy_ml.signals.particle_image import ParticleImage
 
 

@@ -6,14 +6,14 @@ from functools import wraps
 
 from hyperspy.signals import LazySignal2D, Signal2D
 
-from particlespy_ml.classification.verb import classify_particles
-from particlespy_ml.particles.extract import extract_particles
-from particlespy_ml.particles.verbs import measure_particles
-from particlespy_ml.populations.stack import align_particles
-from particlespy_ml.populations.stack import class_averages as average_clusters
-from particlespy_ml.reconstruction.verbs import reconstruct
-from particlespy_ml.segmentation.verb import segment_particles
+from particlespy_ml.classification.classify_particles import classify_particles
+from particlespy_ml.particles.measure_particles import measure_particles
+from particlespy_ml.reconstruction.reconstruct import reconstruct
+from particlespy_ml.segmentation.segment_particles import segment_particles
 from particlespy_ml.signals._save import SafeSaveMixin
+from particlespy_ml.stacks.align_particles import align_particles
+from particlespy_ml.stacks.class_averages import class_averages as average_clusters
+from particlespy_ml.stacks.extract_particles import extract_particles
 
 
 class ParticleImage(SafeSaveMixin, Signal2D):
@@ -83,7 +83,7 @@ class ParticleImage(SafeSaveMixin, Signal2D):
         """
         import numpy as np
 
-        from particlespy_ml._frames import check_frame, check_image
+        from particlespy_ml.core.frames import check_frame, check_image
         from particlespy_ml.segmentation.particlespy import train_segmentation
 
         check_image(self)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hyperspy.signals import LazySignal
 
-from particlespy_ml.models.card import UNDEFINED
-from particlespy_ml.particles.table import METADATA_NODE
 from particlespy_ml.signals._ragged_table import RaggedTable
+from particlespy_ml.tables.classes import UNDEFINED
+from particlespy_ml.tables.table import METADATA_NODE
 
 
 class ParticleTable(RaggedTable):
@@ -55,7 +55,7 @@ class ParticleTable(RaggedTable):
             ``frame`` counts frames from 0; each navigation axis gives a column with its calibrated value. The units are
             in ``attrs["units"]``.
         """
-        from particlespy_ml.particles.dataframe import to_dataframe
+        from particlespy_ml.tables.dataframe import to_dataframe
 
         return to_dataframe(self, outline)
 
@@ -82,7 +82,7 @@ class ParticleTable(RaggedTable):
         ValueError
             If there is no such column, or not a name for each value.
         """
-        from particlespy_ml.particles.dataframe import classes_by
+        from particlespy_ml.tables.dataframe import classes_by
 
         return classes_by(self, by, names)
 
@@ -96,7 +96,7 @@ class ParticleTable(RaggedTable):
         Parameters
         ----------
         confidence
-            See `particlespy_ml.particles.summary.summarise`.
+            See `particlespy_ml.tables.summary.summarise`.
         by
             "class", or "cluster" or another column of whole numbers to take its values for classes.
 
@@ -104,7 +104,7 @@ class ParticleTable(RaggedTable):
         -------
         pandas.DataFrame
         """
-        from particlespy_ml.particles.summary import summarise
+        from particlespy_ml.tables.summary import summarise
 
         return summarise(self._by(by), confidence)
 
@@ -114,9 +114,9 @@ class ParticleTable(RaggedTable):
         Parameters
         ----------
         groups, min_probability
-            See `particlespy_ml.classification.merge.merge_classes`.
+            See `particlespy_ml.tables.merge_classes.merge_classes`.
         """
-        from particlespy_ml.classification.merge import merge_classes
+        from particlespy_ml.tables.merge_classes import merge_classes
 
         return merge_classes(self, groups, min_probability)
 
@@ -145,7 +145,7 @@ class ParticleTable(RaggedTable):
         """
         table = self._by(by)
         if isinstance(per, str) and per == "frame":
-            from particlespy_ml.particles.dataframe import class_fractions
+            from particlespy_ml.tables.dataframe import class_fractions
 
             return class_fractions(table)
         from particlespy_ml.dynamics.comparison import series_fractions, step_fractions
@@ -182,7 +182,7 @@ class ParticleTable(RaggedTable):
         Parameters
         ----------
         max_displacement, memory, size_weight, drift
-            See `particlespy_ml.particles.track.link_particles`.
+            See `particlespy_ml.particles.track_particles.link_particles`.
 
         Returns
         -------
@@ -214,8 +214,8 @@ class ParticleTable(RaggedTable):
         >>> table.metadata.particlespy_ml.tracking.drift.round(3).tolist()
         [[0.0, 0.0], [0.0, 0.0], [3.0, 0.0]]
         """
-        from particlespy_ml.particles.dataframe import with_column
-        from particlespy_ml.particles.track import follow_particles
+        from particlespy_ml.particles.track_particles import follow_particles
+        from particlespy_ml.tables.dataframe import with_column
 
         if self.axes_manager.navigation_dimension > 1:
             raise ValueError(
@@ -267,7 +267,7 @@ class ParticleTable(RaggedTable):
         ParticleTable or LazyParticleTable
             With a column ``cluster``.
         """
-        from particlespy_ml.populations.verbs import cluster_particles
+        from particlespy_ml.populations.cluster_particles import cluster_particles
 
         return cluster_particles(self, columns, method, n_clusters, **kwargs)
 
@@ -387,11 +387,11 @@ class ParticleTable(RaggedTable):
         Parameters
         ----------
         per, confidence, ax
-            See `particlespy_ml.plotting.fractions.plot_class_fractions`.
+            See `particlespy_ml.dynamics.plot_class_fractions.plot_class_fractions`.
         by
             "class", or "cluster" or another column of whole numbers to take its values for classes.
         """
-        from particlespy_ml.plotting.fractions import plot_class_fractions
+        from particlespy_ml.dynamics.plot_class_fractions import plot_class_fractions
 
         return plot_class_fractions(self._by(by)._computed(), per, confidence, ax)
 
@@ -401,9 +401,9 @@ class ParticleTable(RaggedTable):
         Parameters
         ----------
         smooth, ax
-            See `particlespy_ml.plotting.sequence.plot_class_sequence`.
+            See `particlespy_ml.dynamics.plot_class_sequence.plot_class_sequence`.
         """
-        from particlespy_ml.plotting.sequence import plot_class_sequence
+        from particlespy_ml.dynamics.plot_class_sequence import plot_class_sequence
 
         return plot_class_sequence(self._computed(), smooth, ax)
 
@@ -413,9 +413,9 @@ class ParticleTable(RaggedTable):
         Parameters
         ----------
         image, columns, order, box, seed, by
-            See `particlespy_ml.plotting.montage.plot_montage`.
+            See `particlespy_ml.stacks.plot_montage.plot_montage`.
         """
-        from particlespy_ml.plotting.montage import plot_montage
+        from particlespy_ml.stacks.plot_montage import plot_montage
 
         return plot_montage(image, self._computed(), columns, order, box, seed, by)
 
@@ -449,9 +449,9 @@ class ParticleTable(RaggedTable):
         Parameters
         ----------
         image, by, **kwargs
-            See `particlespy_ml.plotting.populations.plot_populations`.
+            See `particlespy_ml.stacks.plot_populations.plot_populations`.
         """
-        from particlespy_ml.plotting.populations import plot_populations
+        from particlespy_ml.stacks.plot_populations import plot_populations
 
         return plot_populations(image, self._computed(), by, **kwargs)
 

@@ -1,0 +1,1 @@
+"""Simulated particles and images, with abTEM."""

@@ -120,10 +120,10 @@ def make_card(recipe: dict, n_training: int, calibration: dict, results: dict) -
     calibration
         ``temperature`` and ``min_probability``.
     results
-        Result of `particlespy_ml.training.evaluate.measure`.
+        Result of `particlespy_ml.training.isomer.evaluate.measure`.
     """
-    from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
-    from particlespy_ml.training.dataset import CANONICAL, MULTIPLE
+    from particlespy_ml.simulation.datasets.isomers import IsomerLibraryRecipe
+    from particlespy_ml.training.isomer.batches import CANONICAL, MULTIPLE
 
     model, card = dict(recipe["model"]), dict(recipe["card"])
     simulation = IsomerLibraryRecipe.from_dict(recipe["simulation"])
@@ -159,7 +159,7 @@ def evaluation_of(results: dict, conditions: str) -> dict:
     Parameters
     ----------
     results
-        Result of `particlespy_ml.training.evaluate.measure`.
+        Result of `particlespy_ml.training.isomer.evaluate.measure`.
     conditions
         What was imaged and how, in words.
     """

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from skimage.measure import label
 
-from particlespy_ml._resample import nearest_map, resample_frame
 from particlespy_ml.classification.preprocess import standardise
 from particlespy_ml.classification.windows import cut
+from particlespy_ml.core.resample import nearest_map, resample_frame
 from particlespy_ml.segmentation.network import maps_from_labels, scale_frame
-from particlespy_ml.simulation.crystallinity import CRYSTALLINITY
-from particlespy_ml.simulation.exit_wave_library import ExitWaveRecipe, Field, load_field
-from particlespy_ml.simulation.imaging import ImagingRecipe, record
-from particlespy_ml.simulation.patterns import draw_pattern
-from particlespy_ml.training.dataset import CANONICAL, MULTIPLE, window_for
+from particlespy_ml.simulation.atoms.crystallinity import CRYSTALLINITY
+from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe, Field, load_field
+from particlespy_ml.simulation.recording.imaging import ImagingRecipe, record
+from particlespy_ml.simulation.recording.patterns import draw_pattern
+from particlespy_ml.training.isomer.batches import CANONICAL, MULTIPLE, window_for
 
 if TYPE_CHECKING:
     import torch

@@ -5,11 +5,11 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from particlespy_ml.simulation.closed_shells import ClosedShellRecipe
-from particlespy_ml.simulation.detector import DetectorRecipe
-from particlespy_ml.simulation.exit_wave_library import ExitWaveRecipe
-from particlespy_ml.simulation.imaging import ImagingRecipe
-from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
+from particlespy_ml.simulation.atoms.closed_shells import ClosedShellRecipe
+from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe
+from particlespy_ml.simulation.datasets.isomers import IsomerLibraryRecipe
+from particlespy_ml.simulation.recording.detector import DetectorRecipe
+from particlespy_ml.simulation.recording.imaging import ImagingRecipe
 
 _FOLDER = Path(__file__).parent / "recipes"
 # what the tables ``simulation`` and ``detector`` are for each task

@@ -13,9 +13,9 @@ NEEDS_NO_CACHE = ("isomer-atlas",)  # tasks whose images are made while they are
 def simulate(
     recipe: str | Path, cache_folder: str | Path, count: int, workers: int | None = None, held_out_only: bool = False
 ) -> list[Path]:
-    """Simulate what a recipe trains on; see `particlespy_ml.simulation.library.simulate_entries`."""
-    from particlespy_ml.simulation.exit_wave_library import simulate_exit_waves
-    from particlespy_ml.simulation.isomer_library import simulate_library
+    """Simulate what a recipe trains on; see `particlespy_ml.simulation.datasets.store.simulate_entries`."""
+    from particlespy_ml.simulation.datasets.exit_waves import simulate_exit_waves
+    from particlespy_ml.simulation.datasets.isomers import simulate_library
 
     tables = load_recipe(recipe)
     task = tables["model"]["task"]
@@ -41,16 +41,16 @@ def evaluate(model: str | Path, cache_folder: str | Path | None, out_folder: str
     Returns
     -------
     dict
-        See `particlespy_ml.training.evaluate.measure`,
-        `particlespy_ml.training.evaluate_crystallinity.measure_crystallinity` and
-        `particlespy_ml.training.evaluate_segmentation.measure_segmentation`.
+        See `particlespy_ml.training.isomer.evaluate.measure`,
+        `particlespy_ml.training.crystallinity.evaluate.measure_crystallinity` and
+        `particlespy_ml.training.segmentation.evaluate.measure_segmentation`.
     """
-    from particlespy_ml.training.atlas import evaluate_atlas
     from particlespy_ml.training.card import model_folder, read_model
-    from particlespy_ml.training.evaluate import evaluate as evaluate_isomers
-    from particlespy_ml.training.evaluate_crystallinity import evaluate_crystallinity
-    from particlespy_ml.training.evaluate_segmentation import evaluate_segmentation
+    from particlespy_ml.training.crystallinity.evaluate import evaluate_crystallinity
     from particlespy_ml.training.figures import draw_crystallinity, draw_figures, draw_segmentation
+    from particlespy_ml.training.isomer.evaluate import evaluate as evaluate_isomers
+    from particlespy_ml.training.isomer_atlas.train import evaluate_atlas
+    from particlespy_ml.training.segmentation.evaluate import evaluate_segmentation
 
     network, card = read_model(model_folder(model))
     _check_cache(card["task"], cache_folder)
@@ -105,10 +105,10 @@ def train(
     Path
         The folder of the model: ``model.safetensors`` and ``card.json``; with *pretrain_only*, the checkpoint.
     """
-    from particlespy_ml.training.atlas import train_atlas
-    from particlespy_ml.training.crystallinity import train_crystallinity
-    from particlespy_ml.training.isomers import train_isomers
-    from particlespy_ml.training.segmentation import train_segmentation_network
+    from particlespy_ml.training.crystallinity.train import train_crystallinity
+    from particlespy_ml.training.isomer.train import train_isomers
+    from particlespy_ml.training.isomer_atlas.train import train_atlas
+    from particlespy_ml.training.segmentation.train import train_segmentation_network
 
     tables = load_recipe(recipe)
     if seed is not None:

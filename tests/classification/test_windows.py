@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from particlespy_ml._calibration import PixelGrid
 from particlespy_ml.classification.windows import MARGIN, cut_window, window_edges
+from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.particles.measure import find_bbox_pixels, measure_frame
 
 MODEL_PIXEL = 0.04  # nm
@@ -170,7 +170,7 @@ def test_the_frame_is_not_changed():
 
 @pytest.mark.parametrize("units", ["nm", "Å", "µm", "m"])
 def test_units_make_no_difference(units):
-    from particlespy_ml._calibration import NANOMETRES
+    from particlespy_ml.core.calibration import NANOMETRES
 
     shape, scale = (160, 160), (0.02, 0.02)
     image, labels, table = frame_of(shape, scale, ((1.6, 1.6), 0.5))

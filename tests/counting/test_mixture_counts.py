@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.counting.totals import counted_rows, draw_columns, total_of
-from particlespy_ml.columns.table import Flag
+from particlespy_ml.columns.flags import Flag
 from particlespy_ml.counting.joint import join_explanations
 from particlespy_ml.counting.mixture_counts import count_with_mixtures
 

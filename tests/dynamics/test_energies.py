@@ -6,7 +6,7 @@ import pytest
 from particlespy_ml.dynamics import energies, markov
 from particlespy_ml.dynamics.fractions import BOLTZMANN_EV
 from particlespy_ml.particles.measure import column_units
-from particlespy_ml.particles.table import make_table, object_array
+from particlespy_ml.tables.table import make_table, object_array
 
 CLASSES = ("icosahedron", "decahedron")
 DTYPE = [

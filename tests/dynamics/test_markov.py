@@ -8,6 +8,7 @@ from scipy.linalg import expm
 from scipy.optimize import minimize
 
 from particlespy_ml.dynamics import markov
+from particlespy_ml.dynamics.rates import fit_rates, rates_from_transition
 
 RATES = np.array([[-0.05, 0.03, 0.02], [0.04, -0.05, 0.01], [0.02, 0.03, -0.05]])
 CONFUSION = np.array([[0.90, 0.06, 0.04], [0.05, 0.90, 0.05], [0.03, 0.07, 0.90]])
@@ -73,7 +74,7 @@ def test_most_probable_path_equals_enumeration(short):
 
 
 def test_rates_come_back_from_their_transition_matrix():
-    np.testing.assert_allclose(markov.rates_from_transition(expm(RATES * 4), 4), RATES, atol=1e-9)
+    np.testing.assert_allclose(rates_from_transition(expm(RATES * 4), 4), RATES, atol=1e-9)
 
 
 def test_stationary_distribution_is_left_unchanged():
@@ -94,7 +95,7 @@ def test_fit_is_right_where_labels_are_not():
     rng = np.random.default_rng(4)
     states = [markov.simulate_states(RATES, 1500, 1.0, rng) for _ in range(2)]
     emissions = np.stack([observed(sequence, rng) for sequence in states])
-    fit = markov.fit_rates(emissions, 1.0)
+    fit = fit_rates(emissions, 1.0)
     leaving, truth = -np.diag(fit.rates), -np.diag(RATES)
     np.testing.assert_allclose(leaving, truth, rtol=0.35)
     assert leaving.sum() == pytest.approx(truth.sum(), rel=0.2)
@@ -109,7 +110,7 @@ def test_fit_is_right_where_labels_are_not():
 
 def test_unseen_transitions_have_an_upper_bound():
     emissions = np.log(np.tile([0.999, 0.0005, 0.0005], (1, 300, 1)))
-    fit = markov.fit_rates(emissions, 2.0)
+    fit = fit_rates(emissions, 2.0)
     assert fit.low[0, 1] == 0
     assert fit.high[0, 1] == pytest.approx(-np.log(0.05) / 600, rel=0.05)
 
@@ -126,7 +127,7 @@ def test_sequences_of_differing_length_count_missing_frames_for_nothing(short):
 @pytest.mark.parametrize(("shape", "frame_time"), [((1, 1, 3), 1.0), ((10, 3), 1.0), ((1, 10, 3), 0.0)])
 def test_bad_input(shape, frame_time):
     with pytest.raises(ValueError, match="expected|Expected"):
-        markov.fit_rates(np.zeros(shape), frame_time)
+        fit_rates(np.zeros(shape), frame_time)
 
 
 @pytest.fixture
@@ -193,7 +194,7 @@ def test_rates_at_uneven_times_maximise_the_closed_form(kind, jump):
     rates = np.array([[-0.05, 0.05], [0.08, -0.08]])
     states = jump(rates, times, rng)
     emissions = np.log(np.where(np.eye(2)[states] > 0, 1, 1e-9))[None]
-    fit = markov.fit_rates(emissions, np.diff(times))
+    fit = fit_rates(emissions, np.diff(times))
     value = exact_two_states(states, times)
     best = minimize(lambda x: -value(*np.exp(x)), np.log([0.05, 0.08]), method="Nelder-Mead", options={"xatol": 1e-6})
     np.testing.assert_allclose([fit.rates[0, 1], fit.rates[1, 0]], np.exp(best.x), rtol=0.02)
@@ -224,16 +225,16 @@ def test_expected_jumps_over_time_spent_are_the_rates(jump):
     times = rng.exponential(20, 400).cumsum()  # as long as states last
     path = jump(RATES, np.arange(0, times[-1], 0.5), rng)
     at = path[np.minimum(np.rint(times / 0.5).astype(int), len(path) - 1)]
-    fit = markov.fit_rates(observed(at, rng)[None], np.diff(times))
+    fit = fit_rates(observed(at, rng)[None], np.diff(times))
     np.testing.assert_allclose(fit.occupation / np.ptp(times), np.bincount(path) / len(path), atol=0.1)
 
 
 def test_equal_steps_are_one_step():
     rng = np.random.default_rng(6)
     emissions = observed(markov.simulate_states(RATES, 200, 2.0, rng), rng)[None]
-    one, each = markov.fit_rates(emissions, 2.0), markov.fit_rates(emissions, np.full(199, 2.0) * (1 + 1e-8))
+    one, each = fit_rates(emissions, 2.0), fit_rates(emissions, np.full(199, 2.0) * (1 + 1e-8))
     np.testing.assert_allclose(one.rates, each.rates, rtol=1e-6)
-    nearly = markov.fit_rates(emissions, np.full(199, 2.0) + np.array([1e-4, *np.zeros(198)]))
+    nearly = fit_rates(emissions, np.full(199, 2.0) + np.array([1e-4, *np.zeros(198)]))
     assert nearly.log_likelihood == pytest.approx(one.log_likelihood, abs=0.05)
     seen = one.low > 0
     assert seen.any()
@@ -250,7 +251,7 @@ def test_intervals_at_uneven_times_cover(jump):
         states = jump(rates, times, rng)
         seen = np.where(rng.random(len(states)) < 0.9, states, 1 - states)
         emissions = np.log(np.where(np.eye(2)[seen] > 0, 0.9, 0.1))[None]
-        fit = markov.fit_rates(emissions, np.diff(times))
+        fit = fit_rates(emissions, np.diff(times))
         covered += [fit.low[i, j] <= rates[i, j] <= fit.high[i, j] for i, j in ((0, 1), (1, 0))]
     assert np.mean(covered) >= 0.8
 
@@ -259,11 +260,11 @@ def test_bounds_of_unseen_transitions_leave_out_pauses_that_hide_them():
     emissions = np.log(np.tile([0.9999, 0.0001], (1, 300, 1)))
     steps = np.ones(299)
     steps[100] = 1e5
-    fit = markov.fit_rates(emissions, steps)
+    fit = fit_rates(emissions, steps)
     # within the pause the particle may have left and come back, for all that the frames say
     assert fit.high[0, 1] == pytest.approx(-np.log(0.05) / 299, rel=0.25)
     steps[100] = 300.0
-    assert markov.fit_rates(emissions, steps).high[0, 1] < fit.high[0, 1] * 1.01
+    assert fit_rates(emissions, steps).high[0, 1] < fit.high[0, 1] * 1.01
 
 
 def test_changes_outside_of_a_track_are_not_counted():
@@ -271,7 +272,7 @@ def test_changes_outside_of_a_track_are_not_counted():
     states = markov.simulate_states(RATES, 60, 2.0, rng)
     alone = observed(states, rng)[None]
     late = np.concatenate([np.zeros((1, 500, 3)), alone, np.zeros((1, 500, 3))], axis=1)
-    expected, found = markov.fit_rates(alone, 2.0), markov.fit_rates(late, 2.0)
+    expected, found = fit_rates(alone, 2.0), fit_rates(late, 2.0)
     np.testing.assert_allclose(found.counts, expected.counts, rtol=0.3, atol=0.5)
     assert found.counts.sum() < 60
     assert found.occupation.sum() == pytest.approx(120)
@@ -280,13 +281,13 @@ def test_changes_outside_of_a_track_are_not_counted():
 @pytest.mark.parametrize("frame_time", [1.0, np.array([1.0, 2.0, 5.0])])
 @pytest.mark.parametrize("particles", [0, 2])
 def test_rates_of_what_is_not_seen_are_unknown(particles, frame_time):
-    fit = markov.fit_rates(np.zeros((particles, 4, 3)), frame_time)
+    fit = fit_rates(np.zeros((particles, 4, 3)), frame_time)
     assert np.isnan(fit.rates).all() and np.isnan(fit.high).all()
     assert not fit.counts.any() and not fit.occupation.any()
 
 
 @pytest.mark.parametrize("frame_time", [1.0, np.array([1.0, 2.0, 5.0])])
 def test_one_class_has_no_rates(frame_time):
-    fit = markov.fit_rates(np.full((2, 4, 1), -0.1), frame_time)
+    fit = fit_rates(np.full((2, 4, 1), -0.1), frame_time)
     np.testing.assert_array_equal(fit.rates, [[0.0]])
     assert fit.frames[0] == pytest.approx(8)

@@ -7,7 +7,7 @@ import pytest
 from particlespy_ml.dynamics import compare_fractions, fit_enthalpies, markov
 from particlespy_ml.dynamics.sequences import SECONDS, sequences, smooth_states
 from particlespy_ml.particles.measure import column_units
-from particlespy_ml.particles.table import make_table, object_array
+from particlespy_ml.tables.table import make_table, object_array
 
 CLASSES = ("icosahedron", "decahedron")
 RATES = np.array([[-0.1, 0.1], [0.2, -0.2]])  # 1/s

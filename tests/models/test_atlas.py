@@ -10,11 +10,11 @@ from scipy import ndimage as ndi
 from scipy.spatial.transform import Rotation
 from scipy.special import logsumexp
 
-from particlespy_ml._incoherent import incoherent_haadf
 from particlespy_ml.models.atlas import SHARPNESS, TemplateAtlas, with_head
+from particlespy_ml.models.incoherent import incoherent_haadf
 from particlespy_ml.models.networks import build_network, fuse
-from particlespy_ml.simulation.structures import closed_shell
-from particlespy_ml.simulation.views import orientations
+from particlespy_ml.simulation.atoms.structures import closed_shell
+from particlespy_ml.simulation.atoms.views import orientations
 
 EDGE = 48
 

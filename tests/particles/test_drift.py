@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from particlespy_ml.particles.drift import find_drift
 from particlespy_ml.particles.measure import measure_dtype
-from particlespy_ml.particles.track import default_displacement, link_particles
+from particlespy_ml.particles.track_particles import default_displacement, link_particles
 
 SIDE = 100.0
 

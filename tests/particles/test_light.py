@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
-from particlespy_ml.particles.light import REACH, fit_level, measure_light, skirt_width
+from particlespy_ml.particles.light import REACH, measure_light, skirt_width
+from particlespy_ml.particles.light_level import fit_level
 
 FINE = 5  # samples along a pixel
 

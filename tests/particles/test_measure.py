@@ -10,7 +10,7 @@ from particlespy.particle_analysis import parameters, particle_analysis
 from scipy import ndimage as ndi
 from skimage.measure import label, regionprops
 
-from particlespy_ml._calibration import PixelGrid
+from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.particles.measure import (
     COLUMNS,
     OUTLINE_POINTS,

@@ -6,9 +6,9 @@ from particlespy.particle_analysis import parameters, particle_analysis, particl
 from particlespy.particle_load import load_plist
 from particlespy.ptcl_class import particle, particle_list
 
-from particlespy_ml.particles.dataframe import with_column
 from particlespy_ml.particles.particlespy_list import from_particle_list
 from particlespy_ml.signals.particle_table import ParticleTable
+from particlespy_ml.tables.dataframe import with_column
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:particlespy")
 

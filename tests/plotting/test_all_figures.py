@@ -15,15 +15,15 @@ import pytest
 from hyperspy.signals import Signal2D
 
 import particlespy_ml
-from particlespy_ml.columns.table import column_dtype, column_units
+from particlespy_ml.columns.rows import column_dtype, column_units
 from particlespy_ml.dynamics import TemperatureSeries, Transitions
 from particlespy_ml.dynamics.barriers import ArrheniusFit
-from particlespy_ml.dynamics.markov import RateFit
-from particlespy_ml.particles.dataframe import with_column
-from particlespy_ml.particles.table import make_table, object_array
+from particlespy_ml.dynamics.rates import RateFit
 from particlespy_ml.plotting.columns import plot_atoms
 from particlespy_ml.plotting.fractions import plot_fractions
 from particlespy_ml.reconstruction import Reconstruction
+from particlespy_ml.tables.dataframe import with_column
+from particlespy_ml.tables.table import make_table, object_array
 
 pytestmark = [
     pytest.mark.usefixtures("small_figures"),

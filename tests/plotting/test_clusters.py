@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from particlespy_ml.particles.table import make_table, object_array
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR
 from particlespy_ml.plotting.table import plot_histogram
+from particlespy_ml.tables.table import make_table, object_array
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from particlespy_ml.plotting.columns import plot_atoms, plot_columns, plot_counts, plot_mixture
+from particlespy_ml.counting.plot_mixture import plot_mixture
+from particlespy_ml.plotting.columns import plot_atoms, plot_columns, plot_counts
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from hyperspy.drawing.markers import Markers
 from matplotlib.colors import to_hex
 
 import particlespy_ml as pml
-from particlespy_ml.particles.dataframe import with_column
 from particlespy_ml.plotting.colours import NO_VALUE, UNDEFINED_COLOUR
+from particlespy_ml.tables.dataframe import with_column
 
 pytestmark = pytest.mark.usefixtures("small_figures")
 

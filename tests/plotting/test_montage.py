@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from particlespy_ml.plotting.colours import PALETTE
-from particlespy_ml.plotting.montage import choose_particles
+from particlespy_ml.stacks.plot_montage import choose_particles
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
-from particlespy_ml.particles.dataframe import with_column
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR, class_colours, row_colours, row_labels
 from particlespy_ml.plotting.overlay import round_length
+from particlespy_ml.tables.dataframe import with_column
 
 
 @pytest.fixture

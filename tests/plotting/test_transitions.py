@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Circle, FancyArrowPatch
 
 from particlespy_ml.dynamics import Transitions
-from particlespy_ml.dynamics.markov import RateFit
+from particlespy_ml.dynamics.rates import RateFit
 from particlespy_ml.plotting.colours import PALETTE
 from particlespy_ml.plotting.transitions import _short
 

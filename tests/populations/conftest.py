@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from particlespy_ml.particles.table import make_table, object_array
+from particlespy_ml.tables.table import make_table, object_array
 
 PIXEL = 0.04
 

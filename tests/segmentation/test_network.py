@@ -7,7 +7,7 @@ from particlespy_ml.data import gold_hrtem
 from particlespy_ml.models.load import load_model
 from particlespy_ml.models.model import ParticleFinder
 from particlespy_ml.segmentation.network import labels_from_maps, maps_from_labels, scale_frame, segment_with_network
-from particlespy_ml.segmentation.segment import make_segmenter
+from particlespy_ml.segmentation.segmenter import make_segmenter
 
 
 def disks(*circles, shape=(120, 140)):
@@ -192,7 +192,7 @@ def test_a_model_that_finds_does_not_classify(two_disks, make_finder):
 
 
 def test_the_model_is_recorded(two_disks, make_finder):
-    from particlespy_ml._calibration import pixel_grid
+    from particlespy_ml.core.calibration import pixel_grid
 
     segmenter = make_segmenter("network", grid=pixel_grid(two_disks), model=make_finder())
     assert segmenter.parameters["model"] == "random-finder" and len(segmenter.parameters["sha256"]) == 64

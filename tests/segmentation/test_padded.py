@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage as ndi
 
-from particlespy_ml._padding import known_pixels
+from particlespy_ml.core.padding import known_pixels
 from particlespy_ml.segmentation.padded import cut_by_unknown, mirror_unknown, segment_known
 
 CENTRES = [(50, 50), (50, 100), (50, 150), (140, 50), (140, 100), (140, 150)]

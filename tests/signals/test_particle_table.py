@@ -4,7 +4,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from particlespy_ml._frames import compute_together
+from particlespy_ml.core.frames import compute_together
 
 SHAPES = {"single": (), "series": (3,), "grid": (2, 2)}
 COUNTS = {"single": [2], "series": [2, 0, 1], "grid": [2, 0, 1, 2]}

@@ -330,8 +330,8 @@ def test_images_come_back_or_are_refused(tmp_path, image, extension, kind, lazy)
 def test_tables_come_back_or_are_refused(tmp_path, two_disks, same_rows, extension, kind, lazy):
     table = two_disks.measure_particles(np.asarray(two_disks.data) > 2.5)
     if kind == "columns":
-        from particlespy_ml.columns.table import column_dtype, column_units
-        from particlespy_ml.particles.table import make_table, object_array
+        from particlespy_ml.columns.rows import column_dtype, column_units
+        from particlespy_ml.tables.table import make_table, object_array
 
         rows = np.ones(3, column_dtype())
         axes, record = [{"name": "image", "size": 1, "navigate": True}], {"image": {"shape": [4, 4]}}

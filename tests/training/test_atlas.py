@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hyperspy.signals import Signal2D
 
-from particlespy_ml._incoherent import incoherent_haadf
+from particlespy_ml.models.incoherent import incoherent_haadf
 from particlespy_ml.models.load import load_model
-from particlespy_ml.simulation.closed_shells import ClosedShellRecipe
-from particlespy_ml.simulation.detector import DetectorRecipe
-from particlespy_ml.simulation.structures import ISOMERS, closed_shell
-from particlespy_ml.training.atlas import drawn_items
-from particlespy_ml.training.evaluate import features_of
+from particlespy_ml.simulation.atoms.closed_shells import ClosedShellRecipe
+from particlespy_ml.simulation.atoms.structures import ISOMERS, closed_shell
+from particlespy_ml.simulation.recording.detector import DetectorRecipe
+from particlespy_ml.training.isomer.evaluate import features_of
+from particlespy_ml.training.isomer_atlas.train import drawn_items
 from particlespy_ml.training.tasks import evaluate, simulate, train
 
 RECIPE = """

@@ -9,17 +9,16 @@ import torch
 
 from particlespy_ml.models.load import load_model
 from particlespy_ml.models.model import Classifier, ParticleFinder
-from particlespy_ml.simulation.exit_wave_library import (
+from particlespy_ml.simulation.datasets.exit_waves import (
     ExitWaveRecipe,
     draw_particles,
     load_field,
     simulate_exit_waves,
 )
-from particlespy_ml.simulation.imaging import ImagingRecipe
-from particlespy_ml.simulation.library import entry_indices
-from particlespy_ml.training import evaluate_crystallinity as crystallinity
-from particlespy_ml.training import evaluate_segmentation as segmentation
+from particlespy_ml.simulation.datasets.store import entry_indices
+from particlespy_ml.simulation.recording.imaging import ImagingRecipe
 from particlespy_ml.training import tasks
+from particlespy_ml.training.crystallinity import evaluate as crystallinity
 from particlespy_ml.training.fields import (
     PatternMaker,
     TileMaker,
@@ -31,6 +30,7 @@ from particlespy_ml.training.fields import (
 )
 from particlespy_ml.training.losses import ClassLoss, MapLoss
 from particlespy_ml.training.report import report
+from particlespy_ml.training.segmentation import evaluate as segmentation
 
 SIMULATION = """
 [simulation]

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from particlespy_ml._incoherent import incoherent_haadf
-from particlespy_ml.simulation.isomer_library import IsomerLibraryRecipe
-from particlespy_ml.simulation.library import entry_indices
-from particlespy_ml.training import evaluate as evaluation
-from particlespy_ml.training import isomers, loop, tasks
+from particlespy_ml.models.incoherent import incoherent_haadf
+from particlespy_ml.simulation.datasets.isomers import IsomerLibraryRecipe
+from particlespy_ml.simulation.datasets.store import entry_indices
+from particlespy_ml.training import loop, tasks
 from particlespy_ml.training.card import read_model, sha256
-from particlespy_ml.training.dataset import prism_items, split_indices, window_for
+from particlespy_ml.training.isomer import evaluate as evaluation
+from particlespy_ml.training.isomer import train as isomers
+from particlespy_ml.training.isomer.batches import prism_items, split_indices, window_for
 from particlespy_ml.training.recipe import bundled_recipes, load_recipe
 
 RECIPE = """

@@ -1,0 +1,5 @@
+from .classify_particles import classify_particles
+
+__all__ = [
+    "classify_particles",
+]

@@ -1,0 +1,112 @@
+"""Class probabilities for the particles of one or many frames."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from particlespy_ml.classification.preprocess import standardise
+from particlespy_ml.classification.windows import cut_window, window_edges
+from particlespy_ml.core.calibration import NANOMETRES, PixelGrid
+from particlespy_ml.models.model import Classifier
+from particlespy_ml.tables.classes import class_columns, classes_from_probabilities
+
+FLUSH = 256  # windows gathered over frames before they go through the network
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleClassifier:
+    """A picklable function that adds classes to measured frames.
+
+    Parameters
+    ----------
+    model
+        Loaded model.
+    grid
+        Calibration of the frames.
+    min_probability
+        Particles whose largest probability is below are undefined.
+    scale
+        Lattice constant of the sample over that of the model. All lengths of the model are in proportion to it.
+    calibrated
+        Whether probabilities are calibrated.
+    """
+
+    model: Classifier
+    grid: PixelGrid
+    min_probability: float
+    scale: float = 1.0
+    calibrated: bool = True
+
+    @property
+    def pixel_size(self) -> float:
+        """Pixel size in nm to which particles are resampled."""
+        return self.model.pixel_size * self.scale
+
+    def __call__(self, frames, labels: list[np.ndarray], tables: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the tables with classes, probabilities batched over particles and frames."""
+        counts = [len(table) for table in tables]
+        probabilities = np.full((sum(counts), len(self.model.classes)), np.nan, np.float32)
+        if self.in_pixel_range():
+            waiting: list[tuple[int, np.ndarray]] = []
+            number = 0
+            for frame, label, table in zip(frames, labels, tables, strict=True):
+                edges = window_edges(table, self.grid, self.pixel_size, self.model.windows)
+                for row, edge in zip(table, edges, strict=True):
+                    waiting.append((number, cut_window(frame, label, row, self.grid, self.pixel_size, int(edge))))
+                    number += 1
+                    if len(waiting) >= FLUSH:
+                        self._predict(waiting, probabilities)
+            self._predict(waiting, probabilities)
+        return [
+            self._with_classes(table, part)
+            for table, part in zip(tables, np.split(probabilities, np.cumsum(counts)[:-1]), strict=True)
+        ]
+
+    def in_pixel_range(self) -> bool:
+        """Whether the frames resolve what the model looks at."""
+        return self.model.in_pixel_range(tuple(size / self.scale for size in self.grid.nanometres))
+
+    def _predict(self, waiting: list[tuple[int, np.ndarray]], probabilities: np.ndarray) -> None:
+        """Predict what is waiting, window size by window size, and empty the list."""
+        by_edge: dict[int, list[tuple[int, np.ndarray]]] = {}
+        for number, window in waiting:
+            by_edge.setdefault(len(window), []).append((number, window))
+        for group in by_edge.values():
+            windows = standardise(np.stack([window for _, window in group]))
+            probabilities[[number for number, _ in group]] = self.model.predict(windows, calibrated=self.calibrated)
+        waiting.clear()
+
+    def _with_classes(self, table: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        columns = class_columns(self.model.classes)
+        added = {name for name, _ in columns}
+        kept = [(name, table.dtype[name]) for name in table.dtype.names if name not in added]
+        out = np.zeros(len(table), dtype=[*kept, *columns])
+        for name, _ in kept:
+            out[name] = table[name]
+        index, probability = classes_from_probabilities(probabilities, self.min_probability)
+        out["class_index"] = np.where(self._in_size_range(table), index, -1)
+        out["probability"] = probability
+        for number, name in enumerate(self.model.classes):
+            out[f"probability_{name}"] = probabilities[:, number]
+        return out
+
+    def _in_size_range(self, table: np.ndarray) -> np.ndarray:
+        low, high = self.model.card["diameter_range_nm"]
+        diameter = table["equivalent_circular_diameter"] * NANOMETRES[self.grid.units] / self.scale
+        return (diameter >= low) & (diameter <= high)
+
+
+def warn_out_of_range(classifier: ParticleClassifier) -> None:
+    """Warn where a pixel size is outside the model's range, so that every particle stays undefined."""
+    if not classifier.in_pixel_range():
+        low, high = classifier.model.card["pixel_size_range_angstrom"]
+        size = max(classifier.grid.nanometres) * 10
+        warnings.warn(
+            f"The pixel size of {size:.3g} Å is outside the range of the model {classifier.model.name!r}, {low:g} to "
+            f"{high:g} Å: every particle is left {'undefined'!r}. Check the calibration, or rebin finer images.",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,148 @@
+"""The verb `classify_particles`, for any image signal."""
+
+from __future__ import annotations
+
+
+def classify_particles(
+    signal,
+    model=None,
+    *,
+    labels=None,
+    method=None,
+    min_probability: float | None = None,
+    calibrated: bool = True,
+    exclude_border: bool | None = None,
+    return_labels: bool = False,
+    lattice_constant: float | None = None,
+    lazy_output: bool | None = None,
+    show_progressbar: bool | None = None,
+    **options,
+):
+    """Find, measure and classify every particle of every frame.
+
+    Parameters
+    ----------
+    signal
+        Image or series of images of any navigation shape, lazy or not, calibrated in a unit of length.
+    model
+        Name of a bundled model (see `list_models`), the folder of a model of your own, or a loaded model. By default
+        the model of the signal type: "isomer-haadf" for HAADF images, "crystallinity-hrtem" for HRTEM images.
+        "isomer-atlas" gets more out of HAADF images of less than 300 electrons per Å², if the particles have about 147,
+        309 or 561 atoms and the microscope is a well-run one; `particlespy-ml train` makes an atlas of other sizes.
+    labels
+        Labels or a mask, as `segment_particles` returns them; without, the frames are segmented in the same pass.
+    min_probability
+        Particles whose most probable class is less probable than this are "undefined". By default the value on the
+        model's card, above which 95 % of the held-out images were right.
+    calibrated
+        Whether probabilities are calibrated. ``min_probability=0.8, calibrated=False`` is the rule of Gumbiowski et
+        al., Nanoscale Adv. 6, 4196 (2024), on an uncalibrated softmax.
+    lattice_constant
+        Lattice constant of the metal in nm, for metals other than the one that the model was trained on (0.392 for Pt,
+        0.389 for Pd, 0.361 for Cu): images are seen in units of it. By default that of the model, 0.408 for gold.
+        Without it, a metal whose lattice differs by more than about 3 % looks out of range.
+    exclude_border
+        Leave out the particles that the border cuts. By default as `segment_particles` for all images but HRTEM ones,
+        where they are left out unless this is False.
+    method, lazy_output, show_progressbar, **options
+        See `segment_particles`.
+    return_labels
+        Return the labels too. Computed together, labels and table take one segmentation.
+
+    Returns
+    -------
+    ParticleTable or LazyParticleTable
+        The measured columns, and ``class_index``, ``probability`` and one ``probability_*`` column for each class.
+        ``table["class"]`` gives the names. Particles outside the model's range of sizes are "undefined".
+    Signal2D or LazySignal2D
+        The labels, with *return_labels*.
+
+    Raises
+    ------
+    ValueError
+        If the image is not calibrated, or the model is unknown, damaged or does not fit its card.
+
+    Warns
+    -----
+    UserWarning
+        If pixels have a size that the model does not take, or, when frames are computed, if crystallinity is asked for
+        and the first of them holds nothing at the {111} spacing.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> s = pml.data.gold_on_carbon()
+    >>> table = s.classify_particles()
+    >>> sorted(set(table["class"]) - set(table.classes) - {"undefined"})
+    []
+    """
+    from functools import partial
+
+    from particlespy_ml.classification.classifier import ParticleClassifier, warn_out_of_range
+    from particlespy_ml.core.frames import check_image
+    from particlespy_ml.models.load import DEFAULT_MODELS, default_model, load_model
+    from particlespy_ml.models.model import Classifier
+    from particlespy_ml.particles.frame_pass import run_pass
+    from particlespy_ml.quality.fringes import warn_without_fringes
+    from particlespy_ml.segmentation.choose import choose_segmenter
+    from particlespy_ml.tables.classes import class_columns
+
+    check_image(signal)
+    signal_type = signal.metadata.get_item("Signal.signal_type", "")
+    if exclude_border is None:
+        exclude_border = signal_type == "HRTEM"
+    segmenter, grid, others = choose_segmenter(signal, method, labels, exclude_border, options)
+    model = load_model(default_model(signal_type) if model is None else model)
+    if not isinstance(model, Classifier):
+        raise ValueError(
+            f"The model {model.name!r} finds particles and does not classify them; it goes in "
+            f'method="network", model= of segment_particles. Expected a classifier, such as those for '
+            f"{sorted(DEFAULT_MODELS)}: {sorted(DEFAULT_MODELS.values())}."
+        )
+    if min_probability is None:
+        min_probability = model.min_probability
+    if not 0 <= min_probability <= 1:
+        raise ValueError(f"min_probability={min_probability}; expected a probability between 0 and 1.")
+    scale = _scale(model, lattice_constant)
+    classifier = ParticleClassifier(model, grid.ascending(), float(min_probability), scale, calibrated)
+    warn_out_of_range(classifier)
+    inspect = None
+    if model.card["task"] == "crystallinity" and classifier.in_pixel_range():
+        spacing = (lattice_constant or model.card["lattice_constant_nm"]) / 3**0.5  # of {111}
+        inspect = partial(warn_without_fringes, pixel_size=grid.nanometres, spacing=spacing)
+    outputs = ("table", "labels") if return_labels else ("table",)
+    record = {
+        "classes": list(model.classes),
+        "model": {
+            "name": model.name,
+            "sha256": model.sha256,
+            "min_probability": float(min_probability),
+            "calibrated": bool(calibrated),
+            **({} if lattice_constant is None else {"lattice_constant_nm": float(lattice_constant)}),
+            # the card's matrix above a probability is one above a calibrated one
+            "confusion_matrix": model.confusion_matrix(min_probability).ravel().tolist()
+            if calibrated or min_probability == 0
+            else [],
+        },
+    }
+    extra = {name: "" for name, _ in class_columns(model.classes)}
+    results = run_pass(
+        signal, segmenter, grid, others, outputs, classifier, record, extra, lazy_output, show_progressbar, inspect
+    )
+    return tuple(results) if return_labels else results[0]
+
+
+def _scale(model, lattice_constant: float | None) -> float:
+    """Factor between the lattice of the sample and that of the model."""
+    if lattice_constant is None:
+        return 1.0
+    own = model.card.get("lattice_constant_nm")
+    if own is None:
+        raise ValueError(
+            f"The card of the model {model.name!r} has no lattice constant to scale lattice_constant= with."
+        )
+    if not 0.5 < lattice_constant / own < 2:
+        raise ValueError(
+            f"lattice_constant={lattice_constant}; expected nm, such as {own} for the model {model.name!r}."
+        )
+    return lattice_constant / own

@@ -1,0 +1,18 @@
+from .find_columns import find_columns
+from .find_columns_in_series import find_columns_in_series
+from .fit.background import Background
+from .fit.gaussians import ColumnFit, gaussian_columns
+from .fit.refine import measure_volumes, refine_columns
+from .flags import Flag, describe_flags
+
+__all__ = [
+    "Background",
+    "ColumnFit",
+    "Flag",
+    "describe_flags",
+    "find_columns",
+    "find_columns_in_series",
+    "gaussian_columns",
+    "measure_volumes",
+    "refine_columns",
+]

@@ -1,0 +1,194 @@
+"""The verb `find_columns`, for any image signal."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from particlespy_ml.columns.fit.background import DEGREES
+from particlespy_ml.core.calibration import NANOMETRES, PixelGrid, check_square
+from particlespy_ml.quality.noise import Noise
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ColumnFinder:
+    """A picklable function for `particlespy_ml.core.frames.map_frames`: frames to rows of columns."""
+
+    grid: PixelGrid
+    spacing: float | None
+    positions: np.ndarray | None
+    settings: tuple[tuple[str, object], ...]
+    check_lattice: bool
+
+    def __call__(self, frames: np.ndarray, masks: np.ndarray | None = None, *, indices: list[tuple]) -> list[tuple]:
+        """Return the rows of each frame."""
+        from particlespy_ml.columns.rows import column_dtype, column_rows
+        from particlespy_ml.columns.search.in_image import find_columns_in
+        from particlespy_ml.core.frames import check_frame
+        from particlespy_ml.segmentation.segmenter import is_constant
+
+        results = []
+        for number, frame in enumerate(frames):
+            name = ", ".join(str(i) for i in reversed(indices[number]))
+            if is_constant(frame):
+                results.append((np.zeros(0, column_dtype()),))
+                continue
+            try:
+                check_frame(frame)
+                found = find_columns_in(
+                    frame,
+                    self.grid.nanometres[0],
+                    self.spacing,
+                    self.positions,
+                    mask=None if masks is None else masks[number],
+                    **dict(self.settings),
+                )
+            except ValueError as error:
+                raise ValueError(f"Frame {name}: {error}") from error
+            if found.reason:
+                _logger.warning("No columns are taken in frame %s: %s.", name, found.reason)
+            results.append((column_rows(frame, found, self.grid, self.check_lattice),))
+        return results
+
+
+def find_columns(
+    signal,
+    positions=None,
+    *,
+    spacing: float | None = None,
+    dose: float | str | None = None,
+    false_positives: float = 0.05,
+    shared_width: bool = True,
+    background: int | str = "auto",
+    mask=None,
+    check_lattice: bool = True,
+    lazy_output: bool | None = None,
+    show_progressbar: bool | None = None,
+):
+    """Find the atomic columns of every frame and refine all columns of a frame together.
+
+    Columns are Gaussians that overlap, of one width, on a smooth background. Their volumes, the scattering
+    cross-sections, are found by linear least squares at each step of the fit of the positions.
+
+    Parameters
+    ----------
+    signal
+        Image or stack of images of any navigation shape, lazy or not, calibrated in a unit of length, with square
+        pixels.
+    positions
+        First positions (x, y) in the image's units, shape (n, 2), or an atomap ``Sublattice``; none is then added or
+        taken out. By default maxima of the smoothed image, to which what the fit leaves unexplained is added.
+    spacing
+        Distance between neighbouring columns in the image's units. By default from the power spectrum.
+    dose
+        Electrons per Å² for an image in fractions of the beam; "electrons" for an image that counts them. Then standard
+        errors are those of shot noise. By default noise is estimated from what the fit leaves.
+    false_positives
+        Number of columns to be expected, in each frame, where there are none.
+    shared_width
+        One width for all columns of a frame or one for each.
+    background
+        Degree of the polynomial of the background: 0 constant, 1 a plane, -1 for an image whose background is zero.
+        "local": smooth splines, for columns on a support that is brighter than they are and not flat. "auto": a plane,
+        and local in frames in which no columns are resolved on a plane.
+    mask
+        Where to look for columns: in the image's shape, or of one frame for all.
+    check_lattice
+        Flag columns off the lattice, and all columns of frames with no lattice or with several.
+    lazy_output
+        Whether to return a lazy table; by default as the signal is.
+    show_progressbar
+        Show a progress bar; by default HyperSpy's preference.
+
+    Returns
+    -------
+    ColumnTable or LazyColumnTable
+        One row for each column; see `particlespy_ml.columns.rows.column_dtype` and, for the flags,
+        `particlespy_ml.columns.flags.Flag`.
+
+    Raises
+    ------
+    ValueError
+        If the image is not calibrated, its pixels are not square, or it has pixels that are not finite.
+
+    References
+    ----------
+    A. De Backer et al., Ultramicroscopy 171, 104 (2016).
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> pml.data.columns_of_platinum().find_columns().n_columns
+    149
+    """
+    from particlespy_ml.columns.rows import column_units
+    from particlespy_ml.columns.sublattice import positions_of
+    from particlespy_ml.core.calibration import pixel_grid
+    from particlespy_ml.core.frames import check_image, run_frames
+    from particlespy_ml.segmentation.choose import given_labels
+    from particlespy_ml.tables.table import make_table, navigation_axes, provenance
+
+    check_image(signal)
+    grid = pixel_grid(signal)
+    check_square(grid)
+    check_background(background)
+    if spacing is not None and not 2 < spacing / grid.scale[0] < min(grid.shape):
+        raise ValueError(f"spacing={spacing} {grid.units}; expected two pixels or more, and less than the image.")
+    settings = {
+        "false_positives": false_positives,
+        "shared_width": bool(shared_width),
+        "background": background,
+        "noise": noise_of(dose, grid),
+    }
+    check_rate(false_positives)
+    given = None if positions is None else positions_of(positions, grid)
+    finder = ColumnFinder(
+        grid, None if spacing is None else spacing / grid.scale[0], given, tuple(settings.items()), check_lattice
+    )
+    others = () if mask is None else (given_labels(signal, mask),)
+    (array,) = run_frames(finder, signal, others, lazy_output=lazy_output, show_progressbar=show_progressbar)
+    record = {
+        "spacing": spacing or "",
+        "dose": dose or "",
+        "false_positives": false_positives,
+        "shared_width": bool(shared_width),
+        "background": background,
+        "given_positions": positions is not None,
+        "check_lattice": bool(check_lattice),
+    }
+    full = provenance(signal, grid, {}, finding=record)
+    full.pop("segmentation")
+    title = f"Columns of {signal.metadata.get_item('General.title', '')}".removesuffix(" of ")
+    return make_table(array, navigation_axes(signal), column_units(grid.units), full, title, "column_table")
+
+
+def noise_of(dose, grid: PixelGrid) -> Noise | None:
+    """Return the noise of an image of a dose in electrons per Å², or of one in electrons."""
+    if dose is None:
+        return None
+    if isinstance(dose, str):
+        if dose != "electrons":
+            raise ValueError(f"dose={dose!r}; expected electrons per Å², or 'electrons' for an image that counts them.")
+        return Noise(1.0, 0.0)
+    if not (np.isfinite(dose) and dose > 0):
+        raise ValueError(f"dose={dose}; expected electrons per Å², above zero.")
+    pixel = 100 * (NANOMETRES[grid.units] * grid.scale[0]) * (NANOMETRES[grid.units] * grid.scale[1])
+    return Noise.of_dose(float(dose) * pixel)
+
+
+def check_background(background) -> None:
+    """Raise if it is no background that columns can stand on."""
+    if background not in ("auto", "local", *DEGREES):
+        raise ValueError(
+            f"background={background!r}; expected 'auto', 'local', a degree from 0 to 3, or -1 for no background."
+        )
+
+
+def check_rate(false_positives: float) -> None:
+    """Raise if it is no number of false columns that can be asked for."""
+    if not 0 < false_positives < 1:
+        raise ValueError(f"false_positives={false_positives}; expected a number of columns between 0 and 1.")

@@ -1,0 +1,1 @@
+"""All columns of a particle fitted together."""

@@ -1,0 +1,113 @@
+"""Rows of columns: names, units and flags."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from particlespy_ml.columns.flags import Flag
+from particlespy_ml.columns.search.in_image import FoundColumns
+from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.crystals.plane_lattice import PlaneLattice, fit_lattice, other_lattice
+
+FEWEST_FOR_A_LATTICE = 8
+LARGEST_SPREAD = 0.13  # of the distance between neighbours: a random packing fills sites, but loosely
+SMALLEST_FRACTION = 0.6
+CUT = 1.5  # widths: a column that is nearer to the border is cut by it
+
+
+OF_FRAMES = (
+    Flag.NO_LATTICE | Flag.SEVERAL_LATTICES | Flag.TOO_FEW_COLUMNS | Flag.UNRESOLVED | Flag.UNCERTAIN_SCALE
+)  # of all the columns of a frame
+NOT_COUNTED = Flag.SATURATED | Flag.AT_BORDER  # a cross-section of these is not that of the column
+
+
+def column_dtype() -> np.dtype:
+    """Return names and types of the columns of a table, before counting."""
+    numbers = ("x", "y", "x_error", "y_error", "volume", "volume_error", "width", "width_error")
+    numbers = (*numbers, "background", "significance")
+    return np.dtype([*((name, "f8") for name in numbers), ("site_a", "i4"), ("site_b", "i4"), ("flags", "i4")])
+
+
+def column_units(units: str) -> dict[str, str]:
+    """Return the unit of every column; volumes are units of the image times an area."""
+    lengths = ("x", "y", "x_error", "y_error", "width", "width_error")
+    area = ("volume", "volume_error")
+    return {name: units if name in lengths else f"{units}²" if name in area else "" for name in column_dtype().names}
+
+
+def column_rows(image: np.ndarray, found: FoundColumns, grid: PixelGrid, check_lattice: bool = True) -> np.ndarray:
+    """Return the rows of the columns of a frame.
+
+    Parameters
+    ----------
+    image
+        Shape (rows, columns).
+    found
+        Its columns.
+    grid
+        Its calibration; pixels are square.
+    check_lattice
+        Flag columns that lie on no lattice, and frames that have none or several.
+    """
+    fit = found.fit
+    rows = np.zeros(len(found), column_dtype())
+    if fit is None or not len(rows):
+        return rows
+    size = grid.scale[0]
+    rows["x"], rows["y"] = grid.to_xy(*fit.positions.T)
+    rows["y_error"], rows["x_error"] = (fit.position_errors * size).T
+    rows["volume"], rows["volume_error"] = fit.volumes * size**2, fit.volume_errors * size**2
+    rows["width"], rows["width_error"] = fit.widths * size, fit.width_errors * size
+    rows["background"], rows["significance"] = fit.background, found.significance
+    rows["flags"] = saturated_columns(image, fit.positions) * Flag.SATURATED
+    rows["flags"] |= cut_columns(fit.positions, CUT * fit.widths, image.shape, found.known) * Flag.AT_BORDER
+    if check_lattice and len(rows) >= FEWEST_FOR_A_LATTICE:
+        _flag_lattice(rows, fit_lattice(fit.positions), fit.positions)
+    return rows
+
+
+def _flag_lattice(rows: np.ndarray, lattice: PlaneLattice | None, positions: np.ndarray) -> None:
+    if lattice is None:
+        rows["flags"] |= int(Flag.NO_LATTICE)
+        return
+    rows["site_a"], rows["site_b"] = lattice.indices.T
+    rows["flags"] |= ~lattice.on_lattice * Flag.OFF_LATTICE
+    if other_lattice(positions, lattice) is not None:
+        rows["flags"] |= int(Flag.SEVERAL_LATTICES)
+    elif lattice.fraction < SMALLEST_FRACTION or lattice.spread > LARGEST_SPREAD:
+        rows["flags"] |= int(Flag.NO_LATTICE)
+
+
+def cut_columns(positions: np.ndarray, reach: np.ndarray, shape, known: np.ndarray | None = None) -> np.ndarray:
+    """Whether each column reaches beyond the border of an image, or of what was recorded of it, shape (n,).
+
+    Parameters
+    ----------
+    positions
+        In pixels, shape (n, 2).
+    reach
+        Of each column in pixels, shape (n,).
+    shape
+        Of the image.
+    known
+        Pixels that were recorded; by default all.
+    """
+    lowest, highest = positions - reach[:, None], positions + reach[:, None]
+    cut = np.any((lowest <= -0.5) | (highest >= np.array(shape) - 0.5), axis=1)
+    if known is not None:
+        distance = distance_transform_edt(known)
+        nearest = np.clip(np.rint(positions).astype(int), 0, np.array(shape) - 1)
+        cut |= distance[tuple(nearest.T)] - 0.5 <= reach
+    return cut
+
+
+def saturated_columns(image: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Whether three or more of the nine pixels at each column have the highest value of the image, shape (n,)."""
+    image = np.asarray(image)
+    highest = image == image.max()
+    if highest.sum() < 6:
+        return np.zeros(len(positions), bool)
+    padded = np.pad(highest, 1)
+    rows, columns = (np.clip(np.rint(p).astype(int), 0, n - 1) for p, n in zip(positions.T, image.shape, strict=True))
+    return sum(padded[rows + i, columns + j].astype(int) for i in range(3) for j in range(3)) >= 3

@@ -1,0 +1,1 @@
+"""Where columns are, and what is none."""

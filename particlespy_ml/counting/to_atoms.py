@@ -1,0 +1,287 @@
+"""Three-dimensional models of particles from the numbers of atoms of their columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from particlespy_ml.crystals.plane_lattice import PlaneLattice, fit_lattice, reduce_basis
+from particlespy_ml.crystals.projection import crystal, projection
+from particlespy_ml.crystals.relax import relax
+
+ALIGNMENTS = ("centre", "bottom", "top")
+SHAPE_TOLERANCE = 0.12
+
+
+def identify_projection(basis, structure: str = "fcc", zone_axis: str | None = None):
+    """Return the projection that has the shape of a plane lattice, the lattice's constant, and how its vectors match.
+
+    Parameters
+    ----------
+    basis
+        Two vectors of the lattice, shape (2, 2), in any unit.
+    structure
+        "fcc" or "bcc".
+    zone_axis
+        Take this zone axis; by default the one whose shape is nearest.
+
+    Returns
+    -------
+    seen
+        `particlespy_ml.crystals.projection.Projection`.
+    lattice_constant
+        In the unit of the basis.
+    change
+        Whole numbers, shape (2, 2): the basis is ``change`` times the turned and scaled basis of the projection.
+
+    Raises
+    ------
+    ValueError
+        If the lattice has the shape of no zone axis.
+    """
+    from itertools import product
+
+    from particlespy_ml.crystals.projection import ZONE_AXES
+
+    basis = np.asarray(basis, float)
+    reduced = reduce_basis(basis)
+    best = None
+    for zone in ZONE_AXES if zone_axis is None else (zone_axis,):
+        seen = projection(structure, zone)
+        scale = np.sqrt(abs(np.linalg.det(reduced)) / seen.area)
+        for numbers in product((-1, 0, 1), repeat=4):
+            change = np.array(numbers, float).reshape(2, 2)
+            if abs(abs(np.linalg.det(change)) - 1) > 1e-9:
+                continue
+            ideal = change @ seen.basis * scale
+            # lengths and angle say how well the shapes agree, whatever the turn
+            gram, wanted = reduced @ reduced.T, ideal @ ideal.T
+            distance = np.abs(gram - wanted).max() / np.trace(wanted) * 2
+            if best is None or distance < best[0] - 1e-9:
+                best = (distance, seen, scale, change)
+    distance, seen, scale, change = best
+    if distance > SHAPE_TOLERANCE:
+        raise ValueError(
+            f"The columns form a lattice with vectors of {np.linalg.norm(reduced[0]):.3g} and "
+            f"{np.linalg.norm(reduced[1]):.3g}, which is no {structure} crystal along "
+            f"{zone_axis or '<001>, <011> or <111>'}."
+        )
+    to_reduced = np.rint(basis @ np.linalg.inv(reduced))
+    return seen, float(scale), to_reduced @ change
+
+
+def column_heights(indices, counts, change, heights, period: float, align: str = "centre") -> list[np.ndarray]:
+    """Return the heights of the atoms of each column.
+
+    Atoms of a column are a period apart, and those of each site sit at their place in the period, so that columns form
+    one crystal. What is free is by how many periods each column is moved.
+
+    Parameters
+    ----------
+    indices
+        Sites, shape (n, 2).
+    counts
+        Numbers of atoms, shape (n,).
+    change
+        As from `identify_projection`.
+    heights
+        Of the sites of the projection's basis in periods.
+    period
+        Distance between atoms.
+    align
+        "centre": the middle of each column is as near to zero as its lattice planes allow; "bottom": the lowest atom of
+        each column is the first at or above zero; "top": the highest is the last at or below zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.counting.to_atoms import column_heights
+    >>> column_heights([[0, 0], [1, 0]], [3, 2], np.eye(2), np.array([0.5, 0.5]), 2.0)
+    [array([-2.,  0.,  2.]), array([-1.,  1.])]
+    """
+    if align not in ALIGNMENTS:
+        raise ValueError(f"Unknown alignment {align!r}; expected one of {', '.join(ALIGNMENTS)}.")
+    phases = (np.asarray(indices, float) @ np.asarray(change, float) @ np.asarray(heights, float)) % 1
+    phases[phases > 1 - 1e-6] = 0
+    found = []
+    for phase, count in zip(phases, np.asarray(counts, int), strict=True):
+        if align == "centre":
+            start = np.rint(-(count - 1) / 2 - phase + 1e-9)
+        else:
+            start = 0.0 if align == "bottom" else -float(count - 1) - (1.0 if phase > 1e-6 else 0.0)
+        found.append((start + phase + np.arange(count)) * period)
+    return found
+
+
+def build_atoms(
+    positions,
+    counts,
+    element: str,
+    *,
+    zone_axis: str | None = None,
+    structure: str | None = None,
+    lattice_constant: float | None = None,
+    align: str = "centre",
+    snap: bool = False,
+):
+    """Return the model of a particle from positions and numbers of atoms of its columns.
+
+    Parameters
+    ----------
+    positions
+        Of the columns in Å, shape (n, 2).
+    counts
+        Numbers of atoms, shape (n,); columns with less than one are left out.
+    element
+        Chemical symbol.
+    zone_axis
+        Along which the particle is seen; by default from the shape of the lattice.
+    structure
+        "fcc" or "bcc"; by default the element's (ASE).
+    lattice_constant
+        In Å; by default that of the columns themselves.
+    align
+        See `column_heights`.
+    snap
+        Put columns on the sites of the fitted lattice, not where they were measured.
+
+    Returns
+    -------
+    ase.Atoms
+
+    Raises
+    ------
+    ValueError
+        If there are too few columns, or they lie on no lattice of the structure.
+    """
+    from ase import Atoms
+
+    if structure is None:
+        structure, _ = crystal(element)
+    positions, counts = np.asarray(positions, float).reshape(-1, 2), np.asarray(counts, int)
+    kept = counts > 0
+    positions, counts = positions[kept], counts[kept]
+    lattice = fit_lattice(positions)
+    if lattice is None:
+        raise ValueError(f"{len(positions)} counted columns form no lattice, so that no model can be built from them.")
+    seen, constant, change = identify_projection(lattice.basis, structure, zone_axis)
+    constant = lattice_constant or constant
+    known = crystal(element)[1] if structure == crystal(element)[0] else constant
+    if not 0.85 < constant / known < 1.15:
+        raise ValueError(
+            f"The lattice constant of the columns is {constant:.3g} Å along {seen.zone_axis}, that of {element} "
+            f"{known:.3g} Å: check the pixel size and the element, or give lattice_constant=."
+        )
+    places = _places(positions, lattice, snap)
+    z = column_heights(lattice.indices, counts, change, seen.heights, seen.period * constant, align)
+    xyz = [np.column_stack([np.repeat(p[None], len(h), 0), h]) for p, h in zip(places, z, strict=True)]
+    atoms = Atoms([element] * int(counts.sum()), positions=np.vstack(xyz))
+    atoms.positions -= atoms.positions.mean(0)
+    atoms.info.update({"zone_axis": seen.zone_axis, "lattice_constant": constant, "structure": structure})
+    atoms.arrays["column"] = np.repeat(np.flatnonzero(kept), counts)
+    return atoms
+
+
+def _places(positions, lattice: PlaneLattice, snap: bool) -> np.ndarray:
+    return lattice.origin + lattice.indices @ lattice.basis if snap else positions
+
+
+def to_atoms(
+    table,
+    element: str,
+    index: int = 0,
+    *,
+    zone_axis: str | None = None,
+    structure: str | None = None,
+    lattice_constant: float | None = None,
+    align: str = "centre",
+    snap: bool = False,
+    relax: bool = False,
+    calculator=None,
+    fmax: float = 0.05,
+    steps: int = 200,
+    best: bool = False,
+):
+    """Return the three-dimensional model of a particle, as ASE atoms.
+
+    The numbers of atoms are those of ``count``; columns that are not counted are left out, and
+    ``info["columns_not_counted"]`` says how many. With *best* they are those of ``best_count``, which all columns with
+    an estimate have. Neither is made to agree with `total_counts`, which weighs all numbers that a column may have.
+
+    Parameters
+    ----------
+    table
+        Counted column table.
+    element
+        Chemical symbol of a cubic element.
+    index
+        Number of the frame.
+    zone_axis
+        "<001>", "<011>" or "<111>"; by default from the shape of the lattice of the columns.
+    structure
+        "fcc" or "bcc"; by default the element's.
+    lattice_constant
+        In Å; by default that of the columns.
+    align
+        "centre", "bottom" or "top": where the columns are along the beam.
+    snap
+        Put columns on the sites of the fitted lattice, not where they were measured.
+    relax
+        Move the atoms to where forces are small, see `particlespy_ml.crystals.relax.relax`.
+    calculator, fmax, steps
+        For *relax*.
+    best
+        Take the best guess of each column, also where the numbers of atoms are not resolved.
+
+    Returns
+    -------
+    ase.Atoms
+        x and y as in the image, in Å, z along the beam. It writes any format that ASE knows: ``atoms.write("a.xyz")``.
+
+    Raises
+    ------
+    ValueError
+        If the columns are not counted, some are left without a count, or they form no lattice of the element.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> columns = pml.data.columns_of_platinum().find_columns()
+    >>> counted = columns.count_atoms(library=pml.data.platinum_library())
+    >>> counted.to_atoms("Pt").info["zone_axis"]
+    '<011>'
+    """
+    from particlespy_ml.core.calibration import NANOMETRES
+
+    relax_them = relax
+    if "count" not in table.columns:
+        raise ValueError("The columns are not counted; call count_atoms() first.")
+    rows, _ = table.frame(index)
+    if best and "best_count" not in table.columns:
+        raise ValueError("The table has no best guesses; call count_atoms() again.")
+    counts = rows["best_count" if best else "count"]
+    missing = counts < 1
+    if missing.all():
+        from particlespy_ml.columns.flags import describe_flags
+
+        why = describe_flags(int(np.bitwise_or.reduce(rows["flags"]))) if len(rows) else "there are no columns"
+        guessed = "best_count" in table.columns and np.any(rows["best_count"] > 0)
+        hint = " Take the best guesses with best=True." if guessed else ""
+        raise ValueError(f"No column of frame {index} is counted: {why}.{hint}")
+    angstrom = 10 * NANOMETRES[table.grid.units]
+    atoms = build_atoms(
+        np.column_stack([rows["x"], rows["y"]]) * angstrom,
+        counts,
+        element,
+        zone_axis=zone_axis,
+        structure=structure,
+        lattice_constant=lattice_constant,
+        align=align,
+        snap=snap,
+    )
+    atoms.info["columns_not_counted"] = int(missing.sum())
+    if relax_them:
+        atoms = _relax(atoms, calculator, fmax, steps)
+    return atoms
+
+
+_relax = relax

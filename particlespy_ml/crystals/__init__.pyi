@@ -1,0 +1,14 @@
+from .find_zone_axis import find_zone_axis
+from .plane_lattice import PlaneLattice, fit_lattice
+from .projection import Projection, crystal, projection
+from .relax import relax
+
+__all__ = [
+    "PlaneLattice",
+    "Projection",
+    "crystal",
+    "find_zone_axis",
+    "fit_lattice",
+    "projection",
+    "relax",
+]

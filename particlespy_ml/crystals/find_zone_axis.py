@@ -1,0 +1,132 @@
+"""The verb `find_zone_axis`, for any image signal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from particlespy_ml.core.calibration import NANOMETRES, PixelGrid, check_square
+from particlespy_ml.core.frames import ascending, check_frame, frame_name
+
+
+@dataclass(frozen=True)
+class ZoneAxisFinder:
+    """A picklable function for `particlespy_ml.core.frames.map_frames`: images of one particle each to one row each."""
+
+    grid: PixelGrid
+    lattice_constant: float
+    structure: str
+
+    def __call__(self, frames: np.ndarray, *, indices: list[tuple]) -> list[tuple]:
+        """Return one row for each frame."""
+        from particlespy_ml.crystals.projection import ZONE_AXES
+        from particlespy_ml.crystals.zone_axis import find_zone_axis_in
+
+        results = []
+        for frame, index in zip(frames, indices, strict=True):
+            check_frame(frame, f"Frame {frame_name(index)}")
+            rows = np.zeros(1, zone_axis_dtype())
+            size = self.grid.scale[0]
+            image = ascending(np.asarray(frame, float), self.grid.direction)
+            found = find_zone_axis_in(image, self.lattice_constant, self.structure)
+            rows["class_index"] = list(ZONE_AXES).index(found.zone_axis) if found.zone_axis else -1
+            rows["score"] = found.score
+            for name, value in zip(ZONE_AXES, found.scores, strict=True):
+                rows[f"score_{name}"] = value
+            basis = found.basis[:, ::-1] * size
+            rows["a_x"], rows["a_y"], rows["b_x"], rows["b_y"] = basis.ravel()
+            rows["lattice_constant"] = found.lattice_constant * size
+            results.append((rows,))
+        return results
+
+
+def zone_axis_dtype() -> np.dtype:
+    """Return names and types of the columns of a table of zone axes."""
+    from particlespy_ml.crystals.projection import ZONE_AXES
+
+    scores = [("score", "f4"), *((f"score_{name}", "f4") for name in ZONE_AXES)]
+    names = ("a_x", "a_y", "b_x", "b_y", "lattice_constant")
+    return np.dtype([("class_index", "i1"), *scores, *((name, "f8") for name in names)])
+
+
+def find_zone_axis(
+    signal,
+    element: str = "Au",
+    *,
+    lattice_constant: float | None = None,
+    structure: str = "fcc",
+    lazy_output: bool | None = None,
+    show_progressbar: bool | None = None,
+):
+    """Find along which zone axis each particle of a stack is seen, if along any.
+
+    Parameters
+    ----------
+    signal
+        Stack of images of one particle each, as `extract_particles` returns it, lazy or not, calibrated.
+    element
+        Element, for its lattice constant and structure (from ASE); not used where the lattice constant is given.
+    lattice_constant
+        In the image's units. The lattice may differ from it by 12 %, and be distorted by a few per cent; the table has
+        the one that was found, which tells a wrong calibration.
+    structure
+        "fcc" or "bcc", with *lattice_constant*.
+    lazy_output
+        Whether to return a lazy table; by default as the signal is.
+    show_progressbar
+        Show a progress bar; by default HyperSpy's preference.
+
+    Returns
+    -------
+    ParticleTable or LazyParticleTable
+        One row for each image. Its classes are "<001>", "<011>" and "<111>", and "undefined" where the particle is off
+        these axes: ``table["class"]``. ``score`` is one or more on an axis; ``a_x``, ``a_y``, ``b_x`` and ``b_y`` are
+        the vectors of the plane lattice of the columns, NaN off the axes.
+
+    Raises
+    ------
+    ValueError
+        If the image is not calibrated, its pixels are not square or not finite, the element is unknown or not cubic, or
+        the lattice constant does not suit the size of the images or of their pixels.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> pml.data.columns_of_platinum().find_zone_axis("Pt")["class"]
+    array(['<011>'], dtype=object)
+    """
+    from particlespy_ml.core.calibration import pixel_grid
+    from particlespy_ml.core.frames import check_image, run_frames
+    from particlespy_ml.crystals.projection import ZONE_AXES, crystal, projection
+    from particlespy_ml.tables.table import make_table, navigation_axes, provenance
+
+    check_image(signal)
+    grid = pixel_grid(signal)
+    check_square(grid)
+    if lattice_constant is None:
+        structure, constant = crystal(element)
+        lattice_constant = 0.1 * constant / NANOMETRES[grid.units]
+    projection(structure, "<001>")
+    pixels = lattice_constant / grid.scale[0]
+    if not pixels > 0 or not np.isfinite(pixels):
+        raise ValueError(f"lattice_constant={lattice_constant}; expected a length in {grid.units}, above zero.")
+    if pixels > min(grid.shape) / 2:
+        raise ValueError(
+            f"The images of {grid.shape} pixels are smaller than two lattice constants of {lattice_constant:.3g} "
+            f"{grid.units}, {pixels:.4g} pixels each; give larger images, or check the lattice constant."
+        )
+    if pixels < 4.5:
+        raise ValueError(
+            f"Pixels of {grid.scale[0]:.3g} {grid.units} are too coarse for a lattice constant of "
+            f"{lattice_constant:.3g} {grid.units}; expected {lattice_constant / 6:.2g} {grid.units} or less."
+        )
+    finder = ZoneAxisFinder(grid, float(pixels), structure)
+    (array,) = run_frames(finder, signal, lazy_output=lazy_output, show_progressbar=show_progressbar)
+    lengths = ("a_x", "a_y", "b_x", "b_y", "lattice_constant")
+    units = {name: grid.units if name in lengths else "" for name in zone_axis_dtype().names}
+    record = {"lattice_constant": float(lattice_constant), "structure": structure}
+    full = provenance(signal, grid, {}, classes=list(ZONE_AXES), zone_axis=record)
+    full.pop("segmentation")
+    title = f"Zone axes of {signal.metadata.get_item('General.title', '')}".removesuffix(" of ")
+    return make_table(array, navigation_axes(signal), units, full, title)

@@ -1,0 +1,1 @@
+"""Makers of the bundled data; no part of the wheel."""

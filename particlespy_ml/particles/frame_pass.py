@@ -1,0 +1,88 @@
+"""One pass over the frames: segment, measure and, if asked, classify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from particlespy_ml.core.calibration import PixelGrid, axis_directions
+from particlespy_ml.core.frames import run_frames
+from particlespy_ml.particles.measure import column_units, measure_frame
+from particlespy_ml.segmentation.label_frames import LabelFrames, labels_signal, named_frame
+from particlespy_ml.segmentation.segmenter import Segmenter
+from particlespy_ml.tables.table import make_table, navigation_axes, provenance
+
+
+@dataclass(frozen=True)
+class FramePass:
+    """A picklable function for `particlespy_ml.core.frames.map_frames`: frames to tables, and labels.
+
+    Parameters
+    ----------
+    label
+        Frames to labels.
+    grid
+        Calibration of the frames, as they are once their axes ascend.
+    classify
+        Called with lists of frames, labels and measured rows; returns a list of rows with more columns.
+    outputs
+        "table" and "labels" in the order wanted.
+    inspect
+        Called with the first frame of the series, to warn of what it lacks.
+    """
+
+    label: LabelFrames
+    grid: PixelGrid
+    classify: Callable | None = None
+    outputs: tuple[str, ...] = ("table",)
+    inspect: Callable | None = None
+
+    def __call__(self, frames: np.ndarray, given: np.ndarray | None = None, *, indices: list[tuple]) -> list[tuple]:
+        """Return the outputs of each frame of a block."""
+        labels, tables = [], []
+        frames, given = self.label.turned(frames), None if given is None else self.label.turned(given)
+        for i, frame in enumerate(frames):
+            labels.append(self.label.labels(frame, None if given is None else given[i], indices[i]))
+            with named_frame(indices[i]):
+                if self.inspect is not None and not any(indices[i]):
+                    self.inspect(frame)
+                tables.append(measure_frame(frame, labels[-1], self.grid))
+        if self.classify is not None:
+            tables = self.classify(frames, labels, tables)
+        results = {"labels": [self.label.turned(found) for found in labels], "table": tables}
+        return list(zip(*(results[name] for name in self.outputs), strict=True))
+
+
+def run_pass(
+    signal,
+    segmenter: Segmenter,
+    grid: PixelGrid,
+    others: tuple,
+    outputs: tuple[str, ...],
+    classify=None,
+    record: dict | None = None,
+    extra_units: dict[str, str] | None = None,
+    lazy_output: bool | None = None,
+    show_progressbar: bool | None = None,
+    inspect: Callable | None = None,
+) -> list:
+    """Run a pass over the frames and return the results as signals, in the order of *outputs*.
+
+    *classify* gets frames whose axes ascend, with the grid ``grid.ascending()``.
+    """
+    label = LabelFrames(segmenter, axis_directions(signal))
+    run = FramePass(label, grid.ascending(), classify, outputs, inspect)
+    dtypes = tuple(np.dtype(np.int32) if name == "labels" else np.dtype(object) for name in outputs)
+    arrays = run_frames(run, signal, others, dtypes, lazy_output, show_progressbar)
+    signals = []
+    for name, array in zip(outputs, arrays, strict=True):
+        if name == "labels":
+            signals.append(labels_signal(signal, array, segmenter.parameters))
+        else:
+            units = {**column_units(grid.units), **(extra_units or {})}
+            title = f"Particles of {signal.metadata.get_item('General.title', '')}".removesuffix(" of ")
+            full = provenance(signal, grid, segmenter.parameters, **(record or {}))
+            signals.append(make_table(array, navigation_axes(signal), units, full, title))
+    return signals

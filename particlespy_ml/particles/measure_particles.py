@@ -1,0 +1,53 @@
+"""The verb `measure_particles`, for any image signal."""
+
+from __future__ import annotations
+
+
+def measure_particles(
+    signal,
+    labels=None,
+    *,
+    method=None,
+    exclude_border: bool = False,
+    return_labels: bool = False,
+    lazy_output: bool | None = None,
+    show_progressbar: bool | None = None,
+    **options,
+):
+    """Measure size, shape, intensity and outline of every particle of every frame.
+
+    Parameters
+    ----------
+    signal
+        Image or series of images of any navigation shape, lazy or not, calibrated in a unit of length.
+    labels
+        Labels or a mask, as `segment_particles` returns them; without, the frames are segmented in the same pass.
+    method, exclude_border, lazy_output, show_progressbar, **options
+        See `segment_particles`.
+    return_labels
+        Return the labels too. Computed together, labels and table take one segmentation.
+
+    Returns
+    -------
+    ParticleTable or LazyParticleTable
+        One row for each particle; see `particlespy_ml.particles.measure.measure_frame` for the columns.
+    Signal2D or LazySignal2D
+        The labels, with *return_labels*.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> s = pml.data.gold_on_carbon()
+    >>> table = s.measure_particles()
+    >>> table.to_dataframe()[["x", "y", "equivalent_circular_diameter"]].round(1).shape
+    (6, 3)
+    """
+    from particlespy_ml.particles.frame_pass import run_pass
+    from particlespy_ml.segmentation.choose import choose_segmenter
+
+    segmenter, grid, others = choose_segmenter(signal, method, labels, exclude_border, options)
+    outputs = ("table", "labels") if return_labels else ("table",)
+    results = run_pass(
+        signal, segmenter, grid, others, outputs, lazy_output=lazy_output, show_progressbar=show_progressbar
+    )
+    return tuple(results) if return_labels else results[0]

@@ -1,0 +1,1 @@
+"""What an image can show: noise, fringes; on plain arrays."""

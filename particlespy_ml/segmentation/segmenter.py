@@ -1,0 +1,297 @@
+"""From a user's choice of method to labels: one segmenter for every frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from skimage.measure import label
+
+from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.frames import check_frame
+from particlespy_ml.core.padding import known_pixels
+from particlespy_ml.segmentation.padded import cut_by_unknown, segment_known
+from particlespy_ml.segmentation.particlespy import (
+    THRESHOLDS,
+    TrainedSegmentation,
+    clean_labels,
+    segment_with_threshold,
+    threshold_options,
+)
+
+if TYPE_CHECKING:
+    from particlespy_ml.models.model import ParticleFinder
+
+MAX_LABEL = int(np.iinfo(np.int32).max)
+# Labels up to this many times the number of pixels are looked up in an array, which is faster than to sort them.
+DENSE = 4
+
+AUTOMATIC_OPTIONS = {
+    "polarity": "auto",
+    "smoothing": None,
+    "min_diameter": 0.8,
+    "background_diameter": None,
+    "split": True,
+    "split_depth": 0.15,
+}
+
+
+NETWORK_OPTIONS = {
+    "model": "particles-hrtem",
+    "threshold": None,
+    "min_diameter": 0.8,
+    "split_depth": 0.08,
+    "outline": "auto",
+    "polarity": "dark",
+}
+
+CLEANING_OPTIONS = {"watershed": False, "watershed_size": 0, "watershed_erosion": 0, "min_size": 0}
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A picklable function from a frame to labels.
+
+    Parameters
+    ----------
+    method
+        "auto", "network", "threshold", "trained", "mask" or "labels".
+    options
+        What the method takes.
+    pixel_size
+        Rows and columns in nm.
+    exclude_border
+        Whether particles cut by the border are dropped.
+    trained
+        The trained segmentation, for the method of that name.
+    finder
+        The model, for the method "network".
+    """
+
+    method: str
+    options: dict
+    pixel_size: tuple[float, float] | None
+    exclude_border: bool = False
+    trained: TrainedSegmentation | None = None
+    finder: ParticleFinder | None = None
+
+    @property
+    def parameters(self) -> dict:
+        """What is recorded in metadata."""
+        options = {key: "" if value is None else value for key, value in self.options.items()}
+        trained = {} if self.trained is None else self.trained.parameters
+        if self.finder is not None:
+            options |= {"model": self.finder.name, "sha256": self.finder.sha256}
+        return {**trained, "method": self.method, "exclude_border": self.exclude_border, **options}
+
+    def __call__(self, image: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
+        """Return the labels of a frame, 1 to n unless they are the user's own, int32."""
+        check_frame(image)
+        image = np.asarray(image)
+        if self.method in ("mask", "labels"):
+            labels = label_given(given)
+        else:
+            labels = segment_known(image, known_pixels(image), self._find)
+        if self.exclude_border:
+            labels = clear_border_particles(labels)
+            cut = cut_by_unknown(labels, known_pixels(image))
+            labels = np.where(np.isin(labels, cut), 0, labels)
+        return labels if self.method == "labels" else renumber(labels)
+
+    def _find(self, image: np.ndarray) -> np.ndarray:
+        """Return the labels of a frame without constant borders."""
+        if is_constant(image):
+            return np.zeros(image.shape, np.int32)
+        if self.method == "auto":
+            from particlespy_ml.segmentation.automatic import segment_automatic
+
+            return segment_automatic(image, self.pixel_size, **self.options)
+        if self.method == "network":
+            from particlespy_ml.segmentation.network import segment_with_network
+
+            return segment_with_network(image, self.pixel_size, self.finder, **self.options)
+        if self.method == "threshold":
+            return segment_with_threshold(image, self.options)
+        return clean_labels(self.trained(image), **self.options)
+
+
+def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: bool = False, **options) -> Segmenter:
+    """Turn what a user asked for into a segmenter.
+
+    Parameters
+    ----------
+    method
+        "auto"; "network"; the name of a ParticleSpy threshold; a ParticleSpy ``parameters`` object; or a
+        `TrainedSegmentation`.
+    grid
+        Calibration of the frames; needed by "auto" and "network", whose sizes are in nm.
+    exclude_border
+        Whether particles cut by the border are dropped.
+    **options
+        What the method takes.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown.
+    TypeError
+        If an option is unknown to the method.
+    """
+    if method is None or (isinstance(method, str) and method == "auto"):
+        from particlespy_ml.segmentation.automatic import check_options
+
+        unknown = sorted(set(options) - set(AUTOMATIC_OPTIONS))
+        if unknown:
+            raise TypeError(
+                f'Unknown options {unknown} for method="auto", which takes {", ".join(AUTOMATIC_OPTIONS)}; '
+                f'ParticleSpy\'s options go with one of its thresholds, such as method="otsu".'
+            )
+        full = {**AUTOMATIC_OPTIONS, **options}
+        check_options(grid.nanometres, **{key: value for key, value in full.items() if key != "split"})
+        return Segmenter("auto", full, grid.nanometres, exclude_border)
+    if isinstance(method, str) and method == "network":
+        return _network_segmenter(grid, exclude_border, options)
+    if isinstance(method, str):
+        if method not in THRESHOLDS:
+            raise ValueError(
+                f"Unknown method {method!r}; expected 'auto', 'network' or one of {', '.join(THRESHOLDS)}."
+            )
+        return Segmenter("threshold", threshold_options(threshold=method, **options), None, exclude_border)
+    if isinstance(method, TrainedSegmentation):
+        unknown = sorted(set(options) - set(CLEANING_OPTIONS))
+        if unknown:
+            raise TypeError(f"Unknown options {unknown}; a trained segmentation takes {', '.join(CLEANING_OPTIONS)}.")
+        return Segmenter("trained", {**CLEANING_OPTIONS, **options}, None, exclude_border, method)
+    if hasattr(method, "generate") or hasattr(method, "segment"):
+        return Segmenter("threshold", threshold_options(method, **options), None, exclude_border)
+    raise TypeError(
+        "Expected method to be a name, a ParticleSpy parameters object or a trained segmentation, not "
+        f"{type(method).__name__}; labels or a mask of your own go in labels=."
+    )
+
+
+def _network_segmenter(grid: PixelGrid, exclude_border: bool, options: dict) -> Segmenter:
+    """The segmenter that runs a network."""
+    from particlespy_ml.models.load import load_model
+    from particlespy_ml.models.model import ParticleFinder
+
+    unknown = sorted(set(options) - set(NETWORK_OPTIONS))
+    if unknown:
+        raise TypeError(f'Unknown options {unknown} for method="network", which takes {", ".join(NETWORK_OPTIONS)}.')
+    full = {**NETWORK_OPTIONS, **options}
+    finder = load_model(full.pop("model"))
+    if not isinstance(finder, ParticleFinder):
+        raise ValueError(
+            f"The model {finder.name!r} classifies particles and does not find them; expected a model for "
+            f"segmentation such as {NETWORK_OPTIONS['model']!r}."
+        )
+    for name, (low, high) in {"threshold": (0, 1), "split_depth": (0, 1), "min_diameter": (0, float("inf"))}.items():
+        value = full[name]
+        if not (value is None and name == "threshold") and not low <= value < high:
+            raise ValueError(f"{name}={value}; expected a number from {low} to {high}.")
+    if full["outline"] not in ("auto", "atoms", "half", "level"):
+        raise ValueError(f"Expected outline to be 'auto', 'atoms', 'half' or 'level', not {full['outline']!r}.")
+    if full["polarity"] not in ("dark", "bright"):
+        raise ValueError(f"Expected polarity to be 'dark' or 'bright' for a network, not {full['polarity']!r}.")
+    if not finder.in_pixel_range(grid.nanometres):
+        low, high = finder.card["pixel_size_range_angstrom"]
+        raise ValueError(
+            f"The pixel size of {max(grid.nanometres) * 10:.3g} Å is outside the range of the model {finder.name!r}, "
+            f'{low:g} to {high:g} Å; check the calibration, or segment with method="auto" or a threshold.'
+        )
+    return Segmenter("network", full, grid.nanometres, exclude_border, finder=finder)
+
+
+def given_segmenter(dtype: np.dtype, exclude_border: bool) -> Segmenter:
+    """Return the segmenter that takes a user's labels (integers) or mask (booleans)."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "biu":
+        whole = "; whole numbers in floats are labels after labels.astype(int)" if dtype.kind == "f" else ""
+        raise TypeError(f"Expected labels of integers or a mask of booleans, not {dtype}{whole}.")
+    return Segmenter("mask" if dtype.kind == "b" else "labels", {}, None, exclude_border)
+
+
+def is_constant(image: np.ndarray) -> bool:
+    """Whether a frame shows nothing, as a blanked one of a movie."""
+    return image.size == 0 or image.min() == image.max()
+
+
+def label_given(given: np.ndarray) -> np.ndarray:
+    """Return the labels that a user gives for a frame, int32; the pieces of a mask are numbered.
+
+    Parameters
+    ----------
+    given
+        Booleans, or integers from 0 to 2147483647; those that are zero and one other number in pieces are a mask, too.
+    """
+    given = np.asarray(given)
+    if given.dtype.kind == "b":
+        return label(given).astype(np.int32)
+    check_labels(given)
+    return _separate_mask(given.astype(np.int32))
+
+
+def _separate_mask(labels: np.ndarray) -> np.ndarray:
+    """Number the pieces of labels that have one value only: they are a mask, such as one of 0 and 255."""
+    highest = labels.max(initial=0)
+    if highest == 0 or not np.isin(labels, (0, highest)).all():
+        return labels
+    pieces, count = label(labels > 0, return_num=True)
+    return pieces.astype(np.int32) if count > 1 else labels
+
+
+def check_labels(labels: np.ndarray) -> None:
+    """Raise ValueError if a label is negative, or too high for the tables, which hold labels as int32."""
+    labels = np.asarray(labels)
+    if not labels.size or labels.dtype.kind == "b":
+        return
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0:
+        raise ValueError(f"Labels are 0 for background and above for particles, not {low}.")
+    if high > MAX_LABEL:
+        raise ValueError(
+            f"The label {high} is above {MAX_LABEL}, the highest that a table holds; number the particles anew, for "
+            "example with skimage.segmentation.relabel_sequential(labels)[0]."
+        )
+
+
+def clear_border_particles(labels: np.ndarray) -> np.ndarray:
+    """Return the labels without the particles that touch the border of the frame."""
+    edges = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    return np.where(np.isin(labels, edges), 0, labels)
+
+
+def number_particles(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the particles 1 to n without gaps, in ascending order of their labels.
+
+    Parameters
+    ----------
+    labels
+        Integers of any size from 0, which is background.
+
+    Returns
+    -------
+    found : numpy.ndarray
+        The labels that occur, ascending.
+    numbers : numpy.ndarray
+        Shape of the labels, int32.
+    """
+    labels = np.asarray(labels)
+    if not labels.size:
+        return labels.ravel(), labels.astype(np.int32)
+    if labels.min() < 0:
+        raise ValueError(f"Labels are 0 for background and above for particles, not {labels.min()}.")
+    if int(labels.max()) >= DENSE * labels.size:
+        found, numbers = np.unique(labels, return_inverse=True)
+        background = int(found[0] == 0)
+        return found[background:], (numbers.reshape(labels.shape) + 1 - background).astype(np.int32)
+    labels = labels.astype(np.intp, copy=False)
+    present = np.bincount(labels.ravel()) > 0
+    present[0] = False
+    return np.flatnonzero(present), (np.cumsum(present) * present).astype(np.int32)[labels]
+
+
+def renumber(labels: np.ndarray) -> np.ndarray:
+    """Number the particles 1 to n without gaps, in ascending order of their labels, int32."""
+    return number_particles(labels)[1]

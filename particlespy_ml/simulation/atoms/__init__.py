@@ -1,0 +1,1 @@
+"""Atomic models: particles, films, fields of view."""

@@ -1,0 +1,1 @@
+"""From waves to recorded images: optics, detectors, cameras."""

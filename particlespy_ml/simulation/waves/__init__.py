@@ -1,0 +1,1 @@
+"""Waves and scattering: PRISM, multislice, cross-sections."""

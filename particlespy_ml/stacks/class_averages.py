@@ -1,0 +1,168 @@
+"""The verbs of stacks: `align_particles`, and `class_averages` of the clusters of a table."""
+
+from __future__ import annotations
+
+import dask
+import numpy as np
+
+from particlespy_ml.core.frames import ascending, compute
+from particlespy_ml.stacks.alignment import (
+    align_to,
+    smoothed,
+)
+from particlespy_ml.stacks.blocks import (
+    SAMPLE,
+    lazy_blocks,
+    mean_reference,
+    pixel_step,
+    transform_block,
+    warn_lost,
+)
+from particlespy_ml.stacks.check import check_alignment, check_stack
+from particlespy_ml.tables.table import METADATA_NODE
+
+BATCH = 8  # lazy blocks whose sums are kept at a time
+
+
+def class_averages(
+    stack,
+    clusters,
+    column: str = "cluster",
+    *,
+    align: bool = True,
+    mirror: bool = False,
+    iterations: int = 8,
+    smoothing: float = 1.5,
+    sample: int = SAMPLE,
+    seed: int = 0,
+    show_progressbar: bool | None = None,
+):
+    """Return the mean image of each cluster, each aligned within itself.
+
+    Parameters
+    ----------
+    stack
+        Particles along one navigation axis. A lazy stack is read block by block.
+    clusters
+        Table of the stack's particles with a column of clusters, or one integer for each particle; particles of -1 are
+        left out.
+    column
+        The column of the table: "cluster", "subcluster", or "class" for the mean of each class.
+    align
+        Align the particles of each cluster to their mean, as `align_particles` does; otherwise they are taken as they
+        are.
+    mirror, iterations, smoothing, sample, seed, show_progressbar
+        See `align_particles`.
+
+    Returns
+    -------
+    The stack's own class, not lazy
+        One image for each cluster, along the navigation axis "cluster". ``metadata.particlespy_ml.class_averages`` has
+        the numbers or names ``clusters``, their ``counts`` of particles, and the mean ``scores``.
+
+    Raises
+    ------
+    ValueError
+        If the clusters are not those of the stack's particles, or there are none, or pixels are not finite.
+
+    Warns
+    -----
+    UserWarning
+        As `align_particles`.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> s = pml.data.gold_on_carbon()
+    >>> stack = s.extract_particles(s.measure_particles(), box=48)
+    >>> means = stack.class_averages([0, 0, 0, 1, 1, -1], show_progressbar=False)
+    >>> means.data.shape, [int(n) for n in means.metadata.particlespy_ml.class_averages.counts]
+    ((2, 48, 48), [3, 2])
+    """
+    frames, grid = check_stack(stack, least=1)
+    check_alignment(grid, iterations, smoothing, sample)
+    step = pixel_step(grid)
+    labels, names = cluster_numbers(clusters, column, len(frames))
+    references = {}
+    for number in range(len(names)):
+        inside = np.flatnonzero(labels == number)
+        if align and len(inside) > 1:
+            references[number] = mean_reference(frames, inside, True, mirror, iterations, smoothing, sample, seed, step)
+    total = np.zeros((len(names), *frames.shape[1:]))
+    scores, counts = np.zeros(len(names)), np.bincount(labels[labels >= 0], minlength=len(names))
+    tasks, lost, start = [], [], 0
+    for block in lazy_blocks(frames):
+        part = labels[start : start + block.shape[0]]
+        tasks.append(_sum_block(block, part, references, mirror, step, smoothing, len(names), start))
+        start += block.shape[0]
+    for first in range(0, len(tasks), BATCH):
+        for images, score, numbers in compute(*tasks[first : first + BATCH], show_progressbar=show_progressbar):
+            total += images
+            scores += score
+            lost += numbers
+    warn_lost(lost, len(frames), frames.shape[1:])
+    means = np.ascontiguousarray(ascending(total / counts[:, None, None], grid.direction), np.float32)
+    record = {"clusters": names, "counts": counts.tolist(), "scores": (scores / counts).tolist(), "aligned": align}
+    return _averages_signal(stack, means, record)
+
+
+def cluster_numbers(clusters, column: str, count: int) -> tuple[np.ndarray, list]:
+    """Return numbers from 0 on for the clusters of a stack's particles, -1 for none, and what each is called.
+
+    Raises
+    ------
+    ValueError
+        If there is not one value for each particle, no such column, or no cluster.
+    """
+    if hasattr(clusters, "n_particles"):
+        if column not in clusters.columns:
+            raise ValueError(
+                f"The table has no column {column!r}; make one with cluster_particles(), or give another one, such as "
+                'column="class".'
+            )
+        clusters = clusters["class_index" if column == "class" else column], getattr(clusters, "classes", ())
+        values, classes = np.asarray(clusters[0]), clusters[1] if column == "class" else ()
+    else:
+        values, classes = np.asarray(clusters), ()
+    if values.shape != (count,) or values.dtype.kind not in "iu":
+        raise ValueError(
+            f"Expected a table or whole numbers for the stack's {count} particles, not {values.dtype} of "
+            f"{values.shape}; extract the stack with the table that was clustered."
+        )
+    found = np.unique(values[values >= 0])
+    if len(found) == 0:
+        raise ValueError("No particle is in a cluster: all are -1.")
+    labels = np.where(values >= 0, np.searchsorted(found, values), -1)
+    return labels, [str(classes[n]) if len(classes) else int(n) for n in found]
+
+
+@dask.delayed(pure=False, nout=1)
+def _sum_block(images, labels, references, mirror, step, smoothing, count, start):
+    """Sums of the aligned images of each cluster, and of their correlations with the means, and who was lost."""
+    total, scores, lost = np.zeros((count, *images.shape[1:])), np.zeros(count), []
+    for number in np.unique(labels[labels >= 0]):
+        chosen = np.asarray(images)[labels == number]
+        if number not in references:
+            total[number] += chosen.sum(0, dtype=float)
+            scores[number] += len(chosen)
+            continue
+        found = align_to(smoothed(chosen, smoothing), references[number], mirror, True, step)
+        parameters = np.column_stack([found.shifts, found.angles, found.mirrored])
+        total[number] += transform_block(chosen, parameters, step).sum(0, dtype=float)
+        scores[number] += found.scores.sum()
+        lost += (start + np.flatnonzero(labels == number)[found.lost]).tolist()
+    return total, scores, lost
+
+
+def _averages_signal(stack, means: np.ndarray, record: dict):
+    from hyperspy.signals import Signal2D
+
+    axes = [{"name": "cluster", "size": len(means), "navigate": True}]
+    axes += [axis.get_axis_dictionary() for axis in stack.axes_manager.signal_axes[::-1]]
+    result = Signal2D(means, axes=axes)
+    result.metadata.General.title = "Class averages"
+    own = stack.metadata.get_item(METADATA_NODE)
+    kept = {key: value for key, value in own.as_dictionary().items() if key != "alignment"} if own is not None else {}
+    result.metadata.set_item(METADATA_NODE, {**kept, "class_averages": record})
+    result.set_signal_type(stack.metadata.get_item("Signal.signal_type", ""))
+    return result

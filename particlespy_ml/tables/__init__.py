@@ -1,0 +1,1 @@
+"""Ragged tables: rows, columns, units, provenance."""

@@ -1,0 +1,71 @@
+"""A short report of a table: how many particles, how large, and of which class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def summarise(table, confidence: float = 0.95):
+    """Return counts, mean diameters and class fractions.
+
+    Parameters
+    ----------
+    table
+        Particles, classified or not. A lazy table is computed.
+    confidence
+        Confidence of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for "all", and where particles are classified one for each class and one for "undefined". ``count``;
+        ``fraction`` of the particles that have a class (for "undefined", of all) with its bounds ``fraction_low`` and
+        ``fraction_high`` (Wilson); ``mean_diameter`` with the standard error ``diameter_error`` and the standard
+        deviation ``diameter_spread`` of the equivalent circular diameter. The unit of length is in ``attrs["units"]``.
+        The fractions take particles as independent: of a movie, see ``class_fractions(per="series")``.
+
+    References
+    ----------
+    E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927).
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> report = pml.data.gold_on_carbon().classify_particles().summary()
+    >>> int(report.loc["all", "count"])
+    6
+    """
+    import pandas as pd
+    from scipy.stats import binomtest
+
+    from particlespy_ml.tables.classes import UNDEFINED
+
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence={confidence}; expected a number between 0 and 1.")
+    frame = table.to_dataframe()
+    groups = {"all": frame}
+    if table.classes:
+        groups |= {name: frame[frame["class"] == name] for name in (*table.classes, UNDEFINED)}
+    known = len(frame) - len(groups.get(UNDEFINED, []))
+    rows = {}
+    for name, part in groups.items():
+        diameter = part["equivalent_circular_diameter"].to_numpy(float)
+        spread = diameter.std(ddof=1) if len(part) > 1 else np.nan
+        whole = len(frame) if name in ("all", UNDEFINED) else known
+        bounds = (np.nan, np.nan)
+        if whole and name != "all":
+            bounds = tuple(binomtest(len(part), whole).proportion_ci(confidence, "wilson"))
+        rows[name] = {
+            "count": len(part),
+            "fraction": len(part) / whole if whole else np.nan,
+            "fraction_low": bounds[0],
+            "fraction_high": bounds[1],
+            "mean_diameter": diameter.mean() if len(part) else np.nan,
+            "diameter_error": spread / np.sqrt(len(part)) if len(part) > 1 else np.nan,
+            "diameter_spread": spread,
+        }
+    report = pd.DataFrame.from_dict(rows, orient="index")
+    report["count"] = report["count"].astype(int)
+    report.attrs["units"] = table.units["equivalent_circular_diameter"]
+    report.attrs["confidence"] = confidence
+    return report

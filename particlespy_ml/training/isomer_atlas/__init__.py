@@ -1,0 +1,1 @@
+"""Atlases of templates of isomers."""

@@ -1,0 +1,128 @@
+"""Models of atoms: a known crystal is given back from its columns."""
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from particlespy_ml.counting.to_atoms import build_atoms, column_heights, identify_projection
+from particlespy_ml.crystals.projection import ZONE_AXES, projection
+from particlespy_ml.crystals.relax import relax
+
+
+def columns_of(atoms):
+    """Positions and counts of the columns of atoms along z."""
+    order, places, counts = [], [], []
+    for position in atoms.positions:
+        near = [k for k, p in enumerate(order) if np.linalg.norm(p - position[:2]) < 0.3]
+        if near:
+            places[near[0]].append(position[:2])
+            counts[near[0]] += 1
+        else:
+            order.append(position[:2])
+            places.append([position[:2]])
+            counts.append(1)
+    return np.array([np.mean(p, axis=0) for p in places]), np.array(counts)
+
+
+def particle(zone, turn, symbol="Pt"):
+    from ase import Atoms
+    from ase.cluster import Octahedron
+
+    cluster = Octahedron(symbol, 7, 2)
+    axis = np.array(ZONE_AXES[zone], float)
+    to_beam, _ = Rotation.align_vectors([[0, 0, 1]], [axis / np.linalg.norm(axis)])
+    turned = (Rotation.from_euler("z", turn, degrees=True) * to_beam).apply(cluster.positions)
+    return Atoms(cluster.get_chemical_symbols(), positions=turned - turned.mean(0))
+
+
+@pytest.mark.parametrize("zone", ZONE_AXES)
+@pytest.mark.parametrize("turn", [0, 20, 77])
+def test_a_particle_is_given_back(zone, turn):
+    truth = particle(zone, turn)
+    positions, counts = columns_of(truth)
+    atoms = build_atoms(positions, counts, "Pt")
+    assert len(atoms) == 201 and atoms.info["zone_axis"] == zone
+    assert atoms.info["lattice_constant"] == pytest.approx(3.92, rel=0.01)
+    # a mirror plane across the beam cannot be told from an image along it
+    found = atoms.positions
+    distances = []
+    for flip in (1, -1):
+        moved = found * [1, 1, flip]
+        for shift in np.arange(-2, 2.01, 0.5) * projection("fcc", zone).period * 3.92 / 6:
+            distances.append(np.mean(cKDTree(truth.positions).query(moved + [0, 0, shift])[0] < 0.6))
+    assert max(distances) >= 0.9
+
+
+@pytest.mark.parametrize("zone", ZONE_AXES)
+def test_neighbours_are_those_of_the_crystal(zone):
+    positions, counts = columns_of(particle(zone, 33))
+    for align in ("centre", "bottom", "top"):
+        atoms = build_atoms(positions, counts, "Pt", align=align)
+        tree = cKDTree(atoms.positions)
+        nearest = tree.query(atoms.positions, 2)[0][:, 1]
+        np.testing.assert_allclose(nearest, 3.92 / np.sqrt(2), rtol=0.02)
+
+
+@pytest.mark.parametrize(("align", "low", "high"), [("bottom", 0, np.inf), ("top", -np.inf, 0)])
+def test_alignment(align, low, high):
+    rng = np.random.default_rng(0)
+    indices, counts = rng.integers(-3, 4, (20, 2)), rng.integers(1, 6, 20)
+    heights = column_heights(indices, counts, np.eye(2), np.array([2 / 3, 1 / 3]), 3.0, align)
+    for column in heights:
+        assert low - 1e-9 <= column.min() and column.max() <= high + 1e-9
+        end = column.min() if align == "bottom" else -column.max()
+        assert end < 3.0
+    with pytest.raises(ValueError, match="centre, bottom, top"):
+        column_heights(indices, counts, np.eye(2), np.array([0.5, 0.5]), 3.0, "middle")
+
+
+def test_shapes_are_told_apart():
+    for zone in ZONE_AXES:
+        turn = Rotation.from_euler("z", 0.3).as_matrix()[:2, :2]
+        basis = 3.9 * projection("fcc", zone).basis @ turn.T
+        seen, constant, change = identify_projection(np.array([[1, 0], [1, 1]]) @ basis)
+        assert seen.zone_axis == zone and constant == pytest.approx(3.9)
+        assert abs(np.linalg.det(change)) == pytest.approx(1)
+    with pytest.raises(ValueError, match="no fcc crystal"):
+        identify_projection([[1.0, 0.0], [0.0, 2.5]])
+
+
+def test_errors():
+    positions, counts = columns_of(particle("<001>", 0))
+    with pytest.raises(ValueError, match="lattice constant of the columns"):
+        build_atoms(positions * 2, counts, "Pt")
+    with pytest.raises(ValueError, match="no lattice"):
+        build_atoms(positions[:2], counts[:2], "Pt")
+    with pytest.raises(ValueError, match="no chemical element"):
+        build_atoms(positions, counts, "Zz")
+
+
+def test_uncounted_columns_are_left_out():
+    positions, counts = columns_of(particle("<001>", 0))
+    counts = counts.copy()
+    counts[3] = -1
+    atoms = build_atoms(positions, counts, "Pt")
+    assert len(atoms) == counts[counts > 0].sum() and 3 not in atoms.arrays["column"]
+
+
+def test_relaxed_atoms_are_where_forces_are_small():
+    from ase.calculators.emt import EMT
+
+    positions, counts = columns_of(particle("<001>", 0))
+    positions = positions + np.random.default_rng(0).normal(scale=0.05, size=positions.shape)
+    start = build_atoms(positions, counts, "Pt")
+    relaxed = relax(start, fmax=0.3, steps=60)
+    assert relaxed.info["relaxed"] and relaxed.calc is None
+    relaxed.calc = EMT()
+    assert np.linalg.norm(relaxed.get_forces(), axis=1).max() <= 0.31
+    assert relaxed.info["energy"] == pytest.approx(relaxed.get_potential_energy())
+    start.calc = EMT()
+    assert relaxed.info["energy"] < start.get_potential_energy()
+
+
+def test_elements_that_emt_does_not_know():
+    atoms = build_atoms(*columns_of(particle("<001>", 0)), "Pt")
+    atoms.symbols[:] = "Rh"
+    with pytest.raises(ValueError, match="Rh.*another ASE calculator"):
+        relax(atoms)
