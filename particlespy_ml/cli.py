@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from particlespy_ml import __version__
+from particlespy_ml.core.files import replacing
 from particlespy_ml.segmentation.particlespy import THRESHOLDS
 
 _EAGER_FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")  # which HyperSpy cannot load lazily
@@ -110,7 +110,8 @@ def _classify(options) -> int:
                 which = "" if len(images) == 1 else f"{name}: "
                 failures.append((path, f"{which}{type(error).__name__}: {error}"))
     if frames:
-        _write_csv(pd.concat(frames, ignore_index=True), options.out / "particles.csv")
+        with replacing(options.out / "particles.csv") as part:
+            pd.concat(frames, ignore_index=True).to_csv(part, index=False)
     total = sum(len(frame) for frame in frames)
     print(f"{total} particles in {len(frames)} images; results in {options.out}")
     for path, reason in failures:
@@ -178,18 +179,12 @@ def _classify_one(path: Path, name: str, image, model, options):
     try:
         figure.canvas.draw()  # before anything is written
         table.save(options.out / f"{name}.hspy", overwrite=True)
-        _write_csv(frame, options.out / f"{name}.csv")
+        with replacing(options.out / f"{name}.csv") as part:
+            frame.to_csv(part, index=False)
         figure.savefig(options.out / f"{name}.png", dpi=150)
     finally:
         plt.close(figure)
     return frame
-
-
-def _write_csv(frame, path: Path) -> None:
-    """Write beside and rename, so that no half-written table is left."""
-    part = path.with_name(f".{path.name}.part")
-    frame.to_csv(part, index=False)
-    os.replace(part, path)
 
 
 def _models(options) -> int:

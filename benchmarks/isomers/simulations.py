@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from particlespy_ml.core.files import replacing
 from particlespy_ml.simulation.atoms.out_of_range import OUT_OF_RANGE, draw_out_of_range
 from particlespy_ml.simulation.atoms.structures import (
     ISOMERS,
@@ -163,8 +164,7 @@ def _simulate(folder: Path, name: str, index: int) -> None:
         slice_thickness=SLICE_THICKNESS,
         seed=1_000_000 * (1 + SETS.index(name)) + index,
     )
-    part = folder / name / f"{index:06d}.{os.getpid()}.part"
-    with open(part, "wb") as file:
+    with replacing(_entry(folder, name, index)) as part, open(part, "wb") as file:
         np.savez(
             file,
             images=images,
@@ -172,4 +172,3 @@ def _simulate(folder: Path, name: str, index: int) -> None:
             label=np.int64(label),
             parameters=json.dumps({**parameters, "set": name, "index": index}),
         )
-    os.replace(part, _entry(folder, name, index))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from particlespy_ml.core.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,9 +85,8 @@ class Reconstruction:
             raise FileExistsError(f"{', '.join(map(str, found))}: give overwrite=True to replace.")
         pixel = self.volume.axes_manager.signal_axes[0].scale * _angstrom(self.units)
         for target, data in zip((path, *halves), (self.volume.data, *self.half_maps.data), strict=True):
-            part = target.with_suffix(f".{os.getpid()}.part")
-            write_mrc(part, data, pixel)
-            os.replace(part, target)
+            with replacing(target) as part:
+                write_mrc(part, data, pixel)
 
     def plot_fsc(self, criterion: float = 0.143, ax=None):
         """Draw the Fourier shell correlation.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import dask.array as da
 import numpy as np
 
+from particlespy_ml.core.files import replacing
 from particlespy_ml.reconstruction.mrc import write_images
 
 ANGLES = {"rot": "rlnAngleRot", "tilt": "rlnAngleTilt", "psi": "rlnAnglePsi"}
@@ -86,9 +86,9 @@ def save_star(
     if found and not overwrite:
         raise FileExistsError(f"{', '.join(found)}: give overwrite=True to replace.")
     pixel = 10 * grid.nanometres[0]
-    parts = [p.with_name(f"{p.stem}.{os.getpid()}{p.suffix}.part") for p in (images_path, path)]
-    try:
-        write_images(parts[0], data, pixel, None if diameter is None else diameter / grid.scale[0], normalise)
+    diameter = None if diameter is None else diameter / grid.scale[0]
+    with replacing(path) as star, replacing(images_path) as images:  # the images first, which the star file names
+        write_images(images, data, pixel, diameter, normalise)
         optics = {
             "rlnOpticsGroup": [1],
             "rlnOpticsGroupName": ["opticsGroup1"],
@@ -100,12 +100,7 @@ def save_star(
             "rlnImageDimensionality": [2],
         }
         blocks = {"optics": pd.DataFrame(optics), "particles": _particles(images_path.name, count, poses, by, grid)}
-        starfile.write(blocks, parts[1], float_format="%.6f", overwrite=True)
-        os.replace(parts[0], images_path)
-        os.replace(parts[1], path)
-    finally:
-        for part in parts:
-            part.unlink(missing_ok=True)
+        starfile.write(blocks, star, float_format="%.6f", overwrite=True)
 
 
 def _particles(images_name: str, count: int, poses, by, grid):

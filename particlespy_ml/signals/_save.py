@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from particlespy_ml.core.files import replacing
+
 # Formats that are one file or folder each, and nothing beside it, so that it can be renamed.
 _REPLACEABLE = (".hspy", ".hdf5", ".zspy", ".tif", ".tiff", ".emd")
 _SUFFIXES = {"hspy": ".hspy", "zspy": ".zspy"}
@@ -58,14 +60,10 @@ class SafeSaveMixin:
                 overwrite = ask(target)
             if not overwrite:
                 return None
-        part = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
-        try:
+        with replacing(target) as part:
             if kwargs.get("write_dataset", True) is False or kwargs.get("mode", "w") == "a":
                 _copy(target, part)  # what the new file takes from the old one
             super(SafeSaveMixin, self._to_save(kind)).save(part, overwrite=True, **kwargs)
-            _move(part, target)
-        finally:
-            _remove(part)
         for key, value in (("folder", target.parent), ("filename", target.stem), ("extension", target.suffix)):
             self.tmp_parameters.set_item(key, value)
         return None
@@ -140,31 +138,8 @@ class SafeSaveMixin:
         return target.resolve()
 
 
-def _move(part: Path, target: Path) -> None:
-    """Give a file or folder the name of another, which it replaces."""
-    if not target.is_dir():
-        os.replace(part, target)
-        return
-    # A folder cannot be replaced in one step: the old one steps aside, and back if the new one cannot move in.
-    aside = target.with_name(f".{target.stem}.{os.getpid()}.old{target.suffix}")
-    os.replace(target, aside)
-    try:
-        os.replace(part, target)
-    except BaseException:
-        os.replace(aside, target)
-        raise
-    _remove(aside)
-
-
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
         shutil.copytree(source, target)
     elif source.exists():
         shutil.copy2(source, target)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

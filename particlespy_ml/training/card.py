@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from particlespy_ml.core.files import replacing
 from particlespy_ml.models.networks import build_network
 
 if TYPE_CHECKING:
@@ -35,14 +34,13 @@ def write_model(folder: str | Path, network: torch.nn.Module, card: dict) -> Pat
     from safetensors.torch import save_file
 
     folder = Path(folder)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    part.mkdir(parents=True)
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    save_file(weights, part / "model.safetensors")
-    (part / "model.safetensors").chmod(0o644)  # safetensors makes files that other users cannot read
-    card = {"format_version": FORMAT_VERSION, **card, "sha256": sha256(part / "model.safetensors")}
-    (part / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    _replace(part, folder)
+    with replacing(folder) as part:
+        part.mkdir(parents=True)
+        save_file(weights, part / "model.safetensors")
+        (part / "model.safetensors").chmod(0o644)  # safetensors makes files that other users cannot read
+        card = {"format_version": FORMAT_VERSION, **card, "sha256": sha256(part / "model.safetensors")}
+        (part / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return folder
 
 
@@ -59,9 +57,8 @@ def update_card(folder: str | Path, **changes) -> dict:
     """Change fields of the card of a model folder and return the new card."""
     path = Path(folder) / "card.json"
     card = {**json.loads(path.read_text(encoding="utf-8")), **changes}
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return card
 
 
@@ -98,14 +95,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _replace(part: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def make_card(recipe: dict, n_training: int, calibration: dict, results: dict) -> dict:

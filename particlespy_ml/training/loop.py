@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from particlespy_ml.core.files import replacing
 from particlespy_ml.models.networks import build_network
 from particlespy_ml.training.losses import ClassLoss
 
@@ -195,10 +195,9 @@ class _State:
         import torch
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
         parts = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser")}
-        torch.save({**parts, "step": self.step, "recent": self.recent}, part)
-        os.replace(part, path)
+        with replacing(path) as part:
+            torch.save({**parts, "step": self.step, "recent": self.recent}, part)
 
     def load(self, path: Path) -> None:
         import torch

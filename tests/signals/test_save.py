@@ -249,30 +249,6 @@ def test_a_table_is_not_saved_as_zspy(tmp_path, two_disks):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_move_in_leaves_the_old_one(tmp_path, monkeypatch):
-    """The old folder has stepped aside when the new one fails to take its place."""
-    from particlespy_ml.signals import _save
-
-    path, part = tmp_path / "image.zspy", tmp_path / "part.zspy"
-    for folder in (path, part):
-        folder.mkdir()
-        (folder / "data").write_text(folder.name)
-    replace = _save.os.replace
-
-    def fail(source, target):
-        if source == part:
-            raise PermissionError("in use")
-        replace(source, target)
-
-    monkeypatch.setattr(_save.os, "replace", fail)
-    with pytest.raises(PermissionError, match="in use"):
-        _save._move(part, path)
-    assert (path / "data").read_text() == "image.zspy"
-    monkeypatch.undo()
-    _save._move(part, path)
-    assert (path / "data").read_text() == "part.zspy" and list(tmp_path.iterdir()) == [path]
-
-
 def every_extension():
     from rsciio import IO_PLUGINS
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from particlespy_ml.core.files import replacing
+
 _RECIPE = "recipe.json"
 
 
@@ -106,7 +108,5 @@ def _one_thread() -> None:
 
 def _simulate_to_file(folder: Path, recipe, simulate: Callable, index: int) -> None:
     entry = simulate(recipe, index)
-    part = folder / f"{index:06d}.{os.getpid()}.part"
-    with open(part, "wb") as file:
+    with replacing(entry_path(folder, index)) as part, open(part, "wb") as file:
         np.savez(file, **entry)
-    os.replace(part, entry_path(folder, index))

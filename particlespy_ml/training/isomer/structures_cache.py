@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
 
+from particlespy_ml.core.files import replacing
 from particlespy_ml.simulation.datasets.isomers import IsomerLibraryRecipe
 from particlespy_ml.simulation.datasets.store import check_recipe, write_recipe
 
@@ -67,10 +67,8 @@ def _draw_block(path: Path, recipe: IsomerLibraryRecipe, label: int, seed: tuple
     rng = np.random.default_rng([recipe.seed, *seed])
     sizes = np.exp(rng.uniform(*np.log(recipe.n_atoms), size=_BLOCK)).astype(int)
     drawn = [draw_model(recipe.classes[label], int(n), rng, recipe.symbol).positions for n in sizes]
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with open(part, "wb") as file:
+    with replacing(path) as part, open(part, "wb") as file:
         np.savez(file, positions=np.vstack(drawn).astype(np.float32), lengths=[len(p) for p in drawn])
-    os.replace(part, path)
 
 
 def _read_block(path: Path) -> list[np.ndarray]:
