@@ -42,7 +42,7 @@ class Views(nn.Sequential):
         self.views = _check_views(views)
 
     def forward(self, x):
-        """Shape (n, 1, w, w) to (n, outputs)."""
+        """Shape (n, channels, w, w) to (n, outputs)."""
         if self.training:
             return super().forward(x)
         return torch.stack([self[1](features) for features in self.features(x)]).mean(0)
@@ -121,20 +121,20 @@ class PolarSpectrum(nn.Module):
         self.register_buffer("grid", grid[None], persistent=False)
 
     def forward(self, x):
-        """Windows, shape (n, 1, w, w), to (n, 1, radii, angles)."""
+        """Windows, shape (n, channels, w, w), to (n, channels, radii, angles)."""
         if x.shape[-1] > self.edge:
             raise ValueError(f"Expected windows of {self.edge} pixels at most, not {x.shape[-1]}.")
         with torch.autocast(x.device.type, enabled=False):
-            x = x.float()[:, 0]
-            border = torch.cat([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], dim=1).mean(1)
+            x = x.float()
+            border = torch.cat([x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]], dim=-1).mean(-1)
             taper = torch.sin(torch.pi * (torch.arange(x.shape[-1], device=x.device) + 0.5) / x.shape[-1])
             taper = (2 * taper).clamp(max=1)
-            x = (x - border[:, None, None]) * taper * taper[:, None]
+            x = (x - border[..., None, None]) * taper * taper[:, None]
             wave = torch.fft.rfft2(x, s=(self.edge, self.edge))
-            power = torch.fft.fftshift(wave.real**2 + wave.imag**2, dim=1)[:, None]
+            power = torch.fft.fftshift(wave.real**2 + wave.imag**2, dim=-2)
             grid = self.grid.expand(len(x), -1, -1, -1)
             polar = torch.nn.functional.grid_sample(power, grid, mode="bilinear", align_corners=True)
-            level = polar.flatten(1).median(1).values[:, None, None, None]
+            level = polar.flatten(2).median(2).values[..., None, None]
             return torch.log(polar / (level + 1e-12) + 0.1)
 
 
@@ -170,10 +170,10 @@ class UNet(nn.Module):
     Outside of training the maps are the mean over turned and mirrored frames, as in `Views`.
     """
 
-    def __init__(self, outputs: int, widths: tuple, views: int = 1):
+    def __init__(self, outputs: int, widths: tuple, views: int = 1, in_channels: int = 1):
         super().__init__()
         self.views = _check_views(views)
-        self.stem = nn.Sequential(ConvNorm(1, widths[0], 3, 1), ConvNorm(widths[0], widths[0], 3, 1))
+        self.stem = nn.Sequential(ConvNorm(in_channels, widths[0], 3, 1), ConvNorm(widths[0], widths[0], 3, 1))
         pairs = list(zip(widths[:-1], widths[1:], strict=True))
         self.down = nn.ModuleList(
             nn.Sequential(ConvNorm(a, b, 3, 2), *(Residual(b) for _ in range(2 if level > 1 else 1)))
@@ -184,7 +184,7 @@ class UNet(nn.Module):
         self.out = nn.Conv2d(widths[0], outputs, 1)
 
     def forward(self, x):
-        """Shape (n, 1, rows, columns), multiples of 16, to (n, outputs, rows, columns)."""
+        """Shape (n, channels, rows, columns), multiples of 16, to (n, outputs, rows, columns)."""
         if self.training or self.views == 1:
             return self._maps(x)
         return torch.stack(turn_back([self._maps(view) for view in turn(x, self.views)])).mean(0)

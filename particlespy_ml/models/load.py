@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from particlespy_ml.models.card import SEGMENTATION, network_of, read_card
-from particlespy_ml.models.model import Classifier, Model, ParticleFinder
+from particlespy_ml.models.card import read_card
+from particlespy_ml.models.model import Classifier, Model
+from particlespy_ml.models.networks import load_network
+from particlespy_ml.models.tasks import TASKS
 
-DEFAULT_MODELS = {"HAADF": "isomer-haadf", "HRTEM": "crystallinity-hrtem"}
+# the classifier of each signal type
+DEFAULT_MODELS = {
+    signal_type: name
+    for task in TASKS.values()
+    if issubclass(task.model, Classifier)
+    for signal_type, name in task.default_models.items()
+}
 
 
 def list_models() -> list[str]:
@@ -25,7 +34,7 @@ def list_models() -> list[str]:
     return sorted(entry.name for entry in root.iterdir() if (entry / "card.json").is_file())
 
 
-def load_model(model: str | Path | Model) -> Model:
+def load_model(model: str | Path | Model, device: str | None = None) -> Model:
     """Load a model by the name of a bundled one, or from a folder of the user's own.
 
     Nothing is downloaded and nothing is unpickled.
@@ -34,27 +43,36 @@ def load_model(model: str | Path | Model) -> Model:
     ----------
     model
         Name, or folder that holds ``model.safetensors`` and ``card.json``. A loaded model is returned as it is.
+    device
+        Where its network runs: "cpu", "cuda" or one of several GPUs, "cuda:1"; by default "cuda" where there is a GPU.
 
     Raises
     ------
     ValueError
-        If there is no such model, a file is damaged (its hash differs from the card's), or the card does not fit.
+        If there is no such model, a file is damaged (its hash differs from the card's), the card does not fit, or
+        there is no such device.
     TypeError
         If *model* is no name, folder or model.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> pml.load_model("isomer-haadf", device="cpu").classes
+    ('icosahedron', 'decahedron', 'cuboctahedron', 'amorphous')
     """
     if isinstance(model, Model):
-        return model
+        return model if device in (None, model.device) else replace(model, device=device)
     if not isinstance(model, (str, Path)):
         raise TypeError(f"Expected the name or the folder of a model, or a loaded model, not {type(model).__name__}.")
     names = list_models()
     if isinstance(model, str) and model in names:
-        return _load_folder(str(_bundled_folder() / model))
+        return load_model(_load_folder(str(_bundled_folder() / model)), device)
     folder = Path(model)
     if not folder.is_dir():
         raise ValueError(
             f"Unknown model {str(model)!r}: expected one of {names}, or the folder of a model of your own."
         )
-    return _load_folder(str(folder.resolve()))
+    return load_model(_load_folder(str(folder.resolve())), device)
 
 
 def default_model(signal_type: str) -> str:
@@ -108,5 +126,19 @@ def _load_folder_cached(folder: str, stamp: tuple) -> Model:
         weights = load(content)
     except SafetensorError as error:
         raise ValueError(f"{weights_path} is no safetensors file: {error}.") from error
-    network_of(card, weights)
-    return (ParticleFinder if card["task"] == SEGMENTATION else Classifier)(card, weights)
+    _check_network(card, weights)
+    return TASKS[card["task"]].model(card, weights)
+
+
+def _check_network(card: dict, weights: dict) -> None:
+    """Check that the weights are those of the card's architecture, and its outputs what the task needs."""
+    task = TASKS[card["task"]]
+    try:
+        shape = task.output_shape(card, load_network(card["architecture"], weights))
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"The card of the model {card['name']!r} does not fit its weights: {error}") from error
+    if shape != task.wanted_shape(card):
+        raise ValueError(
+            f"The card of the model {card['name']!r} needs {task.wanted_outputs(card)[1]}, but the network gives an "
+            f"array of {shape}."
+        )

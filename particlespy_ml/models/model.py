@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from particlespy_ml.core.threads import one_torch_thread
-from particlespy_ml.models.card import network_of
+from particlespy_ml.models.networks import CPU_ONLY, load_network, torch_device
+
+if TYPE_CHECKING:
+    import torch
 
 _networks: dict[str, object] = {}
 _networks_lock = threading.Lock()
@@ -25,10 +30,20 @@ class Model:
         What the model is and what it reaches.
     weights
         Parameters of the network by name.
+    device
+        Where the network runs unless a call says otherwise: "cpu", "cuda", "cuda:1" ...; by default "cuda" where there
+        is a GPU, found anew in each process. An atlas of templates stays on the CPU.
     """
 
     card: dict
     weights: dict[str, np.ndarray] = field(repr=False)
+    device: str | None = None
+
+    makes_maps: ClassVar[bool] = False  # whether outputs are images of the input's size
+
+    def __post_init__(self):
+        if self.device is not None:
+            self._device(self.device)
 
     @property
     def name(self) -> str:
@@ -51,17 +66,53 @@ class Model:
         sizes = np.array(nanometres) * 10
         return bool((sizes >= low).all() and (sizes <= high).all())
 
-    def _network(self):
-        """The network, built once in each process."""
-        key = self.sha256 + json.dumps(self.card["architecture"], sort_keys=True)
+    @property
+    def in_channels(self) -> int:
+        """Number of images that the network sees together."""
+        return int(self.card["architecture"].get("in_channels", 1))
+
+    @property
+    def purpose(self) -> str:
+        """What the model is for, in a few words."""
+        return str(self.card["task"])
+
+    def _device(self, device: str | None = None) -> str:
+        """Where the network runs for a call with some device=."""
+        device = self.device if device is None else device
+        if self.card["architecture"]["name"] not in CPU_ONLY:
+            return torch_device(device)
+        if torch_device(device or "cpu") != "cpu":
+            raise ValueError(f"The model {self.name!r} runs on the CPU alone, not on {device!r}.")
+        return "cpu"
+
+    def _network(self, device: str = "cpu") -> torch.nn.Module:
+        """The network, built once in each process for each device."""
+        key = self.sha256 + json.dumps(self.card["architecture"], sort_keys=True) + device
         with _networks_lock:
             if key not in _networks:
-                _networks[key] = network_of(self.card, self.weights)
+                _networks[key] = load_network(self.card["architecture"], self.weights, device)
             return _networks[key]
+
+    def _check_channels(self, images: np.ndarray, ndim: int, axes: tuple[str, ...]) -> None:
+        """Check that images, of *ndim* axes where there is one channel, have the channels of the network."""
+        channels = self.in_channels
+        if images.ndim == ndim and channels == 1:
+            return
+        if images.ndim != ndim + 1 or images.shape[-3] != channels:
+            wanted = [*axes[:-2], *([] if channels == 1 else [str(channels)]), *axes[-2:]]
+            raise ValueError(
+                f"The model {self.name!r} sees {channels} channel{'' if channels == 1 else 's'}: expected an array of "
+                f"shape ({', '.join(wanted)}), got {images.shape}."
+            )
 
 
 class Classifier(Model):
     """A model that gives each particle the probabilities of some classes."""
+
+    @property
+    def purpose(self) -> str:
+        """The classes that it tells apart."""
+        return ", ".join(self.classes)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -93,36 +144,46 @@ class Classifier(Model):
         """Whether the network has one more output, for what is none of the classes."""
         return bool(self.card.get("rejects", False))
 
-    def predict(self, windows: np.ndarray, batch_size: int = 64, calibrated: bool = True) -> np.ndarray:
+    def predict(
+        self, windows: np.ndarray, batch_size: int = 64, calibrated: bool = True, device: str | None = None
+    ) -> np.ndarray:
         """Return class probabilities.
 
         Parameters
         ----------
         windows
-            Standardised windows at the model's pixel size, shape (n, edge, edge), float32.
+            Standardised windows at the model's pixel size, shape (n, edge, edge), float32; (n, channels, edge, edge)
+            for a model of several channels.
         batch_size
             Windows that go through the network at a time.
         calibrated
             Whether the logits are divided by the temperature on the card, so that probabilities are shares of right
             classes.
+        device
+            Where the network runs; by default as when it was loaded.
 
         Returns
         -------
         numpy.ndarray
             Probabilities, shape (n, classes), float32. Each row sums to one or, if the model `rejects`, to the
             probability that the window shows one of the classes at all.
+
+        Raises
+        ------
+        ValueError
+            If the windows have another number of channels than the network, or there is no such device.
         """
         import torch
 
         if len(windows) == 0:
             return np.zeros((0, len(self.classes)), np.float32)
-        network = self._network()
+        device = self._device(device)
+        network = self._network(device)
         parts = []
         with torch.inference_mode(), one_torch_thread(workers_only=True):
-            for start in range(0, len(windows), batch_size):
-                batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + batch_size]))[:, None]
+            for batch in self._batches(windows, batch_size, device):
                 logits = network(batch) / (float(self.card["temperature"]) if calibrated else 1.0)
-                parts.append(torch.softmax(logits, dim=1)[:, : len(self.classes)].numpy())
+                parts.append(torch.softmax(logits, dim=1)[:, : len(self.classes)].cpu().numpy())
         return np.concatenate(parts)
 
     @property
@@ -130,12 +191,12 @@ class Classifier(Model):
         """Length of the vectors of `embed`."""
         return self._network()[1][-1].in_features
 
-    def embed(self, windows: np.ndarray, batch_size: int = 64) -> np.ndarray:
+    def embed(self, windows: np.ndarray, batch_size: int = 64, device: str | None = None) -> np.ndarray:
         """Return what the last layer sees, before it decides on a class: a vector for each window.
 
         Parameters
         ----------
-        windows, batch_size
+        windows, batch_size, device
             As for `predict`.
 
         Returns
@@ -149,36 +210,111 @@ class Classifier(Model):
 
         if len(windows) == 0:
             return np.zeros((0, self.embedding_width), np.float32)
-        trunk, head = network = self._network()
+        device = self._device(device)
+        trunk, head = network = self._network(device)
         features = network.features if isinstance(network, Views) else lambda batch: [trunk(batch)]
         parts = []
         with torch.inference_mode(), one_torch_thread(workers_only=True):
-            for start in range(0, len(windows), batch_size):
-                batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + batch_size]))[:, None]
-                parts.append(torch.stack([head[:-1](seen) for seen in features(batch)]).mean(0).numpy())
+            for batch in self._batches(windows, batch_size, device):
+                parts.append(torch.stack([head[:-1](seen) for seen in features(batch)]).mean(0).cpu().numpy())
         return np.concatenate(parts)
 
+    def _batches(self, windows: np.ndarray, size: int, device: str):
+        """Windows as tensors of shape (n, channels, edge, edge)."""
+        import torch
 
-class ParticleFinder(Model):
+        self._check_channels(windows, 3, ("n", "edge", "edge"))
+        for start in range(0, len(windows), size):
+            batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + size]))
+            yield (batch[:, None] if batch.ndim == 3 else batch).to(device)
+
+
+class MapModel(Model):
+    """A model that makes maps of a frame, of the same size, with one value a pixel for each output."""
+
+    makes_maps = True
+
+    def _maps(
+        self,
+        frame: np.ndarray,
+        activation: Callable[[torch.Tensor], torch.Tensor],
+        tile: int,
+        overlap: int,
+        device: str | None,
+    ) -> np.ndarray:
+        """Return the maps of a frame that goes through the network in tiles.
+
+        Parameters
+        ----------
+        frame
+            Shape (rows, columns), or (channels, rows, columns) for a network of several channels.
+        activation
+            What makes probabilities of the logits of a tile, shape (outputs, rows, columns).
+        tile, overlap, device
+            See `ParticleFinder.maps`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (outputs, rows, columns), float32.
+        """
+        import torch
+
+        from particlespy_ml.models.layers import product_type
+
+        self._check_channels(frame, 2, ("rows", "columns"))
+        rows, columns = frame.shape[-2:]
+        room = [(0, 0)] * (frame.ndim - 2) + [(0, -rows % 16), (0, -columns % 16)]
+        padded = np.pad(frame, room, mode="symmetric" if min(rows, columns) > 15 else "edge")
+        result = np.empty((self.card["architecture"]["outputs"], *padded.shape[-2:]), np.float32)
+        device = self._device(device)
+        network = self._network(device)
+        # a GPU has single precision to spare
+        is_short = device == "cpu" and product_type() == torch.bfloat16
+        short = torch.autocast("cpu", torch.bfloat16, enabled=is_short)
+        with torch.inference_mode(), one_torch_thread(workers_only=True), short:
+            for inner, outer in _tiles(padded.shape[-2:], tile, overlap):
+                seen = torch.from_numpy(np.ascontiguousarray(padded[(..., *outer)]))
+                seen = seen[None, None] if seen.ndim == 2 else seen[None]
+                found = activation(network(seen.to(device))[0].float())
+                start = [own.start - whole.start for own, whole in zip(inner, outer, strict=True)]
+                part = tuple(
+                    slice(first, first + own.stop - own.start) for first, own in zip(start, inner, strict=True)
+                )
+                result[(slice(None), *inner)] = found[(slice(None), *part)].cpu().numpy()
+        return result[:, :rows, :columns]
+
+
+class ParticleFinder(MapModel):
     """A model that finds particles: it maps a frame to where particles are, and how deep inside of one."""
+
+    @property
+    def purpose(self) -> str:
+        """That it finds particles."""
+        return "finds particles"
 
     @property
     def threshold(self) -> float:
         """Probability from which a pixel belongs to a particle."""
         return float(self.card["threshold"])
 
-    def maps(self, frame: np.ndarray, tile: int = 768, overlap: int = 176) -> tuple[np.ndarray, np.ndarray]:
+    def maps(
+        self, frame: np.ndarray, tile: int = 768, overlap: int = 176, device: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the probability that a pixel belongs to a particle, and its relative depth in the particle.
 
         Parameters
         ----------
         frame
-            Frame at the model's pixel size, scaled by `scale_frame`, shape (rows, columns), float32.
+            Frame at the model's pixel size, scaled by `scale_frame`, shape (rows, columns), float32; (channels, rows,
+            columns) for a model of several channels.
         tile
             Edge of the tiles in which large frames go through the network, a multiple of 16.
         overlap
             Pixels by which neighbouring tiles overlap on each side. More than the network sees of the surroundings, so
             that seams do not show; a multiple of 16.
+        device
+            Where the network runs; by default as when it was loaded.
 
         Returns
         -------
@@ -188,24 +324,8 @@ class ParticleFinder(Model):
         """
         import torch
 
-        from particlespy_ml.models.layers import product_type
-
-        rows, columns = frame.shape
-        padded = np.pad(
-            frame, [(0, -rows % 16), (0, -columns % 16)], mode="symmetric" if min(rows, columns) > 15 else "edge"
-        )
-        result = np.empty((2, *padded.shape), np.float32)
-        network = self._network()
-        short = torch.autocast("cpu", torch.bfloat16, enabled=product_type() == torch.bfloat16)
-        with torch.inference_mode(), one_torch_thread(workers_only=True), short:
-            for inner, outer in _tiles(padded.shape, tile, overlap):
-                found = network(torch.from_numpy(np.ascontiguousarray(padded[outer]))[None, None])[0].float().sigmoid()
-                start = [own.start - whole.start for own, whole in zip(inner, outer, strict=True)]
-                part = tuple(
-                    slice(first, first + own.stop - own.start) for first, own in zip(start, inner, strict=True)
-                )
-                result[(slice(None), *inner)] = found[(slice(None), *part)].numpy()
-        return result[0, :rows, :columns], result[1, :rows, :columns]
+        probability, depth = self._maps(frame, torch.sigmoid, tile, overlap, device)
+        return probability, depth
 
 
 def _tiles(shape: tuple[int, int], tile: int, overlap: int):

@@ -1,0 +1,55 @@
+"""What the fields of a card may hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from particlespy_ml.tables.classes import UNDEFINED
+
+
+class Field(NamedTuple):
+    """A field of a card: what it must be, in words, and the check of it."""
+
+    expected: str
+    is_valid: Callable[[object], bool]
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_range(value) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and 0 <= value[0] < value[1]
+
+
+def _is_pixel_size(value) -> bool:
+    if not isinstance(value, dict) or value.get("unit") not in ("Å", "angstrom"):
+        return False
+    return _is_number(value.get("value")) and value["value"] > 0
+
+
+def _is_windows(value) -> bool:
+    return isinstance(value, list) and len(value) > 0 and all(isinstance(edge, int) and edge > 0 for edge in value)
+
+
+def _is_classes(value) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and all(isinstance(name, str) and name for name in value)
+        and len({*value, UNDEFINED}) == len(value) + 1
+    )
+
+
+ANYTHING = Field("anything", lambda value: True)
+ARCHITECTURE = Field("an object with a name", lambda value: isinstance(value, dict) and "name" in value)
+CLASSES = Field(f"two or more different names, none of them {UNDEFINED!r}", _is_classes)
+FLAG = Field("true or false", lambda value: isinstance(value, bool))
+PIXEL_SIZE = Field('{"value": a positive number, "unit": "Å"}', _is_pixel_size)
+POSITIVE = Field("a positive number", lambda value: _is_number(value) and value > 0)
+PROBABILITY = Field("a number between 0 and 1", lambda value: _is_number(value) and 0 <= value <= 1)
+RANGE = Field("[low, high]", _is_range)
+THRESHOLD = Field("a number between 0 and 1", lambda value: _is_number(value) and 0 < value < 1)
+WINDOWS = Field("a list of positive integers", _is_windows)
