@@ -9,6 +9,7 @@ from scipy.optimize import minimize, nnls
 from scipy.special import xlogy
 from scipy.stats import norm
 
+from particlespy_ml.core.proportions import wilson_interval
 from particlespy_ml.dynamics.steps import SAME_STEP
 
 BOLTZMANN_EV = 8.617333262e-5  # eV/K, CODATA 2018
@@ -51,13 +52,10 @@ class Fractions:
         with np.errstate(divide="ignore", invalid="ignore"):
             n = np.where(variance > 0, size * (1 - size) / variance, self.effective_samples)
         n = np.maximum(np.minimum(n, self.effective_samples), 1)
-        middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-        half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+        low, high = wilson_interval(p, n, self.confidence)
         # a fraction near zero that a correction left uncertain may be zero
         normal = np.where(variance > 1.001 * p * (1 - p) / self.effective_samples, z * np.sqrt(variance), 0)
-        return np.clip(np.minimum(middle - half, p - normal), 0, 1), np.clip(
-            np.maximum(middle + half, p + normal), 0, 1
-        )
+        return np.clip(np.minimum(low, p - normal), 0, 1), np.clip(np.maximum(high, p + normal), 0, 1)
 
     @property
     def low(self) -> np.ndarray:

@@ -17,6 +17,9 @@ from particlespy_ml.training.isomer import train as isomers
 from particlespy_ml.training.isomer.batches import prism_items, split_indices, window_for
 from particlespy_ml.training.recipe import bundled_recipes, load_recipe
 
+# one process makes what all of these share
+pytestmark = pytest.mark.xdist_group("training_training")
+
 RECIPE = """
 [model]
 name = "tiny"
@@ -184,6 +187,12 @@ def test_interval_is_over_structures_not_images():
 def test_confusion_matrix_has_the_truth_in_rows():
     matrix = evaluation.confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
     assert matrix.tolist() == [[0.5, 0.5], [0, 1]]
+
+
+def test_undefined_images_count_for_the_row_alone():
+    labels, predicted = np.array([[0, 0, 0], [1, 1, 1]]), np.array([[0, -1, -1], [0, 1, -1]])
+    matrix = evaluation.confusion_matrix(labels, predicted, 3)
+    np.testing.assert_allclose(matrix, [[1 / 3, 0, 0], [1 / 3, 1 / 3, 0], [0, 0, 0]])
 
 
 def test_pretraining_can_run_before_the_simulations(cache, recipe, model, tmp_path):

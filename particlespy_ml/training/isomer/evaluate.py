@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from particlespy_ml.classification.preprocess import standardise
+from particlespy_ml.core.proportions import wilson_interval
 from particlespy_ml.models.networks import fuse
 from particlespy_ml.simulation.datasets.isomers import IsomerLibraryRecipe
 from particlespy_ml.simulation.datasets.store import check_recipe, entry_indices
@@ -130,7 +131,7 @@ def accuracy_with_interval(right: np.ndarray, seed: int = 0, draws: int = 2000) 
     drawn = means[rng.integers(len(means), size=(draws, len(means)))].mean(1)
     low, high = np.quantile(drawn, [0.025, 0.975])
     alike = np.ptp(means) == 0 or np.isin(means, (0, 1)).all()
-    wilson = _wilson(float(means.mean()), len(means)) if alike else (low, high)
+    wilson = wilson_interval(means.mean(), len(means)) if alike else (low, high)
     low, high = min(low, wilson[0]), max(high, wilson[1])
     return {
         "accuracy": round(float(means.mean()), 4),
@@ -140,19 +141,14 @@ def accuracy_with_interval(right: np.ndarray, seed: int = 0, draws: int = 2000) 
     }
 
 
-def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return middle - half, middle + half
-
-
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
     """Share of each predicted class (columns) among the images of each true class (rows).
 
     Images whose prediction is -1 are undefined: they count for the row, but for no column.
     """
-    counts = np.zeros((n_classes, n_classes + 1))
-    np.add.at(counts, (labels.ravel(), predicted.ravel()), 1)
+    from sklearn import metrics
+
+    counts = metrics.confusion_matrix(labels.ravel(), predicted.ravel(), labels=[*range(n_classes), -1])[:-1]
     return counts[:, :-1] / np.maximum(counts.sum(1, keepdims=True), 1)
 
 
