@@ -9,11 +9,12 @@ HEADLESS := MPLBACKEND=Agg QT_QPA_PLATFORM=offscreen
 # Two processes, each with a thread of its own: numerical libraries would start one for every core in each of them.
 TWO := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help demo test lint format benchmark simulate train evaluate wheel-test clean
+.PHONY: help demo test layers lint format benchmark simulate train evaluate wheel-test clean
 
 help:
 	@echo "make demo         classify the particles of two images and of a movie into demo_output/"
 	@echo "make test         run all the tests"
+	@echo "make layers       test that rooms import from their left alone, and what imports cost"
 	@echo "make wheel-test   build the wheel and test it outside the checkout"
 	@echo "make lint|format  check or apply the style"
 	@echo "make benchmark    time and memory beside ParticleSpy's"
@@ -35,6 +36,9 @@ demo: .venv/.installed
 
 test: .venv/.installed
 	$(HEADLESS) $(TWO) $(PYTHON) -m pytest -n 2 --dist worksteal
+
+layers: .venv/.installed
+	$(HEADLESS) $(TWO) $(PYTHON) -m pytest -q tests/test_imports.py
 
 wheel-test: .venv/.installed
 	$(HEADLESS) $(PYTHON) -m pytest tests/test_wheel.py
