@@ -191,10 +191,9 @@ def _models(options) -> int:
     from particlespy_ml.models.load import list_models, load_model
 
     for name in list_models():
-        card = load_model(name).card
-        low, high = card["diameter_range_nm"]
-        what = ", ".join(card["classes"]) if "classes" in card else "finds particles"
-        print(f"{name}: {card['signal_type']}, {what}; {low:g} to {high:g} nm")
+        model = load_model(name)
+        low, high = model.card["diameter_range_nm"]
+        print(f"{name}: {model.card['signal_type']}, {model.purpose}; {low:g} to {high:g} nm")
     return 0
 
 
@@ -220,11 +219,10 @@ def _train(options) -> int:
 
 
 def _evaluate(options) -> int:
-    from particlespy_ml.training.report import report
-    from particlespy_ml.training.tasks import evaluate
+    from particlespy_ml.training.tasks import evaluate, report
 
     results = evaluate(options.model, options.cache, options.out)
-    print(report(results))
+    print(report(options.model, results))
     print(f"figures and all numbers in {options.out}")
     return 0
 

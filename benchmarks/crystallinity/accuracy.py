@@ -6,10 +6,11 @@ from pathlib import Path
 
 from particlespy_ml.training.card import read_model
 from particlespy_ml.training.crystallinity.evaluate import evaluate_crystallinity
-from particlespy_ml.training.report import report
+from particlespy_ml.training.report import crystallinity_lines
 
 
 def main(folder: Path, cache: Path, realisations: int) -> None:
     """Print the tables."""
     network, card = read_model(folder)
-    print(report(evaluate_crystallinity(network, card, cache, realisations)) + "\n")
+    results = evaluate_crystallinity(network, card, cache, realisations)
+    print("\n".join(crystallinity_lines(results)) + "\n")

@@ -5,20 +5,9 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from particlespy_ml.simulation.atoms.closed_shells import ClosedShellRecipe
-from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe
-from particlespy_ml.simulation.datasets.isomers import IsomerLibraryRecipe
-from particlespy_ml.simulation.recording.detector import DetectorRecipe
-from particlespy_ml.simulation.recording.imaging import ImagingRecipe
+from particlespy_ml.training.registry import TRAININGS
 
 _FOLDER = Path(__file__).parent / "recipes"
-# what the tables ``simulation`` and ``detector`` are for each task
-TASKS = {
-    "isomer": (IsomerLibraryRecipe, DetectorRecipe),
-    "isomer-atlas": (ClosedShellRecipe, DetectorRecipe),
-    "crystallinity": (ExitWaveRecipe, ImagingRecipe),
-    "segmentation": (ExitWaveRecipe, ImagingRecipe),
-}
 _TABLES = ("model", "simulation", "detector", "training", "card")
 
 
@@ -33,8 +22,8 @@ def load_recipe(path_or_name: str | Path) -> dict:
     Returns
     -------
     dict
-        The tables ``model``, ``simulation`` and ``detector`` (for the classes in `TASKS`), ``training`` and ``card``,
-        as plain values.
+        The tables ``model``, ``simulation`` and ``detector`` (for the classes of the task in `TRAININGS`), ``training``
+        and ``card``, as plain values.
 
     Raises
     ------
@@ -58,8 +47,8 @@ def load_recipe(path_or_name: str | Path) -> dict:
         raise ValueError(f"Recipe {path.name}: unknown tables {unknown}, missing {missing}; expected {_TABLES}.")
     recipe = {table: recipe.get(table, {}) for table in _TABLES}
     task = recipe["model"].get("task")
-    if task not in TASKS:
-        raise ValueError(f"Recipe {path.name}: unknown task {task!r}; expected one of {sorted(TASKS)}.")
-    for settings, table in zip(TASKS[task], ("simulation", "detector"), strict=True):
-        settings.from_dict(recipe[table])
+    if task not in TRAININGS:
+        raise ValueError(f"Recipe {path.name}: unknown task {task!r}; expected one of {sorted(TRAININGS)}.")
+    TRAININGS[task].simulation.from_dict(recipe["simulation"])
+    TRAININGS[task].detector.from_dict(recipe["detector"])
     return recipe

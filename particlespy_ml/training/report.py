@@ -1,20 +1,12 @@
-"""Evaluations as text."""
+"""Evaluations as lines of text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 
-def report(results: dict) -> str:
-    """Return the results of an evaluation of any task as tables of text."""
-    if "paper_range" in results:
-        return "\n".join(_crystallinity(results))
-    if "iou" in next(iter(results["nominal"].values())):
-        return "\n".join(_segmentation(results))
-    return "\n".join(_isomers(results))
-
-
-def _isomers(results: dict) -> Iterator[str]:
+def isomer_lines(results: dict) -> Iterator[str]:
+    """Results of an evaluation of a classifier of isomers."""
     yield "dose (e/Å²)  accuracy, 95 % interval (well-run microscope)  accuracy, 95 % interval (every fault)"
     for dose, row in results["nominal"].items():
         yield f"{dose:>11}  {_text(row):<46}  {_text(results['harsh'][dose])}"
@@ -29,7 +21,8 @@ def _isomers(results: dict) -> Iterator[str]:
     yield f"{row['structures']} structures, {row['n']} images a dose"
 
 
-def _crystallinity(results: dict) -> Iterator[str]:
+def crystallinity_lines(results: dict) -> Iterator[str]:
+    """Results of an evaluation of a classifier of crystallinity."""
     row = results["nominal"]["10000"]["three_class"]
     yield f"Crystallinity: {row['structures']} held-out particles, {row['n']} images for each row over all of them"
     title = "paper's optics, 300 kV, 1 to 3 nm"
@@ -70,7 +63,8 @@ def _crystallinity(results: dict) -> Iterator[str]:
     yield f"  expected calibration error: {harsh:.3f} (every fault, 1e3 e/Å² and more), {nominal:.3f} (paper's optics)"
 
 
-def _segmentation(results: dict) -> Iterator[str]:
+def segmentation_lines(results: dict) -> Iterator[str]:
+    """Results of an evaluation of a network that finds particles."""
     for name, doses in results.items():
         row = next(iter(doses.values()))
         yield f"Particles, {name}: {row['frames']} held-out fields, {row['particles']} particles"

@@ -29,8 +29,10 @@ from particlespy_ml.training.fields import (
     split_fields,
 )
 from particlespy_ml.training.losses import ClassLoss, MapLoss
-from particlespy_ml.training.report import report
 from particlespy_ml.training.segmentation import evaluate as segmentation
+
+# one process makes what all of these share
+pytestmark = pytest.mark.xdist_group("training_fields")
 
 SIMULATION = """
 [simulation]
@@ -229,7 +231,7 @@ def test_training_writes_a_model_that_loads(task, recipes, cache, tmp_path):
     card = json.loads((folder / "card.json").read_text())
     assert card["training"]["fields"] == 4 and card["training"]["seed"] == 5
     results = tasks.evaluate(folder, cache, tmp_path / "out")
-    assert "e/Å²" in report(results)
+    assert "e/Å²" in tasks.report(folder, results)
     written = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert written["nominal"] == json.loads(json.dumps(results["nominal"])) == card["evaluation"]
 
