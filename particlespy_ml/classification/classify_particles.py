@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
+    from particlespy.particle_analysis import parameters
+
+    from particlespy_ml.models.model import Classifier
+    from particlespy_ml.segmentation.particlespy import TrainedSegmentation
+
 
 def classify_particles(
-    signal,
-    model=None,
+    signal: Signal2D,
+    model: str | Path | Classifier | None = None,
     *,
-    labels=None,
-    method=None,
+    labels: BaseSignal | ArrayLike | None = None,
+    method: str | TrainedSegmentation | parameters | None = None,
     min_probability: float | None = None,
     calibrated: bool = True,
     exclude_border: bool | None = None,
@@ -16,8 +28,8 @@ def classify_particles(
     lattice_constant: float | None = None,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
-    **options,
-):
+    **options: object,
+) -> BaseSignal | tuple[BaseSignal, Signal2D]:
     """Find, measure and classify every particle of every frame.
 
     Parameters

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from particlespy_ml.columns.fit.background import DEGREES
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid, check_square
 from particlespy_ml.quality.noise import Noise
+
+if TYPE_CHECKING:
+    from atomap.sublattice import Sublattice
+    from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
+
 
 _logger = logging.getLogger(__name__)
 
@@ -56,19 +63,19 @@ class ColumnFinder:
 
 
 def find_columns(
-    signal,
-    positions=None,
+    signal: Signal2D,
+    positions: ArrayLike | Sublattice | None = None,
     *,
     spacing: float | None = None,
     dose: float | str | None = None,
     false_positives: float = 0.05,
     shared_width: bool = True,
     background: int | str = "auto",
-    mask=None,
+    mask: BaseSignal | ArrayLike | None = None,
     check_lattice: bool = True,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
-):
+) -> BaseSignal:
     """Find the atomic columns of every frame and refine all columns of a frame together.
 
     Columns are Gaussians that overlap, of one width, on a smooth background. Their volumes, the scattering

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from particlespy_ml.columns.find_columns import check_background, check_rate, noise_of
 from particlespy_ml.core.calibration import check_square
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
+
+
 _logger = logging.getLogger(__name__)
 
 
 def find_columns_in_series(
-    signal,
+    signal: Signal2D,
     *,
     spacing: float | None = None,
     dose: float | str | None = None,
@@ -23,7 +28,7 @@ def find_columns_in_series(
     max_shift: float | None = None,
     check_lattice: bool = True,
     show_progressbar: bool | None = None,
-):
+) -> BaseSignal:
     """Find columns in the sum of a series of one particle and measure their cross-sections in every frame.
 
     Frames are shifted onto each other by whole pixels, columns are found in their sum, and each frame is then fitted

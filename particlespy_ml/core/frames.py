@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import dask
 import dask.array as da
 import numpy as np
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
 
 BLOCK_PIXELS = 2**23
 
@@ -292,7 +297,7 @@ def _single(value, dtype) -> np.ndarray:
     return np.asarray(value, dtype=dtype)[np.newaxis]
 
 
-def compute_together(*signals, show_progressbar: bool | None = None) -> None:
+def compute_together(*signals: BaseSignal, show_progressbar: bool | None = None) -> None:
     """Compute several lazy results in place, in one pass over the frames.
 
     Results of one call, such as a table and its labels, share their segmentation when they are computed together.

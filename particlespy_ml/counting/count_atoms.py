@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.core.calibration import NANOMETRES
@@ -10,11 +12,17 @@ from particlespy_ml.counting.counts import count_columns_dtype
 from particlespy_ml.counting.frame_counter import METHODS, FrameCounter
 from particlespy_ml.counting.library import ColumnLibrary
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hyperspy.signals import BaseSignal
+    from numpy.typing import ArrayLike
+
 
 def count_atoms(
-    table,
+    table: BaseSignal,
     method: str = "auto",
-    library=None,
+    library: ColumnLibrary | str | Path | ArrayLike | None = None,
     *,
     width: str = "dose_and_scatter",
     n_components: int | None = None,
@@ -26,7 +34,7 @@ def count_atoms(
     neighbours: bool = True,
     ignore_flags: int = 0,
     seed: int = 0,
-):
+) -> BaseSignal:
     """Count the atoms of every column.
 
     Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import logsumexp
@@ -9,6 +11,15 @@ from scipy.special import logsumexp
 from particlespy_ml.dynamics.markov import forward_backward, log_likelihood
 from particlespy_ml.dynamics.sequences import clock, even_step
 from particlespy_ml.dynamics.steps import group_steps, transition_matrices
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hyperspy.signals import BaseSignal
+    from numpy.typing import ArrayLike
+
+    from particlespy_ml.counting.library import ColumnLibrary
+
 
 SAME = 0.4  # of the distance between neighbours: how far a column may be from where it was
 RATES = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.2)
@@ -178,8 +189,13 @@ def count_series(
 
 
 def count_atoms_in_series(
-    table, library, *, scatter: float | None = None, rate: float | None = None, max_shift: float | None = None
-):
+    table: BaseSignal,
+    library: ColumnLibrary | str | Path | ArrayLike,
+    *,
+    scatter: float | None = None,
+    rate: float | None = None,
+    max_shift: float | None = None,
+) -> BaseSignal:
     """Count the atoms of columns that are followed through a series, with a library and a hidden Markov model.
 
     Parameters

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import logsumexp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 UNITS = {"Å²": 1.0, "A^2": 1.0, "nm²": 100.0, "nm^2": 100.0, "pm²": 1e-4, "Mb": 0.01}
 LARGEST_SCATTER = 0.04
@@ -78,7 +83,7 @@ def as_library(library) -> ColumnLibrary:
     return ColumnLibrary(np.asarray(library, dtype=float))
 
 
-def save_library(library: ColumnLibrary, path) -> None:
+def save_library(library: ColumnLibrary, path: str | Path) -> None:
     """Write a library as a .json file."""
     import json
     from pathlib import Path
@@ -93,7 +98,7 @@ def save_library(library: ColumnLibrary, path) -> None:
     Path(path).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def load_library(path) -> ColumnLibrary:
+def load_library(path: str | Path) -> ColumnLibrary:
     """Return a library that `save_library` wrote."""
     import json
     from pathlib import Path

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
+
 
 ACTIVE = 0.25  # of the range of the detector image, as in atomap
 
@@ -86,8 +92,12 @@ def detector_response(
 
 
 def detector_normalisation(
-    signal, detector, inner_angle: float | None = None, outer_angle: float | None = None, flux_exponent=None
-):
+    signal: Signal2D,
+    detector: BaseSignal | ArrayLike,
+    inner_angle: float | None = None,
+    outer_angle: float | None = None,
+    flux_exponent: float | None = None,
+) -> Signal2D:
     """Return an image in fractions of the incident beam.
 
     Parameters

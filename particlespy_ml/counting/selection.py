@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from particlespy_ml.counting.mixture import CRITERIA, Mixture, fit_mixtures, fit_regular_mixture
 from particlespy_ml.counting.offset import first_count_posterior
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 
 FEWEST_COLUMNS = 24
 FEWEST_COMPONENTS = 3
@@ -62,7 +67,7 @@ class MixtureChoice:
 
 
 def choose_mixture(
-    values,
+    values: ArrayLike,
     max_components: int = 40,
     width: str = "shared",
     gain: float | None = None,

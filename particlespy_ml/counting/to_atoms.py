@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.crystals.plane_lattice import PlaneLattice, fit_lattice, reduce_basis
 from particlespy_ml.crystals.projection import crystal, projection
 from particlespy_ml.crystals.relax import relax
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+    from hyperspy.signals import BaseSignal
+    from numpy.typing import ArrayLike
+
 
 ALIGNMENTS = ("centre", "bottom", "top")
 SHAPE_TOLERANCE = 0.12
@@ -113,8 +122,8 @@ def column_heights(indices, counts, change, heights, period: float, align: str =
 
 
 def build_atoms(
-    positions,
-    counts,
+    positions: ArrayLike,
+    counts: ArrayLike,
     element: str,
     *,
     zone_axis: str | None = None,
@@ -122,7 +131,7 @@ def build_atoms(
     lattice_constant: float | None = None,
     align: str = "centre",
     snap: bool = False,
-):
+) -> Atoms:
     """Return the model of a particle from positions and numbers of atoms of its columns.
 
     Parameters
@@ -186,7 +195,7 @@ def _places(positions, lattice: PlaneLattice, snap: bool) -> np.ndarray:
 
 
 def to_atoms(
-    table,
+    table: BaseSignal,
     element: str,
     index: int = 0,
     *,
@@ -196,11 +205,11 @@ def to_atoms(
     align: str = "centre",
     snap: bool = False,
     relax: bool = False,
-    calculator=None,
+    calculator: Calculator | None = None,
     fmax: float = 0.05,
     steps: int = 200,
     best: bool = False,
-):
+) -> Atoms:
     """Return the three-dimensional model of a particle, as ASE atoms.
 
     The numbers of atoms are those of ``count``; columns that are not counted are left out, and

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.columns.flags import Flag, describe_flags
 from particlespy_ml.counting.counts import total_count
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from hyperspy.signals import BaseSignal
+
 
 DOUBTS = (
     Flag.LIBRARY_MISFIT
@@ -18,7 +25,7 @@ DOUBTS = (
 )
 
 
-def total_counts(table, confidence: float = 0.95):
+def total_counts(table: BaseSignal, confidence: float = 0.95) -> pd.DataFrame:
     """Return the number of atoms of the particle of each frame, with its interval.
 
     The total is that of all columns that have an ``expected_count``: those that are counted, and those that have a best

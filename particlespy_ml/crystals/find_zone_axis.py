@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid, check_square
 from particlespy_ml.core.frames import ascending, check_frame, frame_name
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,14 @@ def zone_axis_dtype() -> np.dtype:
 
 
 def find_zone_axis(
-    signal,
+    signal: Signal2D,
     element: str = "Au",
     *,
     lattice_constant: float | None = None,
     structure: str = "fcc",
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
-):
+) -> BaseSignal:
     """Find along which zone axis each particle of a stack is seen, if along any.
 
     Parameters

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 
 TOLERANCE = 0.3  # of the distance between neighbours: how far a column of a lattice lies from its site
 
@@ -45,7 +50,7 @@ class PlaneLattice:
         return float(np.sqrt(np.mean(self.distance[self.on_lattice] ** 2))) if self.on_lattice.any() else np.nan
 
 
-def fit_lattice(positions) -> PlaneLattice | None:
+def fit_lattice(positions: ArrayLike) -> PlaneLattice | None:
     """Return the plane lattice that most columns lie on; None for fewer than four columns, or where there is none.
 
     The vectors between neighbours are gathered in groups; the two shortest groups that many columns take part in are

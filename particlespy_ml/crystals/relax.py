@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
-def relax(atoms, calculator=None, fmax: float = 0.05, steps: int = 200):
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+
+def relax(atoms: Atoms, calculator: Calculator | None = None, fmax: float = 0.05, steps: int = 200) -> Atoms:
     """Return the atoms moved to where the forces on them are small.
 
     Parameters

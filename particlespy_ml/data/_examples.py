@@ -5,13 +5,20 @@ from __future__ import annotations
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from particlespy_ml.counting.library import ColumnLibrary
+    from particlespy_ml.signals.haadf import HAADFImage
+    from particlespy_ml.signals.hrtem import HRTEMImage
+
 
 _MEASURED = "example_data/experimental/example_Au_nanoparticle.emd"
 
 
-def gold_on_carbon(lazy: bool = False):
+def gold_on_carbon(lazy: bool = False) -> HAADFImage:
     """Return a simulated HAADF image of six Au particles on carbon.
 
     PRISM multislice at 300 kV with frozen phonons, 5000 e/Å², 0.04 nm a pixel. The metadata name the isomers
@@ -35,7 +42,7 @@ def gold_on_carbon(lazy: bool = False):
     return _bundled("gold_on_carbon", "Simulated Au particles on carbon", [], lazy)
 
 
-def isomer_movie(lazy: bool = True):
+def isomer_movie(lazy: bool = True) -> HAADFImage:
     """Return a simulated HAADF movie of two Au particles, one of which changes between isomers.
 
     24 frames of 0.5 s, 3000 e/Å² a frame, 0.04 nm a pixel, with drift. The metadata name the isomers frame by frame
@@ -60,7 +67,7 @@ def isomer_movie(lazy: bool = True):
     return _bundled("isomer_movie", "Simulated movie of two Au particles", [time], lazy)
 
 
-def gold_hrtem(lazy: bool = False):
+def gold_hrtem(lazy: bool = False) -> HRTEMImage:
     """Return a simulated HRTEM image of Au particles on a film of amorphous carbon.
 
     Multislice at 300 kV, corrected microscope near focus, 5000 e/Å², 0.04 nm a pixel. The metadata name the class of
@@ -84,7 +91,7 @@ def gold_hrtem(lazy: bool = False):
     return _bundled("gold_hrtem", "Simulated HRTEM image of Au particles on carbon", [], lazy, "HRTEM")
 
 
-def columns_of_platinum(lazy: bool = False):
+def columns_of_platinum(lazy: bool = False) -> HAADFImage:
     """Return a simulated HAADF image of a Pt particle along <011>, in fractions of the beam, and its true columns.
 
     A truncated octahedron of 1289 atoms that lost some of its surface. The image is incoherent: Gaussian columns with
@@ -109,7 +116,7 @@ def columns_of_platinum(lazy: bool = False):
     return _bundled("columns_of_platinum", "Simulated Pt particle along <011>", [], lazy)
 
 
-def platinum_library():
+def platinum_library() -> ColumnLibrary:
     """Return the cross-sections of columns of 1 to 20 atoms of `columns_of_platinum`.
 
     Returns
@@ -144,7 +151,7 @@ def measured_gold_path() -> Path:
     return path
 
 
-def measured_gold(lazy: bool = True):
+def measured_gold(lazy: bool = True) -> HAADFImage:
     """Return a measured HAADF image of Au particles: one whole, others cut by the border.
 
     2048 x 2048 pixels of 0.0075 nm, Titan, 300 kV, from the package temul-toolkit.

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage as ndi
+
+if TYPE_CHECKING:
+    from particlespy_ml.signals.haadf import HAADFImage
+
 
 FREE_ENERGIES = (0.0, 0.05, 0.10)  # eV, of the isomers in the order of the views
 SADDLES = ((0, 1, 1.72), (1, 2, 1.76), (0, 2, 1.85))  # pairs of isomers and the free energy between them in eV
@@ -29,7 +34,7 @@ def isomer_rates(temperature: float) -> np.ndarray:
 
 def isomer_dynamics(
     temperature: float = 700.0, frames: int = 600, *, frame_time: float = 0.1, dose: float = 2e3, seed: int = 0
-):
+) -> HAADFImage:
     """Return a lazy simulated HAADF movie of an Au309 particle that changes between three isomers.
 
     The isomer is a Markov chain in continuous time whose rates follow Arrhenius' law with a prefactor of 1e12 1/s.

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from particlespy_ml.signals.haadf import HAADFImage
+
 
 POPULATIONS = (("icosahedron", 147), ("cuboctahedron", 561), ("decahedron", 1103))
 EDGE = 512  # pixels of a micrograph
@@ -14,7 +19,7 @@ FINE = 0.35  # Å, pixel size of the particles' images
 VIEW = 128  # pixels of a particle's image
 
 
-def three_populations(micrographs: int = 12, *, dose: float = 1e4, seed: int = 0):
+def three_populations(micrographs: int = 12, *, dose: float = 1e4, seed: int = 0) -> HAADFImage:
     """Return lazy simulated HAADF micrographs of a mixture of three populations of gold particles.
 
     Icosahedra of 147 atoms, cuboctahedra of about 561 and decahedra of about 1103, 25 particles in a micrograph, in

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from particlespy_ml.dynamics import fractions
 from particlespy_ml.dynamics.sequences import Sequences, sequences
 from particlespy_ml.tables.table import METADATA_NODE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def confusion_matrix(table) -> np.ndarray | None:
@@ -99,7 +103,7 @@ def step_fractions(table, per, confidence: float = 0.95):
     return _stack(parts, name, label, confidence)
 
 
-def compare_fractions(tables: Mapping, name: str = "condition", confidence: float = 0.95):
+def compare_fractions(tables: Mapping, name: str = "condition", confidence: float = 0.95) -> pd.DataFrame:
     """Return the fractions of the classes of several tables beside each other, with intervals.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import norm
@@ -12,6 +13,12 @@ from particlespy_ml.dynamics import fractions
 from particlespy_ml.dynamics.barriers import ArrheniusFit, fit_arrhenius
 from particlespy_ml.dynamics.comparison import both_fractions, states_in_time
 from particlespy_ml.dynamics.sequences import transitions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hyperspy.signals import BaseSignal
+    from numpy.typing import ArrayLike
 
 
 def free_energy_differences(table, temperature: float, confidence: float = 0.95):
@@ -138,7 +145,7 @@ class TemperatureSeries:
         return plot_arrhenius(self, pairs, ax)
 
 
-def fit_barriers(tables, temperatures, confidence: float = 0.95) -> TemperatureSeries:
+def fit_barriers(tables: Sequence[BaseSignal], temperatures: ArrayLike, confidence: float = 0.95) -> TemperatureSeries:
     """Return the activation energy of each transition from movies at several temperatures.
 
     Parameters
@@ -182,7 +189,9 @@ def fit_barriers(tables, temperatures, confidence: float = 0.95) -> TemperatureS
     return _fit_lines("barriers", classes, temperatures, pairs, values, errors, confidence)
 
 
-def fit_enthalpies(tables, temperatures, confidence: float = 0.95) -> TemperatureSeries:
+def fit_enthalpies(
+    tables: Sequence[BaseSignal], temperatures: ArrayLike, confidence: float = 0.95
+) -> TemperatureSeries:
     """Return differences of enthalpy and entropy between classes from movies at equilibrium at several temperatures.
 
     The ratio of the fractions of two classes is exp(-F / (k T)) with F = H - T S, so its logarithm against inverse

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
+    from particlespy.particle_analysis import parameters
+
+    from particlespy_ml.segmentation.particlespy import TrainedSegmentation
+
 
 def measure_particles(
-    signal,
-    labels=None,
+    signal: Signal2D,
+    labels: BaseSignal | ArrayLike | None = None,
     *,
-    method=None,
+    method: str | TrainedSegmentation | parameters | None = None,
     exclude_border: bool = False,
     return_labels: bool = False,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
-    **options,
-):
+    **options: object,
+) -> BaseSignal | tuple[BaseSignal, Signal2D]:
     """Measure size, shape, intensity and outline of every particle of every frame.
 
     Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.core.calibration import PixelGrid, pixel_grid
@@ -17,11 +19,19 @@ from particlespy_ml.segmentation.segmenter import MAX_LABEL
 from particlespy_ml.tables.classes import UNDEFINED
 from particlespy_ml.tables.table import METADATA_NODE, make_table, navigation_axes, object_array, provenance
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
+    from particlespy.ptcl_class import particle_list
+
+
 # columns that ParticleSpy writes with spaces
 _SPACED = ("equivalent_circular_diameter", "major_axis_length", "minor_axis_length")
 
 
-def to_particle_list(table, image=None, labels=None):
+def to_particle_list(
+    table: BaseSignal, image: Signal2D | None = None, labels: BaseSignal | ArrayLike | None = None
+) -> particle_list:
     """Return a ParticleSpy ``particle_list`` with the properties, masks and, given the image, crops of a table.
 
     Parameters
@@ -82,7 +92,7 @@ def to_particle_list(table, image=None, labels=None):
     return result
 
 
-def from_particle_list(particles, image):
+def from_particle_list(particles: particle_list, image: Signal2D) -> BaseSignal:
     """Return a table measured on the masks of a ParticleSpy ``particle_list``.
 
     ParticleSpy's own numbers have x and y swapped and hold for square pixels only, so sizes, shapes and intensities are

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.core.frames import frames_array
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR
 from particlespy_ml.plotting.overlay import _draw_frame
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from matplotlib.axes import Axes
+
 
 FLAGGED = PALETTE[5]
 
@@ -95,7 +102,13 @@ def plot_counts(table, image=None, index: int = 0, ax=None):
     return ax
 
 
-def plot_atoms(atoms, colour_by: str = "coordination", azimuth: float = 20.0, elevation: float = 25.0, ax=None):
+def plot_atoms(
+    atoms: Atoms,
+    colour_by: str = "coordination",
+    azimuth: float = 20.0,
+    elevation: float = 25.0,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a model of a particle in three dimensions; with an interactive matplotlib backend it can be turned.
 
     Parameters

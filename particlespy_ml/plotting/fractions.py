@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.plotting.colours import class_colours, number_texts, written
 from particlespy_ml.plotting.table import legend_beside
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
-def plot_fractions(frame, corrected: bool | None = None, ax=None):
+
+def plot_fractions(frame: pd.DataFrame, corrected: bool | None = None, ax: Axes | None = None) -> Axes:
     """Draw fractions with their intervals: lines with bands over numbers, otherwise points beside each other.
 
     Parameters

@@ -68,7 +68,7 @@ def fit_clusters(
     max_clusters: int = 8,
     min_cluster_size: int | None = None,
     seed: int = 0,
-    **options,
+    **options: object,
 ) -> Clustering:
     """Cluster rows of features.
 
@@ -199,7 +199,7 @@ def _renumber(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def cluster_stability(
-    features: np.ndarray, clustering: Clustering, resamples: int = 10, seed: int = 0, **options
+    features: np.ndarray, clustering: Clustering, resamples: int = 10, seed: int = 0, **options: object
 ) -> dict:
     """Return how well clusters come back when half of the rows are clustered by the same method and numbers.
 

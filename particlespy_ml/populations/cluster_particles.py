@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import dask.array as da
 import numpy as np
@@ -13,12 +14,18 @@ from particlespy_ml.populations.scaling import Scaling, fit_scaling
 from particlespy_ml.tables.derive import DEFAULT_COLUMNS, DERIVED, column_of
 from particlespy_ml.tables.table import METADATA_NODE, make_table, navigation_axes
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hyperspy.signals import BaseSignal
+
+
 SAMPLE = 20000
 
 
 def cluster_particles(
-    table,
-    columns=None,
+    table: BaseSignal,
+    columns: Sequence[str] | None = None,
     method: str = "gaussian_mixture",
     n_clusters: int | None = None,
     *,
@@ -28,8 +35,8 @@ def cluster_particles(
     resamples: int = 10,
     sample: int = SAMPLE,
     seed: int = 0,
-    **options,
-):
+    **options: object,
+) -> BaseSignal:
     """Sort the particles of a table into populations.
 
     Lengths, areas, intensities and the aspect ratio enter by their logarithm. Every column is then shifted by its

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dask.array as da
 import numpy as np
 
@@ -21,20 +23,29 @@ from particlespy_ml.populations.features import (
 )
 from particlespy_ml.tables.table import METADATA_NODE, make_table, navigation_axes
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hyperspy.signals import BaseSignal, Signal2D
+
+    from particlespy_ml.models.model import Classifier
+
+
 OF_OUTLINES = ("fourier", "hu", "zernike")
 OF_IMAGES = ("intensity_hu", "intensity_zernike", "radial", "embedding")
 FEATURES = OF_OUTLINES + OF_IMAGES
 
 
 def measure_shape(
-    table,
-    features=None,
-    image=None,
+    table: BaseSignal,
+    features: Sequence[str] | None = None,
+    image: Signal2D | None = None,
     *,
-    model=None,
+    model: str | Path | Classifier | None = None,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
-):
+) -> BaseSignal:
     """Measure shape beyond `measure_particles`, as columns that no shift, rotation, mirror or size changes.
 
     Parameters

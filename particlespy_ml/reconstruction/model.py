@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import fft
 from scipy import ndimage as ndi
 
 from particlespy_ml.reconstruction.registration import rotate_volume
 
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
 ATOM_WIDTH = 0.6  # Å, standard deviation of an atom: thermal motion and the probe
 
 
-def volume_of_atoms(atoms, box: int, pixel_size: float, width: float = ATOM_WIDTH) -> np.ndarray:
+def volume_of_atoms(atoms: Atoms, box: int, pixel_size: float, width: float = ATOM_WIDTH) -> np.ndarray:
     """Return the scattering power of atoms, about their mean position, as Gaussians of Z^1.7.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,15 @@ from particlespy_ml.reconstruction.arguments import (
     model_volume,
 )
 from particlespy_ml.tables.table import METADATA_NODE, package_versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+    from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
+
+    from particlespy_ml.reconstruction.result import Reconstruction
+
 
 ENGINES = ("matching", "aspire")
 
@@ -40,12 +50,12 @@ class _Settings:
 
 
 def reconstruct(
-    stack,
-    model=None,
+    stack: Signal2D,
+    model: Atoms | BaseSignal | np.ndarray | Reconstruction | None = None,
     *,
     point_group: str = "C1",
-    by=None,
-    poses=None,
+    by: ArrayLike | None = None,
+    poses: np.ndarray | pd.DataFrame | None = None,
     diameter: float | None = None,
     initial_resolution: float | None = None,
     max_shift: int | float = 2,
@@ -54,7 +64,7 @@ def reconstruct(
     engine: str = "matching",
     seed: int = 0,
     show_progressbar: bool | None = None,
-):
+) -> Reconstruction | dict[int, Reconstruction]:
     """Reconstruct the volume of particles from images of many of them in different orientations.
 
     Orientations are found by projection matching, from a model or from the images alone, and volume and orientations

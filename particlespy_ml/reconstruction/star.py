@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dask.array as da
 import numpy as np
@@ -11,16 +12,22 @@ import numpy as np
 from particlespy_ml.core.files import replacing
 from particlespy_ml.reconstruction.mrc import write_images
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from hyperspy.signals import Signal2D
+    from numpy.typing import ArrayLike
+
+
 ANGLES = {"rot": "rlnAngleRot", "tilt": "rlnAngleTilt", "psi": "rlnAnglePsi"}
 ORIGINS = {"shift_x": "rlnOriginXAngst", "shift_y": "rlnOriginYAngst"}
 
 
 def save_star(
-    stack,
+    stack: Signal2D,
     filename: str | Path,
-    poses=None,
+    poses: pd.DataFrame | None = None,
     *,
-    by=None,
+    by: ArrayLike | None = None,
     voltage: float | None = None,
     normalise: bool = True,
     diameter: float | None = None,
@@ -134,7 +141,7 @@ def _voltage(stack) -> float:
     return 300.0 if node is None else float(node)
 
 
-def load_star(filename: str | Path, *, signal_type: str = "HAADF", lazy: bool = True):
+def load_star(filename: str | Path, *, signal_type: str = "HAADF", lazy: bool = True) -> tuple[Signal2D, pd.DataFrame]:
     """Load particles from a .star file of RELION (3.1 and later) and the .mrcs files that it names.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -12,6 +13,12 @@ from skimage.measure import label
 
 from particlespy_ml.core.padding import known_pixels
 from particlespy_ml.segmentation.padded import mirror_unknown
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from particlespy.particle_analysis import trainable_parameters
+    from sklearn.base import ClassifierMixin
+
 
 THRESHOLDS = (
     "otsu",
@@ -198,7 +205,13 @@ class TrainedSegmentation:
         return label(ndi.binary_fill_holes(classes == self.particle_class)).astype(np.int32)
 
 
-def train_segmentation(image, painted, classifier=None, feature_parameters=None, particle_class: int = 2):
+def train_segmentation(
+    image: ArrayLike,
+    painted: ArrayLike,
+    classifier: ClassifierMixin | None = None,
+    feature_parameters: trainable_parameters | None = None,
+    particle_class: int = 2,
+) -> TrainedSegmentation:
     """Train ParticleSpy's trainable segmentation on one painted frame.
 
     Parameters

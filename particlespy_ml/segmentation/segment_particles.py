@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.core.calibration import axis_directions
@@ -9,17 +11,24 @@ from particlespy_ml.core.frames import run_frames
 from particlespy_ml.segmentation.choose import choose_segmenter
 from particlespy_ml.segmentation.label_frames import LabelFrames, labels_signal
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
+    from particlespy.particle_analysis import parameters
+
+    from particlespy_ml.segmentation.particlespy import TrainedSegmentation
+
 
 def segment_particles(
-    signal,
-    method=None,
+    signal: Signal2D,
+    method: str | TrainedSegmentation | parameters | None = None,
     *,
-    labels=None,
+    labels: BaseSignal | ArrayLike | None = None,
     exclude_border: bool = False,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
-    **options,
-):
+    **options: object,
+) -> Signal2D:
     """Find the particles of every frame and label them.
 
     Constant borders, which alignment, rotation and padding leave around an image, are left out by themselves; a

@@ -2,6 +2,8 @@ r"""The verb \`align_particles\`: a stack to a stack."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dask.array as da
 import numpy as np
 
@@ -22,9 +24,12 @@ from particlespy_ml.stacks.blocks import (
 from particlespy_ml.stacks.check import check_alignment, check_stack
 from particlespy_ml.tables.table import METADATA_NODE
 
+if TYPE_CHECKING:
+    from hyperspy.signals import Signal2D
+
 
 def align_particles(
-    stack,
+    stack: Signal2D,
     *,
     rotate: bool = True,
     mirror: bool = False,
@@ -34,7 +39,7 @@ def align_particles(
     seed: int = 0,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
-):
+) -> Signal2D:
     """Centre the particles of a stack and turn them in the plane, to their own mean.
 
     Nothing but the images is needed: the first reference is the image of a few that is most like the others, and the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dask
 import numpy as np
 
@@ -21,12 +23,17 @@ from particlespy_ml.stacks.blocks import (
 from particlespy_ml.stacks.check import check_alignment, check_stack
 from particlespy_ml.tables.table import METADATA_NODE
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
+
+
 BATCH = 8  # lazy blocks whose sums are kept at a time
 
 
 def class_averages(
-    stack,
-    clusters,
+    stack: Signal2D,
+    clusters: BaseSignal | ArrayLike,
     column: str = "cluster",
     *,
     align: bool = True,
@@ -36,7 +43,7 @@ def class_averages(
     sample: int = SAMPLE,
     seed: int = 0,
     show_progressbar: bool | None = None,
-):
+) -> Signal2D:
     """Return the mean image of each cluster, each aligned within itself.
 
     Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dask
 import dask.array as da
 import numpy as np
@@ -11,18 +13,22 @@ from particlespy_ml.core.frames import check_image, compute, finite_frames
 from particlespy_ml.particles.measure import find_bbox_pixels, label_masks, outline_mask
 from particlespy_ml.tables.table import METADATA_NODE
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
+
 
 def extract_particles(
-    signal,
-    table,
+    signal: Signal2D,
+    table: BaseSignal,
     box: int | float | None = None,
     *,
     remove_background: bool = False,
     mask: bool = False,
-    labels=None,
+    labels: BaseSignal | ArrayLike | None = None,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
-):
+) -> Signal2D:
     """Cut every particle out of its frame, centred in one box.
 
     Pixels are copied, never interpolated: the pixel nearest to the particle's centroid comes to the pixel

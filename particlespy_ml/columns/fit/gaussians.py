@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from particlespy_ml.quality.noise import Noise
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 
 STRIPE = 64  # rows that are made at a time
 FARTHEST = 9.0  # widths: a Gaussian has fallen to 3e-18 of its height
@@ -79,7 +84,9 @@ def typical_volume(volumes) -> float:
     return float(max(np.median(volumes), 0.3 * np.quantile(volumes, 0.9)))
 
 
-def gaussian_columns(shape, positions, volumes, widths, background=0.0) -> np.ndarray:
+def gaussian_columns(
+    shape: tuple[int, int], positions: ArrayLike, volumes: ArrayLike, widths: ArrayLike, background: ArrayLike = 0.0
+) -> np.ndarray:
     """Return the image of Gaussian columns.
 
     Parameters

@@ -10,6 +10,7 @@ are sums over short vectors. Coordinates are pixels (row, column).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -20,21 +21,25 @@ from particlespy_ml.columns.fit.gaussians import ColumnFit, gaussian_columns
 from particlespy_ml.columns.fit.solver import SMALLEST_SIGNAL, Problem
 from particlespy_ml.quality.noise import Noise
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
 __all__ = ["SMALLEST_SIGNAL", "ColumnFit", "first_width", "gaussian_columns", "measure_volumes", "refine_columns"]
 
 FINEST = 1.9  # pixels a width: finer images are binned, since that keeps all that they say of the columns
 
 
 def refine_columns(
-    image,
-    positions,
+    image: ArrayLike,
+    positions: ArrayLike,
     width: float | None = None,
     *,
     shared_width: bool = True,
     background: int | Background = 1,
     noise: Noise | None = None,
-    region=None,
-    known=None,
+    region: np.ndarray | None = None,
+    known: np.ndarray | None = None,
     max_iterations: int = 40,
     tie: float | None = None,
     width_tie: float | None = None,
@@ -136,14 +141,14 @@ def _rescaled(fit: ColumnFit, scale: float) -> ColumnFit:
 
 
 def measure_volumes(
-    image,
-    positions,
-    widths,
+    image: ArrayLike,
+    positions: ArrayLike,
+    widths: ArrayLike,
     *,
     background: int | Background = 1,
     noise: Noise | None = None,
-    region=None,
-    known=None,
+    region: np.ndarray | None = None,
+    known: np.ndarray | None = None,
     start: ColumnFit | None = None,
 ) -> ColumnFit:
     """Fit volumes and background alone, at positions and widths that are known, as from the sum of a series.
