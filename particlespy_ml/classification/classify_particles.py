@@ -91,20 +91,20 @@ def classify_particles(
     from functools import partial
 
     from particlespy_ml.classification.classifier import ParticleClassifier, warn_out_of_range
-    from particlespy_ml.core.frames import check_image
+    from particlespy_ml.core.image import ImageFrames
     from particlespy_ml.models.load import DEFAULT_MODELS, default_model, load_model
     from particlespy_ml.models.model import Classifier
+    from particlespy_ml.models.tasks import TASKS
     from particlespy_ml.particles.frame_pass import run_pass
     from particlespy_ml.quality.fringes import warn_without_fringes
     from particlespy_ml.segmentation.choose import choose_segmenter
     from particlespy_ml.tables.classes import class_columns
 
-    check_image(signal)
-    signal_type = signal.metadata.get_item("Signal.signal_type", "")
+    image = ImageFrames.of(signal)
     if exclude_border is None:
-        exclude_border = signal_type == "HRTEM"
-    segmenter, grid, others = choose_segmenter(signal, method, labels, exclude_border, options)
-    model = load_model(default_model(signal_type) if model is None else model)
+        exclude_border = image.signal_type == "HRTEM"
+    segmenter, others = choose_segmenter(image, method, labels, exclude_border, options)
+    model = load_model(default_model(image.signal_type) if model is None else model)
     if not isinstance(model, Classifier):
         raise ValueError(
             f"The model {model.name!r} finds particles and does not classify them; it goes in "
@@ -116,12 +116,12 @@ def classify_particles(
     if not 0 <= min_probability <= 1:
         raise ValueError(f"min_probability={min_probability}; expected a probability between 0 and 1.")
     scale = _scale(model, lattice_constant)
-    classifier = ParticleClassifier(model, grid.ascending(), float(min_probability), scale, calibrated)
+    classifier = ParticleClassifier(model, image.grid.ascending(), float(min_probability), scale, calibrated)
     warn_out_of_range(classifier)
     inspect = None
-    if model.card["task"] == "crystallinity" and classifier.in_pixel_range():
+    if TASKS[model.card["task"]].needs_fringes and classifier.in_pixel_range():
         spacing = (lattice_constant or model.card["lattice_constant_nm"]) / 3**0.5  # of {111}
-        inspect = partial(warn_without_fringes, pixel_size=grid.nanometres, spacing=spacing)
+        inspect = partial(warn_without_fringes, pixel_size=image.grid.nanometres, spacing=spacing)
     outputs = ("table", "labels") if return_labels else ("table",)
     record = {
         "classes": list(model.classes),
@@ -139,7 +139,7 @@ def classify_particles(
     }
     extra = {name: "" for name, _ in class_columns(model.classes)}
     results = run_pass(
-        signal, segmenter, grid, others, outputs, classifier, record, extra, lazy_output, show_progressbar, inspect
+        image, segmenter, others, outputs, classifier, record, extra, lazy_output, show_progressbar, inspect
     )
     return tuple(results) if return_labels else results[0]
 

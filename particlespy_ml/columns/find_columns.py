@@ -10,6 +10,7 @@ import numpy as np
 
 from particlespy_ml.columns.fit.background import DEGREES
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid, check_square
+from particlespy_ml.core.image import ImageFrames
 from particlespy_ml.quality.noise import Noise
 
 if TYPE_CHECKING:
@@ -134,13 +135,11 @@ def find_columns(
     """
     from particlespy_ml.columns.rows import column_units
     from particlespy_ml.columns.sublattice import positions_of
-    from particlespy_ml.core.calibration import pixel_grid
-    from particlespy_ml.core.frames import check_image, run_frames
     from particlespy_ml.segmentation.choose import given_labels
-    from particlespy_ml.tables.table import make_table, navigation_axes, provenance
+    from particlespy_ml.tables.table import make_table
 
-    check_image(signal)
-    grid = pixel_grid(signal)
+    image = ImageFrames.of(signal)
+    grid = image.grid
     check_square(grid)
     check_background(background)
     if spacing is not None and not 2 < spacing / grid.scale[0] < min(grid.shape):
@@ -156,8 +155,8 @@ def find_columns(
     finder = ColumnFinder(
         grid, None if spacing is None else spacing / grid.scale[0], given, tuple(settings.items()), check_lattice
     )
-    others = () if mask is None else (given_labels(signal, mask),)
-    (array,) = run_frames(finder, signal, others, lazy_output=lazy_output, show_progressbar=show_progressbar)
+    others = () if mask is None else (given_labels(image, mask),)
+    (array,) = image.run(finder, others, lazy_output=lazy_output, show_progressbar=show_progressbar)
     record = {
         "spacing": spacing or "",
         "dose": dose or "",
@@ -167,10 +166,10 @@ def find_columns(
         "given_positions": positions is not None,
         "check_lattice": bool(check_lattice),
     }
-    full = provenance(signal, grid, {}, finding=record)
-    full.pop("segmentation")
-    title = f"Columns of {signal.metadata.get_item('General.title', '')}".removesuffix(" of ")
-    return make_table(array, navigation_axes(signal), column_units(grid.units), full, title, "column_table")
+    units = column_units(grid.units)
+    return make_table(
+        array, image.navigation_axes, units, image.record(finding=record), image.titled("Columns"), "column_table"
+    )
 
 
 def noise_of(dose, grid: PixelGrid) -> Noise | None:

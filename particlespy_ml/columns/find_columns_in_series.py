@@ -10,6 +10,7 @@ import numpy as np
 
 from particlespy_ml.columns.find_columns import check_background, check_rate, noise_of
 from particlespy_ml.core.calibration import check_square
+from particlespy_ml.core.image import ImageFrames
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
@@ -67,21 +68,19 @@ def find_columns_in_series(
     from particlespy_ml.columns.search.follow import align, measure_frame, recorded
     from particlespy_ml.columns.search.in_image import find_columns_in
     from particlespy_ml.columns.search.places import in_sight
-    from particlespy_ml.core.calibration import pixel_grid
-    from particlespy_ml.core.frames import check_frame, check_image, frames_array
+    from particlespy_ml.core.frames import check_frame
     from particlespy_ml.quality.noise import Noise
-    from particlespy_ml.tables.table import make_table, navigation_axes, object_array, provenance
+    from particlespy_ml.tables.table import make_table, object_array
 
-    check_image(signal)
+    image = ImageFrames.of(signal)
     if signal.axes_manager.navigation_dimension > 1:
         raise ValueError(
             f"Expected a series along one axis, not {signal.axes_manager.navigation_dimension}; choose one with inav."
         )
-    grid = pixel_grid(signal)
+    grid, frames = image.grid, image.frames
     check_square(grid)
     check_rate(false_positives)
     check_background(background)
-    frames = frames_array(signal)
     noise = noise_of(dose, grid)
     for number in range(len(frames)):
         check_frame(np.asarray(frames[number]), f"Frame {number}")
@@ -106,9 +105,9 @@ def find_columns_in_series(
     for number in range(len(frames)):
         rows = np.zeros(len(reference) if aligned.used[number] else 0, dtype)
         if len(rows):
-            image, known = recorded(frames[number])
+            frame, known = recorded(frames[number])
             known = known > 0
-            fit = measure_frame(image, found.fit, aligned.shifts[number], found.background, noise, known)
+            fit = measure_frame(frame, found.fit, aligned.shifts[number], found.background, noise, known)
             for name in column_dtype().names:
                 rows[name] = reference[name]
             rows["x"], rows["y"] = grid.to_xy(*fit.positions.T)
@@ -121,13 +120,10 @@ def find_columns_in_series(
             rows["flags"] = np.where(cut, rows["flags"] | Flag.AT_BORDER, rows["flags"] & ~int(Flag.AT_BORDER))
         rows_of.append(rows)
     record = {"spacing": spacing or "", "dose": dose or "", "false_positives": false_positives, "series": True}
-    full = provenance(signal, grid, {}, finding={**record, "background": background})
-    full.pop("segmentation")
-    title = f"Columns of {signal.metadata.get_item('General.title', '')}".removesuffix(" of ")
+    full = image.record(finding={**record, "background": background})
     units = {**column_units(grid.units), "track": ""}
-    return make_table(
-        object_array(rows_of, (len(frames),)), navigation_axes(signal), units, full, title, "column_table"
-    )
+    data = object_array(rows_of, (len(frames),))
+    return make_table(data, image.navigation_axes, units, full, image.titled("Columns"), "column_table")
 
 
 def _warn_of_unused(used: np.ndarray, grid) -> None:

@@ -27,7 +27,7 @@ def describe_flags(flags: int) -> str:
 
     Examples
     --------
-    >>> from particlespy_ml.columns.rows import describe_flags
+    >>> from particlespy_ml.columns.flags import describe_flags
     >>> describe_flags(5)
     'the image is clipped at the column; the column is on no site of the lattice'
     """

@@ -17,33 +17,6 @@ if TYPE_CHECKING:
 BLOCK_PIXELS = 2**23
 
 
-def check_image(signal) -> None:
-    """Raise if a signal is not an image, or a series of images, of real numbers.
-
-    Raises
-    ------
-    TypeError
-        If the argument is no HyperSpy signal, or its numbers are complex, RGB or not numbers.
-    ValueError
-        If there are not two signal dimensions.
-    """
-    if not hasattr(signal, "axes_manager"):
-        raise TypeError(f"Expected a HyperSpy image signal, not {type(signal).__name__}; load it with hyperspy.api.")
-    dimension = signal.axes_manager.signal_dimension
-    if dimension != 2:
-        raise ValueError(
-            f"Expected two signal dimensions (an image or a series of images), not {dimension}; "
-            "change them with s.transpose(signal_axes=2) or s.as_signal2D((x_axis, y_axis))."
-        )
-    dtype = signal.data.dtype
-    if dtype.fields is not None:
-        raise TypeError("Expected an image of real numbers, not RGB; make it grey first, for example by one channel.")
-    if dtype.kind == "c":
-        raise TypeError("Expected an image of real numbers, not complex ones; take s.amplitude or s.real first.")
-    if dtype.kind not in "biuf":
-        raise TypeError(f"Expected an image of real numbers, not {dtype}.")
-
-
 def check_frame(frame: np.ndarray, name: str = "") -> None:
     """Raise if a frame has pixels that are not finite, or masked.
 
@@ -87,15 +60,15 @@ def frame_name(index: tuple[int, ...]) -> str:
     return ", ".join(str(number) for number in reversed(index))
 
 
-def finite_frames(signal, kind: str = "Frame") -> np.ndarray | da.Array:
-    """Return `frames_array` of a signal without pixels that are not finite.
+def check_blocks(data: np.ndarray | da.Array, kind: str = "Frame") -> np.ndarray | da.Array:
+    """Return frames without pixels that are not finite.
 
     Eager frames are checked at once, lazy ones whenever they are computed: nothing is read twice.
 
     Parameters
     ----------
-    signal
-        Image signal.
+    data
+        As from `frames_array`.
     kind
         What a frame is called in the message: "Particle" in a stack.
 
@@ -104,7 +77,6 @@ def finite_frames(signal, kind: str = "Frame") -> np.ndarray | da.Array:
     ValueError
         As `check_frame`, with the number of the frame.
     """
-    data = frames_array(signal)
     if isinstance(data, da.Array):
         return data.map_blocks(_check_block, kind=kind, dtype=data.dtype, meta=data._meta)
     return _check_block(data, kind)
@@ -257,27 +229,24 @@ def _pick_image(block, number):
 
 def run_frames(
     function: Callable,
-    signal,
+    data: np.ndarray | da.Array,
     others: tuple = (),
     outputs: tuple[np.dtype, ...] = (np.dtype(object),),
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
 ) -> list[np.ndarray | da.Array]:
-    """Run a function on the frames of a signal: lazily, at once, or lazily and computed with a progress bar.
+    """Run a function on frames: lazily, at once, or lazily and computed with a progress bar.
 
     Parameters
     ----------
-    function, others, outputs
+    function, data, others, outputs
         As for `map_frames`.
-    signal
-        Image signal.
     lazy_output
-        Whether to return dask arrays; by default as the signal is.
+        Whether to return dask arrays; by default as the data are.
     show_progressbar
         Show a progress bar; by default HyperSpy's preference.
     """
-    data = frames_array(signal)
-    lazy = signal._lazy if lazy_output is None else lazy_output
+    lazy = isinstance(data, da.Array) if lazy_output is None else lazy_output
     if not lazy and not isinstance(data, da.Array) and data.shape[:-2] == (1,):
         others = tuple(np.asarray(other) for other in others)
         result = function(data, *others, indices=[(0,)])[0]

@@ -103,9 +103,10 @@ def count_atoms(
     >>> round(float(counted.total_counts()["total"][0]), -1)  # of 1260
     1260.0
     """
+    from particlespy_ml.core.provenance import METADATA_NODE
     from particlespy_ml.counting.library import as_library
     from particlespy_ml.counting.mixture import WIDTHS
-    from particlespy_ml.tables.table import METADATA_NODE, make_table
+    from particlespy_ml.tables.table import make_table
 
     if not hasattr(type(table), "n_columns"):
         raise TypeError(f"Expected a column table, as find_columns returns it, not {type(table).__name__}.")

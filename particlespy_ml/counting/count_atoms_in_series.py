@@ -227,12 +227,13 @@ def count_atoms_in_series(
     """
     from particlespy_ml.columns.flags import Flag
     from particlespy_ml.columns.rows import NOT_COUNTED, OF_FRAMES
+    from particlespy_ml.core.provenance import METADATA_NODE
     from particlespy_ml.counting.count_atoms import library_in_units
     from particlespy_ml.counting.counts import count_columns_dtype, rank_counts, undefined_counts
     from particlespy_ml.counting.frame_counter import OF_COUNTING, doubtful_columns, widen
     from particlespy_ml.counting.joint import no_column
     from particlespy_ml.counting.library import as_library, count_with_library
-    from particlespy_ml.tables.table import METADATA_NODE, make_table, object_array
+    from particlespy_ml.tables.table import make_table, object_array
 
     if table.axes_manager.navigation_dimension > 1:
         raise ValueError(

@@ -126,8 +126,8 @@ def detector_normalisation(
     >>> round(float(pml.counting.detector_normalisation(s, detector).data.mean()), 6)
     0.1
     """
-    from particlespy_ml.core.frames import check_image
-    from particlespy_ml.tables.table import METADATA_NODE
+    from particlespy_ml.core.image import check_image
+    from particlespy_ml.core.provenance import METADATA_NODE
 
     check_image(signal)
     image = np.asarray(getattr(detector, "data", detector))

@@ -9,6 +9,7 @@ import numpy as np
 
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid, check_square
 from particlespy_ml.core.frames import ascending, check_frame, frame_name
+from particlespy_ml.core.image import ImageFrames
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
@@ -100,13 +101,11 @@ def find_zone_axis(
     >>> pml.data.columns_of_platinum().find_zone_axis("Pt")["class"]
     array(['<011>'], dtype=object)
     """
-    from particlespy_ml.core.calibration import pixel_grid
-    from particlespy_ml.core.frames import check_image, run_frames
     from particlespy_ml.crystals.projection import ZONE_AXES, crystal, projection
-    from particlespy_ml.tables.table import make_table, navigation_axes, provenance
+    from particlespy_ml.tables.table import make_table
 
-    check_image(signal)
-    grid = pixel_grid(signal)
+    image = ImageFrames.of(signal)
+    grid = image.grid
     check_square(grid)
     if lattice_constant is None:
         structure, constant = crystal(element)
@@ -126,11 +125,9 @@ def find_zone_axis(
             f"{lattice_constant:.3g} {grid.units}; expected {lattice_constant / 6:.2g} {grid.units} or less."
         )
     finder = ZoneAxisFinder(grid, float(pixels), structure)
-    (array,) = run_frames(finder, signal, lazy_output=lazy_output, show_progressbar=show_progressbar)
+    (array,) = image.run(finder, lazy_output=lazy_output, show_progressbar=show_progressbar)
     lengths = ("a_x", "a_y", "b_x", "b_y", "lattice_constant")
     units = {name: grid.units if name in lengths else "" for name in zone_axis_dtype().names}
     record = {"lattice_constant": float(lattice_constant), "structure": structure}
-    full = provenance(signal, grid, {}, classes=list(ZONE_AXES), zone_axis=record)
-    full.pop("segmentation")
-    title = f"Zone axes of {signal.metadata.get_item('General.title', '')}".removesuffix(" of ")
-    return make_table(array, navigation_axes(signal), units, full, title)
+    full = image.record(classes=list(ZONE_AXES), zone_axis=record)
+    return make_table(array, image.navigation_axes, units, full, image.titled("Zone axes"))

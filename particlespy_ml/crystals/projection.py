@@ -96,7 +96,7 @@ def projection(structure: str, zone_axis: str) -> Projection:
 
     Examples
     --------
-    >>> from particlespy_ml.crystals.plane_lattice import projection
+    >>> from particlespy_ml.crystals.projection import projection
     >>> seen = projection("fcc", "<011>")
     >>> round(seen.nearest, 3), round(seen.period, 3)
     (0.612, 0.707)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.dynamics import fractions
 from particlespy_ml.dynamics.sequences import Sequences, sequences
-from particlespy_ml.tables.table import METADATA_NODE
 
 if TYPE_CHECKING:
     import pandas as pd

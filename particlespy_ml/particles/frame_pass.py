@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from particlespy_ml.core.calibration import PixelGrid, axis_directions
-from particlespy_ml.core.frames import run_frames
+from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.image import ImageFrames
 from particlespy_ml.particles.measure import column_units, measure_frame
 from particlespy_ml.segmentation.label_frames import LabelFrames, labels_signal, named_frame
 from particlespy_ml.segmentation.segmenter import Segmenter
-from particlespy_ml.tables.table import make_table, navigation_axes, provenance
+from particlespy_ml.tables.table import make_table
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,8 @@ class FramePass:
 
 
 def run_pass(
-    signal,
+    image: ImageFrames,
     segmenter: Segmenter,
-    grid: PixelGrid,
     others: tuple,
     outputs: tuple[str, ...],
     classify=None,
@@ -70,19 +69,17 @@ def run_pass(
 ) -> list:
     """Run a pass over the frames and return the results as signals, in the order of *outputs*.
 
-    *classify* gets frames whose axes ascend, with the grid ``grid.ascending()``.
+    *classify* gets frames whose axes ascend, with the grid ``image.grid.ascending()``.
     """
-    label = LabelFrames(segmenter, axis_directions(signal))
-    run = FramePass(label, grid.ascending(), classify, outputs, inspect)
+    run = FramePass(LabelFrames(segmenter, image.direction), image.grid.ascending(), classify, outputs, inspect)
     dtypes = tuple(np.dtype(np.int32) if name == "labels" else np.dtype(object) for name in outputs)
-    arrays = run_frames(run, signal, others, dtypes, lazy_output, show_progressbar)
+    arrays = image.run(run, others, dtypes, lazy_output, show_progressbar)
     signals = []
     for name, array in zip(outputs, arrays, strict=True):
         if name == "labels":
-            signals.append(labels_signal(signal, array, segmenter.parameters))
+            signals.append(labels_signal(image, array, segmenter.parameters))
         else:
-            units = {**column_units(grid.units), **(extra_units or {})}
-            title = f"Particles of {signal.metadata.get_item('General.title', '')}".removesuffix(" of ")
-            full = provenance(signal, grid, segmenter.parameters, **(record or {}))
-            signals.append(make_table(array, navigation_axes(signal), units, full, title))
+            units = {**column_units(image.grid.units), **(extra_units or {})}
+            full = image.record(segmentation=segmenter.parameters, **(record or {}))
+            signals.append(make_table(array, image.navigation_axes, units, full, image.titled("Particles")))
     return signals

@@ -51,12 +51,12 @@ def measure_particles(
     >>> table.to_dataframe()[["x", "y", "equivalent_circular_diameter"]].round(1).shape
     (6, 3)
     """
+    from particlespy_ml.core.image import ImageFrames
     from particlespy_ml.particles.frame_pass import run_pass
     from particlespy_ml.segmentation.choose import choose_segmenter
 
-    segmenter, grid, others = choose_segmenter(signal, method, labels, exclude_border, options)
+    image = ImageFrames.of(signal)
+    segmenter, others = choose_segmenter(image, method, labels, exclude_border, options)
     outputs = ("table", "labels") if return_labels else ("table",)
-    results = run_pass(
-        signal, segmenter, grid, others, outputs, lazy_output=lazy_output, show_progressbar=show_progressbar
-    )
+    results = run_pass(image, segmenter, others, outputs, lazy_output=lazy_output, show_progressbar=show_progressbar)
     return tuple(results) if return_labels else results[0]

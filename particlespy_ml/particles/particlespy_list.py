@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.core.calibration import PixelGrid, pixel_grid
+from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.particles.measure import (
     COLUMNS,
     column_units,
@@ -17,7 +19,7 @@ from particlespy_ml.particles.measure import (
 )
 from particlespy_ml.segmentation.segmenter import MAX_LABEL
 from particlespy_ml.tables.classes import UNDEFINED
-from particlespy_ml.tables.table import METADATA_NODE, make_table, navigation_axes, object_array, provenance
+from particlespy_ml.tables.table import make_table, object_array
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
@@ -118,10 +120,9 @@ def from_particle_list(particles: particle_list, image: Signal2D) -> BaseSignal:
     """
     if not hasattr(particles, "list"):
         raise TypeError(f"Expected a ParticleSpy particle_list, not {type(particles).__name__}.")
-    grid = pixel_grid(image)
-    axes = navigation_axes(image)
-    shape = tuple(axis["size"] for axis in axes)
-    frames = np.asarray(image.data).reshape(-1, *grid.shape)
+    seen = ImageFrames.of(image)
+    grid, shape = seen.grid, seen.frames.shape[:-2]
+    frames = np.asarray(seen.frames).reshape(-1, *grid.shape)
     by_frame: list[list] = [[] for _ in range(len(frames))]
     for number, item in enumerate(particles.list):
         frame = int(_value(item, "frame") or 0)
@@ -142,8 +143,10 @@ def from_particle_list(particles: particle_list, image: Signal2D) -> BaseSignal:
     classes = _classes(particles, extra)
     tables = [_measure_items(frame, items, grid, extra, classes) for frame, items in zip(frames, by_frame, strict=True)]
     units = {**column_units(grid.units), **({"class_index": ""} if classes else {}), **extra}
-    record = provenance(image, grid, {"method": "particle_list"}, **({"classes": classes} if classes else {}))
-    return make_table(object_array(tables, shape), axes, units, record, "Particles of a ParticleSpy list")
+    record = seen.record(segmentation={"method": "particle_list"}, **({"classes": classes} if classes else {}))
+    return make_table(
+        object_array(tables, shape), seen.navigation_axes, units, record, "Particles of a ParticleSpy list"
+    )
 
 
 def _frame(image, index: tuple[int, ...]):

@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.colours import UNDEFINED_COLOUR, cluster_colour
 from particlespy_ml.plotting.table import _axes, legend_beside
-from particlespy_ml.tables.table import METADATA_NODE
 
 INK, FAINT = "#333333", "#999999"
 LEAVES = 60  # of a dendrogram at most

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.tables.classes import UNDEFINED
-from particlespy_ml.tables.table import METADATA_NODE
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart (jfly.uni-koeln.de/color, 2008)
 PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2")

@@ -6,9 +6,9 @@ import numpy as np
 
 from particlespy_ml.core.calibration import PixelGrid, pixel_grid
 from particlespy_ml.core.frames import frames_array
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.colours import class_colours, label_anchors, row_colours, row_labels
 from particlespy_ml.plotting.table import legend, legend_columns
-from particlespy_ml.tables.table import METADATA_NODE
 
 
 def plot_overlay(image, table, index=None, label: str | None = "auto", ax=None):

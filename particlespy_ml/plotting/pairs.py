@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.colours import written
 from particlespy_ml.plotting.table import _groups, axis_label, bin_edges
 from particlespy_ml.tables.dataframe import to_dataframe
 from particlespy_ml.tables.derive import DEFAULT_COLUMNS, column_of
-from particlespy_ml.tables.table import METADATA_NODE
 
 MOST_POINTS = 3000
 

@@ -9,10 +9,12 @@ import dask.array as da
 import numpy as np
 
 from particlespy_ml.core.frames import map_rows
+from particlespy_ml.core.image import navigation_axes
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.populations.cluster import Clustering, cluster_stability, fit_clusters
 from particlespy_ml.populations.scaling import Scaling, fit_scaling
 from particlespy_ml.tables.derive import DEFAULT_COLUMNS, DERIVED, column_of
-from particlespy_ml.tables.table import METADATA_NODE, make_table, navigation_axes
+from particlespy_ml.tables.table import make_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

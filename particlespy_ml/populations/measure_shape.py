@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import dask.array as da
 import numpy as np
 
-from particlespy_ml.core.calibration import PixelGrid, pixel_grid
-from particlespy_ml.core.frames import check_image, compute, finite_frames, map_rows
+from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.frames import compute, map_rows
+from particlespy_ml.core.image import ImageFrames, navigation_axes
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.particles.measure import outline_mask
 from particlespy_ml.populations.features import (
     FOLDS,
@@ -21,7 +23,7 @@ from particlespy_ml.populations.features import (
     zernike_moduli,
     zernike_orders,
 )
-from particlespy_ml.tables.table import METADATA_NODE, make_table, navigation_axes
+from particlespy_ml.tables.table import make_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -215,13 +217,13 @@ def _labels(rows: np.ndarray, grid: PixelGrid) -> np.ndarray:
 
 def _map_with_image(measure: ShapeMeasurement, table, image, grid: PixelGrid):
     """Rows with features of the image, frame by frame."""
-    check_image(image)
-    frames = finite_frames(image)
-    if table.data.shape != frames.shape[:-2] or not grid.matches(pixel_grid(image)):
+    seen = ImageFrames.of(image)
+    frames = seen.finite()
+    if table.data.shape != frames.shape[:-2] or not grid.matches(seen.grid):
         raise ValueError(
             f"The table was measured on frames of {grid.shape} pixels of {grid.scale} {grid.units} and the navigation "
-            f"shape {table.data.shape}; this image has {frames.shape[-2:]}, {pixel_grid(image).scale} "
-            f"{pixel_grid(image).units} and {frames.shape[:-2]}."
+            f"shape {table.data.shape}; this image has {frames.shape[-2:]}, {seen.grid.scale} "
+            f"{seen.grid.units} and {frames.shape[:-2]}."
         )
     if not isinstance(frames, da.Array) and not table._lazy:
         return _measure_block(frames, table.data, measure)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.provenance import METADATA_NODE, package_versions
 from particlespy_ml.reconstruction.arguments import (
     SMALLEST,
     check_labels,
@@ -18,7 +19,6 @@ from particlespy_ml.reconstruction.arguments import (
     known_poses,
     model_volume,
 )
-from particlespy_ml.tables.table import METADATA_NODE, package_versions
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,9 @@ import dask.array as da
 import numpy as np
 
 from particlespy_ml.core.frames import ascending, frame_name
+from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.segmentation.segmenter import is_constant
-from particlespy_ml.tables.table import METADATA_NODE
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,13 @@ def named_frame(index: tuple) -> Iterator[None]:
         raise ValueError(f"Frame {frame_name(index)}: {error}") from error
 
 
-def labels_signal(signal, array: np.ndarray | da.Array, parameters: dict):
+def labels_signal(image: ImageFrames, array: np.ndarray | da.Array, parameters: dict):
     """Labels as a plain two-dimensional signal with the image's axes."""
     from hyperspy.signals import LazySignal2D, Signal2D
 
     cls = LazySignal2D if isinstance(array, da.Array) else Signal2D
-    axes = [axis.get_axis_dictionary() for axis in signal.axes_manager._axes]
-    title = f"Labels of {signal.metadata.get_item('General.title', '')}".removesuffix(" of ")
-    labels = cls(array.reshape(signal.data.shape), axes=axes)
-    labels.metadata.General.title = title
+    axes = [*(image.navigation_axes if image.is_series else []), *image.signal_axes]
+    labels = cls(array.reshape(image.shape), axes=axes)
+    labels.metadata.General.title = image.titled("Labels")
     labels.metadata.set_item(METADATA_NODE, {"segmentation": parameters})
     return labels

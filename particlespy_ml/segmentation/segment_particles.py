@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.core.calibration import axis_directions
-from particlespy_ml.core.frames import run_frames
-from particlespy_ml.segmentation.choose import choose_segmenter
+from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.segmentation.choose import choose_segmenter, needs_calibration
 from particlespy_ml.segmentation.label_frames import LabelFrames, labels_signal
 
 if TYPE_CHECKING:
@@ -86,7 +85,10 @@ def segment_particles(
     >>> int(labels.data.max())
     6
     """
-    segmenter, _, others = choose_segmenter(signal, method, labels, exclude_border, options, needs_grid=False)
-    run = LabelFrames(segmenter, axis_directions(signal))
-    (array,) = run_frames(run, signal, others, (np.dtype(np.int32),), lazy_output, show_progressbar)
-    return labels_signal(signal, array, segmenter.parameters)
+    image = ImageFrames.of(signal, None)
+    if needs_calibration(labels, method, image.signal_type):
+        image = ImageFrames.of(signal)
+    segmenter, others = choose_segmenter(image, method, labels, exclude_border, options)
+    run = LabelFrames(segmenter, image.direction)
+    (array,) = image.run(run, others, (np.dtype(np.int32),), lazy_output, show_progressbar)
+    return labels_signal(image, array, segmenter.parameters)

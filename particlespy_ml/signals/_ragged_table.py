@@ -7,8 +7,8 @@ import html
 import numpy as np
 from hyperspy.signals import BaseSignal
 
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.signals._save import SafeSaveMixin
-from particlespy_ml.tables.table import METADATA_NODE
 
 
 class RaggedTable(SafeSaveMixin, BaseSignal):

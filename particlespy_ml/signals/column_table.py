@@ -8,12 +8,12 @@ import numpy as np
 from hyperspy.signals import LazySignal
 
 from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.counting.count_atoms import count_atoms
 from particlespy_ml.counting.count_atoms_in_series import count_atoms_in_series
 from particlespy_ml.counting.to_atoms import to_atoms
 from particlespy_ml.counting.total_counts import total_counts
 from particlespy_ml.signals._ragged_table import RaggedTable
-from particlespy_ml.tables.table import METADATA_NODE
 
 
 class ColumnTable(RaggedTable):

@@ -83,7 +83,8 @@ class ParticleImage(SafeSaveMixin, Signal2D):
         """
         import numpy as np
 
-        from particlespy_ml.core.frames import check_frame, check_image
+        from particlespy_ml.core.frames import check_frame
+        from particlespy_ml.core.image import check_image
         from particlespy_ml.segmentation.particlespy import train_segmentation
 
         check_image(self)

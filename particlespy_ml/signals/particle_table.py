@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hyperspy.signals import LazySignal
 
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.signals._ragged_table import RaggedTable
 from particlespy_ml.tables.classes import UNDEFINED
-from particlespy_ml.tables.table import METADATA_NODE
 
 
 class ParticleTable(RaggedTable):

@@ -9,6 +9,7 @@ import numpy as np
 
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.frames import ascending, compute
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.stacks.alignment import (
     Alignment,
 )
@@ -22,7 +23,6 @@ from particlespy_ml.stacks.blocks import (
     warn_lost,
 )
 from particlespy_ml.stacks.check import check_alignment, check_stack
-from particlespy_ml.tables.table import METADATA_NODE
 
 if TYPE_CHECKING:
     from hyperspy.signals import Signal2D

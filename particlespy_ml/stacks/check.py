@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from particlespy_ml.core.calibration import PixelGrid, pixel_grid
-from particlespy_ml.core.frames import ascending, check_image, finite_frames
+from particlespy_ml.core.image import ImageFrames
 
 
 def check_stack(stack, least: int = 2, smallest: int = 8, calibrated: bool = False) -> tuple[object, PixelGrid]:
@@ -27,17 +27,17 @@ def check_stack(stack, least: int = 2, smallest: int = 8, calibrated: bool = Fal
     ValueError
         If it is no stack of so many particles, or its boxes are smaller.
     """
-    check_image(stack)
+    image = ImageFrames.of(stack, calibrated=None)
     dimension, size = stack.axes_manager.navigation_dimension, stack.axes_manager.navigation_size
     if dimension != 1 or size < least:
         raise ValueError(
             f"Expected a stack of {least} or more particles along one navigation axis, as extract_particles() returns "
             f"it, not {max(size, 1)} along {dimension} axes."
         )
-    grid = pixel_grid(stack, calibrated=calibrated)
+    grid = pixel_grid(stack, calibrated)
     if min(grid.shape) < smallest:
         raise ValueError(f"Boxes of {grid.shape} pixels are too small; expected {smallest} by {smallest} or more.")
-    return ascending(finite_frames(stack, "Particle"), grid.direction), grid
+    return image.ascending("Particle"), grid
 
 
 def check_alignment(grid: PixelGrid, iterations: int, smoothing: float, sample: int) -> None:

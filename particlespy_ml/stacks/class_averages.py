@@ -8,6 +8,7 @@ import dask
 import numpy as np
 
 from particlespy_ml.core.frames import ascending, compute
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.stacks.alignment import (
     align_to,
     smoothed,
@@ -21,7 +22,6 @@ from particlespy_ml.stacks.blocks import (
     warn_lost,
 )
 from particlespy_ml.stacks.check import check_alignment, check_stack
-from particlespy_ml.tables.table import METADATA_NODE
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D

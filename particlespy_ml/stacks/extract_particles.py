@@ -8,10 +8,11 @@ import dask
 import dask.array as da
 import numpy as np
 
-from particlespy_ml.core.calibration import PixelGrid, pixel_grid
-from particlespy_ml.core.frames import check_image, compute, finite_frames
+from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.frames import compute
+from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.particles.measure import find_bbox_pixels, label_masks, outline_mask
-from particlespy_ml.tables.table import METADATA_NODE
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
@@ -75,14 +76,14 @@ def extract_particles(
     >>> stack.data.shape
     (6, 48, 48)
     """
-    check_image(signal)
-    grid = pixel_grid(signal)
+    image = ImageFrames.of(signal)
+    grid = image.grid
     if not hasattr(table, "n_particles"):
         raise TypeError(f"Expected a particle table, as measure_particles returns it, not {type(table).__name__}.")
     if table._lazy:
         table = table.deepcopy()
         table.compute(show_progressbar=show_progressbar)
-    frames = finite_frames(signal)
+    frames = image.finite()
     _check_table(table, frames, grid)
     edge = _box_in_pixels(box, table, grid)
     dtype = np.dtype(np.float32) if remove_background else frames.dtype
@@ -92,7 +93,7 @@ def extract_particles(
     if labels is not None and mask:
         from particlespy_ml.segmentation.choose import given_labels
 
-        given = given_labels(signal, labels)
+        given = given_labels(image, labels)
     if not isinstance(frames, da.Array):
         stack = _cut_block(frames, given, list(table.data.ravel()), **settings)
         if lazy_output:

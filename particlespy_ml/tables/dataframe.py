@@ -6,8 +6,9 @@ import re
 
 import numpy as np
 
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.tables.classes import UNDEFINED, check_class_names
-from particlespy_ml.tables.table import METADATA_NODE, make_table, object_array
+from particlespy_ml.tables.table import make_table, object_array
 
 
 def navigation_names(table) -> dict[str, int]:

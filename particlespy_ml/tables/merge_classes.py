@@ -108,7 +108,9 @@ def merge_classes(table, groups: dict[str, tuple[str, ...]], min_probability: fl
     >>> table.merge_classes({"multiply twinned": ("icosahedron", "decahedron")}).classes
     ('multiply twinned', 'cuboctahedron', 'amorphous')
     """
-    from particlespy_ml.tables.table import METADATA_NODE, make_table, navigation_axes
+    from particlespy_ml.core.image import navigation_axes
+    from particlespy_ml.core.provenance import METADATA_NODE
+    from particlespy_ml.tables.table import make_table
 
     if not table.classes:
         raise ValueError("The table is not classified: make it with classify_particles().")

@@ -12,7 +12,9 @@ from hyperspy.signals import BaseSignal, Signal1D, Signal2D
 import particlespy_ml as pml
 from particlespy_ml.core import frames as _frames
 from particlespy_ml.core.calibration import pixel_grid
+from particlespy_ml.core.image import check_image
 from particlespy_ml.particles.frame_pass import FramePass
+from particlespy_ml.segmentation.label_frames import LabelFrames
 from particlespy_ml.segmentation.segmenter import make_segmenter
 
 
@@ -57,12 +59,12 @@ def totals(frames, *others, indices):
 )
 def test_what_is_no_image(signal, error, match):
     with pytest.raises(error, match=match):
-        _frames.check_image(signal)
+        check_image(signal)
 
 
 @pytest.mark.parametrize("dtype", ["?", "u1", "u2", "i2", "i8", "f2", "f4", "f8"])
 def test_what_is_an_image(dtype):
-    _frames.check_image(Signal2D(np.zeros((4, 4), dtype)))
+    check_image(Signal2D(np.zeros((4, 4), dtype)))
 
 
 def test_frames_have_a_navigation_dimension(two_disks, series, grid):
@@ -104,7 +106,7 @@ def test_run_frames_is_as_lazy_as_asked(request, name, lazy_in, lazy_out):
     given = np.ones(_frames.frames_array(signal).shape)
     signal = signal.as_lazy() if lazy_in else signal
     outputs = (np.dtype(object), np.dtype("f8"))
-    objects, images = _frames.run_frames(totals, signal, (given,), outputs, lazy_out)
+    objects, images = _frames.run_frames(totals, _frames.frames_array(signal), (given,), outputs, lazy_out)
     expected = lazy_in if lazy_out is None else lazy_out
     assert isinstance(objects, da.Array) == isinstance(images, da.Array) == expected
     objects, images = dask.compute(objects, images)
@@ -145,7 +147,7 @@ def test_extraction_reads_each_frame_once(counted, series):
 def test_the_pipeline_can_be_sent_to_other_processes(two_disks):
     grid = pixel_grid(two_disks)
     for segmenter in (make_segmenter("otsu", grid=grid), make_segmenter("auto", grid=grid, polarity="bright")):
-        pipeline = FramePass(segmenter, grid, outputs=("labels", "table"))
+        pipeline = FramePass(LabelFrames(segmenter), grid, outputs=("labels", "table"))
         frames = two_disks.data[np.newaxis]
         (one,), (other,) = (p(frames, indices=[(0,)]) for p in (pipeline, pickle.loads(pickle.dumps(pipeline))))
         np.testing.assert_array_equal(one[0], other[0])

@@ -16,6 +16,9 @@ from particlespy_ml.models.networks import build_network, fuse
 from particlespy_ml.simulation.atoms.structures import closed_shell
 from particlespy_ml.simulation.atoms.views import orientations
 
+# one process makes what all of these share
+pytestmark = pytest.mark.xdist_group("models_atlas")
+
 EDGE = 48
 
 

@@ -13,6 +13,7 @@ from particlespy_ml.simulation.datasets.store import entry_indices
 from particlespy_ml.training import loop, tasks
 from particlespy_ml.training.card import read_model, sha256
 from particlespy_ml.training.isomer import evaluate as evaluation
+from particlespy_ml.training.isomer import structures_cache
 from particlespy_ml.training.isomer import train as isomers
 from particlespy_ml.training.isomer.batches import prism_items, split_indices, window_for
 from particlespy_ml.training.recipe import bundled_recipes, load_recipe
@@ -79,6 +80,14 @@ def recipe(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(cache, recipe, tmp_path_factory):
     return tasks.train(recipe, cache, tmp_path_factory.mktemp("models") / "tiny", workers=0, show_progressbar=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_models():
+    """Models are drawn in blocks, of which a test needs little."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structures_cache, "_BLOCK", 4)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
