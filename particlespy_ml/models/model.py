@@ -189,7 +189,7 @@ class Classifier(Model):
     @property
     def embedding_width(self) -> int:
         """Length of the vectors of `embed`."""
-        return self._network()[1][-1].in_features
+        return self._network(self._device())[1][-1].in_features
 
     def embed(self, windows: np.ndarray, batch_size: int = 64, device: str | None = None) -> np.ndarray:
         """Return what the last layer sees, before it decides on a class: a vector for each window.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from particlespy_ml.core.files import replacing
-from particlespy_ml.models.networks import build_network
+from particlespy_ml.models.networks import build_network, torch_device
 from particlespy_ml.training.losses import ClassLoss
 
 if TYPE_CHECKING:
@@ -114,9 +114,7 @@ def fit(
     show_progressbar
         Show a progress bar.
     """
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch_device()
     schedule = Schedule(tuple(training["stages"]))
     state = _State(architecture, training, device, loss or ClassLoss(training.get("label_smoothing", 0.0)))
     state.load(Path(checkpoint))
