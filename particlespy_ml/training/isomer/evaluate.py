@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,6 @@ from particlespy_ml.models.networks import fuse
 from particlespy_ml.simulation.datasets.isomers import IsomerLibraryRecipe
 from particlespy_ml.simulation.datasets.store import check_recipe, entry_indices
 from particlespy_ml.simulation.recording.detector import DetectorRecipe, detect
-from particlespy_ml.training.card import model_folder as find_folder
-from particlespy_ml.training.card import read_model
 from particlespy_ml.training.isomer.batches import (
     CANONICAL,
     STEP,
@@ -228,9 +225,26 @@ def measure(
     n_classes: int,
     realisations: int = 16,
 ) -> dict:
-    """All numbers of a card, on held-out items; see `evaluate` for what is in it.
+    """All numbers of a card, on held-out items.
 
-    *calibration* has the ``temperature`` and ``min_probability`` of the model, as from `calibrate`.
+    Parameters
+    ----------
+    network, items, recipe
+        What is measured, on what, and the microscope.
+    calibration
+        ``temperature`` and ``min_probability`` of the model, as from `calibrate`.
+    n_classes
+        Number of classes; items of a larger label are out of range.
+    realisations
+        Times that each structure is recorded under each condition.
+
+    Returns
+    -------
+    dict
+        Accuracy with intervals over structures at several doses under ``nominal`` conditions (a well-run microscope,
+        `DetectorRecipe.nominal`) and ``harsh`` ones (everything that training draws), by size, pixel size, source size
+        and off-centring, ``confusion`` matrices, calibration errors, accuracy-against-coverage curves and how well
+        what is out of range is told apart (area under the receiver operating characteristic).
     """
     known = [item for item in items if item.label < n_classes]
     others = [item for item in items if item.label >= n_classes]
@@ -350,41 +364,11 @@ def held_out_items(cache_folder: str | Path, recipe: IsomerLibraryRecipe, part: 
     return prism_items(cache_folder, indices)
 
 
-def evaluate(
-    model_folder: str | Path, cache_folder: str | Path, out_folder: str | Path, realisations: int = 16
-) -> dict:
-    """Measure a model on the test part of the cache and write ``evaluation.json`` and figures.
-
-    Parameters
-    ----------
-    model_folder
-        Folder of the model, or name of a bundled one; its card says which simulations are held out.
-    cache_folder
-        Folder of the simulations.
-    out_folder
-        Where the results go.
-    realisations
-        Times that each structure is recorded under each condition.
-
-    Returns
-    -------
-    dict
-        Accuracy with intervals over structures at several doses under ``nominal`` conditions (a well-run microscope,
-        `DetectorRecipe.nominal`) and ``harsh`` ones (everything that training draws), by size, pixel size, source size
-        and off-centring, ``confusion`` matrices, calibration errors, accuracy-against-coverage curves and how well
-        what is out of range is told apart (area under the receiver operating characteristic).
-    """
-    from particlespy_ml.training.figures import draw_figures
-
-    network, card = read_model(find_folder(model_folder))
+def evaluate_isomers(network: torch.nn.Module, card: dict, cache_folder: str | Path, realisations: int = 16) -> dict:
+    """Measure a model on the test part of a cache; see `measure`."""
     recipe = IsomerLibraryRecipe.from_dict(card["training"]["simulation"])
-    detector = DetectorRecipe.from_dict(card["training"]["detector"])
     check_recipe(cache_folder, recipe)
     items = held_out_items(cache_folder, recipe, "test")
     _logger.info("evaluating on %d structures", len(items))
-    results = measure(network, items, detector, card, len(card["classes"]), realisations)
-    out_folder = Path(out_folder)
-    out_folder.mkdir(parents=True, exist_ok=True)
-    (out_folder / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    draw_figures(results, card["classes"], out_folder)
-    return results
+    detector = DetectorRecipe.from_dict(card["training"]["detector"])
+    return measure(network, items, detector, card, len(card["classes"]), realisations)

@@ -35,13 +35,9 @@ class IsomerTraining(Training):
     @staticmethod
     def evaluate(network, card, cache_folder) -> dict:
         """Measure; see `particlespy_ml.training.isomer.evaluate.measure`."""
-        from particlespy_ml.simulation.datasets.store import check_recipe
-        from particlespy_ml.training.isomer.evaluate import held_out_items, measure
+        from particlespy_ml.training.isomer.evaluate import evaluate_isomers
 
-        recipe = IsomerLibraryRecipe.from_dict(card["training"]["simulation"])
-        check_recipe(cache_folder, recipe)
-        detector = DetectorRecipe.from_dict(card["training"]["detector"])
-        return measure(network, held_out_items(cache_folder, recipe, "test"), detector, card, len(card["classes"]))
+        return evaluate_isomers(network, card, cache_folder)
 
     @staticmethod
     def draw(results, card, folder) -> None:
