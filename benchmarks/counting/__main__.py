@@ -31,6 +31,7 @@ from benchmarks.counting.particles import (
     truncated_octahedron,
     volume_bound,
 )
+from benchmarks.counting.supports import supports_part
 from benchmarks.counting.totals import totals_part
 from particlespy_ml.columns.fit.refine import gaussian_columns, measure_volumes, refine_columns
 from particlespy_ml.columns.search.in_image import find_columns_in
@@ -40,7 +41,19 @@ from particlespy_ml.counting.neighbours import count_with_neighbours, neighbour_
 from particlespy_ml.quality.noise import Noise
 
 SIZES = ((16, 5), (21, 6), (41, 13))  # edge and cut of octahedra: 381, 697 and 2605 columns
-PARTS = ("counts", "positions", "components", "zone_axis", "speed", "memory", "series", "measured", "abtem", "totals")
+PARTS = (
+    "counts",
+    "positions",
+    "components",
+    "zone_axis",
+    "speed",
+    "memory",
+    "series",
+    "measured",
+    "abtem",
+    "totals",
+    "supports",
+)
 
 
 def match(found, positions, counted, counts) -> np.ndarray:
@@ -429,6 +442,7 @@ def main(arguments: list[str] | None = None) -> None:
         "series": series_part,
         "measured": lambda: measured_part(options.measured),
         "totals": lambda: totals_part(options.mixtures),
+        "supports": lambda: supports_part(options.trials),
         "abtem": lambda: abtem_part(options.cache, options.draws, options.sizes, options.false_positives),
     }
     for name in options.parts:

@@ -133,6 +133,7 @@ class _Search:
         self.tried = {tuple(index) for index in indices}
         self.tie, self.width, self.width_tie = FIRST_TIE * self.near, FIRST_WIDTH * self.near, None
         self.settings, known = settings, settings["known"]
+        self.is_polynomial = as_background(settings["background"]).knots is None
         self.recorded = np.ones(image.shape, bool) if known is None else np.asarray(known, bool)
 
     def refine(self) -> None:
@@ -142,7 +143,8 @@ class _Search:
             # that of all sites is not made wider by columns that are left out
             self.width = float(np.clip(self.fit.widths.mean(), 0.5 * FIRST_WIDTH * self.near, WIDEST * self.near))
             self.width_tie, self.width_error = WIDTH_TIE * self.width, self.fit.width_errors[0]
-            self.around = self.fit.region
+            # splines say nothing of where they were not fitted
+            self.around = self.fit.region if self.is_polynomial else None
         places = self.bent(self.indices)
         self.bent, self.tie, self.positions = _bend(self.fit, places, self.indices, self.tie, self.near)
 
@@ -204,7 +206,7 @@ class _Search:
         A background of splines is not told from elsewhere, and is fitted there too.
         """
         self.indices = indices[_inside(self.bent(indices), self.allowed, self.width)]
-        if as_background(self.settings["background"]).knots is not None:
+        if not self.is_polynomial:
             return
         empty = np.array(sorted(self.tried - set(map(tuple, self.indices))), int).reshape(-1, 2)
         left_out = _around(self.bent(empty), self.image.shape, EMPTY * self.near)
@@ -234,7 +236,8 @@ class _Search:
         found = column_significance(seen - more, fit)
         fit = with_background(fit, self.smooth + more)
         # what ties the width was seen in the same image, so that it is known no better than from all sites
-        fit = replace(fit, width_errors=np.maximum(fit.width_errors, self.width_error), region=fit.region | self.around)
+        region = fit.region if self.around is None else fit.region | self.around
+        fit = replace(fit, width_errors=np.maximum(fit.width_errors, self.width_error), region=region)
         return SiteFit(fit, found, self.least, self.bent(np.array(sorted(self.tried))), indices[kept], float(self.tie))
 
 
