@@ -45,11 +45,7 @@ def test_there_are_examples():
 
 @pytest.mark.parametrize(
     "name",
-    [
-        name
-        for name in particlespy_ml.__all__
-        if not (PACKAGE / name).is_dir()
-    ],
+    [name for name in particlespy_ml.__all__ if not (PACKAGE / name).is_dir()],
 )
 def test_public_functions_are_documented(name):
     """Every parameter is named in the docstring (several may share a line)."""

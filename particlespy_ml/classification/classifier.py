@@ -12,6 +12,7 @@ from particlespy_ml.classification.windows import cut_window, window_edges
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid
 from particlespy_ml.models.model import Classifier
 from particlespy_ml.tables.classes import class_columns, classes_from_probabilities
+from particlespy_ml.tables.rows import add_columns
 
 FLUSH = 256  # windows gathered over frames before they go through the network
 
@@ -81,11 +82,7 @@ class ParticleClassifier:
 
     def _with_classes(self, table: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         columns = class_columns(self.model.classes)
-        added = {name for name, _ in columns}
-        kept = [(name, table.dtype[name]) for name in table.dtype.names if name not in added]
-        out = np.zeros(len(table), dtype=[*kept, *columns])
-        for name, _ in kept:
-            out[name] = table[name]
+        out = add_columns(table, columns)
         index, probability = classes_from_probabilities(probabilities, self.min_probability)
         out["class_index"] = np.where(self._in_size_range(table), index, -1)
         out["probability"] = probability

@@ -29,7 +29,7 @@ def wilson_interval(share, n, confidence: float = 0.95) -> tuple[np.ndarray, np.
     >>> from particlespy_ml.core.proportions import wilson_interval
     >>> low, high = wilson_interval([0.0, 0.8], 50)
     >>> low.round(3), high.round(3)
-    (array([0.   , 0.67 ]), array([0.071, 0.888]))
+    (array([0.  , 0.67]), array([0.071, 0.888]))
     """
     from scipy.special import ndtri
 

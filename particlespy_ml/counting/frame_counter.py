@@ -12,6 +12,7 @@ from particlespy_ml.columns.flags import Flag
 from particlespy_ml.columns.rows import NOT_COUNTED, OF_FRAMES
 from particlespy_ml.counting.counts import count_columns_dtype, rank_counts, undefined_counts
 from particlespy_ml.counting.joint import Explanation, explanation_weights, join_explanations, no_column
+from particlespy_ml.tables.rows import add_columns
 
 _logger = logging.getLogger(__name__)
 METHODS = ("auto", "mixture", "library", "hybrid", "atomap")
@@ -103,11 +104,7 @@ class FrameCounts:
 
 def widen(rows: np.ndarray) -> np.ndarray:
     """Return rows with empty columns for counts."""
-    added = [entry for entry in count_columns_dtype() if entry[0] not in rows.dtype.names]
-    out = np.zeros(len(rows), [*((name, rows.dtype[name]) for name in rows.dtype.names), *added])
-    for name in rows.dtype.names:
-        out[name] = rows[name]
-    return out
+    return add_columns(rows, [entry for entry in count_columns_dtype() if entry[0] not in rows.dtype.names])
 
 
 def doubtful_columns(flags: np.ndarray) -> np.ndarray:

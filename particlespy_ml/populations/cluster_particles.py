@@ -14,6 +14,7 @@ from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.populations.cluster import Clustering, cluster_stability, fit_clusters
 from particlespy_ml.populations.scaling import Scaling, fit_scaling
 from particlespy_ml.tables.derive import DEFAULT_COLUMNS, DERIVED, column_of
+from particlespy_ml.tables.rows import add_columns
 from particlespy_ml.tables.table import make_table
 
 if TYPE_CHECKING:
@@ -183,10 +184,7 @@ class AssignClusters:
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Return the rows with their clusters."""
-        kept = [(name, rows.dtype[name]) for name in rows.dtype.names if name not in self.replaced]
-        out = np.zeros(len(rows), dtype=[*kept, *self.columns])
-        for name, _ in kept:
-            out[name] = rows[name]
+        out = add_columns(rows, self.columns, without=self.replaced)
         values = [np.full(len(rows), -1, np.int32), np.full(len(rows), np.nan, np.float32)]
         inside = np.ones(len(rows), bool)
         if self.within is not None:

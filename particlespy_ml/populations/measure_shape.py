@@ -23,6 +23,7 @@ from particlespy_ml.populations.features import (
     zernike_moduli,
     zernike_orders,
 )
+from particlespy_ml.tables.rows import add_columns
 from particlespy_ml.tables.table import make_table
 
 if TYPE_CHECKING:
@@ -168,10 +169,7 @@ class ShapeMeasurement:
     def __call__(self, rows: np.ndarray, frame: np.ndarray | None = None) -> np.ndarray:
         """Return the rows with the features."""
         added = [name for name, _ in self.columns]
-        kept = [(name, rows.dtype[name]) for name in rows.dtype.names if name not in added]
-        out = np.zeros(len(rows), dtype=np.dtype([*kept, *self.columns]))
-        for name, _ in kept:
-            out[name] = rows[name]
+        out = add_columns(rows, self.columns)
         values = self._values(rows, frame)
         for number, name in enumerate(name for name in added if name != "embedding"):
             out[name] = values[:, number]

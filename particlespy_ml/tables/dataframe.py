@@ -8,6 +8,7 @@ import numpy as np
 
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.tables.classes import UNDEFINED, check_class_names
+from particlespy_ml.tables.rows import add_columns
 from particlespy_ml.tables.table import make_table, object_array
 
 
@@ -119,10 +120,7 @@ def with_column(table, name: str, values: list[np.ndarray], dtype, unit: str):
     """
     rows = []
     for old, new in zip(table._computed().data.ravel(), values, strict=True):
-        kept = [(n, old.dtype[n]) for n in old.dtype.names if n != name]
-        out = np.zeros(len(old), dtype=[*kept, (name, dtype)])
-        for column, _ in kept:
-            out[column] = old[column]
+        out = add_columns(old, [(name, dtype)])
         out[name] = new
         rows.append(out)
     units = {key: unit for key, unit in table.units.items() if key not in ("class", name)}
@@ -149,10 +147,7 @@ def classes_by(table, by: str = "cluster", names=None):
     dropped = {"class_index", "probability", *(f"probability_{name}" for name in table.classes)}
     rows = []
     for old in table.data.ravel():
-        kept = [(name, old.dtype[name]) for name in old.dtype.names if name not in dropped]
-        out = np.zeros(len(old), [*kept, ("class_index", "i1"), *((name, "f4") for name in added[1:])])
-        for name, _ in kept:
-            out[name] = old[name]
+        out = add_columns(old, [("class_index", "i1"), *((name, "f4") for name in added[1:])], without=dropped)
         known = old[by] >= 0
         index = np.where(known, np.searchsorted(found, old[by]), -1)
         sure = old[f"{by}_probability"] if f"{by}_probability" in old.dtype.names else np.ones(len(old))

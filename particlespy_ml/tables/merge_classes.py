@@ -6,6 +6,7 @@ import numpy as np
 
 from particlespy_ml.core.frames import map_rows
 from particlespy_ml.tables.classes import check_class_names, class_columns, classes_from_probabilities
+from particlespy_ml.tables.rows import add_columns
 
 
 def merge_rows(
@@ -31,11 +32,7 @@ def merge_rows(
         The same of the classes as they were. Particles that are undefined though they are above it are out of the
         model's range of sizes, and stay undefined.
     """
-    added = {name for name, _ in class_columns(classes)}
-    kept = [(name, rows.dtype[name]) for name in rows.dtype.names if name not in added]
-    out = np.zeros(len(rows), dtype=[*kept, *class_columns(tuple(groups))])
-    for name, _ in kept:
-        out[name] = rows[name]
+    out = add_columns(rows, class_columns(tuple(groups)), without=[name for name, _ in class_columns(classes)])
     probabilities = np.stack(
         [sum(rows[f"probability_{name}"] for name in members) for members in groups.values()], axis=1
     ).astype(np.float32)
