@@ -1,9 +1,11 @@
+from .crystal import Crystal, crystal
 from .find_zone_axis import find_zone_axis
 from .plane_lattice import PlaneLattice, fit_lattice
-from .projection import Projection, crystal, projection
+from .projection import Projection, projection
 from .relax import relax
 
 __all__ = [
+    "Crystal",
     "PlaneLattice",
     "Projection",
     "crystal",

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label, maximum_filter
 
-from particlespy_ml.crystals.projection import ZONE_AXES, projection
+from particlespy_ml.crystals.crystal import Crystal, as_crystal
+from particlespy_ml.crystals.directions import low_index_zone_axes
+from particlespy_ml.crystals.reflections import Pattern, patterns
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 COARSE = 11.0  # pixels a lattice constant: finer images are binned
 STRETCH = 0.12  # how much the lattice may differ from the constant that is given: calibrations are often wrong by that
 ANISOTROPY = 0.08  # how much more along one direction than along the other, by drift of the scan
 SHEAR = 0.04  # how much its two vectors may differ from each other in the first search
 FEWEST_PIXELS = 2.2  # a reflection of a shorter period cannot be seen
-SHORTEST = {"fcc": (np.sqrt(3), 2.0), "bcc": (np.sqrt(2),)}  # lengths of reflections over 1 / lattice constant
-# logarithm of the power of the weakest reflection over what is expected at the same radius without one: what it is
-# above for a few per cent of simulated particles off the axis
-NEEDED = {"<001>": 2.95, "<011>": 2.1, "<111>": 1.6}
-SECOND = 0.5  # of that for the second shell, which the first one makes all but certain
-# the same of fringes that are longer than those of a zone axis, beside the median: noise alone has less
+# logarithm of the power of fringes that are longer than those of a zone axis, over the median: noise alone has less
 LONGER = 2.2
 # of the strongest power at a radius: reflections of one length are blurred alike, and weak only where the particle is
 # tilted; in a twin of two halves one that they do not share has a quarter of the power of one that they do
@@ -36,11 +38,11 @@ class ZoneAxis:
     Parameters
     ----------
     zone_axis
-        "<001>", "<011>" or "<111>"; empty where there is none.
+        Its name, such as "<011>"; empty where there is none.
     score
         How far the weakest reflection stands out of what surrounds it, over what is needed: 1 or more on an axis.
     scores
-        The same for each zone axis, in the order of `ZONE_AXES`.
+        The same for each zone axis that was looked for, in their order.
     basis
         Vectors of the plane lattice in pixels (row, column), shape (2, 2); NaN where there is none.
     lattice_constant
@@ -132,7 +134,12 @@ def lattice_detail(image, period: float, middle=None) -> tuple[np.ndarray, np.nd
     return (image - gaussian_filter(image, 0.45 * period)) * weight, weight, level
 
 
-def find_zone_axis_in(image, lattice_constant: float, structure: str = "fcc") -> ZoneAxis:
+def find_zone_axis_in(
+    image: ArrayLike,
+    lattice_constant: float,
+    structure: Crystal | str = "fcc",
+    zone_axes: Sequence | None = None,
+) -> ZoneAxis:
     """Find the zone axis of the particle of an image from its power spectrum.
 
     For each zone axis all rotations, and some stretch along each of the lattice vectors, are tried. A zone axis is one
@@ -144,47 +151,68 @@ def find_zone_axis_in(image, lattice_constant: float, structure: str = "fcc") ->
     image
         One particle, shape (rows, columns).
     lattice_constant
-        In pixels.
+        Length of the first vector of the crystal's conventional cell in pixels.
     structure
-        "fcc" or "bcc".
+        A crystal, or its name: "fcc", "bcc", or one that `particlespy_ml.crystals.crystal.crystal` knows.
+    zone_axes
+        Those that are looked for, as names or whole numbers, see `particlespy_ml.crystals.directions.direction`; by
+        default those of low indices: "<001>", "<011>" and "<111>" of a cubic crystal, "<0001>", "<11-20>" and "<10-10>"
+        of a hexagonal one.
+
+    Raises
+    ------
+    ValueError
+        If the crystal is unknown, a zone axis is none, or there are no zone axes.
 
     References
     ----------
     The idea is that of ParticleSpy's ``find_zoneaxis``, which compares single peaks with lengths.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.columns.fit.gaussians import gaussian_columns
+    >>> from particlespy_ml.crystals.zone_axis import find_zone_axis_in
+    >>> rows, columns = np.mgrid[:9, :9]
+    >>> places = np.column_stack([21.0 + 9.8 * rows.ravel(), 20.0 + 9.8 * columns.ravel()])
+    >>> find_zone_axis_in(gaussian_columns((120, 120), places, 50.0, 2.1), 19.6).zone_axis
+    '<001>'
     """
+    crystal = as_crystal(structure)
+    axes = low_index_zone_axes(crystal) if zone_axes is None else tuple(zone_axes)
+    if not axes or isinstance(zone_axes, str):
+        raise ValueError(f"zone_axes={zone_axes!r}; expected a list of zone axes, such as ['<001>', '<011>'].")
+    sought = patterns(crystal, tuple(axis if isinstance(axis, str) else tuple(axis) for axis in axes))
     image, middle = without_padding(np.asarray(image, float))
     factor = int(lattice_constant / COARSE)
     if factor > 1 and min(image.shape) >= 2 * lattice_constant:
         rows, columns = (n // factor for n in image.shape)
         blocks = image[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
-        found = _find(blocks.mean((1, 3)), (middle + 0.5) / factor - 0.5, lattice_constant / factor, structure)
+        found = _find(blocks.mean((1, 3)), (middle + 0.5) / factor - 0.5, lattice_constant / factor, sought)
         return replace(found, basis=found.basis * factor, lattice_constant=found.lattice_constant * factor)
-    return _find(image, middle, lattice_constant, structure)
+    return _find(image, middle, lattice_constant, sought)
 
 
-def _find(image, middle, lattice_constant: float, structure: str) -> ZoneAxis:
-    nothing = ZoneAxis("", 0.0, (0.0,) * len(ZONE_AXES), np.full((2, 2), np.nan), np.nan)
+def _find(image, middle, lattice_constant: float, sought: tuple[Pattern, ...]) -> ZoneAxis:
+    nothing = ZoneAxis("", 0.0, (0.0,) * len(sought), np.full((2, 2), np.nan), np.nan)
     if np.ptp(image) == 0 or min(image.shape) < 2 * lattice_constant:
         return nothing
-    longest = lattice_constant / min(np.linalg.norm(projection(structure, z).reflections(1)[0][0]) for z in ZONE_AXES)
+    longest = lattice_constant / min(np.linalg.norm(pattern.vectors[0]) for pattern in sought)
     power, sampling = power_spectrum(image, 1.15 * longest, middle)
     width = max(1.0, 0.5 * power.shape[0] / max(image.shape))
     smooth = gaussian_filter(power, width)
-    found = [_best_rotation(smooth, sampling, lattice_constant, structure, zone) for zone in ZONE_AXES]
+    found = [_best_rotation(smooth, sampling, lattice_constant, pattern) for pattern in sought]
     scores = tuple(score for score, _, _ in found)
     best = int(np.argmax(scores))
     if scores[best] < 1:
         return ZoneAxis("", scores[best], scores, np.full((2, 2), np.nan), np.nan)
     _, basis, constant = found[best]
-    return ZoneAxis(list(ZONE_AXES)[best], scores[best], scores, basis, constant)
+    return ZoneAxis(sought[best].seen.zone_axis, scores[best], scores, basis, constant)
 
 
-def _best_rotation(smooth, sampling: float, constant: float, structure: str, zone: str):
+def _best_rotation(smooth, sampling: float, constant: float, pattern: Pattern):
     """Score, basis and lattice constant in pixels of a zone axis at its best rotation and stretch."""
-    seen = projection(structure, zone)
-    shells = seen.reflections(2 if (structure, zone) == ("fcc", "<011>") else 1)
-    vectors = np.vstack(shells) / constant
-    needed = NEEDED[zone] * np.repeat((1.0, SECOND), (len(shells[0]), len(vectors) - len(shells[0])))
+    vectors = pattern.vectors / constant
     lengths = np.linalg.norm(vectors, axis=1)
     if lengths.max() * (1 + STRETCH) > 1 / FEWEST_PIXELS:
         return 0.0, None, np.nan
@@ -194,32 +222,7 @@ def _best_rotation(smooth, sampling: float, constant: float, structure: str, zon
     low = max(centre - reach, 0)
     smooth = smooth[low : centre + reach + 1, low : centre + reach + 1]  # what no reflection reaches is not looked at
     centre -= low
-    highest = maximum_filter(smooth, size=2 * int(np.ceil(0.85 * slack)) + 1)
-    rows, columns = np.indices(smooth.shape) - centre
-    radius = np.rint(np.hypot(rows, columns)).astype(int)
-    inner = np.hypot(rows, columns) * sampling * constant
-    longer = [length for length in SHORTEST[structure] if length < lengths.min() * constant * 0.95]
-    step = np.degrees(SHEAR) * 0.7
-    turns = np.radians(np.arange(0, 180, step))
-    stretches = np.exp(np.linspace(-1, 1, max(3, int(np.ceil(STRETCH / SHEAR * 3)) | 1)) * np.log1p(STRETCH))
-    rotation = np.array([[[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]] for t in turns])
-    places = np.einsum("tij,kj->tki", rotation, vectors)  # turns, reflections, 2
-    best = (0.0, None, np.nan)
-    for stretch in stretches:
-        at = places / stretch / sampling
-        index = np.rint(at).astype(int) + centre
-        power = highest[index[..., 0], index[..., 1]]
-        around = np.array([_level(highest, radius, length / stretch / sampling) for length in lengths])
-        contrast = (np.log(power / around) / needed).min(1)
-        # fringes longer than the longest of this zone axis are those of another orientation
-        for length in longer:
-            ring = smooth[np.abs(inner * stretch - length) < 0.05 * length]
-            if np.log(ring.max() / max(np.median(ring), WEAKEST)) > LONGER:
-                contrast[power.min(1) < ring.max()] = 0
-        top = int(np.argmax(contrast))
-        if contrast[top] > best[0]:
-            best = (float(contrast[top]), at[top], stretch)
-    score, at, stretch = best
+    score, at = _search(smooth, centre, slack, sampling * constant, pattern)
     if at is None:
         return 0.0, None, np.nan
     peaks = np.array([_peak(smooth, place + centre, slack) - centre for place in at]) * sampling
@@ -228,9 +231,45 @@ def _best_rotation(smooth, sampling: float, constant: float, structure: str, zon
     stretched = np.linalg.svd(change, compute_uv=False)
     if np.abs(np.log(stretched)).max() > np.log1p(STRETCH) + SHEAR or np.ptp(np.log(stretched)) > ANISOTROPY:
         return 0.0, None, np.nan
+    seen = pattern.seen
     basis = seen.basis * constant @ np.linalg.inv(change)
     found = constant * float(np.sqrt(abs(np.linalg.det(basis)) / (seen.area * constant**2)))
     return score, basis, found
+
+
+def _search(smooth, centre: int, slack: int, sampling: float, pattern: Pattern):
+    """Score of the best rotation and stretch, and the places of the reflections from the centre; None where none is.
+
+    *sampling* is that of the spectrum in 1 / lattice constant.
+    """
+    vectors = pattern.vectors
+    lengths = np.linalg.norm(vectors, axis=1)
+    highest = maximum_filter(smooth, size=2 * int(np.ceil(0.85 * slack)) + 1)
+    distance = np.hypot(*(np.indices(smooth.shape) - centre))
+    radius = np.rint(distance).astype(int)
+    step = np.degrees(SHEAR) * 0.7
+    turns = np.radians(np.arange(0, 180, step))
+    rotation = np.array([[[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]] for t in turns])
+    if pattern.both_hands:
+        rotation = np.concatenate([rotation, rotation * (1, -1)])
+    stretches = np.exp(np.linspace(-1, 1, max(3, int(np.ceil(STRETCH / SHEAR * 3)) | 1)) * np.log1p(STRETCH))
+    places = np.einsum("tij,kj->tki", rotation, vectors)  # turns, reflections, 2
+    best = (0.0, None)
+    for stretch in stretches:
+        at = places / stretch / sampling
+        index = np.rint(at).astype(int) + centre
+        power = highest[index[..., 0], index[..., 1]]
+        around = np.array([_level(highest, radius, length / stretch / sampling) for length in lengths])
+        contrast = (np.log(power / around) / pattern.needed).min(1)
+        # fringes longer than the longest of this zone axis are those of another orientation
+        for length in pattern.foreign:
+            ring = smooth[np.abs(distance * sampling * stretch - length) < 0.05 * length]
+            if np.log(ring.max() / max(np.median(ring), WEAKEST)) > LONGER:
+                contrast[power.min(1) < ring.max()] = 0
+        top = int(np.argmax(contrast))
+        if contrast[top] > best[0]:
+            best = (float(contrast[top]), at[top])
+    return best
 
 
 def _level(highest, radius, at: float) -> float:

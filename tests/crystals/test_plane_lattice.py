@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from particlespy_ml.crystals.crystal import STRUCTURES, cubic_element
 from particlespy_ml.crystals.plane_lattice import fit_lattice, other_lattice, reduce_basis
-from particlespy_ml.crystals.projection import STRUCTURES, ZONE_AXES, crystal, projection
+from particlespy_ml.crystals.projection import ZONE_AXES, projection
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
@@ -99,13 +100,13 @@ def test_reduced_basis():
 
 
 def test_crystals():
-    assert crystal("Pt") == ("fcc", pytest.approx(3.92))
-    assert crystal("Fe")[0] == "bcc"
+    assert cubic_element("Pt") == ("fcc", pytest.approx(3.92))
+    assert cubic_element("Fe")[0] == "bcc"
     with pytest.raises(ValueError, match="no chemical element"):
-        crystal("Xx")
+        cubic_element("Xx")
     with pytest.raises(ValueError, match="neither fcc nor bcc"):
-        crystal("Si")
+        cubic_element("Si")
     with pytest.raises(ValueError, match="<001>"):
-        projection("fcc", "[112]")
+        projection("fcc", "[11]")
     with pytest.raises(ValueError, match="fcc, bcc"):
         projection("hcp", "<001>")
