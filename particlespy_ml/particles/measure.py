@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy import ndimage as ndi
-from scipy.spatial import ConvexHull
-from skimage.measure import perimeter
 
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.padding import known_pixels
+from particlespy_ml.particles.contours import contours_of
 from particlespy_ml.particles.light import measure_light
-from particlespy_ml.particles.outline import OUTLINE_POINTS, fill_outline, outer_contours, trace_outline
+from particlespy_ml.particles.outline import OUTLINE_POINTS, fill_outline, trace_outlines
+from particlespy_ml.particles.shape import measure_shapes, solidities
+from particlespy_ml.particles.sheet import Sheet, in_parts
 from particlespy_ml.segmentation.segmenter import check_labels, label_given, number_particles
 
 _logger = logging.getLogger(__name__)
@@ -182,17 +183,8 @@ def _measure_regions(image, covered, boxes, masks, numbers, grid: PixelGrid) -> 
         table[name] = light[name]
     border = _border(grid.shape, known)
     off = []
-    for row, box, mask in zip(table, boxes, masks, strict=True):
-        _measure_shape(row, box, mask, grid)
-        row["touches_border"] = bool((mask & border[box]).any())
-        above = image[box][mask].astype(float) - row["background"]
-        row["intensity_max"], row["intensity_mean"], row["intensity_std"] = above.max(), above.mean(), above.std()
-        contours = outer_contours(mask)
-        row["solidity"] = _solidity(mask, np.concatenate(contours))
-        outline, wrong = trace_outline(mask, contours=contours)
-        if wrong > WRONG_IN_OUTLINE * np.count_nonzero(mask) and _is_off(outline, mask):
-            off.append(int(row["label"]))
-        row["outline"] = np.column_stack(grid.to_xy(*(outline + [side.start for side in box]).T))
+    for part in in_parts(masks):
+        off += _measure_part(table[part], image, border, boxes[part], masks[part], grid)
     if off:
         _logger.warning(
             "The outlines of %d of %d particles (labels %s) differ from their pixels by more than %d %%: they are too "
@@ -205,6 +197,25 @@ def _measure_regions(image, covered, boxes, masks, numbers, grid: PixelGrid) -> 
             OUTLINE_POINTS,
         )
     return table
+
+
+def _measure_part(table, image, border, boxes, masks, grid: PixelGrid) -> list[int]:
+    """Shapes, brightness and outlines of some particles; returns the labels of those whose outlines are off."""
+    sheet = Sheet(masks)
+    measure_shapes(table, boxes, masks, sheet, grid)
+    top, left = np.array([[side.start for side in box] for box in boxes]).T
+    rows, columns = sheet.rows + top[sheet.owner], sheet.columns + left[sheet.owner]
+    table["touches_border"] = np.logical_or.reduceat(border[rows, columns], sheet.first)
+    above = image[rows, columns].astype(float) - table["background"][sheet.owner]
+    table["intensity_max"] = np.maximum.reduceat(above, sheet.first)
+    table["intensity_mean"] = mean = sheet.mean(above)
+    table["intensity_std"] = np.sqrt(sheet.mean((above - mean[sheet.owner]) ** 2))
+    contours = contours_of(masks, sheet)
+    table["solidity"] = solidities(np.array([len(mask) for mask in masks]), sheet.size, contours)
+    outlines, wrong = trace_outlines(contours, sheet.size)
+    table["outline"] = np.stack(grid.to_xy(*np.moveaxis(outlines + np.stack([top, left], 1)[:, None], 2, 0)), axis=2)
+    suspects = np.flatnonzero(wrong > WRONG_IN_OUTLINE * sheet.size)
+    return [int(table["label"][i]) for i in suspects if _is_off(outlines[i], masks[i])]
 
 
 def _is_off(outline: np.ndarray, mask: np.ndarray) -> bool:
@@ -274,64 +285,3 @@ def label_masks(rows, labels: np.ndarray, grid: PixelGrid) -> Iterator[np.ndarra
 
 def _is_within(mask: np.ndarray, box: tuple[slice, slice]) -> bool:
     return 0 < np.count_nonzero(mask[box]) == np.count_nonzero(mask)
-
-
-def _measure_shape(row, box: tuple[slice, slice], mask: np.ndarray, grid: PixelGrid) -> None:
-    (top, bottom), (left, right) = ((side.start, side.stop) for side in box)
-    rows, columns = np.nonzero(mask)
-    row["x"], row["y"] = grid.to_xy(rows.mean() + top, columns.mean() + left)
-    row["area"] = area = len(rows) * grid.scale[0] * grid.scale[1]
-    row["equivalent_circular_diameter"] = 2 * np.sqrt(area / np.pi)
-    _measure_ellipse(row, rows, columns, grid)
-    row["perimeter"] = length = _perimeter(mask, grid.scale)
-    row["circularity"] = 4 * np.pi * area / length**2 if length > 0 else np.nan
-    (row["bbox_x_min"], row["bbox_x_max"]), (row["bbox_y_min"], row["bbox_y_max"]) = grid.to_xy(
-        [top - 0.5, bottom - 0.5], [left - 0.5, right - 0.5]
-    )
-    height, width = (bottom - top) * grid.scale[0], (right - left) * grid.scale[1]
-    row["bbox_area"] = height * width
-    row["bbox_length"] = np.hypot(height, width)
-
-
-def _measure_ellipse(row, rows: np.ndarray, columns: np.ndarray, grid: PixelGrid) -> None:
-    """Axes, eccentricity and orientation, as in `skimage.measure.regionprops` but several times faster."""
-    step_y, step_x = grid.scale
-    x, y = columns - columns.mean(), rows - rows.mean()
-    xx, yy, xy = np.mean(x * x) * step_x**2, np.mean(y * y) * step_y**2, np.mean(x * y) * step_x * step_y
-    half = np.hypot((xx - yy) / 2, xy)
-    large, small = (xx + yy) / 2 + half, max((xx + yy) / 2 - half, 0.0)
-    row["major_axis_length"], row["minor_axis_length"] = 4 * np.sqrt(large), 4 * np.sqrt(small)
-    row["eccentricity"] = np.sqrt(1 - small / large) if large > 0 else 0.0
-    row["orientation"] = (np.degrees(np.arctan2(2 * xy, xx - yy)) / 2 + 90) % 180 - 90
-
-
-def _solidity(mask: np.ndarray, contours: np.ndarray) -> float:
-    """Area over area of the convex hull, as in `skimage.measure.regionprops` but several times faster.
-
-    The hull is that of the middles of the pixels' edges, through which contours go, and its area the number of pixels
-    whose centres it holds.
-    """
-    hull = contours[ConvexHull(contours).vertices]
-    # once round from the uppermost corner to the lowest and back
-    hull = np.roll(hull, -hull[:, 0].argmin(), axis=0)
-    turn = hull[:, 0].argmax()
-    down, up = hull[: turn + 1], np.concatenate([hull[:1], hull[: turn - 1 : -1]])
-    sides = [np.interp(np.arange(len(mask)), side[:, 0], side[:, 1]) for side in (down, up)]
-    low, high = np.ceil(np.minimum(*sides) - 1e-9), np.floor(np.maximum(*sides) + 1e-9)
-    return float(np.count_nonzero(mask) / (high - low + 1).sum())
-
-
-def _perimeter(mask: np.ndarray, scale: tuple[float, float]) -> float:
-    """Perimeter of a mask; pixels that are not square are first resampled to square ones of the finer size."""
-    fine = min(scale)
-    # rounded, so that the same shape in another unit is resampled to the same pixels
-    ratios = np.round([s / fine for s in scale], 6)
-    if ratios.max() < 1.001:
-        return perimeter(mask, neighborhood=4) * fine
-    padded = np.pad(mask, 3).astype(np.float32)
-    # without smoothing the steps of the coarser pixels would stay, and make outlines up to 12 % longer
-    smooth = ndi.gaussian_filter(padded, 0.7 * ratios.max() / ratios)
-    if smooth.max() <= 0.5:
-        smooth = padded  # too thin to be smoothed
-    square = ndi.zoom(smooth, ratios, order=1, grid_mode=True, mode="nearest") > 0.5
-    return perimeter(square, neighborhood=4) * fine

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage as ndi
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import cdist
 from skimage.draw import polygon2mask
-from skimage.measure import find_contours
+
+from particlespy_ml.particles.contours import contours_of
 
 OUTLINE_POINTS = 64
 # A bridge takes four vertices, and each piece a few to be told from a point.
@@ -17,9 +17,7 @@ MOST_PIECES = 8
 _OFF_THE_LATTICE = (1.3e-3 * np.sqrt(2), 1.7e-3 * np.sqrt(3))
 
 
-def trace_outline(
-    mask: np.ndarray, points: int = OUTLINE_POINTS, contours: list[np.ndarray] | None = None
-) -> tuple[np.ndarray, float]:
+def trace_outline(mask: np.ndarray, points: int = OUTLINE_POINTS) -> tuple[np.ndarray, float]:
     """Return the outline of the filled region of a mask as a closed polygon.
 
     The outline runs half-way between the centres of the pixels inside and outside. Pixels that touch at corners
@@ -35,8 +33,6 @@ def trace_outline(
         Shape (rows, columns), with at least one pixel.
     points
         Number of vertices.
-    contours
-        Those of `outer_contours`, where they are known.
 
     Returns
     -------
@@ -57,22 +53,55 @@ def trace_outline(
     >>> outline.min(), outline.max(), fill_outline(outline, (5, 5)).sum(), wrong
     (np.float64(-0.5), np.float64(4.5), np.int64(5), 0.0)
     """
-    contours = outer_contours(mask) if contours is None else contours
-    hull = len(contours) > MOST_PIECES
-    if hull:
+    contours = outer_contours(mask)
+    (outline,), (wrong,) = trace_outlines([contours], np.array([np.count_nonzero(mask)]), points)
+    return outline, float(wrong)
+
+
+def trace_outlines(
+    contours: list[list[np.ndarray]], sizes: np.ndarray, points: int = OUTLINE_POINTS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the outlines of many particles; see `trace_outline`.
+
+    Parameters
+    ----------
+    contours
+        Of each particle, as from `particlespy_ml.particles.contours.contours_of`.
+    sizes
+        Pixels of each.
+    points
+        Number of vertices.
+
+    Returns
+    -------
+    outlines : numpy.ndarray
+        Shape (particles, points, 2).
+    wrong : numpy.ndarray
+        One for each.
+    """
+    joined = [_join(pieces) for pieces in contours]
+    long = [number for number, (contour, _) in enumerate(joined) if len(contour) > points]
+    outlines, wrong = np.zeros((len(joined), points, 2)), np.zeros(len(joined))
+    if long:
+        outlines[long], wrong[long] = _simplify([joined[number] for number in long], points)
+    for number in set(range(len(joined))).difference(long):
+        outlines[number] = _subdivide(joined[number][0], points)
+    for number, pieces in enumerate(contours):
+        if len(pieces) > MOST_PIECES:
+            wrong[number] = abs(polygon_area(outlines[number]) - sizes[number])
+    return outlines, wrong
+
+
+def _join(contours: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Make one contour of those of a particle, without needless vertices; also which must be kept."""
+    if len(contours) > MOST_PIECES:
         together = np.concatenate(contours)
         contour = together[ConvexHull(together).vertices]
         kept = np.zeros(len(contour), bool)
     else:
         contour, kept = _bridge(contours)
-    for axis in (0, 1):
-        kept[contour[:, axis].argmin()] = kept[contour[:, axis].argmax()] = True
-    contour, kept = _without_collinear(contour, kept)
-    if len(contour) > points:
-        outline, wrong = _simplify(contour, kept, points)
-    else:
-        outline, wrong = _subdivide(contour, points), 0.0
-    return outline, abs(polygon_area(outline) - np.count_nonzero(mask)) if hull else wrong
+    kept[contour.argmin(0)] = kept[contour.argmax(0)] = True
+    return _without_collinear(contour, kept)
 
 
 def outer_contours(mask: np.ndarray) -> list[np.ndarray]:
@@ -88,12 +117,7 @@ def outer_contours(mask: np.ndarray) -> list[np.ndarray]:
     list of numpy.ndarray
         Closed polygons of (row, column) half-way between pixels inside and outside, the first vertex not repeated.
     """
-    padded = np.pad(mask, 1)
-    contours = find_contours(padded.astype(np.float32), 0.5, fully_connected="high")
-    if len(contours) > 1:
-        padded = ndi.binary_fill_holes(padded)
-        contours = find_contours(padded.astype(np.float32), 0.5, fully_connected="high")
-    return [contour[:-1] - 1 for contour in contours]
+    return contours_of([np.asarray(mask, bool)])[0]
 
 
 def fill_outline(outline: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -151,53 +175,104 @@ def _without_collinear(contour: np.ndarray, kept: np.ndarray) -> tuple[np.ndarra
     return contour[wanted], kept[wanted]
 
 
-def _simplify(contour: np.ndarray, kept: np.ndarray, points: int) -> tuple[np.ndarray, float]:
-    """Fit a polygon of fewer vertices, near those whose triangles with their neighbours are largest."""
-    index = np.arange(len(contour))
-    while len(index) > points:
-        excess = len(index) - points
-        area = _twice_areas(contour[index])
+def _simplify(contours: list[tuple[np.ndarray, np.ndarray]], points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Fit polygons of fewer vertices, near those whose triangles with their neighbours are largest.
+
+    Takes contours, each with the vertices that must be kept, one after the other in one array.
+    """
+    lengths = np.array([len(contour) for contour, _ in contours])
+    vertices = np.concatenate([contour for contour, _ in contours])
+    kept = np.concatenate([part for _, part in contours])
+    owner = np.repeat(np.arange(len(contours)), lengths)
+    index, chosen = np.arange(len(vertices)), []
+    while len(index):
+        count = np.bincount(owner[index], minlength=len(contours))
+        done = count[owner[index]] <= points
+        chosen.append(index[done])
+        index = index[~done]
+        if not len(index):
+            break
+        count[count <= points] = 0
+        excess = np.maximum(count - points, 0)
+        present = np.flatnonzero(count)
+        starts = np.cumsum(count) - count
+        before, after = _neighbours(starts[present], count[present])
+        corner = vertices[index, 0] + 1j * vertices[index, 1]
+        step = corner - corner[before]
+        area = np.abs((step.conj() * step[after]).imag)
         area[kept[index]] = np.inf
         # of neighbours one alone may go at a time, or the other's triangle were another
-        lowest = (area < np.concatenate([area[-1:], area[:-1]])) & (area <= np.concatenate([area[1:], area[:1]]))
-        free = np.flatnonzero(lowest) if lowest.any() else np.array([area.argmin()])
+        lowest = (area < area[before]) & (area <= area[after])
+        for number in present[~np.logical_or.reduceat(lowest, starts[present])]:
+            lowest[starts[number] + area[starts[number] : starts[number] + count[number]].argmin()] = True
+        free = np.flatnonzero(lowest)
+        whose = owner[index[free]]
+        free = free[np.lexsort((area[free], whose))]
+        rank = np.arange(len(free)) - np.searchsorted(whose, whose)
         left = np.ones(len(index), bool)
-        left[free[np.argsort(area[free], kind="stable")[: max(int(0.7 * excess), 1)]]] = False
+        left[free[rank < np.maximum((0.7 * excess).astype(int), 1)[whose]]] = False
         index = index[left]
-    return _fit_polygon(contour, index, kept[index])
+    index = np.sort(np.concatenate(chosen)).reshape(len(contours), points)
+    return _fit_polygons(vertices, lengths, index, kept[index])
 
 
-def _fit_polygon(contour: np.ndarray, index: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, float]:
-    """Move some vertices of a contour to where the polygon of them alone is nearest to it, in least squares.
+def _neighbours(starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the vertex before and after each, of closed polygons one after the other."""
+    place = np.arange(lengths.sum())
+    before, after = place - 1, place + 1
+    before[starts], after[starts + lengths - 1] = starts + lengths - 1, starts
+    return before, after
+
+
+def _fit_polygons(
+    contours: np.ndarray, lengths: np.ndarray, index: np.ndarray, fixed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move some vertices of contours to where the polygons of them alone are nearest to these, in least squares.
 
     The steps of the pixels along slanted edges average out; polygons through the steps would cut thin particles.
-    Also returns about how many pixels are on the wrong side of the polygon.
+    Also returns about how many pixels are on the wrong side of each polygon.
     """
-    count, points = len(index), contour[:, 0] + 1j * contour[:, 1]
-    step = np.abs(np.concatenate([points[1:], points[:1]]) - points)
+    many, count = index.shape
+    starts = np.cumsum(lengths) - lengths
+    owner = np.repeat(np.arange(many), lengths)
+    previous, following = _neighbours(starts, lengths)
+    points = contours[:, 0] + 1j * contours[:, 1]
+    step = np.abs(points[following] - points)
     place = np.cumsum(step) - step
-    before = (np.searchsorted(index, np.arange(len(contour)), side="right") - 1) % count
-    after = (before + 1) % count
+    place -= place[starts][owner]
+    whole = np.add.reduceat(step, starts)
+    # knots before and after each vertex, numbered over all polygons
+    is_knot = np.zeros(len(contours), np.intp)
+    is_knot[index.ravel()] = 1
+    before = owner * count + (np.cumsum(is_knot) - 1 - owner * count) % count
+    after = owner * count + (before + 1) % count
     knots = place[index]
-    length = (np.concatenate([knots[1:], knots[:1]]) - knots) % step.sum()
-    share = (place - knots[before]) % step.sum() / length[before]
-    weight = (step + np.concatenate([step[-1:], step[:-1]])) / 2
+    length = ((np.roll(knots, -1, axis=1) - knots) % whole[:, None]).ravel()
+    share = (place - knots.ravel()[before]) % whole[owner] / length[before]
+    weight = (step + step[previous]) / 2
     near, far = weight * (1 - share), weight * share
     # normal equations of a periodic sum of hat functions of the length along the contour
-    matrix = np.diag(np.bincount(before, near * (1 - share), count) + np.bincount(after, far * share, count))
-    rows, beside = np.arange(count), np.bincount(before, near * share, count)
-    matrix[rows, (rows + 1) % count] += beside
-    matrix[(rows + 1) % count, rows] += beside
-    target = np.empty((count, 2))
+    total = many * count
+    rows = np.arange(count)
+    matrix = np.zeros((many, count, count))
+    diagonal = np.bincount(before, near * (1 - share), total) + np.bincount(after, far * share, total)
+    matrix[:, rows, rows] = diagonal.reshape(many, count)
+    beside = np.bincount(before, near * share, total).reshape(many, count)
+    matrix[:, rows, (rows + 1) % count] += beside
+    matrix[:, (rows + 1) % count, rows] += beside
+    target = np.empty((total, 2))
     for axis in (0, 1):
-        target[:, axis] = np.bincount(before, near * contour[:, axis], count)
-        target[:, axis] += np.bincount(after, far * contour[:, axis], count)
-    matrix[fixed] = np.eye(count)[fixed]
-    target[fixed] = contour[index][fixed]
-    outline = np.clip(np.linalg.solve(matrix, target), contour.min(0), contour.max(0))
-    apart = np.hypot(*(contour - outline[before] * (1 - share[:, None]) - outline[after] * share[:, None]).T)
+        target[:, axis] = np.bincount(before, near * contours[:, axis], total)
+        target[:, axis] += np.bincount(after, far * contours[:, axis], total)
+    matrix[fixed] = np.eye(count)[np.nonzero(fixed)[1]]
+    target[fixed.ravel()] = contours[index[fixed]]
+    outlines = np.linalg.solve(matrix, target.reshape(many, count, 2))
+    lowest, highest = np.minimum.reduceat(contours, starts), np.maximum.reduceat(contours, starts)
+    outlines = np.clip(outlines, lowest[:, None], highest[:, None])
+    flat = outlines.reshape(total, 2)
+    apart = np.hypot(*(contours - flat[before] * (1 - share[:, None]) - flat[after] * share[:, None]).T)
     # a contour passes half-way between pixels, and its steps alone lie a quarter of a pixel off on the average
-    return outline, float((weight * np.maximum(apart - 0.25, 0)).sum())
+    return outlines, np.bincount(owner, weight * np.maximum(apart - 0.25, 0), many)
 
 
 def _subdivide(contour: np.ndarray, points: int) -> np.ndarray:
