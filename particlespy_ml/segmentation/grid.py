@@ -72,3 +72,31 @@ def interpolate_blocks(coarse: np.ndarray, factor: np.ndarray, shape: tuple[int,
         low, high = np.take(coarse, below, axis), np.take(coarse, above, axis)
         coarse = low + (high - low) * share
     return coarse
+
+
+def dilate(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return pixels that have one of a mask in a rectangle of odd edges about them, as a maximum filter does."""
+    for axis, width in enumerate(size):
+        mask = np.moveaxis(mask, axis, 0)
+        result, reach = mask.copy(), int(width) // 2
+        # windows that double until they are as wide as asked for, and to both sides
+        done = 0
+        while done < reach:
+            step = min(done + 1, reach - done)
+            wider = result.copy()
+            wider[step:] |= result[:-step]
+            wider[:-step] |= result[step:]
+            result, done = wider, done + step
+        mask = np.moveaxis(result, 0, axis)
+    return mask
+
+
+def highest_beside(values: np.ndarray) -> np.ndarray:
+    """Return the highest of each pixel and its eight neighbours."""
+    for axis in (0, 1):
+        values = np.moveaxis(values, axis, 0)
+        result = values.copy()
+        np.maximum(result[1:], values[:-1], out=result[1:])
+        np.maximum(result[:-1], values[1:], out=result[:-1])
+        values = np.moveaxis(result, 0, axis)
+    return values

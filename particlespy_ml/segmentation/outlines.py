@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage as ndi
 from skimage.segmentation import watershed
 
-from particlespy_ml.segmentation.grid import interpolate_blocks
+from particlespy_ml.segmentation.grid import dilate, highest_beside, interpolate_blocks
 
 MIN_CONTRAST_TO_NOISE = 5
 # Lowest height of an outline, and highest that is looked at, as fractions of the plateau inside it.
@@ -20,38 +20,39 @@ def outline_regions(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) ->
     A faint particle connected to a bright one is lost at half the height of the bright one: what is left outside the
     bright ones and their blur is looked at again. It is a particle if it rises above its contact with them.
     """
-    rest = height > 3 * noise
-    found = np.zeros(height.shape, bool)
+    high = height > 3 * noise
+    rest, found = high, np.zeros(height.shape, bool)
     contact = None
     margin = tuple(2 * np.ceil(2 * sigma).astype(int) + 1)
     for _ in range(3):
         labels, count = ndi.label(rest)
         if not count:
             break
-        level = _level(height, labels, count, upper=True)
-        candidate = height > 0.5 * level[labels]
+        inside = np.flatnonzero(rest)
+        keys, values = labels.ravel()[inside], height.ravel()[inside]
+        inside = inside[values > 0.5 * _level(keys, values, count, upper=True)[keys]]
+        candidate = np.zeros(height.shape, bool)
+        candidate.ravel()[inside] = True
         labels, count = ndi.label(candidate)
-        level = _level(height, labels, count, upper=True)
-        strong = level > MIN_CONTRAST_TO_NOISE * _level(noise, labels, count)
+        keys, values = labels.ravel()[inside], height.ravel()[inside]
+        level = _level(keys, values, count, upper=True)
+        strong = level > MIN_CONTRAST_TO_NOISE * _level(keys, noise.ravel()[inside], count)
         if contact is not None:
             skirt = np.full(count + 1, -np.inf)
             np.maximum.at(skirt, labels[contact], height[contact])
             strong &= level > 1.2 * skirt
         strong[0] = False
-        new = strong[labels]
-        if not new.any():
+        if not strong.any():
             break
-        found |= new
-        taken = ndi.maximum_filter(found, margin)
-        rest = (height > 3 * noise) & ~taken
-        contact = rest & ndi.maximum_filter(taken, 3)
+        found.ravel()[inside[strong[keys]]] = True
+        taken = dilate(found, margin)
+        rest = high & ~taken
+        contact = rest & dilate(taken, (3, 3))
     return ndi.label(found)[0]
 
 
-def _level(values: np.ndarray, labels: np.ndarray, count: int, upper: bool = False) -> np.ndarray:
-    """Mean within each label, or of its upper part, that above the mean; entry 0 is infinite."""
-    inside = np.flatnonzero(labels)
-    keys, values = labels.ravel()[inside], values.ravel()[inside]
+def _level(keys: np.ndarray, values: np.ndarray, count: int, upper: bool = False) -> np.ndarray:
+    """Mean of the values of each label, or of their upper part, that above the mean; entry 0 is infinite."""
     mean = np.bincount(keys, values, count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1)
     if upper:
         above = values >= mean[keys] * (1 - 1e-6)
@@ -106,20 +107,30 @@ def _edge_level(crop: np.ndarray, taken: np.ndarray, plateau: float, free: np.nd
     lowest = max(LOWEST_EDGE, 3 * noise / plateau) if plateau > 0 else 0.5
     if lowest >= 0.5 or min(crop.shape) < 2:
         return 0.5 * plateau
-    rows, columns = np.gradient(crop, *pixel)
-    slope = np.hypot(rows, columns)[free]
-    share = crop[free] / plateau
     centres = np.arange(HIGHEST_EDGE, lowest - 1e-9, -0.05)
     # sums over bins of 0.05, each with half of its neighbours
-    bins = np.rint((HIGHEST_EDGE - share) / 0.05).astype(int) + 1
+    place = np.flatnonzero(free)
+    bins = np.rint((HIGHEST_EDGE - crop.ravel()[place] / plateau) / 0.05).astype(int) + 1
     inside = (bins >= 0) & (bins < len(centres) + 2)
-    number = np.convolve(np.bincount(bins[inside], minlength=len(centres) + 2), (0.5, 1, 0.5), "valid")
-    total = np.convolve(np.bincount(bins[inside], slope[inside], len(centres) + 2), (0.5, 1, 0.5), "valid")
+    bins, slope = bins[inside], _slope(crop, place[inside], pixel)
+    number = np.convolve(np.bincount(bins, minlength=len(centres) + 2), (0.5, 1, 0.5), "valid")
+    total = np.convolve(np.bincount(bins, slope, len(centres) + 2), (0.5, 1, 0.5), "valid")
     means = np.where(number > 4, total / np.maximum(number, 1), 0)
     if not means.any():
         return 0.5 * plateau
     weight = (means / means.max()) ** SHARPNESS
     return min(float(centres @ weight / weight.sum()), 0.5) * plateau
+
+
+def _slope(image: np.ndarray, place: np.ndarray, pixel: np.ndarray) -> np.ndarray:
+    """Slope of an image at some places of it in a row, as `numpy.gradient` takes it."""
+    slopes = []
+    for axis, index in enumerate(np.unravel_index(place, image.shape)):
+        low, high = np.maximum(index - 1, 0), np.minimum(index + 1, image.shape[axis] - 1)
+        step = 1 if axis else image.shape[1]
+        rise = image.ravel()[place + (high - index) * step] - image.ravel()[place + (low - index) * step]
+        slopes.append((rise / ((high - low) * pixel[axis])).astype(image.dtype))
+    return np.hypot(*slopes)
 
 
 def _largest_overlap(mask: np.ndarray, region: np.ndarray) -> np.ndarray:
@@ -142,7 +153,14 @@ def _plateau(values: np.ndarray, pixel: np.ndarray, smoothing: float) -> float:
 
 def _fill_holes(mask: np.ndarray) -> np.ndarray:
     """Fill the holes of one region, but not what a ring of particles encloses (more than a third of its area)."""
-    holes, count = ndi.label(~np.pad(mask, 1))
+    outside = np.ones((mask.shape[0] + 2, mask.shape[1] + 2), bool)
+    np.logical_not(mask, out=outside[1:-1, 1:-1])
+    beside = outside[:, :-1] & outside[:, 1:]
+    # Euler's number of what is outside of one region: of its pieces less one
+    pairs = np.count_nonzero(beside) + np.count_nonzero(outside[:-1] & outside[1:])
+    if np.count_nonzero(outside) - pairs + np.count_nonzero(beside[:-1] & beside[1:]) == 0:
+        return mask
+    holes, count = ndi.label(outside)
     if count < 2:
         return mask
     holes = holes[1:-1, 1:-1]
@@ -162,15 +180,20 @@ def split_at_necks(mask: np.ndarray, pixel: np.ndarray, depth: float) -> np.ndar
     """
     # A dozen pixels along a radius are enough to judge a neck.
     reduce = max(1, int(np.sqrt(mask.sum()) / 24))
-    small = np.pad(mask, 1)[::reduce, ::reduce]
+    small = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)
+    small[1:-1, 1:-1] = mask
+    small = small[::reduce, ::reduce]
     distance = ndi.distance_transform_edt(small, sampling=pixel * reduce)
     distance = ndi.gaussian_filter(distance, 1.0) * small
-    peaks = (distance == ndi.maximum_filter(distance, 3)) & small
+    peaks = (distance == highest_beside(distance)) & small
+    roughness = 0.5 * float(pixel.max()) * reduce
+    if _is_one(distance, np.argwhere(peaks), depth, roughness):
+        return mask.astype(np.int32)
     markers, count = ndi.label(peaks, np.ones((3, 3)))
     if count < 2:
         return mask.astype(np.int32)
     basins = watershed(-distance, markers, mask=small)
-    group = _merge(basins, distance, count, depth, 0.5 * float(pixel.max()) * reduce)
+    group = _merge(basins, distance, count, depth, roughness)
     basins = group[basins]
     if basins.max() < 2:
         return mask.astype(np.int32)
@@ -183,6 +206,28 @@ def split_at_necks(mask: np.ndarray, pixel: np.ndarray, depth: float) -> np.ndar
         for n, m in zip(mask.shape, basins.shape, strict=True)
     )
     return basins[np.ix_(rows, columns)] * mask
+
+
+def _is_one(distance: np.ndarray, peaks: np.ndarray, depth: float, roughness: float) -> bool:
+    """Whether straight ways from the highest peak to all others are wide enough that `_merge` makes one group of all.
+
+    Of the groups that it would leave, consider the highest peak outside of the one that holds the highest of all: on
+    the way to it lies a border to a group of no higher peaks, and it is no neck.
+    """
+    if len(peaks) < 2:
+        return True
+    tops = distance[tuple(peaks.T)]
+    start = peaks[tops.argmax()]
+    steps = int(np.abs(peaks - start).max())
+    share = np.arange(steps + 1)[:, None, None] / max(steps, 1)
+    # squares of four pixels at steps of at most one have pixels in common: they hold a way from pixel to pixel
+    rows, columns = np.moveaxis((start + share * (peaks - start)).astype(int), 2, 0)
+    below, right = (np.minimum(index + 1, n - 1) for index, n in zip((rows, columns), distance.shape, strict=True))
+    corners = [distance[r, c] for r in (rows, below) for c in (columns, right)]
+    narrowest = np.minimum.reduce(corners).min(0)
+    others = (peaks != start).any(1)
+    wide = (narrowest > 0) & ((narrowest + roughness) / np.maximum(tops, 1e-12) > 1 - depth)
+    return bool(wide[others].all())
 
 
 def _merge(basins: np.ndarray, distance: np.ndarray, count: int, depth: float, roughness: float) -> np.ndarray:
@@ -221,7 +266,9 @@ def _outline_heights(labels: np.ndarray, height: np.ndarray, count: int) -> np.n
     for side in (alone & (labels > 0) & (labels == highest), (labels == 0) & (highest > 0)):
         keys = highest[side]
         sides.append(np.bincount(keys, height[side], count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1))
-    result = np.where((sides[0] == 0) | (sides[1] == 0), 0.5 * _level(height, labels, count), (sides[0] + sides[1]) / 2)
+    inside = np.flatnonzero(labels)
+    middle = _level(labels.ravel()[inside], height.ravel()[inside], count)
+    result = np.where((sides[0] == 0) | (sides[1] == 0), 0.5 * middle, (sides[0] + sides[1]) / 2)
     result[0] = 0
     return result.astype(np.float32)
 
