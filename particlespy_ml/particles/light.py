@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage as ndi
 
 from particlespy_ml.particles.light_cells import Cells
-from particlespy_ml.particles.light_level import Level, fit_level
+from particlespy_ml.particles.light_surroundings import MIN_RING_CELLS, RING, Particles, Surroundings
 
 # A skirt ends at this many mean distances of its light from the outline: at 3.1 widths of a Gaussian blur of a straight
 # edge, at 3.0 widths beyond the half maximum of a Gaussian spot, and where 1 % is left of one that falls exponentially.
@@ -14,174 +13,20 @@ REACH = 5.0
 # In standard errors: the light outside of the outline that tells how wide a particle's skirt is. If it is less, that of
 # all particles of the frame together tells.
 SIGNIFICANT, TOGETHER = 8.0, 3.0
-# In equivalent radii: the skirt where not even that tells, at least three pixels; and the width of the ring, which has
-# about as many pixels as the particle with its skirt.
+# In equivalent radii: the skirt where not even that tells, at least three pixels.
 DEFAULT_SKIRT = 1.0
-RING = 0.4
 # In cells, the skirt for which there is room in the first window.
 EXPECTED = 5
 # In equivalent radii beyond twice that: how far a skirt is looked for.
 FARTHEST = 6.0
-MIN_RING_CELLS = 12
-# Pixels of a particle of whose differences few reach beyond its edge.
-LARGE = 400
-# The fourth difference along both axes has 70**2 times the variance of white noise, of the pixels about it in these
-# shares along each axis.
-_DIFFERENCE_GAIN = 70.0**2
-_DIFFERENCE_WEIGHTS = np.array([1, 16, 36, 16, 1]) / 70
 
 LIGHT = np.dtype([(name, "f8") for name in ("intensity", "intensity_error", "background")])
 # Sums of one particle: light above the background (above zero without one), background at its centroid, pixels with the
-# skirt; of the ring see `Level`; pixels without the skirt; and see `_Surroundings.noise`.
+# skirt; of the ring see `Levels`; pixels without the skirt; and white noise and height, see `Surroundings`.
 _FOUND = np.dtype(
     [(name, "f8") for name in ("light", "background", "pixels", "inflation", "variance", "scatter", "freedom")]
     + [(name, "f8") for name in ("size", "rough", "rough_free", "height")]
 )
-
-
-class _Surroundings:
-    """The cells about one particle: which are its own, which are free and nearest to it, and how far off they are.
-
-    Cells are pixels, or blocks of them about large particles; distances are in cells.
-    """
-
-    def __init__(self, image, covered, known, box, mask, cells: Cells, margin: float):
-        window = tuple(
-            slice(max(b.start - int(np.ceil(margin * n / size)), 0), min(b.stop + int(np.ceil(margin * n / size)), end))
-            for b, n, size, end in zip(box, cells.pixels, cells.size, covered.shape, strict=True)
-        )
-        self.margin, self.cells = margin, cells
-        self.is_frame = all(w == slice(0, n) for w, n in zip(window, covered.shape, strict=True))
-        self._covered, self._window = covered, window
-        seen = tuple(slice(0, w.stop - w.start) for w in window)
-        # whole cells; what lies beyond the frame is not usable
-        shape = [-(-side.stop // n) * n for side, n in zip(seen, cells.pixels, strict=True)]
-        self.image, self.mask, other, usable = (np.zeros(shape, kind) for kind in (float, bool, bool, bool))
-        self.image[seen] = image[window]
-        inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, window, strict=True))
-        self.mask[inner] = mask
-        other[seen] = covered[window]
-        other &= ~self.mask
-        usable[seen] = True if known is None else known[window]
-        usable[other] = False
-        usable |= self.mask
-        self.own = cells.sum(self.mask)
-        self.counts = cells.sum(usable.astype(np.int32))
-        self.sums = cells.sum(self.image * usable)
-        other = cells.sum(other)
-        distance = ndi.distance_transform_edt(~self.own, sampling=cells.size)
-        self.share = None  # of a cell's light: half where two particles are as near
-        other &= ~self.own
-        if other.any():
-            apart = ndi.distance_transform_edt(~other, sampling=cells.size)
-            self.share = np.where(distance < apart, 1.0, np.where(distance == apart, 0.5, 0.0))
-            distance = np.minimum(distance, apart)
-        self.ring = np.ceil(distance - 1e-9).astype(np.intp)  # 0 on particles, 1 next to them
-        self.free = ~(self.own | other) & (self.counts == cells.area)
-        self.mine = self.free if self.share is None else self.free & (self.share > 0)
-        self.size = np.count_nonzero(mask)
-        rows, columns = np.nonzero(mask)
-        self.rows, self.columns = (
-            (np.arange(count) * n + (n - 1) / 2 - start - place.mean())
-            for count, n, start, place in zip(
-                self.own.shape, cells.pixels, (inner[0].start, inner[1].start), (rows, columns), strict=True
-            )
-        )
-        self.radius = cells.radius_of(self.size)
-        self.variance = 0.0
-        self.plane = self._flatten()
-
-    def fit_level(self, chosen: np.ndarray) -> Level:
-        """Fit a background to some cells."""
-        rows, columns = np.nonzero(chosen)
-        level = fit_level(self.rows[rows], self.columns[columns], self.sums[rows, columns] / self.cells.area)
-        level.inflation /= self.cells.area
-        level.variance *= self.cells.area
-        level.scatter *= self.cells.area
-        return level
-
-    def _flatten(self) -> np.ndarray:
-        """Subtract a background of the outer free cells, so that no slope looks like a skirt; return its plane."""
-        outer = self.mine & (self.ring > self.margin / 2)
-        if np.count_nonzero(outer) < MIN_RING_CELLS:
-            outer = self.free
-        if np.count_nonzero(outer) < MIN_RING_CELLS:
-            return np.zeros(3)
-        rows, columns, area = self.rows, self.columns, self.cells.area
-        weights = outer.astype(float)
-        along, across = weights.sum(1), weights.sum(0)
-        count = along.sum()
-        level = (weights * self.sums).sum() / count / area
-        values = weights * (self.sums / area - level)
-        sums = np.array([values.sum(), values.sum(1) @ rows, values.sum(0) @ columns])
-        between = along @ rows, across @ columns, rows @ weights @ columns
-        normal = np.array(
-            [
-                [count, between[0], between[1]],
-                [between[0], along @ rows**2, between[2]],
-                [between[1], between[2], across @ columns**2],
-            ]
-        )
-        plane = np.linalg.lstsq(normal, sums, rcond=1e-9)[0]
-        plane[0] += level
-        self.sums -= self.counts * (plane[0] + plane[1] * rows[:, None] + plane[2] * columns)
-        self.variance = float((weights * self.sums**2).sum() / count / area)
-        return plane
-
-    def profile(self) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels and sum of the pixels in rings of the width of a cell about the outline."""
-        mine = self.mine & (self.ring <= self.margin)
-        share = None if self.share is None else self.share[mine]
-        rings, length = self.ring[mine], int(self.margin) + 1
-        sums = np.bincount(rings, self.sums[mine] if share is None else share * self.sums[mine], length)
-        return self.cells.area * np.bincount(rings, share, length)[1:].astype(float), sums[1:]
-
-    def sees_ring(self, skirt: int) -> bool:
-        """Whether the window holds at least half the width of the ring, and all particles that are near to it."""
-        width = max(RING * (self.radius + skirt), 3)
-        return self.is_frame or self._last_ring(skirt) >= skirt + np.ceil(width / 2)
-
-    def _last_ring(self, skirt: int) -> float:
-        """Last ring whose pixels are not nearer to particles outside of the window than a skirt is wide."""
-        wider = tuple(
-            slice(max(w.start - skirt * n, 0), w.stop + skirt * n)
-            for w, n in zip(self._window, self.cells.pixels, strict=True)
-        )
-        hidden = np.count_nonzero(self._covered[wider]) - np.count_nonzero(self._covered[self._window])
-        return self.margin - skirt * (hidden > 0)
-
-    def find_ring(self, skirt: int) -> tuple[np.ndarray, int]:
-        """Return the pixels of the background, and the width of the skirt that they leave."""
-        last = min(skirt + max(RING * (self.radius + skirt), 3), self._last_ring(skirt))
-        for ring in (self.mine & (self.ring > skirt) & (self.ring <= last), self.free & (self.ring > skirt)):
-            if np.count_nonzero(ring) >= MIN_RING_CELLS:
-                return ring, skirt
-        # nothing is free that far off: what is farthest
-        rings = np.sort(self.ring[self.free])
-        if len(rings) < MIN_RING_CELLS:
-            return np.zeros_like(self.free), 0
-        nearest = int(rings[-MIN_RING_CELLS])
-        return self.free & (self.ring >= nearest), nearest - 1
-
-    def noise(self, ring: np.ndarray, skirt: int) -> tuple[float, float, float]:
-        """Variance of white noise on and off the particle, and the height that goes with the former.
-
-        From differences of pixels that no structure of several pixels survives; NaN where there are too few.
-        """
-        rows, columns = (
-            slice(max(int(index.min()) - skirt * n - 8, 0), int(index.max()) + skirt * n + 9)
-            for index, n in zip(np.nonzero(self.mask), self.cells.pixels, strict=True)
-        )
-        pixels, own = self.image[rows, columns], self.mask[rows, columns][2:-2, 2:-2]
-        free = self.cells.spread(ring)[rows, columns][2:-2, 2:-2]
-        if not own.any() or not free.any():
-            return np.nan, np.nan, np.nan
-        rough = np.diff(np.diff(pixels, 4, axis=0), 4, axis=1) ** 2 / _DIFFERENCE_GAIN
-        level = pixels[2:-2, 2:-2][free].mean()
-        for axis in (0, 1) if self.size < LARGE else ():
-            pixels = ndi.correlate1d(pixels, _DIFFERENCE_WEIGHTS, axis)
-        height = pixels[2:-2, 2:-2][own].mean() - level
-        return float(rough[own].mean()), float(rough[free].mean()), float(height)
 
 
 def skirt_width(counts: np.ndarray, sums: np.ndarray, variance: float, significant: float) -> tuple[int, bool]:
@@ -260,37 +105,54 @@ def measure_light(image, covered, boxes, masks, scale, known=None) -> np.ndarray
     """
     # of two sizes that differ by rounding no fractions, which would put pixels in other rings
     sampling = tuple(round(size / min(scale), 9) for size in scale)
-    cells = [Cells.for_particle(np.count_nonzero(mask), sampling) for mask in masks]
+    sizes = [np.count_nonzero(mask) for mask in masks]
+    cells = [Cells.for_particle(size, sampling) for size in sizes]
+    particles = Particles(image, covered, known, boxes, masks, cells)
     found = np.zeros(len(boxes), _FOUND)
-
-    def surroundings(number: int, margin: float) -> _Surroundings:
-        return _Surroundings(image, covered, known, boxes[number], masks[number], cells[number], margin)
-
-    radii = [cell.radius_of(np.count_nonzero(mask)) for cell, mask in zip(cells, masks, strict=True)]
+    radii = [cell.radius_of(size) for cell, size in zip(cells, sizes, strict=True)]
     farthest = [np.ceil(FARTHEST * radius) + 2 * EXPECTED for radius in radii]
-    profiles, unknown = [], {}
-    for number, radius in enumerate(radii):
-        margin = _margin(radius, EXPECTED)
-        while True:
-            around = surroundings(number, margin)
-            profile = around.profile()
-            skirt, wider = skirt_width(*profile, around.variance, SIGNIFICANT)
-            if margin >= farthest[number] or around.is_frame or not wider and around.sees_ring(skirt):
-                break
-            needed = 2 * margin if wider else _margin(radius, skirt) + skirt
-            margin = min(max(needed, margin + 1), farthest[number])
-        profiles.append((*profile, around.variance))
-        if skirt:
-            found[number] = _measure(around, skirt)
-        else:
-            unknown[number] = margin
+    margins = {number: _margin(radius, EXPECTED) for number, radius in enumerate(radii)}
+    profiles, unknown = {}, {}
+    left = list(margins)
+    while left:
+        narrow = []
+        for around in particles.surroundings(left, margins):
+            narrow += _measure_those_told(around, radii, farthest, margins, profiles, unknown, found)
+        left = narrow
     for pixels in {cells[number].pixels for number in unknown}:
         alike = [number for number, cell in enumerate(cells) if cell.pixels == pixels]
-        common = _common_skirt(profiles, alike, unknown, farthest, surroundings)
-        for number in unknown.keys() & alike:
-            skirt = common or max(3, round(DEFAULT_SKIRT * radii[number]))
-            found[number] = _measure(surroundings(number, _margin(radii[number], skirt) + skirt), skirt)
+        common = _common_skirt(profiles, alike, unknown, farthest, particles)
+        skirts = {n: common or max(3, round(DEFAULT_SKIRT * radii[n])) for n in sorted(unknown.keys() & alike)}
+        room = {number: _margin(radii[number], skirt) + skirt for number, skirt in skirts.items()}
+        for around in particles.surroundings(list(skirts), room):
+            widths = np.array([skirts[number] for number in around.numbers])
+            around.measure(np.arange(len(widths)), widths, found)
     return _with_errors(found, image, covered, known)
+
+
+def _measure_those_told(around: Surroundings, radii, farthest, margins, profiles, unknown, found) -> list[int]:
+    """Measure particles whose light tells how wide their skirts are; return those whose windows are too narrow.
+
+    Those whose light tells nothing are added to *unknown* with their margins, and margins grow where need be.
+    """
+    seen, skirts, narrow = [], [], []
+    for place, (number, profile) in enumerate(zip(around.numbers, around.profiles(), strict=True)):
+        margin, variance = margins[number], float(around.variance[place])
+        skirt, wider = skirt_width(*profile, variance, SIGNIFICANT)
+        whole = margin >= farthest[number] or around.is_frame(place)
+        if not whole and (wider or not around.sees_ring(place, skirt)):
+            needed = 2 * margin if wider else _margin(radii[number], skirt) + skirt
+            margins[number] = min(max(needed, margin + 1), farthest[number])
+            narrow.append(number)
+            continue
+        profiles[number] = (*profile, variance)
+        if skirt:
+            seen.append(place)
+            skirts.append(skirt)
+        else:
+            unknown[number] = margin
+    around.measure(np.array(seen, int), np.array(skirts, int), found)
+    return narrow
 
 
 def _margin(radius: float, skirt: int) -> float:
@@ -298,7 +160,7 @@ def _margin(radius: float, skirt: int) -> float:
     return np.ceil(skirt + max(RING * (radius + skirt), 3))
 
 
-def _common_skirt(profiles: list[tuple], alike: list[int], unknown: dict[int, float], farthest, surroundings) -> int:
+def _common_skirt(profiles: dict, alike: list[int], unknown: dict[int, float], farthest, particles: Particles) -> int:
     """Width of the skirt that the light about all particles of like cells together tells; 0 if it tells none."""
     while True:
         longest = max(len(profiles[number][0]) for number in alike)
@@ -310,32 +172,14 @@ def _common_skirt(profiles: list[tuple], alike: list[int], unknown: dict[int, fl
         skirt, wider = skirt_width(counts, sums, variance, TOGETHER)
         if not wider:
             return skirt
-        grown = False
-        for number in unknown.keys() & alike:
-            if unknown[number] < farthest[number]:
-                unknown[number] = min(2 * unknown[number], farthest[number])
-                around = surroundings(number, unknown[number])
-                profiles[number] = (*around.profile(), around.variance)
-                grown = True
-        if not grown:
+        growing = [number for number in sorted(unknown.keys() & alike) if unknown[number] < farthest[number]]
+        if not growing:
             return 0
-
-
-def _measure(around: _Surroundings, skirt: int) -> tuple:
-    """Sums of one particle, see `_FOUND`."""
-    ring, skirt = around.find_ring(skirt)
-    if not ring.any():
-        light = around.image[around.mask].sum()
-        return (light, np.nan, around.size, np.nan, np.nan, 0.0, 0, around.size, np.nan, np.nan, np.nan)
-    level = around.fit_level(ring)
-    rows, columns = np.nonzero(around.own | around.mine & (around.ring <= skirt))
-    share = np.ones(len(rows)) if around.share is None else around.share[rows, columns]
-    pixels = share * around.counts[rows, columns]
-    moments = (pixels.sum(), pixels @ around.rows[rows], pixels @ around.columns[columns])
-    light = share @ around.sums[rows, columns] - level.plane @ moments
-    background = around.plane[0] + level.plane[0]
-    traits = (level.inflation, level.variance, level.scatter, level.freedom, around.size, *around.noise(ring, skirt))
-    return (light, background, moments[0], *traits)
+        for number in growing:
+            unknown[number] = min(2 * unknown[number], farthest[number])
+        for around in particles.surroundings(growing, unknown):
+            for number, profile, width in zip(around.numbers, around.profiles(), around.variance, strict=True):
+                profiles[number] = (*profile, float(width))
 
 
 def _with_errors(found: np.ndarray, image, covered, known) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage as ndi
 
 from particlespy_ml.particles.light import REACH, measure_light, skirt_width
-from particlespy_ml.particles.light_level import fit_level
+from particlespy_ml.particles.light_level import fit_levels
 
 FINE = 5  # samples along a pixel
 
@@ -193,7 +193,7 @@ def test_levels_are_planes_only_where_all_round():
     rows, columns = np.mgrid[-20:21, -20:21]
     ring = (np.hypot(rows, columns) > 10) & (np.hypot(rows, columns) < 18)
     values = 5.0 + 0.3 * rows - 0.1 * columns
-    np.testing.assert_allclose(fit_level(rows[ring], columns[ring], values[ring]).plane, [5, 0.3, -0.1], atol=1e-9)
     corner = ring & (rows > 4) & (columns > 4)
-    level = fit_level(rows[corner], columns[corner], values[corner])
-    np.testing.assert_allclose(level.plane, [values[corner].mean(), 0, 0], atol=1e-9)
+    owner = np.repeat([0, 1], [np.count_nonzero(ring), np.count_nonzero(corner)])
+    levels = fit_levels(owner, 2, *(np.append(part[ring], part[corner]) for part in (rows, columns, values)))
+    np.testing.assert_allclose(levels.plane, [[5, 0.3, -0.1], [values[corner].mean(), 0, 0]], atol=1e-9)
