@@ -25,8 +25,8 @@ from .particles.measure_particles import measure_particles
 from .particles.particlespy_list import from_particle_list, to_particle_list
 from .reconstruction.reconstruct import reconstruct
 from .reconstruction.star import load_star, save_star
-from .segmentation.particlespy import train_segmentation
 from .segmentation.segment_particles import segment_particles
+from .segmentation.train_segmentation import train_segmentation
 from .stacks.extract_particles import extract_particles
 
 __all__ = [

@@ -169,7 +169,7 @@ def _classify_one(path: Path, name: str, image, model, options):
         table = image.classify_particles(
             model,
             min_probability=options.min_probability,
-            lattice_constant=options.lattice_constant,
+            lattice_constant=None if options.lattice_constant is None else f"{options.lattice_constant} nm",
             **settings,
         )
     frame = table.to_dataframe()

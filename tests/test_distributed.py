@@ -109,8 +109,8 @@ def test_every_way_to_segment(movie, client):
 
 def test_a_stack_of_particles(movie, client):
     table = movie.measure_particles(show_progressbar=False)
-    expected = movie.extract_particles(table, box=48)
-    stack = movie.as_lazy().extract_particles(table, box=48)
+    expected = movie.extract_particles(table, box="48 px")
+    stack = movie.as_lazy().extract_particles(table, box="48 px")
     stack.compute(show_progressbar=False)
     np.testing.assert_array_equal(stack.data, expected.data)
 

@@ -301,7 +301,7 @@ def classify(stored, model):
 
 
 def extract(stored, model):
-    stack = stored.image.extract_particles(table_of(stored), box=24, lazy_output=False)
+    stack = stored.image.extract_particles(table_of(stored), box="24 px", lazy_output=False)
     axes = [np.sort(axis.axis) * stored.nm for axis in stack.axes_manager.signal_axes]
     order = np.lexsort([table_of(stored)["x"], table_of(stored).to_dataframe()["frame"]])
     return {"pixels": stored.data(stack)[order], "x": axes[0], "y": axes[1]} if stored.frames is None else {}
@@ -322,7 +322,7 @@ def align(stored, model):
 
 
 def class_averages(stored, model):
-    means = stored.image.class_averages([0, 0, 0, 1, 1, -1], iterations=2)
+    means = stored.image.class_averages(by=[0, 0, 0, 1, 1, -1], iterations=2)
     return {
         "pixels": stored.data(means),
         "x": np.sort(means.axes_manager.signal_axes[0].axis) * stored.nm - stored.origin[0],
@@ -358,7 +358,8 @@ def find_zone_axis(stored, model):
     table = stored.image.find_zone_axis(lattice_constant=0.02 * 9.8 * 2 / stored.nm, lazy_output=False)
     lengths = ("a_x", "a_y", "b_x", "b_y", "lattice_constant")
     frames = [
-        {"score": rows["score"], **{name: rows[name] * stored.nm for name in lengths}} for rows in table.data.ravel()
+        {"score": rows["zone_axis_score"], **{name: rows[name] * stored.nm for name in lengths}}
+        for rows in table.data.ravel()
     ]
     return by_frame(stored, frames)
 
@@ -643,7 +644,18 @@ def test_lazy_tables(kind, verb, run, tables, tmp_path):
 
 # --- no verb without a row ---
 
-NO_VERBS = {"classes", "columns", "units", "n_rows", "n_particles", "n_columns", "grid", "class_names"}  # what is known
+NO_VERBS = {
+    "classes",
+    "columns",
+    "units",
+    "names",
+    "codes",
+    "n_rows",
+    "n_particles",
+    "n_columns",
+    "grid",
+    "class_names",
+}
 
 
 def public_methods(cls) -> set[str]:

@@ -105,5 +105,5 @@ def warn_out_of_range(classifier: ParticleClassifier) -> None:
             f"The pixel size of {size:.3g} Å is outside the range of the model {classifier.model.name!r}, {low:g} to "
             f"{high:g} Å: every particle is left {'undefined'!r}. Check the calibration, or rebin finer images.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=3,
         )

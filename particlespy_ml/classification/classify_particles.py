@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
+
+from particlespy_ml.core.options import spelled_out
+from particlespy_ml.segmentation.options import SegmentationOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from particlespy_ml.segmentation.particlespy import TrainedSegmentation
 
 
+@spelled_out(SegmentationOptions, without=("model",))
 def classify_particles(
     signal: Signal2D,
     model: str | Path | Classifier | None = None,
@@ -25,10 +29,10 @@ def classify_particles(
     calibrated: bool = True,
     exclude_border: bool | None = None,
     return_labels: bool = False,
-    lattice_constant: float | None = None,
+    lattice_constant: float | str | None = None,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
-    **options: object,
+    **options: Unpack[SegmentationOptions],
 ) -> BaseSignal | tuple[BaseSignal, Signal2D]:
     """Find, measure and classify every particle of every frame.
 
@@ -50,16 +54,23 @@ def classify_particles(
         Whether probabilities are calibrated. ``min_probability=0.8, calibrated=False`` is the rule of Gumbiowski et
         al., Nanoscale Adv. 6, 4196 (2024), on an uncalibrated softmax.
     lattice_constant
-        Lattice constant of the metal in nm, for metals other than the one that the model was trained on (0.392 for Pt,
-        0.389 for Pd, 0.361 for Cu): images are seen in units of it. By default that of the model, 0.408 for gold.
-        Without it, a metal whose lattice differs by more than about 3 % looks out of range.
+        Lattice constant of the metal, a number in the image's unit or a text with a unit, for metals other than the one
+        that the model was trained on ("3.92 Å" for Pt, "3.89 Å" for Pd, "3.61 Å" for Cu): images are seen in units of
+        it. By default that of the model, 4.08 Å for gold. Without it, a metal whose lattice differs by more than about
+        3 % looks out of range.
     exclude_border
         Leave out the particles that the border cuts. By default as `segment_particles` for all images but HRTEM ones,
         where they are left out unless this is False.
-    method, lazy_output, show_progressbar, **options
-        See `segment_particles`.
+    method, lazy_output, show_progressbar
+        As for `segment_particles`.
     return_labels
         Return the labels too. Computed together, labels and table take one segmentation.
+    polarity, smoothing, min_diameter, background_diameter, split, split_depth
+        Options of *method*, as for `segment_particles`.
+    threshold, outline, watershed, watershed_size, watershed_erosion
+        The same.
+    min_size, invert, rb_kernel, gaussian, local_size
+        The same.
 
     Returns
     -------
@@ -92,6 +103,7 @@ def classify_particles(
 
     from particlespy_ml.classification.classifier import ParticleClassifier, warn_out_of_range
     from particlespy_ml.core.image import ImageFrames
+    from particlespy_ml.core.lengths import in_nanometres
     from particlespy_ml.models.load import DEFAULT_MODELS, default_model, load_model
     from particlespy_ml.models.model import Classifier
     from particlespy_ml.models.tasks import TASKS
@@ -115,6 +127,8 @@ def classify_particles(
         min_probability = model.min_probability
     if not 0 <= min_probability <= 1:
         raise ValueError(f"min_probability={min_probability}; expected a probability between 0 and 1.")
+    if lattice_constant is not None:
+        lattice_constant = in_nanometres(lattice_constant, image.grid, "lattice_constant")
     scale = _scale(model, lattice_constant)
     classifier = ParticleClassifier(model, image.grid.ascending(), float(min_probability), scale, calibrated)
     warn_out_of_range(classifier)
@@ -155,6 +169,7 @@ def _scale(model, lattice_constant: float | None) -> float:
         )
     if not 0.5 < lattice_constant / own < 2:
         raise ValueError(
-            f"lattice_constant={lattice_constant}; expected nm, such as {own} for the model {model.name!r}."
+            f"lattice_constant is {lattice_constant:.4g} nm, but {own} nm is that of the model {model.name!r}; "
+            'expected one near it, as a number in the unit of the image or as a text, for example "3.92 Å".'
         )
     return lattice_constant / own

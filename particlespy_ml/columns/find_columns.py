@@ -11,6 +11,7 @@ import numpy as np
 from particlespy_ml.columns.fit.background import DEGREES
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid, check_square
 from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.core.lengths import in_pixels
 from particlespy_ml.quality.noise import Noise
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def find_columns(
     signal: Signal2D,
     positions: ArrayLike | Sublattice | None = None,
     *,
-    spacing: float | None = None,
+    spacing: float | str | None = None,
     dose: float | str | None = None,
     false_positives: float = 0.05,
     shared_width: bool = True,
@@ -91,7 +92,8 @@ def find_columns(
         First positions (x, y) in the image's units, shape (n, 2), or an atomap ``Sublattice``; none is then added or
         taken out. By default maxima of the smoothed image, to which what the fit leaves unexplained is added.
     spacing
-        Distance between neighbouring columns in the image's units. By default from the power spectrum.
+        Distance between neighbouring columns: a number in the image's units, or a text such as "12 px". By default from
+        the power spectrum.
     dose
         Electrons per Å² for an image in fractions of the beam; "electrons" for an image that counts them. Then standard
         errors are those of shot noise. By default noise is estimated from what the fit leaves.
@@ -142,8 +144,7 @@ def find_columns(
     grid = image.grid
     check_square(grid)
     check_background(background)
-    if spacing is not None and not 2 < spacing / grid.scale[0] < min(grid.shape):
-        raise ValueError(f"spacing={spacing} {grid.units}; expected two pixels or more, and less than the image.")
+    spacing = check_spacing(spacing, grid)
     settings = {
         "false_positives": false_positives,
         "shared_width": bool(shared_width),
@@ -152,13 +153,11 @@ def find_columns(
     }
     check_rate(false_positives)
     given = None if positions is None else positions_of(positions, grid)
-    finder = ColumnFinder(
-        grid, None if spacing is None else spacing / grid.scale[0], given, tuple(settings.items()), check_lattice
-    )
+    finder = ColumnFinder(grid, spacing, given, tuple(settings.items()), check_lattice)
     others = () if mask is None else (given_labels(image, mask),)
     (array,) = image.run(finder, others, lazy_output=lazy_output, show_progressbar=show_progressbar)
     record = {
-        "spacing": spacing or "",
+        "spacing": "" if spacing is None else spacing * grid.scale[0],
         "dose": dose or "",
         "false_positives": false_positives,
         "shared_width": bool(shared_width),
@@ -170,6 +169,16 @@ def find_columns(
     return make_table(
         array, image.navigation_axes, units, image.record(finding=record), image.titled("Columns"), "column_table"
     )
+
+
+def check_spacing(spacing: float | str | None, grid: PixelGrid) -> float | None:
+    """Return a distance between columns in pixels, which can be two pixels or more, and less than the image."""
+    pixels = None if spacing is None else in_pixels(spacing, grid, "spacing")
+    if pixels is not None and not 2 < pixels < min(grid.shape):
+        raise ValueError(
+            f"spacing={spacing!r} is {pixels:.4g} pixels; expected two pixels or more, and less than the image."
+        )
+    return pixels
 
 
 def noise_of(dose, grid: PixelGrid) -> Noise | None:

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.columns.rows import NOT_COUNTED
 from particlespy_ml.counting.selection import choose_mixture
 from particlespy_ml.plotting.colours import PALETTE
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+    from numpy.typing import ArrayLike
 
-def plot_mixture(table, index: int = 0, axes=None, bins: int = 60, criterion: str = "icl", **kwargs):
+
+def plot_mixture(
+    table: BaseSignal,
+    index: int = 0,
+    axes: ArrayLike | None = None,
+    *,
+    bins: int = 60,
+    criterion: str = "icl",
+    width: str = "dose_and_scatter",
+    n_components: int | None = None,
+    max_components: int = 40,
+) -> np.ndarray:
     """Draw the histogram of the cross-sections of a frame with the components of the mixture, and the criterion.
 
     Parameters
     ----------
     table
-        Computed column table.
+        Column table. A lazy one is computed.
     index
         Number of the frame.
     axes
@@ -24,18 +40,19 @@ def plot_mixture(table, index: int = 0, axes=None, bins: int = 60, criterion: st
         Number of bins of the histogram.
     criterion
         "icl", "bic" or "aic".
-    **kwargs
-        For `particlespy_ml.counting.selection.choose_mixture`.
+    width, n_components, max_components
+        As for `count_atoms`.
 
     Returns
     -------
     array of matplotlib.axes.Axes
         Histogram and criterion.
     """
+    table = table._computed()
     rows, _ = table.frame(index)
     usable = (rows["flags"] & int(NOT_COUNTED) == 0) & (rows["volume"] > 0)
     values = rows["volume"][usable]
-    choice = choose_mixture(values, criterion=criterion, **{"width": "dose_and_scatter", **kwargs})
+    choice = choose_mixture(values, max_components, width, n_components=n_components, criterion=criterion)
     if axes is None:
         import matplotlib.pyplot as plt
 

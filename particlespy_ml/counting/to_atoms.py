@@ -149,7 +149,7 @@ def build_atoms(
     lattice_constant
         In Å; by default that of the columns themselves.
     align
-        See `column_heights`.
+        "centre", "bottom" or "top": where the columns are along the beam, see `column_heights`.
     snap
         Put columns on the sites of the fitted lattice, not where they were measured.
 
@@ -201,7 +201,7 @@ def to_atoms(
     *,
     zone_axis: str | None = None,
     structure: str | None = None,
-    lattice_constant: float | None = None,
+    lattice_constant: float | str | None = None,
     align: str = "centre",
     snap: bool = False,
     relax: bool = False,
@@ -229,7 +229,7 @@ def to_atoms(
     structure
         "fcc" or "bcc"; by default the element's.
     lattice_constant
-        In Å; by default that of the columns.
+        A number in the image's unit, or a text such as "4.08 Å"; by default that of the columns.
     align
         "centre", "bottom" or "top": where the columns are along the beam.
     snap
@@ -260,6 +260,7 @@ def to_atoms(
     '<011>'
     """
     from particlespy_ml.core.calibration import NANOMETRES
+    from particlespy_ml.core.lengths import in_nanometres
 
     relax_them = relax
     if "count" not in table.columns:
@@ -277,6 +278,8 @@ def to_atoms(
         hint = " Take the best guesses with best=True." if guessed else ""
         raise ValueError(f"No column of frame {index} is counted: {why}.{hint}")
     angstrom = 10 * NANOMETRES[table.grid.units]
+    if lattice_constant is not None:
+        lattice_constant = 10 * in_nanometres(lattice_constant, table.grid, "lattice_constant")
     atoms = build_atoms(
         np.column_stack([rows["x"], rows["y"]]) * angstrom,
         counts,

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from particlespy_ml.dynamics.class_fractions import frame_fractions
 from particlespy_ml.dynamics.comparison import series_fractions, step_fractions
 from particlespy_ml.plotting.colours import class_colours, written
 from particlespy_ml.plotting.fractions import new_axes, plot_fractions, turn_crowded_labels
 from particlespy_ml.plotting.sequence import frame_edges
 from particlespy_ml.plotting.table import legend_beside, navigation_position
+from particlespy_ml.tables.as_classes import as_classes
 from particlespy_ml.tables.classes import UNDEFINED
-from particlespy_ml.tables.dataframe import class_fractions
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
 
-def plot_class_fractions(table, per="frame", confidence: float = 0.95, ax=None):
+def plot_class_fractions(
+    table: BaseSignal,
+    per: str | int | ArrayLike = "frame",
+    confidence: float = 0.95,
+    ax: Axes | None = None,
+    by: str = "class",
+) -> Axes:
     """Draw the fractions of the classes of a table.
 
     Parameters
     ----------
     table
-        Computed particle table with classes.
+        Particle table. A lazy one is computed.
     per
         "frame": bars of all classes on top of each other, frame by frame and half way to the neighbours, or beside each
         other for one image; frames without particles are left blank. "series", the name of a navigation axis, a number
@@ -29,6 +43,8 @@ def plot_class_fractions(table, per="frame", confidence: float = 0.95, ax=None):
         Confidence of the intervals.
     ax
         Axes to draw in; by default a new figure's.
+    by
+        "class", or "cluster" or another column of whole numbers or names, whose values are taken for classes.
 
     Returns
     -------
@@ -41,6 +57,7 @@ def plot_class_fractions(table, per="frame", confidence: float = 0.95, ax=None):
     >>> table.plot_class_fractions(per="series").get_ylabel()
     'Fraction, corrected'
     """
+    table = as_classes(table, by)
     if not isinstance(per, str) or per != "frame":
         whole = isinstance(per, str) and per == "series"
         frame = series_fractions(table, confidence) if whole else step_fractions(table, per, confidence)
@@ -50,7 +67,7 @@ def plot_class_fractions(table, per="frame", confidence: float = 0.95, ax=None):
             f"Class fractions are drawn along one axis, but the table has {len(table.axes_manager.navigation_axes)}; "
             "choose a series with inav."
         )
-    fractions = class_fractions(table)
+    fractions = frame_fractions(table)
     if len(fractions) > 1:
         position, label = navigation_position(table)
         edges = frame_edges(position)

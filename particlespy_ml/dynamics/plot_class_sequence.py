@@ -15,7 +15,7 @@ def plot_class_sequence(table, smooth: bool | str = True, ax=None):
     Parameters
     ----------
     table
-        Computed table of a classified series, tracked where frames have more than one particle.
+        Table of a classified series, tracked where frames have more than one particle.
     smooth
         True: the most probable path of a hidden Markov model. False: the classes of the frames by themselves. "both":
         the frames by themselves in the upper, thinner part of each strip. Undefined particles are grey; nothing is
@@ -49,6 +49,7 @@ def plot_class_sequence(table, smooth: bool | str = True, ax=None):
             "Classes over time need a series of two or more frames along one axis, not the navigation shape "
             f"{table.axes_manager.navigation_shape}; choose one with inav."
         )
+    table = table._computed()
     found = sequences(table, timed=False)
     position, label = navigation_position(table)
     edges = frame_edges(position)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
+
+from particlespy_ml.core.options import spelled_out
+from particlespy_ml.segmentation.options import SegmentationOptions
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from particlespy_ml.segmentation.particlespy import TrainedSegmentation
 
 
+@spelled_out(SegmentationOptions)
 def measure_particles(
     signal: Signal2D,
     labels: BaseSignal | ArrayLike | None = None,
@@ -21,7 +25,7 @@ def measure_particles(
     return_labels: bool = False,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
-    **options: object,
+    **options: Unpack[SegmentationOptions],
 ) -> BaseSignal | tuple[BaseSignal, Signal2D]:
     """Measure size, shape, intensity and outline of every particle of every frame.
 
@@ -31,10 +35,16 @@ def measure_particles(
         Image or series of images of any navigation shape, lazy or not, calibrated in a unit of length.
     labels
         Labels or a mask, as `segment_particles` returns them; without, the frames are segmented in the same pass.
-    method, exclude_border, lazy_output, show_progressbar, **options
-        See `segment_particles`.
+    method, exclude_border, lazy_output, show_progressbar
+        As for `segment_particles`.
     return_labels
         Return the labels too. Computed together, labels and table take one segmentation.
+    polarity, smoothing, min_diameter, background_diameter, split, split_depth
+        Options of *method*, as for `segment_particles`.
+    model, threshold, outline, watershed, watershed_size, watershed_erosion
+        The same.
+    min_size, invert, rb_kernel, gaussian, local_size
+        The same.
 
     Returns
     -------

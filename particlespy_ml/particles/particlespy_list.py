@@ -18,6 +18,7 @@ from particlespy_ml.particles.measure import (
     outline_mask,
 )
 from particlespy_ml.segmentation.segmenter import MAX_LABEL
+from particlespy_ml.tables.check import check_measured
 from particlespy_ml.tables.classes import UNDEFINED
 from particlespy_ml.tables.table import make_table, object_array
 
@@ -39,7 +40,7 @@ def to_particle_list(
     Parameters
     ----------
     table
-        Particle table, computed.
+        Particle table. A lazy one is computed.
     image
         The image or series, for the particles' images; crops hold the whole bounding box, the last row and column too.
     labels
@@ -58,6 +59,9 @@ def to_particle_list(
         If the labels are of another number of frames, or do not have a particle where the table has it.
     """
     from particlespy.ptcl_class import particle, particle_list
+
+    check_measured(table)
+    table = table._computed()
 
     grid = PixelGrid.from_dict(table.metadata.get_item(f"{METADATA_NODE}.image").as_dictionary())
     units = table.units

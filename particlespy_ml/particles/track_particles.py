@@ -1,18 +1,164 @@
-"""Link the particles of successive frames into tracks, with trackpy."""
+"""The verb `track_particles`: particles of successive frames are linked into tracks, with trackpy."""
 
 from __future__ import annotations
 
 import logging
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import dask.array as da
 import numpy as np
 from scipy.spatial import cKDTree
 
+from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.image import navigation_axes
+from particlespy_ml.core.lengths import in_units
+from particlespy_ml.core.provenance import METADATA_NODE
+from particlespy_ml.core.series import map_rows_of_series
 from particlespy_ml.particles.drift import Break, Drift, find_drift
+from particlespy_ml.tables.check import check_measured
+from particlespy_ml.tables.rows import add_columns
+from particlespy_ml.tables.table import make_table, object_array
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+    from numpy.typing import ArrayLike
 
 # Breaks that a warning lists one by one.
 LISTED = 8
+
+
+def track_particles(
+    table: BaseSignal,
+    max_displacement: float | str | None = None,
+    memory: int = 3,
+    size_weight: float = 0.5,
+    drift: str | ArrayLike | None = "auto",
+    lazy_output: bool | None = None,
+) -> BaseSignal:
+    """Follow particles from frame to frame, also where the stage drifts or jumps.
+
+    The shift that all particles have in common is found and removed before they are linked, so that a jump by more
+    than the distance of neighbours does not make every track its neighbour's. Where it cannot be told, as after a jump
+    among equal particles on a lattice, tracks end and a warning names the frames and the shifts.
+
+    Parameters
+    ----------
+    table
+        Particle table of a series along one axis.
+    max_displacement
+        Largest distance of a particle between two frames beyond the common shift: a number in the unit of ``x``, or a
+        text such as "4 px". By default half the median distance of nearest neighbours in the frames, at least half the
+        median diameter.
+    memory
+        Number of successive frames in which a particle may be missing.
+    size_weight
+        Weight of the diameter beside the position.
+    drift
+        "auto" finds the common shift, see `particlespy_ml.particles.drift.find_drift`. None takes none. An array of
+        shape (frames, 2) gives the place (x, y) of the field in each frame against a common origin, in the unit of
+        ``x``; it may be NaN in frames without particles.
+    lazy_output
+        Whether the table stays lazy; by default as it is. The rows of all frames are in memory when it is computed.
+
+    Returns
+    -------
+    ParticleTable or LazyParticleTable
+        The table with the columns ``track``, and ``drift_x`` and ``drift_y``, the place of the field in a frame against
+        the first: ``x - drift_x`` is where a particle would be had nothing drifted. Drift counts from 0 again after a
+        break, before which tracks end since the shift cannot be told. ``metadata.particlespy_ml.tracking`` holds the
+        settings and, unless the table is lazy, ``drift`` by frame, shape (frames, 2), NaN in frames without particles,
+        and the frames of the ``breaks``.
+
+    Raises
+    ------
+    ValueError
+        If the table has more than one navigation axis, or a setting does not fit.
+
+    References
+    ----------
+    J. C. Crocker and D. G. Grier, J. Colloid Interface Sci. 179, 298 (1996). trackpy, doi:10.5281/zenodo.4682814.
+
+    Examples
+    --------
+    >>> import hyperspy.api as hs
+    >>> import numpy as np
+    >>> import particlespy_ml as pml
+    >>> from scipy.ndimage import gaussian_filter
+    >>> y, x = np.random.default_rng(1).uniform(20, 140, (2, 12)).astype(int)
+    >>> frames = np.zeros((3, 200, 200))
+    >>> for frame, jump in zip(frames, (0, 0, 30)):
+    ...     frame[y, x + jump] = 1
+    >>> movie = hs.signals.Signal2D(gaussian_filter(frames, (0, 2, 2)))
+    >>> movie.axes_manager.signal_axes.set(scale=0.1, units="nm")
+    >>> movie.set_signal_type("particle_image")
+    >>> table = movie.measure_particles(movie.data > 0.01).track_particles()
+    >>> table.metadata.particlespy_ml.tracking.drift.round(3).tolist()
+    [[0.0, 0.0], [0.0, 0.0], [3.0, 0.0]]
+    """
+    check_one_axis(table)
+    check_measured(table, "x", "y", "equivalent_circular_diameter")
+    grid = PixelGrid.from_dict(table.metadata.get_item(f"{METADATA_NODE}.image").as_dictionary())
+    reach = None if max_displacement is None else in_units(max_displacement, grid, "max_displacement")
+    check_settings(reach, memory, size_weight)
+    linker = Linker(reach, memory, size_weight, drift, grid.units)
+    settings = {"max_displacement": "" if reach is None else reach, "memory": memory, "size_weight": size_weight}
+    if isinstance(table.data, da.Array) and lazy_output is not False:
+        data = map_rows_of_series(linker, add_tracks, table.data)
+        settings["drift"] = drift if isinstance(drift, str) else "none" if drift is None else "given"
+    else:
+        rows = list(table._computed().data.ravel())
+        known = linker(rows)
+        data = object_array([add_tracks(own, number, known) for number, own in enumerate(rows)], table.data.shape)
+        settings |= {"drift": known.drift.positions, "breaks": [one.frame for one in known.drift.breaks]}
+    record = {**table.metadata.get_item(METADATA_NODE).as_dictionary(), "tracking": settings}
+    added = {"track": "", "drift_x": grid.units, "drift_y": grid.units}
+    units = {name: unit for name, unit in table.units.items() if name != "class" and name not in added}
+    title = table.metadata.get_item("General.title", "")
+    return make_table(data, navigation_axes(table), {**units, **added}, record, title)
+
+
+@dataclass(frozen=True)
+class Linker:
+    """A picklable function from the rows of all frames to their `Tracks`; see `track_particles`."""
+
+    max_displacement: float | None
+    memory: int
+    size_weight: float
+    drift: object
+    unit: str
+
+    def __call__(self, frames: list[np.ndarray]) -> Tracks:
+        """Return the tracks."""
+        found = follow_particles(frames, self.max_displacement, self.memory, self.size_weight, self.drift, self.unit)
+        return Tracks(*found)
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Track numbers of the particles of each frame, and the drift that was removed."""
+
+    numbers: list[np.ndarray]
+    drift: Drift
+
+
+def add_tracks(rows: np.ndarray, number: int, known: Tracks) -> np.ndarray:
+    """Return the rows of a frame with their tracks."""
+    out = add_columns(rows, [("track", np.int32), ("drift_x", float), ("drift_y", float)])
+    out["track"] = known.numbers[number]
+    out["drift_x"], out["drift_y"] = known.drift.positions[number]
+    return out
+
+
+def check_one_axis(table) -> None:
+    """Raise ValueError if a table has more than one navigation axis."""
+    dimension = table.axes_manager.navigation_dimension
+    if dimension > 1:
+        raise ValueError(
+            f"Particles are followed along one axis, but the table has {dimension}; choose a series with inav."
+        )
 
 
 def link_particles(
@@ -64,15 +210,20 @@ def link_particles(
     return follow_particles(frames, max_displacement, memory, size_weight, drift)[0]
 
 
-def follow_particles(
-    frames: list[np.ndarray], max_displacement: float | None, memory: int, size_weight: float, drift, unit: str = ""
-) -> tuple[list[np.ndarray], Drift]:
-    """Return what `link_particles` does, and the drift that was removed; lengths in warnings have the unit."""
+def check_settings(max_displacement: float | None, memory: int, size_weight: float) -> None:
+    """Raise ValueError for settings that particles cannot be followed with."""
     if memory < 0 or size_weight < 0 or (max_displacement is not None and max_displacement <= 0):
         raise ValueError(
             f"max_displacement={max_displacement}, memory={memory}, size_weight={size_weight}: expected a displacement "
             "above zero, and a memory and a weight that are not negative."
         )
+
+
+def follow_particles(
+    frames: list[np.ndarray], max_displacement: float | None, memory: int, size_weight: float, drift, unit: str = ""
+) -> tuple[list[np.ndarray], Drift]:
+    """Return what `link_particles` does, and the drift that was removed; lengths in warnings have the unit."""
+    check_settings(max_displacement, memory, size_weight)
     for number, rows in enumerate(frames):
         bad = ~np.isfinite(rows["x"] + rows["y"] + rows["equivalent_circular_diameter"])
         if bad.any():

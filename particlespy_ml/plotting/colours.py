@@ -124,6 +124,8 @@ def row_labels(table, rows: np.ndarray, label: str | None) -> list[str]:
     if label not in known:
         raise ValueError(f"There is no column {label!r} to write; expected one of {', '.join(known)}.")
     values = table.class_names(rows["class_index"]) if label == "class" else rows[label]
+    if label in table.names:
+        values = np.array([*table.names[label], UNDEFINED], dtype=object)[values]
     return [_value_text(value) for value in values]
 
 

@@ -24,7 +24,7 @@ def plot_columns(table, image, index: int = 0, ax=None):
     Parameters
     ----------
     table
-        Computed column table.
+        Column table. A lazy one is computed.
     image
         Image or series that the columns are of; only the frame drawn is read.
     index
@@ -36,6 +36,7 @@ def plot_columns(table, image, index: int = 0, ax=None):
     -------
     matplotlib.axes.Axes
     """
+    table = table._computed()
     rows, where = table.frame(index)
     ax = _image_axes(table, image, where, ax)
     flagged = rows["flags"] != 0
@@ -56,7 +57,7 @@ def plot_counts(table, image=None, index: int = 0, ax=None):
     Parameters
     ----------
     table
-        Counted column table, computed.
+        Counted column table. A lazy one is computed.
     image
         Image or series that the columns are of.
     index
@@ -71,8 +72,10 @@ def plot_counts(table, image=None, index: int = 0, ax=None):
     import matplotlib.pyplot as plt
     from matplotlib.colors import BoundaryNorm
 
+    table = table._computed()
     if "count" not in table.columns:
         raise ValueError("The columns are not counted; call count_atoms() first.")
+    table = table._computed()
     rows, where = table.frame(index)
     ax = _image_axes(table, image, where, ax)
     counted = rows["count"] >= 0

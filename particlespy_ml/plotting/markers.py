@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml.plotting.colours import label_anchors, row_colours, row_labels
+from particlespy_ml.tables.check import check_measured
 
 
 def to_markers(table, label: str | None = "auto") -> list:
@@ -13,9 +14,10 @@ def to_markers(table, label: str | None = "auto") -> list:
     Parameters
     ----------
     table
-        Computed particle table.
+        Particle table. A lazy one is computed.
     label
-        See `particlespy_ml.plotting.colours.row_labels`.
+        Column written beside each particle: "class", "track", "label" or any other; None for outlines alone. By default
+        the class where there is one, or else the number of the track or of the particle.
 
     Returns
     -------
@@ -31,6 +33,8 @@ def to_markers(table, label: str | None = "auto") -> list:
     from hyperspy.api import plot
     from matplotlib.colors import to_rgba_array
 
+    check_measured(table)
+    table = table._computed()
     single = table.axes_manager.navigation_size <= 1
     shape = table.data.shape
     outlines, colours, anchors, texts = (np.empty(shape, dtype=object) for _ in range(4))
@@ -62,11 +66,11 @@ def plot_particles(image, table, label: str | None = "auto", **kwargs) -> None:
     image
         Image or series. An earlier plot of it is closed, with its markers, as by ``image.plot``.
     table
-        Its particle table.
+        Its particle table. A lazy one is computed.
     label
-        See `particlespy_ml.plotting.colours.row_labels`.
+        As for `to_markers`.
     **kwargs
-        For the image's ``plot``.
+        For `hyperspy.api.signals.Signal2D.plot`.
 
     Raises
     ------

@@ -9,22 +9,24 @@ from particlespy_ml.core.frames import frames_array
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.colours import class_colours, label_anchors, row_colours, row_labels
 from particlespy_ml.plotting.table import legend, legend_columns
+from particlespy_ml.tables.check import check_measured
 
 
-def plot_overlay(image, table, index=None, label: str | None = "auto", ax=None):
+def plot_overlay(table, image, index=None, label: str | None = "auto", ax=None):
     """Draw one frame with the outlines of its particles, a scale bar and a legend of classes.
 
     Parameters
     ----------
-    image
-        Image or series; only the frame drawn is read.
     table
-        Its particle table, computed.
+        Particle table. A lazy one is computed.
+    image
+        Its image or series; only the frame drawn is read.
     index
         Frame: its number as in the column ``frame`` of `ParticleTable.to_dataframe`, or a tuple of indices in the order
         of ``image.axes_manager.navigation_axes``, as for ``image.inav``. By default the current one.
     label
-        See `particlespy_ml.plotting.colours.row_labels`.
+        Column written beside each particle: "class", "track", "label" or any other; None for outlines alone. By default
+        the class where there is one, or else the number of the track or of the particle.
     ax
         Axes to draw in; by default a new figure's.
 
@@ -32,6 +34,8 @@ def plot_overlay(image, table, index=None, label: str | None = "auto", ax=None):
     -------
     matplotlib.axes.Axes
     """
+    check_measured(table)
+    table = table._computed()
     grid = PixelGrid.from_dict(table.metadata.get_item(f"{METADATA_NODE}.image").as_dictionary())
     if pixel_grid(image).shape != grid.shape:
         raise ValueError(f"The table was measured on frames of {grid.shape} pixels, not {pixel_grid(image).shape}.")

@@ -19,7 +19,7 @@ def plot_pairs(table, columns=None, by: str | None = "cluster", *, bins: int = 4
     Parameters
     ----------
     table
-        Computed particle table.
+        Particle table. A lazy one is computed.
     columns
         Two columns of numbers or more, or "aspect_ratio"; by default those that the particles were clustered by.
     by
@@ -49,6 +49,7 @@ def plot_pairs(table, columns=None, by: str | None = "cluster", *, bins: int = 4
     """
     import matplotlib.pyplot as plt
 
+    table = table._computed()
     columns = _columns_of(table, columns)
     frame = to_dataframe(table)
     values = {name: _values(table, frame, name) for name in columns}

@@ -26,7 +26,7 @@ def plot_histogram(table, column: str, by: str | None = None, bins="auto", ax=No
     Parameters
     ----------
     table
-        Computed particle table.
+        Particle table. A lazy one is computed.
     column
         A column of numbers.
     by
@@ -46,6 +46,7 @@ def plot_histogram(table, column: str, by: str | None = None, bins="auto", ax=No
     ValueError
         If a column is unknown, is not of numbers, or has too many values to stack by.
     """
+    table = table._computed()
     frame = _columns(table, column)
     groups = _groups(table, frame, by)
     values = frame[column].to_numpy(float)
@@ -100,7 +101,7 @@ def plot_scatter(table, x: str, y: str, by: str | None = None, ax=None):
     Parameters
     ----------
     table
-        Computed particle table.
+        Particle table. A lazy one is computed.
     x, y
         Columns of numbers.
     by
@@ -118,6 +119,7 @@ def plot_scatter(table, x: str, y: str, by: str | None = None, ax=None):
     ValueError
         If a column is unknown, is not of numbers, or has too many values for a legend.
     """
+    table = table._computed()
     frame = _columns(table, x, y)
     continuous = by in frame and _is_continuous(table, frame, by)
     groups = _missing(frame, by) if continuous else _groups(table, frame, by)

@@ -38,7 +38,13 @@ def cluster_particles(
     resamples: int = 10,
     sample: int = SAMPLE,
     seed: int = 0,
-    **options: object,
+    components: int | None = None,
+    covariance_type: str | None = None,
+    linkage: str | None = None,
+    damping: float | None = None,
+    eps: float | None = None,
+    min_samples: int | None = None,
+    xi: float | None = None,
 ) -> BaseSignal:
     """Sort the particles of a table into populations.
 
@@ -56,9 +62,16 @@ def cluster_particles(
         Columns to cluster by. Beside those of the table there is "aspect_ratio". By default
         ("equivalent_circular_diameter", "aspect_ratio", "circularity"): size, elongation and compactness. Shape
         features come from `measure_shape`; columns of vectors enter by their 8 main components.
-    method, n_clusters, max_clusters, min_cluster_size, **options
-        See `particlespy_ml.populations.fit_clusters`. By default a Gaussian mixture whose components are merged to
-        clusters until each two of them are parted by a valley.
+    method
+        "gaussian_mixture", whose components are merged to clusters until each two of them are parted by a valley;
+        "kmeans", "agglomerative", "affinity_propagation", "dbscan", "hdbscan" or "optics". See
+        `particlespy_ml.populations.fit_clusters` for what is particular to each.
+    n_clusters
+        Number of clusters; by default chosen from 1 to *max_clusters*, or found by the density methods themselves.
+    max_clusters
+        Largest number that is tried.
+    min_cluster_size
+        Clusters of fewer particles are noise where the number was not given; by default 1 % of them, 5 at least.
     within
         Cluster only the particles of this cluster; the result is then in the column ``subcluster``.
     resamples
@@ -67,6 +80,13 @@ def cluster_particles(
         Particles of a lazy table that are read to be fitted, at most.
     seed
         Of all that is random.
+    components, covariance_type
+        Of the mixture; by default as many components as the Bayesian information criterion chooses.
+    linkage, damping
+        Of agglomerative clustering, and of affinity propagation; see scikit-learn.
+    eps, min_samples, xi
+        Of the density methods: reach of DBSCAN in scaled units, by default the knee of the sorted distances to the
+        min_samples-th neighbour; neighbours that a core has; steepness of OPTICS.
 
     Returns
     -------
@@ -102,7 +122,10 @@ def cluster_particles(
     scaling = fit_scaling(rows, columns)
     features, known = scaling(rows)
     _warn_of_missing(rows, scaling)
-    settings = {"max_clusters": max_clusters, "min_cluster_size": min_cluster_size, **options}
+    options = {"components": components, "covariance_type": covariance_type, "linkage": linkage, "damping": damping}
+    options |= {"eps": eps, "min_samples": min_samples, "xi": xi}
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = {"max_clusters": max_clusters, "min_cluster_size": min_cluster_size, **given}
     clustering = fit_clusters(features[known], method, n_clusters, seed=seed, **settings)
     stability = cluster_stability(features[known], clustering, resamples, seed, **settings) if resamples else {}
     record = {"method": method, "seed": seed, "columns": list(columns)}
@@ -127,7 +150,7 @@ def _warn_of_missing(rows: np.ndarray, scaling: Scaling) -> None:
             f"Of {len(rows)} particles some have no finite number in {counted}: there the median of the others is "
             "taken, and a particle without any number is in no cluster (-1).",
             UserWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid
 from particlespy_ml.core.frames import check_frame
+from particlespy_ml.core.lengths import in_pixels, in_units
 from particlespy_ml.stacks.check import check_stack
 
 SMALLEST, SMALLEST_BOX = 4, 12  # particles, two for each half, and pixels
@@ -26,8 +27,9 @@ def check_projections(stack) -> tuple[PixelGrid, object]:
     return grid, data
 
 
-def check_resolution(resolution: float | None, grid: PixelGrid) -> float | None:
-    """Return a resolution that is finer than half the box, or None."""
+def check_resolution(resolution: float | str | None, grid: PixelGrid) -> float | None:
+    """Return a resolution in the grid's unit that is finer than half the box, or None."""
+    resolution = None if resolution is None else in_units(resolution, grid, "initial_resolution")
     if resolution is not None and not 0 < resolution <= grid.shape[0] * grid.scale[0] / 2:
         raise ValueError(
             f"initial_resolution={resolution:.4g} {grid.units} is coarser than the box; expected "
@@ -36,31 +38,23 @@ def check_resolution(resolution: float | None, grid: PixelGrid) -> float | None:
     return resolution
 
 
-def check_max_shift(max_shift: int | float, grid: PixelGrid) -> float:
-    """Return the largest shift in pixels: an integer is one already, a float is in the grid's unit."""
-    pixels = float(max_shift if isinstance(max_shift, (int, np.integer)) else max_shift / grid.scale[0])
-    if not 0 <= pixels < grid.shape[0] / 2:
-        raise ValueError(
-            f"max_shift={max_shift} is {pixels:.4g} pixels; expected 0 to less than half of the box, "
-            f"{grid.shape[0] / 2:g} pixels (an integer is in pixels, a float in {grid.units})."
-        )
+def check_diameter(diameter: float | str | None, grid: PixelGrid) -> float | None:
+    """Return a diameter in pixels that is above zero, or None."""
+    pixels = None if diameter is None else in_pixels(diameter, grid, "diameter")
+    if pixels is not None and not pixels > 0:
+        raise ValueError(f"diameter={diameter!r}; expected a length above zero.")
     return pixels
 
 
-def check_labels(by, count: int) -> np.ndarray:
-    """Return one whole number for each particle of a stack."""
-    labels = np.asarray(by)
-    if labels.shape != (count,):
-        raise ValueError(f"Expected a label for each of the {count} particles, not labels of shape {labels.shape}.")
-    whole = labels.astype(np.int64) if labels.dtype.kind in "biu" else None
-    if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.rint(labels)).all():
-        whole = labels.astype(np.int64)
-    if whole is None:
+def check_max_shift(max_shift: float | str, grid: PixelGrid) -> float:
+    """Return the largest shift in pixels."""
+    pixels = in_pixels(max_shift, grid, "max_shift")
+    if not 0 <= pixels < grid.shape[0] / 2:
         raise ValueError(
-            f"Expected whole numbers as labels, below 0 for particles that are left out, not {labels.dtype} such as "
-            f'{labels[:1].tolist()}; take table["cluster"] or table["class_index"].'
+            f"max_shift={max_shift!r} is {pixels:.4g} pixels; expected 0 to less than half of the box, "
+            f'{grid.shape[0] / 2:g} pixels (a number is in {grid.units}; for pixels write, for example, "2 px").'
         )
-    return whole
+    return pixels
 
 
 def model_volume(model, grid: PixelGrid, group: np.ndarray, name: str) -> np.ndarray:

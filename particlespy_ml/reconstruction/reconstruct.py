@@ -12,13 +12,14 @@ from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.provenance import METADATA_NODE, package_versions
 from particlespy_ml.reconstruction.arguments import (
     SMALLEST,
-    check_labels,
+    check_diameter,
     check_max_shift,
     check_projections,
     check_resolution,
     known_poses,
     model_volume,
 )
+from particlespy_ml.tables.groups import group_particles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,17 +55,18 @@ def reconstruct(
     model: Atoms | BaseSignal | np.ndarray | Reconstruction | None = None,
     *,
     point_group: str = "C1",
-    by: ArrayLike | None = None,
+    table: BaseSignal | None = None,
+    by: str | ArrayLike | None = None,
     poses: np.ndarray | pd.DataFrame | None = None,
-    diameter: float | None = None,
-    initial_resolution: float | None = None,
-    max_shift: int | float = 2,
+    diameter: float | str | None = None,
+    initial_resolution: float | str | None = None,
+    max_shift: float | str = "2 px",
     max_iterations: int = 12,
     criterion: float = 0.143,
     engine: str = "matching",
     seed: int = 0,
     show_progressbar: bool | None = None,
-) -> Reconstruction | dict[int, Reconstruction]:
+) -> Reconstruction | dict[int | str, Reconstruction]:
     """Reconstruct the volume of particles from images of many of them in different orientations.
 
     Orientations are found by projection matching, from a model or from the images alone, and volume and orientations
@@ -84,20 +86,22 @@ def reconstruct(
     point_group
         Schoenflies symbol of the particle's symmetry, such as "C1" (none), "D5h" (decahedra), "Oh" (cuboctahedra) or
         "Ih" (icosahedra); see `particlespy_ml.reconstruction.rotations.point_group` for the axes.
+    table
+        Table of the stack's particles, to reconstruct each of their clusters for itself.
     by
-        Reconstruct each cluster for itself: one label for each particle, such as ``table["cluster"]``. Labels below 0
-        are left out.
+        The column: "cluster" where there is a table, "class", or another one of whole numbers or names; or, without a
+        table, one whole number for each particle. Particles below 0 are left out.
     poses
         Orientations that are known: rotations, shape (particles, 3, 3), or a data frame with rot, tilt, psi and, if
         particles are off centre, shift_x and shift_y. Nothing is refined then.
     diameter
-        Largest diameter of the particles in the stack's unit; by default from the mean image.
+        Largest diameter of the particles: a number in the stack's unit, or a text such as "40 px"; by default from the
+        mean image.
     initial_resolution
-        Details of the model finer than this are left out, in the stack's unit; by default four times the Nyquist limit,
-        which is eight pixels.
+        Details of the model finer than this length are left out; by default four times the Nyquist limit, which is
+        eight pixels.
     max_shift
-        Largest shift of a particle from the middle: an integer in pixels, a float in the stack's unit; less than half
-        of the box.
+        Largest shift of a particle from the middle, less than half of the box.
     max_iterations
         Largest number of refinements of all poses; it ends when they stay. 0 finds the poses in the model given and
         stops, with all of the model's details where no *initial_resolution* is given.
@@ -113,7 +117,7 @@ def reconstruct(
     Returns
     -------
     Reconstruction or dict
-        One for each cluster, by label, where *by* is given.
+        One for each cluster, by its number or name, where a table or *by* is given.
 
     Raises
     ------
@@ -161,7 +165,7 @@ def reconstruct(
         grid=grid,
         point_group=point_group,
         group=operations(point_group),
-        diameter=None if diameter is None else diameter / grid.scale[0],
+        diameter=check_diameter(diameter, grid),
         initial_resolution=check_resolution(initial_resolution, grid),
         max_shift=check_max_shift(max_shift, grid),
         max_iterations=int(max_iterations),
@@ -172,9 +176,9 @@ def reconstruct(
     )
     start = None if model is None else model_volume(model, grid, settings.group, point_group)
     known = None if poses is None else known_poses(poses, len(data), grid)
-    if by is None:
+    if table is None and by is None:
         return _reconstruct(stack, data, np.arange(len(data)), start, known, settings)
-    labels = check_labels(by, len(data))
+    labels, names = group_particles(table, "cluster" if by is None else by, len(data))
     found = {}
     sizes = {label.item(): int((labels == label).sum()) for label in np.unique(labels) if not label < 0}
     small = {label: size for label, size in sizes.items() if size < SMALLEST}
@@ -184,7 +188,8 @@ def reconstruct(
             "ones out by a label below 0."
         )
     for label in sizes:
-        found[label] = _reconstruct(stack, data, np.flatnonzero(labels == label), start, known, settings)
+        rows = np.flatnonzero(labels == label)
+        found[names[label] if names else label] = _reconstruct(stack, data, rows, start, known, settings)
     return found
 
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from particlespy_ml.core.files import replacing
 from particlespy_ml.reconstruction.mrc import write_images
+from particlespy_ml.tables.groups import group_particles
 
 if TYPE_CHECKING:
     import pandas as pd
-    from hyperspy.signals import Signal2D
+    from hyperspy.signals import BaseSignal, Signal2D
     from numpy.typing import ArrayLike
 
 
@@ -27,10 +28,11 @@ def save_star(
     filename: str | Path,
     poses: pd.DataFrame | None = None,
     *,
-    by: ArrayLike | None = None,
+    table: BaseSignal | None = None,
+    by: str | ArrayLike | None = None,
     voltage: float | None = None,
     normalise: bool = True,
-    diameter: float | None = None,
+    diameter: float | str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a stack as NAME.mrcs and NAME.star.
@@ -49,16 +51,19 @@ def save_star(
     poses
         Data frame with rot, tilt and psi in degrees and, optionally, shift_x and shift_y in the stack's unit and half,
         such as ``reconstruction.poses``.
+    table
+        Table of the stack's particles, whose clusters are written as rlnClassNumber from 1 on; those below 0 are 0.
     by
-        One whole number for each particle, such as ``table["cluster"]``, written as rlnClassNumber from 1 on; particles
-        below 0 have class 0.
+        The column: "cluster" where there is a table, "class", or another one of whole numbers or names; or, without a
+        table, one whole number for each particle.
     voltage
         Acceleration voltage in kV; by default from the metadata, otherwise 300.
     normalise
         Shift and scale each image to a background of mean 0 and standard deviation 1, as RELION wants them. Images
         whose background has no noise keep their scale.
     diameter
-        Diameter of the particles in the stack's unit, outside of which is background; by default from the mean image.
+        Diameter of the particles, outside of which is background: a number in the stack's unit, or a text such as
+        "40 px"; by default from the mean image.
     overwrite
         Replace files that exist.
 
@@ -73,7 +78,7 @@ def save_star(
     import pandas as pd
     import starfile
 
-    from particlespy_ml.reconstruction.arguments import check_labels, check_poses, check_projections
+    from particlespy_ml.reconstruction.arguments import check_diameter, check_poses, check_projections
 
     path = Path(filename)
     if path.suffix != ".star":
@@ -87,13 +92,14 @@ def save_star(
         if missing:
             raise ValueError(f"The poses have no {', '.join(missing)}; expected columns rot, tilt and psi.")
         check_poses(np.column_stack([np.asarray(poses[n], float) for n in (*ANGLES, *ORIGINS) if n in poses]))
-    by = None if by is None else check_labels(by, count)
+    if table is not None or by is not None:
+        by, _ = group_particles(table, "cluster" if by is None else by, count)
     images_path = path.with_suffix(".mrcs")
     found = [str(p) for p in (path, images_path) if p.exists()]
     if found and not overwrite:
         raise FileExistsError(f"{', '.join(found)}: give overwrite=True to replace.")
     pixel = 10 * grid.nanometres[0]
-    diameter = None if diameter is None else diameter / grid.scale[0]
+    diameter = check_diameter(diameter, grid)
     with replacing(path) as star, replacing(images_path) as images:  # the images first, which the star file names
         write_images(images, data, pixel, diameter, normalise)
         optics = {

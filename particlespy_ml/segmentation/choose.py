@@ -6,6 +6,7 @@ import dask.array as da
 import numpy as np
 
 from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.segmentation.options import given_options
 from particlespy_ml.segmentation.segmenter import given_segmenter, make_segmenter
 
 
@@ -17,6 +18,7 @@ def choose_segmenter(image: ImageFrames, method, labels, exclude_border: bool, o
     segmenter, others
         *others* holds the user's labels as an array of the data's shape, or nothing.
     """
+    options = given_options(options, image.grid)
     if labels is None and method is None:
         method = default_method(image.signal_type)
     if labels is not None:

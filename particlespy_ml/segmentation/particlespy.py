@@ -11,13 +11,8 @@ from scipy import ndimage as ndi
 from skimage.filters import threshold_sauvola
 from skimage.measure import label
 
-from particlespy_ml.core.padding import known_pixels
-from particlespy_ml.segmentation.padded import mirror_unknown
-
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from particlespy.particle_analysis import trainable_parameters
-    from sklearn.base import ClassifierMixin
+    pass
 
 
 THRESHOLDS = (
@@ -200,81 +195,12 @@ class TrainedSegmentation:
         """Return the labels (int32) of a frame."""
         if image.min() == image.max():
             return np.zeros(image.shape, np.int32)
-        features = _features(image, self.feature_parameters, self.intensity_range)
+        features = trainable_features(image, self.feature_parameters, self.intensity_range)
         classes = self.classifier.predict(features.reshape(-1, features.shape[-1])).reshape(image.shape)
         return label(ndi.binary_fill_holes(classes == self.particle_class)).astype(np.int32)
 
 
-def train_segmentation(
-    image: ArrayLike,
-    painted: ArrayLike,
-    classifier: ClassifierMixin | None = None,
-    feature_parameters: trainable_parameters | None = None,
-    particle_class: int = 2,
-) -> TrainedSegmentation:
-    """Train ParticleSpy's trainable segmentation on one painted frame.
-
-    Parameters
-    ----------
-    image
-        The frame that was painted, shape (rows, columns).
-    painted
-        Integers of the same shape: 0 where nothing was painted, 1 for background, *particle_class* for particles.
-        Further values are further classes that are not particles.
-    classifier
-        A scikit-learn classifier; a random forest of 50 trees with a fixed seed by default.
-    feature_parameters
-        ParticleSpy's ``trainable_parameters``; by default its Gaussian, difference of Gaussians and Sobel features.
-    particle_class
-        The painted value that means particle.
-
-    Returns
-    -------
-    TrainedSegmentation
-        Give it to ``segment_particles(method=...)``.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, or fewer than two classes or no particle were painted.
-    """
-    from particlespy.particle_analysis import trainable_parameters
-
-    image, painted = np.asarray(image), np.asarray(painted)
-    if image.shape != painted.shape or image.ndim != 2:
-        raise ValueError(f"Expected an image and painted labels of one shape, not {image.shape} and {painted.shape}.")
-    values = [int(value) for value in np.unique(painted[painted > 0])]
-    if len(values) < 2 or particle_class not in values:
-        raise ValueError(
-            f"Paint at least two classes, one of them particles ({particle_class}); the painted values are {values}."
-        )
-    if classifier is None:
-        from sklearn.ensemble import RandomForestClassifier
-
-        classifier = RandomForestClassifier(n_estimators=50, min_samples_leaf=2, random_state=0)
-    if feature_parameters is None:
-        # the rank filters with a 20 px disk and the membrane projection take most of ParticleSpy's time and are left
-        # to the user
-        feature_parameters = trainable_parameters(
-            gaussian=[True, 1],
-            diff_gaussian=[True, [False, 1], 1, 16],
-            median=[False, [False, 1], 20],
-            minimum=[False, [False, 1], 20],
-            maximum=[False, [False, 1], 20],
-            sobel=[True, [True, 1]],
-            membrane=[[False, 1], False, False, False, False, False, False],
-        )
-    known = known_pixels(image)
-    if known is not None:
-        image = mirror_unknown(image, known)
-    low, high = (float(value) for value in np.percentile(image.astype(np.float64), (0.1, 99.9)))
-    features = _features(image, feature_parameters, (low, high))
-    classifier.fit(features[painted > 0], painted[painted > 0])
-    summary = {"method": "trained", "classifier": repr(classifier), "painted_pixels": int((painted > 0).sum())}
-    return TrainedSegmentation(classifier, feature_parameters, particle_class, (low, high), summary)
-
-
-def _features(image: np.ndarray, parameters, intensity_range: tuple[float, float]) -> np.ndarray:
+def trainable_features(image: np.ndarray, parameters, intensity_range: tuple[float, float]) -> np.ndarray:
     """ParticleSpy's features, shape (rows, columns, features), of an image scaled to a range of intensity."""
     from particlespy.segimgs import create_features
 

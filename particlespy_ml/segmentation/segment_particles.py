@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.core.options import spelled_out
 from particlespy_ml.segmentation.choose import choose_segmenter, needs_calibration
 from particlespy_ml.segmentation.label_frames import LabelFrames, labels_signal
+from particlespy_ml.segmentation.options import SegmentationOptions
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from particlespy_ml.segmentation.particlespy import TrainedSegmentation
 
 
+@spelled_out(SegmentationOptions)
 def segment_particles(
     signal: Signal2D,
     method: str | TrainedSegmentation | parameters | None = None,
@@ -26,7 +29,7 @@ def segment_particles(
     exclude_border: bool = False,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
-    **options: object,
+    **options: Unpack[SegmentationOptions],
 ) -> Signal2D:
     """Find the particles of every frame and label them.
 
@@ -52,17 +55,27 @@ def segment_particles(
         Whether the result is lazy; by default as the signal is.
     show_progressbar
         Show a progress bar; by default HyperSpy's preference.
-    **options
-        For "auto": ``polarity`` ("auto", "bright" or "dark"; HAADF images are bright), ``smoothing``,
-        ``min_diameter`` and ``background_diameter`` in nm, ``split`` and ``split_depth``. For "network": ``model``
-        (a bundled one, or a folder of your own), ``threshold`` (probability from which a pixel belongs to a particle),
-        ``min_diameter`` in nm, ``split_depth`` and ``outline`` ("atoms": where the outermost atoms are; "half": where
-        the contrast of each particle has fallen to half; "level": on one grey level of the frame, as thresholds have
-        it; "auto", the default: "level" for frames whose particles have steep edges, else "atoms"; choose one for
-        movies that lie between) and ``polarity`` ("dark", or "bright" where the contrast is reversed). For
-        ParticleSpy: ``watershed``, ``watershed_size``, ``watershed_erosion``, ``invert``, ``min_size``, ``rb_kernel``,
-        ``gaussian`` and ``local_size``, in pixels. For a trained segmentation: ``watershed``, ``watershed_size``,
-        ``watershed_erosion`` and ``min_size``.
+    polarity
+        "auto", the default of the method of that name, "bright", which HAADF images are, or "dark", as for "network"
+        unless the contrast is reversed.
+    smoothing, min_diameter, background_diameter
+        For "auto", the second one also for "network": width of the Gaussian that the frame is smoothed by, diameter
+        below which nothing is a particle (0.8 nm), and that above which all is background. Lengths are numbers in the
+        image's unit, or texts such as "12 px".
+    split, split_depth
+        For "auto" and "network", which takes the second one: whether particles that touch are cut apart, and how much
+        narrower, as a fraction, a neck must be than what it joins.
+    model, threshold
+        For "network": a bundled model or the folder of your own, and the probability from which a pixel belongs to a
+        particle.
+    outline
+        For "network". "atoms": where the outermost atoms are; "half": where the contrast of each particle has fallen to
+        half; "level": on one grey level of the frame, as thresholds have it; "auto", the default: "level" for frames
+        whose particles have steep edges, else "atoms". Choose one for movies that lie between.
+    watershed, watershed_size, watershed_erosion, min_size
+        For ParticleSpy's thresholds and trained segmentations, in pixels.
+    invert, rb_kernel, gaussian, local_size
+        For ParticleSpy's thresholds, in pixels.
 
     Returns
     -------

@@ -9,6 +9,8 @@ from hyperspy.signals import BaseSignal
 
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.signals._save import SafeSaveMixin
+from particlespy_ml.tables.classes import UNDEFINED
+from particlespy_ml.tables.dataframe import select
 
 
 class RaggedTable(SafeSaveMixin, BaseSignal):
@@ -38,28 +40,30 @@ class RaggedTable(SafeSaveMixin, BaseSignal):
         return tuple(str(name) for name in self.metadata.get_item(f"{METADATA_NODE}.classes", []))
 
     @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Names that the values 0, 1, ... of a column stand for, of each column that has such."""
+        names = self.metadata.get_item(f"{METADATA_NODE}.names")
+        return {} if names is None else {key: tuple(map(str, value)) for key, value in names.as_dictionary().items()}
+
+    @property
     def n_rows(self) -> int:
         """Number of rows in all frames."""
         return sum(len(rows) for rows in self._frames())
 
     def __getitem__(self, column: str) -> np.ndarray:
-        """Return a column over all frames, shape (rows, ...)."""
+        """Return a column over all frames, shape (rows, ...); names where its numbers stand for such."""
+        codes = self.codes(column)
+        if column not in self.names:
+            return codes
+        return np.array([*self.names[column], UNDEFINED], dtype=object)[np.maximum(codes, -1)]
+
+    def codes(self, column: str) -> np.ndarray:
+        """Return a column over all frames as the numbers that it holds, also where these stand for names."""
         if column not in self.columns:
             raise KeyError(f"There is no column {column!r}; expected one of {', '.join(self.columns)}.")
         return np.concatenate([rows[column] for rows in self._frames()])
 
-    def select(self, condition):
-        """Return the table with some of the rows.
-
-        Parameters
-        ----------
-        condition
-            A condition on the columns of `to_dataframe`, such as "area > 3 and not touches_border", or one boolean for
-            each row.
-        """
-        from particlespy_ml.tables.dataframe import select
-
-        return select(self, condition)
+    select = select
 
     _saved_as = ".hspy, or as CSV with table.to_dataframe().to_csv()"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import wraps
-
 import numpy as np
 from hyperspy.signals import LazySignal
 
@@ -11,9 +9,12 @@ from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.counting.count_atoms import count_atoms
 from particlespy_ml.counting.count_atoms_in_series import count_atoms_in_series
+from particlespy_ml.counting.plot_mixture import plot_mixture
 from particlespy_ml.counting.to_atoms import to_atoms
 from particlespy_ml.counting.total_counts import total_counts
+from particlespy_ml.plotting.columns import plot_columns, plot_counts
 from particlespy_ml.signals._ragged_table import RaggedTable
+from particlespy_ml.tables.dataframe import to_dataframe
 
 
 class ColumnTable(RaggedTable):
@@ -37,76 +38,20 @@ class ColumnTable(RaggedTable):
         """Calibration of the image that the columns are of."""
         return PixelGrid.from_dict(self.metadata.get_item(f"{METADATA_NODE}.image").as_dictionary())
 
-    def to_dataframe(self):
-        """Return one row for each column of all frames.
-
-        Returns
-        -------
-        pandas.DataFrame
-            ``frame`` counts frames from 0; each navigation axis gives a column with its calibrated value. The units are
-            in ``attrs["units"]``.
-        """
-        from particlespy_ml.tables.dataframe import to_dataframe
-
-        return to_dataframe(self)
-
     def describe_flags(self) -> list[str]:
         """Return what is wrong with each column, in words; empty where nothing is."""
         from particlespy_ml.columns.flags import describe_flags
 
         return [describe_flags(flags) for flags in self["flags"]]
 
-    @wraps(count_atoms)
-    def count_atoms(self, method="auto", library=None, **kwargs):  # noqa: D102
-        return count_atoms(self, method, library, **kwargs)
-
-    @wraps(total_counts)
-    def total_counts(self, confidence: float = 0.95):  # noqa: D102
-        return total_counts(self, confidence)
-
-    @wraps(count_atoms_in_series)
-    def count_atoms_in_series(self, library, **kwargs):  # noqa: D102
-        return count_atoms_in_series(self, library, **kwargs)
-
-    @wraps(to_atoms)
-    def to_atoms(self, element, index: int = 0, **kwargs):  # noqa: D102
-        return to_atoms(self, element, index, **kwargs)
-
-    def plot_counts(self, image=None, index: int = 0, ax=None):
-        """Draw the number of atoms of every column of a frame over the image.
-
-        Parameters
-        ----------
-        image, index, ax
-            See `particlespy_ml.plotting.columns.plot_counts`.
-        """
-        from particlespy_ml.plotting.columns import plot_counts
-
-        return plot_counts(self._computed(), image, index, ax)
-
-    def plot_columns(self, image, index: int = 0, ax=None):
-        """Draw the columns of a frame over the image, those that are flagged in another colour.
-
-        Parameters
-        ----------
-        image, index, ax
-            See `particlespy_ml.plotting.columns.plot_columns`.
-        """
-        from particlespy_ml.plotting.columns import plot_columns
-
-        return plot_columns(self._computed(), image, index, ax)
-
-    def plot_mixture(self, index: int = 0, axes=None, **kwargs):
-        """Draw the histogram of cross-sections with the components of the mixture, and its criteria.
-
-        Parameters
-        ----------
-        index, axes, **kwargs
-            See `particlespy_ml.counting.plot_mixture.plot_mixture`.
-        """
-        from particlespy_ml.counting.plot_mixture import plot_mixture
-
-        return plot_mixture(self._computed(), index, axes, **kwargs)
+    to_dataframe = to_dataframe
+    count_atoms = count_atoms
+    count_atoms_in_series = count_atoms_in_series
+    total_counts = total_counts
+    to_atoms = to_atoms
+    plot_columns = plot_columns
+    plot_counts = plot_counts
+    plot_mixture = plot_mixture
 
     def to_sublattice(self, image, index: int = 0):
         """Return the columns of a frame as an atomap ``Sublattice``.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import wraps
-
 from hyperspy.signals import LazySignal2D
 
 from particlespy_ml.columns.find_columns import find_columns
@@ -18,17 +16,9 @@ class HAADFImage(ParticleImage):
     _signal_type = "HAADF"
     _alias_signal_types = ["haadf", "HAADF-STEM"]
 
-    @wraps(find_columns)
-    def find_columns(self, positions=None, **kwargs):  # noqa: D102
-        return find_columns(self, positions, **kwargs)
-
-    @wraps(find_columns_in_series)
-    def find_columns_in_series(self, **kwargs):  # noqa: D102
-        return find_columns_in_series(self, **kwargs)
-
-    @wraps(find_zone_axis)
-    def find_zone_axis(self, element="Au", **kwargs):  # noqa: D102
-        return find_zone_axis(self, element, **kwargs)
+    find_columns = find_columns
+    find_columns_in_series = find_columns_in_series
+    find_zone_axis = find_zone_axis
 
 
 class LazyHAADFImage(LazySignal2D, HAADFImage):

@@ -1,4 +1,4 @@
-r"""The verb \`align_particles\`: a stack to a stack."""
+"""The verb `align_particles`: a stack to a stack."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def align_particles(
     rotate: bool = True,
     mirror: bool = False,
     iterations: int = 8,
-    smoothing: float = 1.5,
+    smoothing: float | str = "1.5 px",
     sample: int = SAMPLE,
     seed: int = 0,
     lazy_output: bool | None = None,
@@ -57,8 +57,9 @@ def align_particles(
     iterations
         Number of means at most.
     smoothing
-        Standard deviation in pixels of the Gaussian that noise is smoothed by to find angles and positions. The aligned
-        images themselves are not smoothed, but interpolated once, by cubic splines.
+        Standard deviation of the Gaussian that noise is smoothed by to find angles and positions: a number in the
+        stack's unit, or a text such as "2 px". The aligned images themselves are not smoothed, but interpolated once,
+        by cubic splines.
     sample
         Images, drawn by the seed, that the mean is found from at most; the others are aligned to it.
     seed
@@ -92,13 +93,13 @@ def align_particles(
     --------
     >>> import particlespy_ml as pml
     >>> s = pml.data.gold_on_carbon()
-    >>> stack = s.extract_particles(s.measure_particles(), box=48)
+    >>> stack = s.extract_particles(s.measure_particles(), box="48 px")
     >>> aligned = stack.align(show_progressbar=False)
     >>> aligned.data.shape, len(aligned.metadata.particlespy_ml.alignment.angles)
     ((6, 48, 48), 6)
     """
     frames, grid = check_stack(stack)
-    check_alignment(grid, iterations, smoothing, sample)
+    smoothing = check_alignment(grid, iterations, smoothing, sample)
     step = pixel_step(grid)
     reference = mean_reference(
         frames, np.arange(len(frames)), rotate, mirror, iterations, smoothing, sample, seed, step
@@ -120,7 +121,9 @@ def align_particles(
         data = np.ascontiguousarray(ascending(transform_block(frames, parameters, step), grid.direction))
         if lazy_output:
             data = da.from_array(data, chunks=(1, -1, -1))
-    return _aligned_signal(stack, data, found, grid, {"rotate": rotate, "mirror": mirror, "smoothing": smoothing})
+    return _aligned_signal(
+        stack, data, found, grid, {"rotate": rotate, "mirror": mirror, "smoothing": f"{smoothing:g} px"}
+    )
 
 
 def _joined(parts: list[Alignment]) -> Alignment:

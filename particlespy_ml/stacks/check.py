@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from particlespy_ml.core.calibration import PixelGrid, pixel_grid
 from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.core.lengths import in_pixels
 
 
 def check_stack(stack, least: int = 2, smallest: int = 8, calibrated: bool = False) -> tuple[object, PixelGrid]:
@@ -40,10 +41,13 @@ def check_stack(stack, least: int = 2, smallest: int = 8, calibrated: bool = Fal
     return image.ascending("Particle"), grid
 
 
-def check_alignment(grid: PixelGrid, iterations: int, smoothing: float, sample: int) -> None:
-    """Raise ValueError for arguments that an alignment cannot take."""
+def check_alignment(grid: PixelGrid, iterations: int, smoothing: float | str, sample: int) -> float:
+    """Return the smoothing of an alignment in pixels; raise ValueError for arguments that it cannot take."""
+    given, smoothing = smoothing, in_pixels(smoothing, grid, "smoothing")
     if not iterations >= 1 or not 0 <= smoothing <= min(grid.shape) / 4 or not sample >= 2:
         raise ValueError(
-            f"iterations={iterations}, smoothing={smoothing}, sample={sample}; expected 1 or more iterations, a "
-            f"smoothing of 0 pixels to {min(grid.shape) / 4:g}, a quarter of the box, and a sample of 2 or more."
+            f"iterations={iterations}, smoothing={given!r} ({smoothing:.4g} pixels), sample={sample}; expected 1 or "
+            f"more iterations, a smoothing of 0 to {min(grid.shape) / 4:g} pixels, a quarter of the box, and a sample "
+            "of 2 or more."
         )
+    return smoothing

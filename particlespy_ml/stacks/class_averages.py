@@ -1,4 +1,4 @@
-"""The verbs of stacks: `align_particles`, and `class_averages` of the clusters of a table."""
+"""The verb `class_averages`: the mean image of each cluster of a stack."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from particlespy_ml.stacks.blocks import (
     warn_lost,
 )
 from particlespy_ml.stacks.check import check_alignment, check_stack
+from particlespy_ml.tables.groups import group_particles
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
@@ -33,13 +34,13 @@ BATCH = 8  # lazy blocks whose sums are kept at a time
 
 def class_averages(
     stack: Signal2D,
-    clusters: BaseSignal | ArrayLike,
-    column: str = "cluster",
+    table: BaseSignal | None = None,
+    by: str | ArrayLike = "cluster",
     *,
     align: bool = True,
     mirror: bool = False,
     iterations: int = 8,
-    smoothing: float = 1.5,
+    smoothing: float | str = "1.5 px",
     sample: int = SAMPLE,
     seed: int = 0,
     show_progressbar: bool | None = None,
@@ -50,16 +51,16 @@ def class_averages(
     ----------
     stack
         Particles along one navigation axis. A lazy stack is read block by block.
-    clusters
-        Table of the stack's particles with a column of clusters, or one integer for each particle; particles of -1 are
-        left out.
-    column
-        The column of the table: "cluster", "subcluster", or "class" for the mean of each class.
+    table
+        Table of the stack's particles, with a column of clusters.
+    by
+        The column: "cluster", "subcluster", "class", or another one of whole numbers or names; or, without a table, one
+        whole number for each particle. Particles below 0 are left out.
     align
         Align the particles of each cluster to their mean, as `align_particles` does; otherwise they are taken as they
         are.
     mirror, iterations, smoothing, sample, seed, show_progressbar
-        See `align_particles`.
+        As for `align_particles`.
 
     Returns
     -------
@@ -81,15 +82,15 @@ def class_averages(
     --------
     >>> import particlespy_ml as pml
     >>> s = pml.data.gold_on_carbon()
-    >>> stack = s.extract_particles(s.measure_particles(), box=48)
-    >>> means = stack.class_averages([0, 0, 0, 1, 1, -1], show_progressbar=False)
+    >>> stack = s.extract_particles(s.measure_particles(), box="48 px")
+    >>> means = stack.class_averages(by=[0, 0, 0, 1, 1, -1], show_progressbar=False)
     >>> means.data.shape, [int(n) for n in means.metadata.particlespy_ml.class_averages.counts]
     ((2, 48, 48), [3, 2])
     """
     frames, grid = check_stack(stack, least=1)
-    check_alignment(grid, iterations, smoothing, sample)
+    smoothing = check_alignment(grid, iterations, smoothing, sample)
     step = pixel_step(grid)
-    labels, names = cluster_numbers(clusters, column, len(frames))
+    labels, names = cluster_numbers(table, by, len(frames))
     references = {}
     for number in range(len(names)):
         inside = np.flatnonzero(labels == number)
@@ -113,7 +114,7 @@ def class_averages(
     return _averages_signal(stack, means, record)
 
 
-def cluster_numbers(clusters, column: str, count: int) -> tuple[np.ndarray, list]:
+def cluster_numbers(table, by, count: int) -> tuple[np.ndarray, list]:
     """Return numbers from 0 on for the clusters of a stack's particles, -1 for none, and what each is called.
 
     Raises
@@ -121,26 +122,14 @@ def cluster_numbers(clusters, column: str, count: int) -> tuple[np.ndarray, list
     ValueError
         If there is not one value for each particle, no such column, or no cluster.
     """
-    if hasattr(clusters, "n_particles"):
-        if column not in clusters.columns:
-            raise ValueError(
-                f"The table has no column {column!r}; make one with cluster_particles(), or give another one, such as "
-                'column="class".'
-            )
-        clusters = clusters["class_index" if column == "class" else column], getattr(clusters, "classes", ())
-        values, classes = np.asarray(clusters[0]), clusters[1] if column == "class" else ()
-    else:
-        values, classes = np.asarray(clusters), ()
-    if values.shape != (count,) or values.dtype.kind not in "iu":
-        raise ValueError(
-            f"Expected a table or whole numbers for the stack's {count} particles, not {values.dtype} of "
-            f"{values.shape}; extract the stack with the table that was clustered."
-        )
+    if table is None and isinstance(by, str):
+        raise ValueError("Expected table= with a column of clusters, or by= with one whole number for each particle.")
+    values, classes = group_particles(table, by, count)
     found = np.unique(values[values >= 0])
     if len(found) == 0:
         raise ValueError("No particle is in a cluster: all are -1.")
     labels = np.where(values >= 0, np.searchsorted(found, values), -1)
-    return labels, [str(classes[n]) if len(classes) else int(n) for n in found]
+    return labels, [str(classes[n]) if classes else int(n) for n in found]
 
 
 @dask.delayed(pure=False, nout=1)

@@ -11,8 +11,10 @@ import numpy as np
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.frames import compute
 from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.core.lengths import in_pixels
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.particles.measure import find_bbox_pixels, label_masks, outline_mask
+from particlespy_ml.tables.check import check_measured
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 def extract_particles(
     signal: Signal2D,
     table: BaseSignal,
-    box: int | float | None = None,
+    box: float | str | None = None,
     *,
     remove_background: bool = False,
     mask: bool = False,
@@ -44,8 +46,8 @@ def extract_particles(
     table
         Its table. A lazy table is computed, since the number of particles must be known.
     box
-        Edge of the box: an integer in pixels, a float in the image's unit along x. By default the longest bounding box
-        with a margin of 10 % on each side.
+        Edge of the box: a number in the image's unit along x, or a text such as "64 px". By default the longest
+        bounding box with a margin of 10 % on each side.
     remove_background
         Subtract each particle's background; the stack is then float32.
     mask
@@ -72,7 +74,7 @@ def extract_particles(
     --------
     >>> import particlespy_ml as pml
     >>> s = pml.data.gold_on_carbon()
-    >>> stack = s.extract_particles(s.measure_particles(), box=48)
+    >>> stack = s.extract_particles(s.measure_particles(), box="48 px")
     >>> stack.data.shape
     (6, 48, 48)
     """
@@ -80,6 +82,7 @@ def extract_particles(
     grid = image.grid
     if not hasattr(table, "n_particles"):
         raise TypeError(f"Expected a particle table, as measure_particles returns it, not {type(table).__name__}.")
+    check_measured(table, "x", "y", "background", "outline")
     if table._lazy:
         table = table.deepcopy()
         table.compute(show_progressbar=show_progressbar)
@@ -137,13 +140,13 @@ def _box_in_pixels(box, table, grid: PixelGrid) -> int:
                 top, left, bottom, right = find_bbox_pixels(rows, grid)
                 extents.append(int(max((bottom - top).max(), (right - left).max())))
         return min(int(np.ceil(max(extents) * 1.2)), *grid.shape)
-    edge = int(box) if isinstance(box, (int, np.integer)) else int(round(box / grid.scale[1]))
+    edge = int(round(in_pixels(box, grid, "box")))
     if edge < 1:
-        raise ValueError(f"box={box} is less than a pixel.")
+        raise ValueError(f"box={box!r} is less than a pixel.")
     if edge > min(grid.shape):
         raise ValueError(
-            f"A box of {edge} pixels is larger than the image of {grid.shape} pixels (an integer box is in pixels, a "
-            f"float in {grid.units})."
+            f"box={box!r} is {edge} pixels, more than the image of {grid.shape} pixels has: a number is in "
+            f'{grid.units}; for pixels write, for example, box="64 px".'
         )
     return edge
 

@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.core.frames import compute, frames_array
 from particlespy_ml.plotting.colours import NO_VALUE, class_colours, room_for, written
 from particlespy_ml.plotting.tiles import draw_scale_bar, draw_tile
 from particlespy_ml.stacks.extract_particles import extract_particles
+from particlespy_ml.tables.as_classes import as_classes
 from particlespy_ml.tables.classes import UNDEFINED
-from particlespy_ml.tables.dataframe import classes_by
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
+    from matplotlib.figure import Figure
 
 ORDERS = ("random", "most probable", "least probable")
 
 
-def plot_montage(image, table, columns: int = 8, order: str = "random", box=None, seed: int = 0, by: str = "class"):
+def plot_montage(
+    table: BaseSignal,
+    image: Signal2D,
+    columns: int = 8,
+    order: str = "random",
+    box: float | str | None = None,
+    seed: int = 0,
+    by: str = "class",
+) -> Figure:
     """Draw particles of each class with their probabilities, one row for each class.
 
     Parameters
     ----------
+    table
+        Particle table with classes. A lazy one is computed.
     image
         Image or series that the table was measured on, of which the particles drawn are cut out; or the stack of all
         its particles, as `extract_particles` returns it.
-    table
-        Computed table with classes.
     columns
         Number of particles of each class at most.
     order
         "random": drawn by the seed, so that they stand for their class; "most probable" or "least probable": those at
         the end of the list. They are shown by falling or, for the last, by rising probability.
     box
-        See `extract_particles`; for images alone.
+        Edge of the images, as for `extract_particles`; for images alone.
     seed
         Of the random choice.
     by
-        "class", or "cluster" or another column of whole numbers to take its values for classes.
+        "class", or "cluster" or another column of whole numbers or names, whose values are taken for classes.
 
     Returns
     -------
@@ -51,7 +65,7 @@ def plot_montage(image, table, columns: int = 8, order: str = "random", box=None
     >>> import particlespy_ml as pml
     >>> s = pml.data.gold_on_carbon()
     >>> table = s.classify_particles()
-    >>> figure = table.plot_montage(s, box=48)
+    >>> figure = table.plot_montage(s, box="48 px")
     >>> sum(bool(ax.images) for ax in figure.axes)
     6
     """
@@ -62,9 +76,7 @@ def plot_montage(image, table, columns: int = 8, order: str = "random", box=None
     if columns < 1:
         raise ValueError(f"columns={columns}; expected one or more.")
     known = by == "class" or f"{by}_probability" in table.columns
-    table = table if by == "class" else classes_by(table, by)
-    if not table.classes:
-        raise ValueError("The particles are not classified; make the table with classify_particles().")
+    table = as_classes(table, by)
     if table.n_particles == 0:
         raise ValueError("The table has no particles to draw.")
     stack = is_stack(image, table)

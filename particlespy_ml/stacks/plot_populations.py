@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.plotting.colours import class_colours, room_for, written
@@ -9,34 +11,39 @@ from particlespy_ml.plotting.tiles import draw_scale_bar, draw_tile
 from particlespy_ml.stacks.class_averages import class_averages
 from particlespy_ml.stacks.extract_particles import extract_particles
 from particlespy_ml.stacks.plot_montage import choose_particles, cut_tiles, is_stack
-from particlespy_ml.tables.dataframe import classes_by
+from particlespy_ml.tables.as_classes import as_classes
+from particlespy_ml.tables.check import check_measured
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
+    from matplotlib.figure import Figure
 
 
 def plot_populations(
-    image,
-    table,
+    table: BaseSignal,
+    image: Signal2D,
     by: str = "cluster",
     *,
     columns: int = 8,
-    box=None,
+    box: float | str | None = None,
     most: int = 200,
     mirror: bool = False,
     seed: int = 0,
-):
+) -> Figure:
     """Draw the aligned mean image of each cluster, and beside it some of its particles as they are.
 
     Parameters
     ----------
+    table
+        Particle table with clusters. A lazy one is computed.
     image
         Image or series that the table was measured on, or the stack of all its particles.
-    table
-        Computed table with clusters.
     by
-        "cluster", "class", or another column of whole numbers.
+        "cluster", "class", or another column of whole numbers or names.
     columns
         Particles of each cluster at most, drawn by the seed.
     box
-        See `extract_particles`; for images alone.
+        Edge of the images, as for `extract_particles`; for images alone. By default that of 98 % of the particles.
     most
         Particles of each cluster, drawn by the seed, that the mean is of at most.
     mirror
@@ -59,7 +66,7 @@ def plot_populations(
     >>> import particlespy_ml as pml
     >>> s = pml.data.gold_on_carbon()
     >>> table = s.measure_particles().cluster_particles(n_clusters=2, resamples=0)
-    >>> figure = table.plot_populations(s, box=48)
+    >>> figure = table.plot_populations(s, box="48 px")
     >>> sum(bool(ax.images) for ax in figure.axes)
     8
     """
@@ -67,11 +74,11 @@ def plot_populations(
 
     if columns < 1 or most < 1:
         raise ValueError(f"columns={columns}, most={most}; expected one or more of each.")
+    table = table._computed()
     if table.n_particles == 0:
         raise ValueError("The table has no particles to draw.")
-    grouped = table if by == "class" else classes_by(table, by)
-    if not grouped.classes and by == "class":
-        raise ValueError("The particles are not classified; make the table with classify_particles(), or give by=.")
+    check_measured(table)
+    grouped = as_classes(table, by)
     stack = is_stack(image, table)
     if not stack and box is None:
         box = _common_box(image, table)
@@ -101,12 +108,12 @@ def plot_populations(
     return figure
 
 
-def _common_box(image, table) -> int:
+def _common_box(image, table) -> str:
     """A box that holds 98 % of the particles: one long pair of particles does not make all others small."""
     axis = image.axes_manager.signal_axes[0]
     extent = np.maximum(table["bbox_x_max"] - table["bbox_x_min"], table["bbox_y_max"] - table["bbox_y_min"])
     edge = int(np.ceil(1.2 * np.quantile(extent, 0.98) / abs(axis.scale)))
-    return max(8, min(edge, *(a.size for a in image.axes_manager.signal_axes)))
+    return f"{max(8, min(edge, *(a.size for a in image.axes_manager.signal_axes)))} px"
 
 
 def _means(image, table, by, box, most, mirror, seed, stack) -> tuple[dict, dict]:
@@ -123,7 +130,7 @@ def _means(image, table, by, box, most, mirror, seed, stack) -> tuple[dict, dict
         part = image.inav[np.flatnonzero(keep)] if not keep.all() else image
     else:
         part = extract_particles(image, table.select(keep), box, lazy_output=False, show_progressbar=False)
-    found = class_averages(part, index[keep].astype(int), mirror=mirror, seed=seed, show_progressbar=False)
+    found = class_averages(part, by=index[keep].astype(int), mirror=mirror, seed=seed, show_progressbar=False)
     names = [table.classes[int(n)] for n in found.metadata.particlespy_ml.class_averages.clusters]
     counts = {name: int(np.sum(index == table.classes.index(name))) for name in names}
     return dict(zip(names, found.data, strict=True)), counts

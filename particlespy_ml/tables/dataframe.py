@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from particlespy_ml.core.provenance import METADATA_NODE
-from particlespy_ml.tables.classes import UNDEFINED, check_class_names
+from particlespy_ml.tables.classes import UNDEFINED
 from particlespy_ml.tables.rows import add_columns
 from particlespy_ml.tables.table import make_table, object_array
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from hyperspy.signals import BaseSignal
+    from numpy.typing import ArrayLike
 
 
 def navigation_names(table) -> dict[str, int]:
@@ -50,8 +56,29 @@ def navigation_units(table) -> dict[str, str]:
     return {name: "" if unit in ("<undefined>", "None") else unit for name, unit in found.items()}
 
 
-def to_dataframe(table, outline: bool = False):
-    """Return one row for each particle; see `ParticleTable.to_dataframe`."""
+def to_dataframe(table: BaseSignal, outline: bool = False) -> pd.DataFrame:
+    """Return one row for each particle, or column, of all frames.
+
+    Parameters
+    ----------
+    table
+        Particle or column table. A lazy one is computed.
+    outline
+        Include the outlines, and other columns of vectors, as arrays.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``frame`` counts frames from 0; each navigation axis gives a column with its calibrated value. The units are in
+        ``attrs["units"]``.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> frame = pml.data.gold_on_carbon().measure_particles().to_dataframe()
+    >>> len(frame), frame.attrs["units"]["area"]
+    (6, 'nm²')
+    """
     import pandas as pd
 
     table = table._computed()  # columns of vectors, such as outlines, come where outlines are asked for
@@ -60,6 +87,8 @@ def to_dataframe(table, outline: bool = False):
     for name in table.columns:
         if name == "class":
             columns[name] = pd.Categorical(table[name], categories=[*table.classes, UNDEFINED])
+        elif name in table.names:
+            columns[name] = pd.Categorical(table[name], categories=[*table.names[name], UNDEFINED])
         elif (values := table[name]).ndim == 1:
             columns[name] = values
         elif outline:
@@ -69,8 +98,29 @@ def to_dataframe(table, outline: bool = False):
     return frame
 
 
-def select(table, condition):
-    """Return the table with the rows that meet a condition; see `ParticleTable.select`."""
+def select(table: BaseSignal, condition: str | ArrayLike) -> BaseSignal:
+    """Return the table with some of its rows.
+
+    Parameters
+    ----------
+    table
+        Particle or column table. A lazy one is computed.
+    condition
+        A condition on the columns of `to_dataframe`, such as "area > 3 and not touches_border", or one boolean for
+        each row.
+
+    Raises
+    ------
+    ValueError
+        If the condition cannot be read, or there is not one boolean for each row.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> table = pml.data.gold_on_carbon().measure_particles()
+    >>> table.select("circularity > 2").n_particles
+    0
+    """
     table = table._computed()
     if isinstance(condition, str):
         keep = _meets(to_dataframe(table), condition)
@@ -82,7 +132,7 @@ def select(table, condition):
     parts = np.split(keep, np.cumsum([len(rows) for rows in frames])[:-1])
     rows = [rows[part] for rows, part in zip(frames, parts, strict=True)]
     # by table.units, since files keep the entries of metadata in alphabetical order
-    return _like(table, rows, {name: unit for name, unit in table.units.items() if name != "class"})
+    return table_like(table, rows, {name: unit for name, unit in table.units.items() if name != "class"})
 
 
 # strings and names in backticks are taken whole, so that what is inside of them is not read as a word
@@ -124,65 +174,41 @@ def with_column(table, name: str, values: list[np.ndarray], dtype, unit: str):
         out[name] = new
         rows.append(out)
     units = {key: unit for key, unit in table.units.items() if key not in ("class", name)}
-    return _like(table, rows, {**units, name: unit})
+    return table_like(table, rows, {**units, name: unit})
 
 
-def classes_by(table, by: str = "cluster", names=None):
-    """Return the table with the values of a column as its classes; see `ParticleTable.as_classes`."""
-    table = table._computed()
-    if by not in table.columns or by == "class" or table[by].dtype.kind not in "iu":
-        whole = [name for name in table.columns if name != "class" and table[name].dtype.kind in "iu"]
-        raise ValueError(
-            f"There is no column of whole numbers {by!r}; expected one of {', '.join(whole)}. "
-            "cluster_particles() makes clusters."
-        )
-    found = np.unique(table[by][table[by] >= 0])
-    if names is not None and len(names) != len(found):
-        raise ValueError(f"There are {len(names)} names for the {len(found)} values {found.tolist()} of {by!r}.")
-    if len(found) > 100:
-        raise ValueError(f"The column {by!r} has {len(found)} values; expected 100 at most to take them for classes.")
-    names = [f"{by} {value}" for value in found] if names is None else [str(name) for name in names]
-    check_class_names(names)
-    added = ["class_index", "probability", *(f"probability_{name}" for name in names)]
-    dropped = {"class_index", "probability", *(f"probability_{name}" for name in table.classes)}
-    rows = []
-    for old in table.data.ravel():
-        out = add_columns(old, [("class_index", "i1"), *((name, "f4") for name in added[1:])], without=dropped)
-        known = old[by] >= 0
-        index = np.where(known, np.searchsorted(found, old[by]), -1)
-        sure = old[f"{by}_probability"] if f"{by}_probability" in old.dtype.names else np.ones(len(old))
-        out["class_index"], out["probability"] = index, np.where(known, sure, np.nan)
-        for number, name in enumerate(names):
-            others = (1 - out["probability"]) / max(len(names) - 1, 1)
-            out[f"probability_{name}"] = np.where(index == number, out["probability"], others)
+def with_columns(table, values: np.ndarray, units: dict[str, str], names: dict[str, list[str]], record: dict):
+    """Return the table with more columns, or with columns of these names replaced.
+
+    Parameters
+    ----------
+    table
+        Particle or column table. A lazy one is computed.
+    values
+        Structured array of one row for each row of all frames.
+    units
+        Unit of each of its columns.
+    names
+        What the numbers of a column from 0 on stand for, of each column that has such.
+    record
+        How they were found, added to the table's own provenance.
+    """
+    rows, start = [], 0
+    for old in table._computed().data.ravel():
+        out = add_columns(old, [(name, values.dtype[name]) for name in values.dtype.names])
+        for name in values.dtype.names:
+            out[name] = values[name][start : start + len(old)]
+        start += len(old)
         rows.append(out)
-    units = {name: unit for name, unit in table.units.items() if name != "class" and name not in dropped}
-    result = _like(table, rows, {**units, **dict.fromkeys(added, "")})
-    result.metadata.set_item(f"{METADATA_NODE}.classes", names)
-    if result.metadata.has_item(f"{METADATA_NODE}.model"):
-        del result.metadata[METADATA_NODE].model
+    kept = {name: unit for name, unit in table.units.items() if name != "class" and name not in units}
+    result = table_like(table, rows, {**kept, **units})
+    more = {"names": {**{key: list(value) for key, value in table.names.items()}, **names}, **record}
+    for key, value in more.items():
+        result.metadata.set_item(f"{METADATA_NODE}.{key}", value)
     return result
 
 
-def class_fractions(table):
-    """Return the fraction of each class in each frame; see `ParticleTable.class_fractions`."""
-    import pandas as pd
-
-    if not table.classes:
-        raise ValueError("The particles are not classified; make the table with classify_particles().")
-    table = table._computed()
-    columns = navigation_columns(table)
-    frames = list(table.data.ravel())
-    columns["particles"] = np.array([len(rows) for rows in frames])
-    for index, name in enumerate((*table.classes, UNDEFINED)):
-        wanted = index if name != UNDEFINED else -1
-        columns[name] = np.array(
-            [np.mean(rows["class_index"] == wanted) if len(rows) else np.nan for rows in frames], dtype=float
-        )
-    return pd.DataFrame(columns)
-
-
-def _like(table, rows: list[np.ndarray], units: dict[str, str]):
+def table_like(table, rows: list[np.ndarray], units: dict[str, str]):
     """A table with other rows and the same axes and provenance."""
     axes = [axis.get_axis_dictionary() for axis in table.axes_manager.navigation_axes[::-1]]
     record = table.metadata.get_item(METADATA_NODE).as_dictionary()

@@ -1,11 +1,24 @@
-"""A short report of a table: how many particles, how large, and of which class."""
+"""The verb `summary`: a short report of a table: how many particles, how large, and of which class."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from particlespy_ml.tables.as_classes import as_classes
+from particlespy_ml.tables.classes import UNDEFINED
+from particlespy_ml.tables.dataframe import to_dataframe
 
-def summarise(table, confidence: float = 0.95):
+if TYPE_CHECKING:
+    import pandas as pd
+    from hyperspy.signals import BaseSignal
+
+
+DIAMETER = "equivalent_circular_diameter"
+
+
+def summary(table: BaseSignal, confidence: float = 0.95, by: str = "class") -> pd.DataFrame:
     """Return counts, mean diameters and class fractions.
 
     Parameters
@@ -14,6 +27,8 @@ def summarise(table, confidence: float = 0.95):
         Particles, classified or not. A lazy table is computed.
     confidence
         Confidence of the intervals.
+    by
+        "class", or "cluster" or another column of whole numbers or names, whose values are taken for classes.
 
     Returns
     -------
@@ -21,7 +36,8 @@ def summarise(table, confidence: float = 0.95):
         A row for "all", and where particles are classified one for each class and one for "undefined". ``count``;
         ``fraction`` of the particles that have a class (for "undefined", of all) with its bounds ``fraction_low`` and
         ``fraction_high`` (Wilson); ``mean_diameter`` with the standard error ``diameter_error`` and the standard
-        deviation ``diameter_spread`` of the equivalent circular diameter. The unit of length is in ``attrs["units"]``.
+        deviation ``diameter_spread`` of the equivalent circular diameter, NaN where the table
+        has none. The unit of length is in ``attrs["units"]``.
         The fractions take particles as independent: of a movie, see ``class_fractions(per="series")``.
 
     References
@@ -38,18 +54,17 @@ def summarise(table, confidence: float = 0.95):
     import pandas as pd
     from scipy.stats import binomtest
 
-    from particlespy_ml.tables.classes import UNDEFINED
-
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence}; expected a number between 0 and 1.")
-    frame = table.to_dataframe()
+    table = table._computed() if by == "class" else as_classes(table, by)
+    frame = to_dataframe(table)
     groups = {"all": frame}
     if table.classes:
         groups |= {name: frame[frame["class"] == name] for name in (*table.classes, UNDEFINED)}
     known = len(frame) - len(groups.get(UNDEFINED, []))
     rows = {}
     for name, part in groups.items():
-        diameter = part["equivalent_circular_diameter"].to_numpy(float)
+        diameter = part[DIAMETER].to_numpy(float) if DIAMETER in part else np.full(len(part), np.nan)
         spread = diameter.std(ddof=1) if len(part) > 1 else np.nan
         whole = len(frame) if name in ("all", UNDEFINED) else known
         bounds = (np.nan, np.nan)
@@ -66,6 +81,6 @@ def summarise(table, confidence: float = 0.95):
         }
     report = pd.DataFrame.from_dict(rows, orient="index")
     report["count"] = report["count"].astype(int)
-    report.attrs["units"] = table.units["equivalent_circular_diameter"]
+    report.attrs["units"] = table.units.get(DIAMETER, "")
     report.attrs["confidence"] = confidence
     return report

@@ -499,8 +499,10 @@ def test_lattice_constant_scales_what_the_network_sees():
     table = shrunk.classify_particles(lattice_constant=0.392)
     assert list(table["class"]) == list(expected["class"])
     np.testing.assert_allclose(table["probability"], expected["probability"], atol=0.02)
-    for wrong in (3.92, 0):
-        with pytest.raises(ValueError, match=r"expected nm, such as 0\.408"):
+    same = shrunk.classify_particles(lattice_constant="3.92 Å")
+    np.testing.assert_array_equal(same["probability"], table["probability"])
+    for wrong in (3.92, 0, "0.392 Å"):
+        with pytest.raises(ValueError, match=r"nm, but 0\.408 nm is that of the model"):
             image.classify_particles(lattice_constant=wrong)
 
 

@@ -229,14 +229,14 @@ def test_bad_images(particle, make_image):
 
 def test_zone_axes_of_a_stack(stack):
     found = stack.find_zone_axis(lattice_constant=2 * 0.196)
-    assert found["class"].tolist() == ["<001>", "undefined", "<001>"]
+    assert found["zone_axis"].tolist() == ["<001>", "undefined", "<001>"]
     frame = found.to_dataframe()
     assert np.hypot(frame["a_x"], frame["a_y"])[0] == pytest.approx(0.196, rel=0.02)
-    assert np.isnan(frame["a_x"][1]) and frame["score"][0] >= 1
+    assert np.isnan(frame["a_x"][1]) and frame["zone_axis_score"][0] >= 1
     lazy = stack.as_lazy().find_zone_axis("Pt")
     assert lazy._lazy
     lazy.compute()
-    assert lazy["class"].tolist() == found["class"].tolist()
+    assert lazy["zone_axis"].tolist() == found["zone_axis"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_zone_axes_of_a_stack(stack):
         ({"element": "Si"}, "neither fcc nor bcc"),
         ({"lattice_constant": -1}, "above zero"),
         ({"lattice_constant": 0.05}, "too coarse"),
-        ({"lattice_constant": 0.4, "structure": "hcp"}, "structure"),
+        ({"lattice_constant": 0.4, "structure": "glass"}, "Unknown crystal"),
     ],
 )
 def test_zone_axis_errors(particle, options, match):
@@ -259,6 +259,10 @@ def test_a_series_is_measured_together(make_columns, make_image):
     s = make_image(np.stack(frames), scale=0.02, names=("time",))
     _, positions, counts = make_columns(dose=300)
     table = s.as_lazy().find_columns_in_series(dose="electrons")
+    assert table._lazy
+    table.compute()
+    for one, other in zip(table.data, s.find_columns_in_series(dose="electrons").data, strict=True):
+        np.testing.assert_array_equal(one, other)
     assert [len(rows) for rows in table.data] == [len(counts)] * 6
     drift = np.array([(rows["x"].mean(), rows["y"].mean()) for rows in table.data]) / 0.02
     np.testing.assert_allclose(drift[:, 1] - drift[0, 1], np.arange(6), atol=0.4)

@@ -138,7 +138,7 @@ def test_compute_together_leaves_computed_results_alone(two_disks, series):
 def test_extraction_reads_each_frame_once(counted, series):
     lazy, counter = counted
     table = series.measure_particles(series.data > 2.5)
-    stack = lazy.extract_particles(table, 32)
+    stack = lazy.extract_particles(table, "32 px")
     assert counter.reads == []
     stack.compute()
     assert len(counter.reads) == 2  # the frame without particles is not read at all

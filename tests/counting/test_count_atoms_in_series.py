@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 
 from particlespy_ml.columns.flags import Flag
-from particlespy_ml.counting.count_atoms_in_series import (
-    count_series,
-    count_transition,
-    count_transitions,
-    link_columns,
-)
+from particlespy_ml.counting.count_series import count_series, count_transition, count_transitions
+from particlespy_ml.counting.link_columns import link_columns
 
 LIBRARY = 0.0235 * 300 * 0.04 * np.arange(1, 9)
 
@@ -129,7 +125,9 @@ def test_the_time_axis_gives_the_steps(make_columns, make_image, monkeypatch):
         given.append((emissions, times))
         return count_series(emissions, prior, rate, times)
 
-    module = sys.modules[count_series.__module__]  # the room has the function of this name, not the file
+    module = sys.modules[
+        "particlespy_ml.counting.count_atoms_in_series"
+    ]  # the room has the function of this name, not the file
     monkeypatch.setattr(module, "count_series", count)
     even = table.count_atoms_in_series(LIBRARY)
     table.axes_manager[0].convert_to_non_uniform_axis()

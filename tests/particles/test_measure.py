@@ -399,7 +399,7 @@ def test_outlines_are_kept_in_files(two_disks, tmp_path):
     loaded = load(tmp_path / "table.hspy")
     assert loaded.data[0].dtype == table.data[0].dtype
     np.testing.assert_array_equal(loaded["outline"], table["outline"])
-    two = two_disks.extract_particles(loaded, 60, mask=True, remove_background=True).data
+    two = two_disks.extract_particles(loaded, "60 px", mask=True, remove_background=True).data
     assert (two > 0.5).sum((1, 2)) == pytest.approx([np.pi * 14**2, np.pi * 20**2], rel=0.03)
 
 

@@ -116,7 +116,8 @@ def test_the_verb_adds_a_column(series, same_rows, lazy):
     image = series.as_lazy() if lazy else series
     table = image.measure_particles(series.data > 2.5)
     tracked = table.track_particles(max_displacement=0.5, memory=2)
-    assert tracked.columns[-1] == "track" and tracked["track"].dtype == np.int32
+    assert tracked._lazy == lazy
+    assert tracked.columns[-3:] == ["track", "drift_x", "drift_y"] and tracked["track"].dtype == np.int32
     assert list(tracked["track"]) == [0, 1, 2]
     assert tracked.metadata.particlespy_ml.tracking.memory == 2
     assert tracked.axes_manager.navigation_axes[0].name == "time"
@@ -150,16 +151,19 @@ def test_tracks_through_a_jump_of_the_stage(lazy, scale, units, offset):
     image, places = jumping_disks(lazy, scale, units, offset)
     table = image.measure_particles(image.data > 50)
     tracked = table.track_particles()
-    drift = tracked.metadata.particlespy_ml.tracking.drift
+    assert tracked._lazy == lazy
+    drift = np.array([(rows["drift_x"][0], rows["drift_y"][0]) for rows in np.asarray(tracked.data)])
+    if not lazy:
+        np.testing.assert_array_equal(tracked.metadata.particlespy_ml.tracking.drift, drift)
     np.testing.assert_allclose(drift, [[0, 0], [0, 0], [6 * scale, 0], [6 * scale, 0]], atol=0.1 * scale)
     identity = {}
-    for rows, jump in zip(tracked.data, (0, 0, 6 * scale, 6 * scale), strict=True):
+    for rows, jump in zip(np.asarray(tracked.data), (0, 0, 6 * scale, 6 * scale), strict=True):
         distances = np.hypot(*(np.column_stack([rows["x"] - jump, rows["y"]])[:, None] - places).T)
         assert len(rows) >= 30
         for track, disk in zip(rows["track"], distances.argmin(0), strict=True):
             assert identity.setdefault(int(track), disk) == disk
     assert len(identity) <= 37
-    by_position = np.concatenate([rows["track"] for rows in table.track_particles(drift=None).data])
+    by_position = np.concatenate([rows["track"] for rows in np.asarray(table.track_particles(drift=None).data)])
     assert not np.array_equal(by_position, tracked["track"])
     given = table.track_particles(drift=drift)
     np.testing.assert_array_equal(given["track"], tracked["track"])

@@ -121,14 +121,14 @@ def test_mean_images_of_clusters(series, lazy):
     labels = [ax.get_ylabel() for ax in shown if ax.get_ylabel()]
     assert len(shown) == 2 + 3 and sorted(label[:9] for label in labels) == ["cluster 0", "cluster 1"]
     assert "0.5 nm" in [text.get_text() for ax in shown for text in ax.texts]
-    stack = image.extract_particles(table, box=60)
+    stack = image.extract_particles(table, box="60 px")
     assert len(table.plot_populations(stack, columns=1).axes) == 4
 
 
 def test_montage_by_cluster(series, add_classes):
     table = add_classes(series.measure_particles(np.asarray(series.data) > 2.5))
     table = table.cluster_particles(method="kmeans", n_clusters=2, resamples=0)
-    shown = [ax for ax in table.plot_montage(series, box=50, by="cluster").axes if ax.images]
+    shown = [ax for ax in table.plot_montage(series, box="50 px", by="cluster").axes if ax.images]
     assert {ax.get_ylabel() for ax in shown} == {"cluster 0", "cluster 1", ""}
     assert [ax.get_xlabel() for ax in shown] == [""] * 3  # k-means knows no probabilities
     with pytest.raises(ValueError, match="no column of whole numbers 'size'"):

@@ -21,8 +21,8 @@ def shown(figure):
 @pytest.mark.parametrize("lazy", [False, True])
 def test_image_and_stack_show_the_same(series, table, lazy):
     image = series.as_lazy() if lazy else series
-    one = shown(table.plot_montage(image, box=50))
-    other = shown(table.plot_montage(image.extract_particles(table, box=50)))
+    one = shown(table.plot_montage(image, box="50 px"))
+    other = shown(table.plot_montage(image.extract_particles(table, box="50 px")))
     assert len(one) == len(other) == 3
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a.images[0].get_array(), b.images[0].get_array())
@@ -30,7 +30,7 @@ def test_image_and_stack_show_the_same(series, table, lazy):
     assert [ax.get_xlabel() for ax in one] == ["75 %"] * 3
     assert to_hex(one[0].spines["left"].get_edgecolor()).upper() == PALETTE[0]
     assert [text.get_text() for text in one[0].texts] == ["1 nm"]
-    stack = series.extract_particles(table, box=50)
+    stack = series.extract_particles(table, box="50 px")
     np.testing.assert_array_equal(one[1].images[0].get_array(), stack.data[1])
 
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_drawn(series, table, two_disks):
     with pytest.raises(ValueError, match="columns=0"):
         table.plot_montage(series, columns=0)
     with pytest.raises(ValueError, match="box="):
-        table.plot_montage(_stack(table), box=8)
+        table.plot_montage(_stack(table), box="8 px")
     with pytest.raises(ValueError, match="The stack has 3 particles, the table 2"):
         table.select("frame == 0").plot_montage(_stack(table))
     with pytest.raises(ValueError, match="not classified"):

@@ -18,7 +18,7 @@ def test_from_micrographs_to_class_averages():
     found = table.cluster_particles(resamples=0)
     assert found.metadata.particlespy_ml.clustering.n_clusters == 3
     assert adjusted_rand_score(truth, found["cluster"]) > 0.9
-    stack = series.extract_particles(found, box=80, remove_background=True)
+    stack = series.extract_particles(found, box="80 px", remove_background=True)
     means = stack.class_averages(found)
     assert means.data.shape == (3, 80, 80)
     # rods are the kind whose mean is long

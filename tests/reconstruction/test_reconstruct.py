@@ -91,17 +91,17 @@ def _bad_stacks(points, rotations):
     yield good, {"model": blobs(points), "point_group": "Oh"}, "not symmetric in Oh"
     yield good, {"poses": rotations[:5]}, "40 rotations"
     yield good, {"poses": np.ones((40, 3, 3))}, "determinant 1"
-    yield good, {"by": np.zeros(3)}, "label for each"
+    yield good, {"by": np.zeros(3)}, "value for each"
     yield good, {"by": np.arange(40)}, "4 at least in each"
     yield good, {"diameter": 3.4}, "larger box"
     yield good, {"initial_resolution": 9.0}, "coarser than the box"
     yield good, {"max_shift": 16}, "less than half of the box"
     yield good, {"max_shift": 1.6}, "less than half of the box"
     yield good, {"max_shift": -1}, "less than half of the box"
-    yield good, {"max_shift": float("nan")}, "less than half of the box"
+    yield good, {"max_shift": float("nan")}, "finite length"
     yield good, {"criterion": 2.0}, "correlation between 0 and 1"
     yield good, {"max_iterations": -1}, "0 or more iterations"
-    yield good, {"by": np.full(40, "a")}, "whole numbers as labels"
+    yield good, {"by": np.full(40, "a")}, "whole numbers, below 0"
     lost = rotations.copy()
     lost[7] = np.nan
     yield good, {"poses": lost}, "pose of particle 7 is not finite"
@@ -170,11 +170,11 @@ def test_a_shift_at_the_limit_is_warned_of_and_not_used(points, rotations):
     stack = as_stack(images_of(points, rotations, shifts))
     settings = {"max_iterations": 0, "diameter": 2.6, "show_progressbar": False}
     with pytest.warns(UserWarning, match=r"1 of 40 particles \(5\) are shifted by 0.2 nm.*left out of the volume"):
-        found = stack.reconstruct(blobs(points), max_shift=2, **settings)
+        found = stack.reconstruct(blobs(points), max_shift="2 px", **settings)
     assert found.poses.index[~found.poses["used"]].tolist() == [5]
     others = np.delete(np.arange(40), 5)
     without = stack.reconstruct(poses=found.poses, diameter=2.6, show_progressbar=False)
     assert np.abs(without.volume.data - found.volume.data).max() > 0
-    allowed = stack.reconstruct(blobs(points), max_shift=5, **settings)
+    allowed = stack.reconstruct(blobs(points), max_shift="5 px", **settings)
     assert allowed.poses["used"].all() and allowed.poses["shift_x"][5] == pytest.approx(0.34, abs=0.02)
     np.testing.assert_allclose(allowed.poses["shift_x"][others], 0, atol=0.03)

@@ -168,7 +168,7 @@ def test_tiles_have_no_seams(make_finder, shape):
         ({"model": "isomer-haadf"}, ValueError, "'isomer-haadf' classifies particles and does not find them"),
         ({"smoothing": 1.0}, TypeError, r"Unknown options \['smoothing'\] for method=\"network\", which takes model"),
         ({"threshold": 1.5}, ValueError, "threshold=1.5; expected a number from 0 to 1"),
-        ({"min_diameter": -1}, ValueError, "min_diameter=-1; expected"),
+        ({"min_diameter": -1}, ValueError, "min_diameter=-1.0; expected"),
         ({"polarity": "auto"}, ValueError, "Expected polarity to be 'dark' or 'bright' for a network, not 'auto'"),
         ({"outline": "edge"}, ValueError, "Expected outline to be 'auto', 'atoms', 'half' or 'level', not 'edge'"),
         ({"model": "nothing"}, ValueError, "Unknown model 'nothing'"),

@@ -9,8 +9,8 @@ from particlespy_ml.segmentation.particlespy import (
     THRESHOLDS,
     segment_with_threshold,
     threshold_options,
-    train_segmentation,
 )
+from particlespy_ml.segmentation.train_segmentation import train_segmentation
 
 Y, X = np.mgrid[:100, :100] - 50
 DISC = np.hypot(Y, X) < 20

@@ -212,5 +212,7 @@ def test_tracking_a_lazy_table_reads_the_frames_once(series):
     table = lazy.measure_particles()
     read.clear()
     tracked = table.track_particles()
+    assert read == [] and tracked._lazy
+    assert tracked["track"].tolist() == [0, 1, 0]
     assert len(read) == 3
     assert tracked.n_particles == 3 and "track" in tracked.columns

@@ -60,8 +60,8 @@ def test_lazy_in_lazy_out_block_by_block(stack, tmp_path):
     assert found._lazy and type(found).__name__ == "LazyHAADFImage" and found.data.chunks[0] == (3,) * 4
     found.compute()
     np.testing.assert_allclose(found.data, eager.data, atol=1e-3)
-    one = lazy.class_averages(np.arange(12) % 2)
-    np.testing.assert_allclose(one.data, signal.class_averages(np.arange(12) % 2).data, atol=1e-3)
+    one = lazy.class_averages(by=np.arange(12) % 2)
+    np.testing.assert_allclose(one.data, signal.class_averages(by=np.arange(12) % 2).data, atol=1e-3)
     assert lazy.align(lazy_output=False)._lazy is False and signal.align(lazy_output=True)._lazy
     found.save(tmp_path / "aligned.hspy")
     loaded = hs.load(tmp_path / "aligned.hspy")
@@ -74,7 +74,7 @@ def test_class_averages_are_of_their_own_kind(stack):
     signal, _, _ = stack
     clusters = np.arange(12) % 2
     clusters[11] = -1
-    means = signal.class_averages(clusters)
+    means = signal.class_averages(by=clusters)
     assert means.data.shape == (2, 40, 40) and type(means) is type(signal)
     assert [axis.name for axis in means.axes_manager.navigation_axes] == ["cluster"]
     assert means.axes_manager.signal_axes[0].scale == 0.05 and means.axes_manager.signal_axes[0].units == "nm"
@@ -83,14 +83,14 @@ def test_class_averages_are_of_their_own_kind(stack):
     for mean, kind in zip(means.data, (0, 1), strict=True):
         plain = signal.data[clusters == kind].mean(0)
         assert mean.max() > 1.1 * plain.max()
-    as_they_are = signal.class_averages(clusters, align=False)
+    as_they_are = signal.class_averages(by=clusters, align=False)
     np.testing.assert_allclose(as_they_are.data[0], signal.data[clusters == 0].mean(0), rtol=1e-5)
 
 
 def test_averages_by_the_clusters_of_a_table(series, add_classes):
     table = add_classes(series.measure_particles(np.asarray(series.data) > 2.5))
     stack = series.extract_particles(table)
-    with pytest.raises(ValueError, match="no column 'cluster'"):
+    with pytest.raises(ValueError, match="no column of whole numbers 'cluster'"):
         stack.class_averages(table)
     found = stack.class_averages(table, "class")
     assert list(found.metadata.particlespy_ml.class_averages.clusters) == ["icosahedron", "amorphous"]
@@ -115,10 +115,14 @@ def test_bad_input(stack):
         signal.align(iterations=0)
     with pytest.raises(ValueError, match="are too small"):
         signal.isig[:5, :5].align()
-    with pytest.raises(ValueError, match="for the stack's 12 particles"):
-        signal.class_averages([0, 1])
+    with pytest.raises(ValueError, match="for each of the stack's 12 particles"):
+        signal.class_averages(by=[0, 1])
+    with pytest.raises(TypeError, match="whole numbers go in by="):
+        signal.class_averages([0] * 12)
+    with pytest.raises(ValueError, match="Expected table= with a column"):
+        signal.class_averages()
     with pytest.raises(ValueError, match="No particle is in a cluster"):
-        signal.class_averages(np.full(12, -1))
+        signal.class_averages(by=np.full(12, -1))
     flat = signal.deepcopy()
     flat.data[:] = 3
     np.testing.assert_allclose(flat.align().data, 3, rtol=1e-5)
@@ -137,8 +141,8 @@ def test_pixels_that_are_not_finite_are_named(stack, lazy, value):
         assert isinstance(signal.data, da.Array)
     for call in (
         signal.align,
-        lambda: signal.class_averages([0] * 12),
-        lambda: signal.class_averages([0] * 12, align=False),
+        lambda: signal.class_averages(by=[0] * 12),
+        lambda: signal.class_averages(by=[0] * 12, align=False),
     ):
         with pytest.raises(ValueError, match="Particle 7: 2 of 1600 pixels are not finite.*isig"):
             call()
@@ -157,7 +161,7 @@ def test_axes_that_run_backwards_make_no_difference(stack, flip, mirror):
     assert [axis.scale for axis in found.axes_manager.signal_axes] == [
         axis.scale for axis in signal.isig[flip].axes_manager.signal_axes
     ]
-    means = [s.class_averages([0, 0, 1, 1], mirror=mirror) for s in (signal, signal.isig[flip])]
+    means = [s.class_averages(by=[0, 0, 1, 1], mirror=mirror) for s in (signal, signal.isig[flip])]
     np.testing.assert_array_equal(means[1].isig[flip].data, means[0].data)
 
 
@@ -196,7 +200,7 @@ def test_a_position_at_the_rim_of_the_search_is_not_used():
     expected = centroid(smoothed(signal.data[3:4], 1.5)[0]) * 0.05
     record = aligned.metadata.particlespy_ml.alignment
     np.testing.assert_allclose([record.shift_y[3], record.shift_x[3]], expected, atol=1e-6)
-    with pytest.raises(ValueError, match="a quarter of the box"):
-        signal.align(smoothing=11)
-    with pytest.raises(ValueError, match="a quarter of the box"):
+    with pytest.raises(ValueError, match=r"smoothing='11 px' \(11 pixels\).*a quarter of the box"):
+        signal.align(smoothing="11 px")
+    with pytest.raises(ValueError, match="finite length"):
         signal.align(smoothing=float("nan"))

@@ -22,7 +22,7 @@ def ramp(make_image):
 @pytest.mark.parametrize("box", [1, 2, 15, 16, 21])
 def test_pixels_are_copied_with_the_centroid_in_the_middle(ramp, box):
     image, _, table = ramp
-    stack = image.extract_particles(table, box)
+    stack = image.extract_particles(table, f"{box} px")
     assert stack.data.shape == (3, box, box)
     assert stack.data.dtype == image.data.dtype
     assert stack.data[0, box // 2, box // 2] == image.data[25, 45]
@@ -32,7 +32,7 @@ def test_pixels_are_copied_with_the_centroid_in_the_middle(ramp, box):
 
 def test_particles_near_an_edge_are_padded_not_shifted(ramp):
     image, _, table = ramp
-    stack = image.extract_particles(table, 20).data
+    stack = image.extract_particles(table, "20 px").data
     row = table.data[0][1]
     assert stack[1, 10, 10] == image.data[2, 3]
     np.testing.assert_array_equal(stack[1, 8:, 7:], image.data[:12, :13])
@@ -46,7 +46,7 @@ def test_particles_near_an_edge_are_padded_not_shifted(ramp):
 def test_the_dtype_is_kept(two_disks, dtype):
     labels = mask_of(two_disks)
     image = two_disks._deepcopy_with_new_data((labels * 90 + 10 * (dtype != "?")).astype(dtype))
-    stack = image.extract_particles(image.measure_particles(labels), 100)
+    stack = image.extract_particles(image.measure_particles(labels), "100 px")
     assert stack.data.dtype == np.dtype(dtype)
     assert stack.data[0, 0, 0] == image.data[0, -1]  # beyond the frame: the background, in the dtype
 
@@ -60,7 +60,7 @@ def test_padding_of_integer_images_is_rounded(make_image, level, dtype):
     image = make_image(data)
     table = image.measure_particles(labels)
     table.data[0]["background"] = level
-    assert image.extract_particles(table, 20).data[0, 0, 0] == round(level)
+    assert image.extract_particles(table, "20 px").data[0, 0, 0] == round(level)
 
 
 @pytest.mark.parametrize(("background", "dtype", "expected"), [(-0.7, "u1", 0), (256.4, "u1", 255), (-2.0, "?", 0)])
@@ -70,14 +70,14 @@ def test_padding_never_wraps_round(make_image, background, dtype, expected):
     image = make_image(labels.astype(dtype))
     table = image.measure_particles(labels)
     table.data[0]["background"] = background
-    assert image.extract_particles(table, 20).data[0, 0, 0] == expected
+    assert image.extract_particles(table, "20 px").data[0, 0, 0] == expected
 
 
 def test_backgrounds_of_large_whole_numbers_are_removed_exactly(make_image):
     labels = np.zeros((40, 40), int)
     labels[15:25, 15:25] = 1
     image = make_image(np.uint64(2**40 + 1) + labels.astype("u8"))
-    stack = image.extract_particles(image.measure_particles(labels), 30, remove_background=True).data[0]
+    stack = image.extract_particles(image.measure_particles(labels), "30 px", remove_background=True).data[0]
     np.testing.assert_array_equal(np.unique(stack), [0, 1])
 
 
@@ -85,9 +85,9 @@ def test_backgrounds_of_large_whole_numbers_are_removed_exactly(make_image):
 def test_a_mask_serves_where_the_table_was_measured_on_it(two_disks, as_mask):
     given = mask_of(two_disks) if as_mask else 255 * mask_of(two_disks).astype(np.uint8)
     table = two_disks.measure_particles(given)
-    by_mask = two_disks.extract_particles(table, 80, mask=True, labels=given).data
+    by_mask = two_disks.extract_particles(table, "80 px", mask=True, labels=given).data
     labels = two_disks.segment_particles(labels=given)
-    np.testing.assert_array_equal(by_mask, two_disks.extract_particles(table, 80, mask=True, labels=labels).data)
+    np.testing.assert_array_equal(by_mask, two_disks.extract_particles(table, "80 px", mask=True, labels=labels).data)
 
 
 def test_labels_of_other_particles_are_refused(two_disks):
@@ -99,22 +99,24 @@ def test_labels_of_other_particles_are_refused(two_disks):
 
 def test_background_removed(two_disks):
     table = two_disks.measure_particles(mask_of(two_disks))
-    plain = two_disks.extract_particles(table, 90).data
-    removed = two_disks.extract_particles(table, 90, remove_background=True).data
+    plain = two_disks.extract_particles(table, "90 px").data
+    removed = two_disks.extract_particles(table, "90 px", remove_background=True).data
     assert removed.dtype == np.float32
     np.testing.assert_allclose(removed, plain - table["background"][:, None, None], atol=1e-5)
     assert (removed[0, 0] == 0).all()
     counts = two_disks._deepcopy_with_new_data((two_disks.data * 50).astype(np.uint8))
-    removed = counts.extract_particles(counts.measure_particles(mask_of(two_disks)), 60, remove_background=True).data
+    removed = counts.extract_particles(
+        counts.measure_particles(mask_of(two_disks)), "60 px", remove_background=True
+    ).data
     assert removed.min() < 0 < removed.max()
 
 
 def test_outside_of_the_particle_masked(two_disks):
     labels = two_disks.segment_particles(labels=mask_of(two_disks))
     table = two_disks.measure_particles(labels)
-    by_labels = two_disks.extract_particles(table, 80, mask=True, labels=labels, remove_background=True).data
-    by_outline = two_disks.extract_particles(table, 80, mask=True, remove_background=True).data
-    plain = two_disks.extract_particles(table, 80, remove_background=True).data
+    by_labels = two_disks.extract_particles(table, "80 px", mask=True, labels=labels, remove_background=True).data
+    by_outline = two_disks.extract_particles(table, "80 px", mask=True, remove_background=True).data
+    plain = two_disks.extract_particles(table, "80 px", remove_background=True).data
     for i, row in enumerate(table.data[0]):
         inside = by_labels[i] != 0
         assert inside.sum() == pytest.approx(row["area"] / 0.04**2, abs=2)
@@ -122,8 +124,8 @@ def test_outside_of_the_particle_masked(two_disks):
         assert by_labels[i].sum() == pytest.approx(row["intensity_mean"] * inside.sum(), rel=1e-3)
         assert ((by_outline[i] != 0) != inside).mean() < 0.01
     # the neighbour is in the box of 120 pixels, but not in the masked one
-    both = two_disks.extract_particles(table, 120).data[0]
-    alone = two_disks.extract_particles(table, 120, mask=True, labels=labels).data[0]
+    both = two_disks.extract_particles(table, "120 px").data[0]
+    alone = two_disks.extract_particles(table, "120 px", mask=True, labels=labels).data[0]
     assert (both > 2.5).sum() > (alone > 2.5).sum() + 100
 
 
@@ -145,10 +147,14 @@ def test_default_box_is_never_larger_than_the_image(make_image):
 def test_a_box_in_units(two_disks):
     table = two_disks.measure_particles(mask_of(two_disks))
     assert two_disks.extract_particles(table, 2.0).data.shape == (2, 50, 50)
-    assert two_disks.extract_particles(table, np.int64(33)).data.shape == (2, 33, 33)
+    assert two_disks.extract_particles(table, 2).data.shape == (2, 50, 50)
+    assert two_disks.extract_particles(table, "33 px").data.shape == (2, 33, 33)
+    assert two_disks.extract_particles(table, "20 Å").data.shape == (2, 50, 50)
 
 
-@pytest.mark.parametrize(("box", "match"), [(129, "129 pixels is larger than the image"), (5.2, "larger"), (0, "less")])
+@pytest.mark.parametrize(
+    ("box", "match"), [("129 px", "129 pixels, more than the image"), (5.2, "more than"), (0, "less")]
+)
 def test_boxes_that_do_not_fit(two_disks, box, match):
     table = two_disks.measure_particles(mask_of(two_disks))
     with pytest.raises(ValueError, match=match):
@@ -158,7 +164,7 @@ def test_boxes_that_do_not_fit(two_disks, box, match):
 def test_the_stack_is_an_image_again(series):
     series.metadata.General.title = "Movie"
     table = series.measure_particles(mask_of(series))
-    stack = series.extract_particles(table, 40)
+    stack = series.extract_particles(table, "40 px")
     assert type(stack) is type(series) and stack.metadata.General.title == "Particles of Movie"
     (particle,) = stack.axes_manager.navigation_axes
     assert (particle.name, particle.size) == ("particle", 3)
@@ -173,7 +179,7 @@ def test_the_stack_is_an_image_again(series):
 
 def test_order_is_that_of_the_rows(grid):
     table = grid.measure_particles(mask_of(grid))
-    stack = grid.extract_particles(table, 30)
+    stack = grid.extract_particles(table, "30 px")
     centres = [
         grid.data[(*index, round(row["y"] / 0.04), round(row["x"] / 0.04))]
         for index in np.ndindex(2, 2)
@@ -185,7 +191,7 @@ def test_order_is_that_of_the_rows(grid):
 
 @pytest.mark.parametrize("name", ["two_disks", "series", "grid"])
 @pytest.mark.parametrize(
-    "options", [{}, {"remove_background": True}, {"mask": True}, {"mask": True, "labels": True, "box": 50}]
+    "options", [{}, {"remove_background": True}, {"mask": True}, {"mask": True, "labels": True, "box": "50 px"}]
 )
 def test_lazy_and_eager_stacks_are_the_same(request, name, options):
     image = request.getfixturevalue(name)
@@ -214,7 +220,7 @@ def test_unequal_pixels_and_offsets(ramp):
     image, labels, _ = ramp
     x_axis, y_axis = image.axes_manager.signal_axes
     x_axis.scale, x_axis.offset, y_axis.scale, y_axis.offset = 0.5, -30, 0.2, 12
-    stack = image.extract_particles(image.measure_particles(labels), 15)
+    stack = image.extract_particles(image.measure_particles(labels), "15 px")
     np.testing.assert_array_equal(stack.data[0], image.data[18:33, 38:53])
     assert [axis.scale for axis in stack.axes_manager.signal_axes] == [0.5, 0.2]
 
@@ -223,14 +229,14 @@ def test_axes_that_run_backwards(ramp):
     image, labels, table = ramp
     flipped = image.isig[::-1, ::-1]
     found = flipped.measure_particles(labels[::-1, ::-1])
-    stack = flipped.extract_particles(found, 15)
-    np.testing.assert_array_equal(stack.data[0], image.extract_particles(table, 15).data[0, ::-1, ::-1])
+    stack = flipped.extract_particles(found, "15 px")
+    np.testing.assert_array_equal(stack.data[0], image.extract_particles(table, "15 px").data[0, ::-1, ::-1])
     assert [axis.scale for axis in stack.axes_manager.signal_axes] == [-0.04, -0.04]
 
 
 def test_one_particle(series):
     image = series.inav[2]
-    stack = image.extract_particles(image.measure_particles(mask_of(image)), 32)
+    stack = image.extract_particles(image.measure_particles(mask_of(image)), "32 px")
     assert stack.data.shape == (1, 32, 32) and stack.data[0, 16, 16] == image.data[60, 70]
 
 
@@ -257,15 +263,15 @@ def test_tables_of_other_images(series, two_disks):
 
 def test_part_of_a_series_with_its_part_of_the_table(series):
     table = series.measure_particles(mask_of(series))
-    stack = series.inav[1:].extract_particles(table.inav[1:], 32)
-    np.testing.assert_array_equal(stack.data, series.extract_particles(table, 32).data[2:])
-    stack = series.inav[0].extract_particles(table.inav[0], 32)
-    np.testing.assert_array_equal(stack.data, series.extract_particles(table, 32).data[:2])
+    stack = series.inav[1:].extract_particles(table.inav[1:], "32 px")
+    np.testing.assert_array_equal(stack.data, series.extract_particles(table, "32 px").data[2:])
+    stack = series.inav[0].extract_particles(table.inav[0], "32 px")
+    np.testing.assert_array_equal(stack.data, series.extract_particles(table, "32 px").data[:2])
 
 
 def test_selected_particles(two_disks):
     table = two_disks.measure_particles(mask_of(two_disks))
     large = table.select("area > 1.5")
     np.testing.assert_array_equal(
-        two_disks.extract_particles(large, 64).data, two_disks.extract_particles(table, 64).data[1:]
+        two_disks.extract_particles(large, "64 px").data, two_disks.extract_particles(table, "64 px").data[1:]
     )
