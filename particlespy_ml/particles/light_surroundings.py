@@ -108,20 +108,21 @@ class Surroundings:
         """Sum the pixels of one window over its cells."""
         particles, cells, number = self._particles, self._cells[place], self.numbers[place]
         window, box, mask = self._windows[place], particles.boxes[number], particles.masks[number]
-        image, covered = particles.image[window], particles.covered[window]
-        usable = np.logical_not(covered)
-        if particles.known is not None:
-            usable &= particles.known[window]
         inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, window, strict=True))
-        usable[inner] |= mask
-        own = np.zeros(covered.shape, bool)
-        own[inner] = mask
-        light, beside = image * usable, covered & ~own
+        covered = particles.covered[window]
         # whole cells; what lies beyond the frame is not usable
-        pad = [-length % n for length, n in zip(covered.shape, cells.pixels, strict=True)]
-        if any(pad):
-            whole = [(0, pad[0]), (0, pad[1])]
-            image, usable, own, light, beside = (np.pad(array, whole) for array in (image, usable, own, light, beside))
+        seen = tuple(slice(0, length) for length in covered.shape)
+        shape = [-(-length // n) * n for length, n in zip(covered.shape, cells.pixels, strict=True)]
+        image, light = np.zeros((2, *shape))
+        own, beside, usable = np.zeros((3, *shape), bool)
+        image[seen] = particles.image[window]
+        own[inner] = mask
+        np.greater(covered, own[seen], out=beside[seen])
+        np.logical_not(beside[seen], out=usable[seen])
+        if particles.known is not None:
+            usable[seen] &= particles.known[window]
+            usable |= own
+        np.multiply(image, usable, out=light)
         inside = np.s_[place, : own.shape[0] // cells.pixels[0], : own.shape[1] // cells.pixels[1]]
         self.own[inside], other[inside] = cells.sum(own), cells.sum(beside)
         self.counts[inside] = cells.sum(usable.astype(np.int32))

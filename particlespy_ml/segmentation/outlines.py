@@ -12,6 +12,9 @@ MIN_CONTRAST_TO_NOISE = 5
 # Lowest height of an outline, and highest that is looked at, as fractions of the plateau inside it.
 LOWEST_EDGE, HIGHEST_EDGE = 0.2, 0.6
 SHARPNESS = 16
+# A Gaussian of one pixel over the distances to an outline, so that its steps make no peaks.
+BLUR = np.exp(-0.5 * np.arange(-4, 5) ** 2)
+BLUR /= BLUR.sum()
 
 
 def outline_regions(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) -> np.ndarray:
@@ -22,7 +25,7 @@ def outline_regions(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) ->
     """
     high = height > 3 * noise
     rest, found = high, np.zeros(height.shape, bool)
-    contact = None
+    contact, pixels, numbers = None, [], []
     margin = tuple(2 * np.ceil(2 * sigma).astype(int) + 1)
     for _ in range(3):
         labels, count = ndi.label(rest)
@@ -44,11 +47,26 @@ def outline_regions(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) ->
         strong[0] = False
         if not strong.any():
             break
-        found.ravel()[inside[strong[keys]]] = True
+        keys, inside = keys[strong[keys]], inside[strong[keys]]
+        pixels.append(inside)
+        numbers.append(_first_pixels(keys, inside, count))
+        found.ravel()[inside] = True
         taken = dilate(found, margin)
         rest = high & ~taken
         contact = rest & dilate(taken, (3, 3))
-    return ndi.label(found)[0]
+    # what was found later touches nothing that was found before
+    labels = np.zeros(height.shape, np.int32)
+    if pixels:
+        pixels, numbers = np.concatenate(pixels), np.concatenate(numbers)
+        labels.ravel()[pixels] = np.searchsorted(np.unique(numbers), numbers) + 1
+    return labels
+
+
+def _first_pixels(keys: np.ndarray, inside: np.ndarray, count: int) -> np.ndarray:
+    """First pixel of the region of each pixel, of pixels in a row and the labels of their regions."""
+    first = np.empty(count + 1, np.intp)
+    first[keys[::-1]] = inside[::-1]
+    return first[keys]
 
 
 def _level(keys: np.ndarray, values: np.ndarray, count: int, upper: bool = False) -> np.ndarray:
@@ -184,7 +202,9 @@ def split_at_necks(mask: np.ndarray, pixel: np.ndarray, depth: float) -> np.ndar
     small[1:-1, 1:-1] = mask
     small = small[::reduce, ::reduce]
     distance = ndi.distance_transform_edt(small, sampling=pixel * reduce)
-    distance = ndi.gaussian_filter(distance, 1.0) * small
+    for axis in (0, 1):
+        distance = ndi.correlate1d(distance, BLUR, axis)
+    distance *= small
     peaks = (distance == highest_beside(distance)) & small
     roughness = 0.5 * float(pixel.max()) * reduce
     if _is_one(distance, np.argwhere(peaks), depth, roughness):
