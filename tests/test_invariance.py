@@ -562,6 +562,9 @@ COLUMN_ROWS = {
     "count_atoms_in_series": lambda t: {"count": t.count_atoms_in_series(LIBRARY)["count"]},
     "to_atoms": lambda t: {"positions": t.to_atoms("Pt", best=True).positions},
     "to_sublattice": lambda t: {"x": t.to_sublattice(columns().inav[0]).x_position},
+    "from_sublattice": lambda t: {
+        "x": t.from_sublattice(np.column_stack([t.frame(0)[0][k] for k in ("x", "y")]), columns().inav[0])["x"]
+    },
     "save": lambda t, folder: of_frame(saved(t, folder).to_dataframe()),
 }
 LIBRARY = np.arange(1, 9) * 1.0

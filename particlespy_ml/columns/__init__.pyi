@@ -4,6 +4,7 @@ from .fit.background import Background
 from .fit.gaussians import ColumnFit, gaussian_columns
 from .fit.refine import measure_volumes, refine_columns
 from .flags import Flag, describe_flags
+from .sublattice import from_sublattice
 
 __all__ = [
     "Background",
@@ -12,6 +13,7 @@ __all__ = [
     "describe_flags",
     "find_columns",
     "find_columns_in_series",
+    "from_sublattice",
     "gaussian_columns",
     "measure_volumes",
     "refine_columns",

@@ -8,7 +8,7 @@ from scipy.ndimage import distance_transform_edt
 from particlespy_ml.columns.flags import Flag
 from particlespy_ml.columns.search.in_image import FoundColumns
 from particlespy_ml.core.calibration import PixelGrid
-from particlespy_ml.crystals.plane_lattice import PlaneLattice, fit_lattice, other_lattice
+from particlespy_ml.crystals.plane_lattice import fit_lattice, other_lattice
 
 FEWEST_FOR_A_LATTICE = 8
 LARGEST_SPREAD = 0.13  # of the distance between neighbours: a random packing fills sites, but loosely
@@ -22,18 +22,39 @@ OF_FRAMES = (
 NOT_COUNTED = Flag.SATURATED | Flag.AT_BORDER  # a cross-section of these is not that of the column
 
 
-def column_dtype() -> np.dtype:
-    """Return names and types of the columns of a table, before counting."""
-    numbers = ("x", "y", "x_error", "y_error", "volume", "volume_error", "width", "width_error")
-    numbers = (*numbers, "background", "significance")
-    return np.dtype([*((name, "f8") for name in numbers), ("site_a", "i4"), ("site_b", "i4"), ("flags", "i4")])
+PLACES = ("x", "y")
+PLACE_ERRORS = ("x_error", "y_error")
+CROSS_SECTIONS = ("volume", "volume_error", "width", "width_error", "background", "significance")
+SITES = ("site_a", "site_b", "flags")
+METHODS = {"fit": (*PLACES, *PLACE_ERRORS, *CROSS_SECTIONS, *SITES), "given": (*PLACES, *SITES)}  # what each one knows
+LENGTHS = (*PLACES, *PLACE_ERRORS, "width", "width_error")
+AREAS = ("volume", "volume_error")  # units of the image times an area
 
 
-def column_units(units: str) -> dict[str, str]:
-    """Return the unit of every column; volumes are units of the image times an area."""
-    lengths = ("x", "y", "x_error", "y_error", "width", "width_error")
-    area = ("volume", "volume_error")
-    return {name: units if name in lengths else f"{units}²" if name in area else "" for name in column_dtype().names}
+def column_dtype(method: str = "fit") -> np.dtype:
+    """Return names and types of the columns of a table, before counting.
+
+    Parameters
+    ----------
+    method
+        How the atomic columns were found, one of `METHODS`: a table has a cross-section only where one was fitted.
+    """
+    return np.dtype([(name, "i4" if name in SITES else "f8") for name in METHODS[method]])
+
+
+def column_units(units: str, method: str = "fit") -> dict[str, str]:
+    """Return the unit of every column of a table, see `column_dtype`; *units* is that of lengths."""
+    return {name: units if name in LENGTHS else f"{units}²" if name in AREAS else "" for name in METHODS[method]}
+
+
+def check_cross_sections(table) -> None:
+    """Raise ValueError if a column table has no cross-sections."""
+    missing = [name for name in AREAS if name not in table.columns]
+    if missing:
+        raise ValueError(
+            f"The table has no {' and no '.join(missing)}: its columns are places alone. Fit them to the image, with "
+            "image.find_columns(positions)."
+        )
 
 
 def column_rows(image: np.ndarray, found: FoundColumns, grid: PixelGrid, check_lattice: bool = True) -> np.ndarray:
@@ -63,11 +84,13 @@ def column_rows(image: np.ndarray, found: FoundColumns, grid: PixelGrid, check_l
     rows["flags"] = saturated_columns(image, fit.positions) * Flag.SATURATED
     rows["flags"] |= cut_columns(fit.positions, CUT * fit.widths, image.shape, found.known) * Flag.AT_BORDER
     if check_lattice and len(rows) >= FEWEST_FOR_A_LATTICE:
-        _flag_lattice(rows, fit_lattice(fit.positions), fit.positions)
+        flag_lattice(rows, fit.positions)
     return rows
 
 
-def _flag_lattice(rows: np.ndarray, lattice: PlaneLattice | None, positions: np.ndarray) -> None:
+def flag_lattice(rows: np.ndarray, positions: np.ndarray) -> None:
+    """Write the site of each column on their lattice into rows, and flag those that lie on none."""
+    lattice = fit_lattice(positions)
     if lattice is None:
         rows["flags"] |= int(Flag.NO_LATTICE)
         return

@@ -1,10 +1,20 @@
-"""Columns to and from atomap's sublattices."""
+"""The verb `from_sublattice`, and columns to atomap's sublattices."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.columns.rows import FEWEST_FOR_A_LATTICE, column_dtype, column_units, flag_lattice
+from particlespy_ml.core.calibration import PixelGrid, check_square
+from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.tables.table import make_table, object_array
+
+if TYPE_CHECKING:
+    from atomap.sublattice import Sublattice
+    from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
 
 
 def positions_of(positions, grid: PixelGrid) -> np.ndarray:
@@ -34,10 +44,56 @@ def positions_of(positions, grid: PixelGrid) -> np.ndarray:
     return pixels
 
 
+def from_sublattice(sublattice: Sublattice | ArrayLike, image: Signal2D) -> BaseSignal:
+    """Return the columns of an atomap ``Sublattice`` as a table.
+
+    Parameters
+    ----------
+    sublattice
+        Of one frame, or positions (x, y) in the image's units, shape (n, 2).
+    image
+        The image that they are of, calibrated, with square pixels.
+
+    Returns
+    -------
+    ColumnTable
+        Places, and the sites of the lattice that they lie on. There are no cross-sections:
+        ``image.find_columns(sublattice)`` fits them.
+
+    Raises
+    ------
+    ValueError
+        If the image is a series or not calibrated, or positions lie outside of it.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> image = pml.data.columns_of_platinum()
+    >>> columns = pml.columns.from_sublattice([[1.0, 1.2], [1.3, 1.2]], image)
+    >>> columns.columns
+    ['x', 'y', 'site_a', 'site_b', 'flags']
+    """
+    seen = ImageFrames.of(image)
+    check_square(seen.grid)
+    if seen.frames.shape[:-2] != (1,):
+        raise ValueError(f"Expected one image, not {seen.frames.shape[:-2]} of them; choose it with inav.")
+    pixels = positions_of(sublattice, seen.grid)
+    rows = np.zeros(len(pixels), column_dtype("given"))
+    rows["x"], rows["y"] = seen.grid.to_xy(*pixels.T)
+    if len(rows) >= FEWEST_FOR_A_LATTICE:
+        flag_lattice(rows, pixels)
+    units = column_units(seen.grid.units, "given")
+    record = seen.record(finding={"method": "given"})
+    return make_table(
+        object_array([rows], (1,)), seen.navigation_axes, units, record, seen.titled("Columns"), "column_table"
+    )
+
+
 def to_sublattice(image, rows: np.ndarray, grid: PixelGrid):
     """Return an atomap ``Sublattice`` of the columns of a frame.
 
-    Positions, widths and amplitudes are those of the table: atomap's amplitude is a volume in pixels.
+    Positions are those of the table, and widths and amplitudes where it has them: atomap's amplitude is a volume in
+    pixels.
 
     Parameters
     ----------
@@ -57,7 +113,7 @@ def to_sublattice(image, rows: np.ndarray, grid: PixelGrid):
         pixel_size=grid.scale[0],
         units=grid.units,
     )
-    for atom, row in zip(sublattice.atom_list, rows, strict=True):
+    for atom, row in zip(sublattice.atom_list, rows, strict=True) if "volume" in rows.dtype.names else ():
         atom.sigma_x = atom.sigma_y = row["width"] / grid.scale[0]
         atom.amplitude_gaussian = row["volume"] / grid.scale[0] ** 2
     return sublattice

@@ -103,6 +103,7 @@ def count_atoms(
     >>> round(float(counted.total_counts()["total"][0]), -1)  # of 1260
     1260.0
     """
+    from particlespy_ml.columns.rows import check_cross_sections
     from particlespy_ml.core.provenance import METADATA_NODE
     from particlespy_ml.counting.library import as_library
     from particlespy_ml.counting.mixture import WIDTHS
@@ -110,6 +111,7 @@ def count_atoms(
 
     if not hasattr(type(table), "n_columns"):
         raise TypeError(f"Expected a column table, as find_columns returns it, not {type(table).__name__}.")
+    check_cross_sections(table)
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}; expected one of {', '.join(METHODS)}.")
     if width not in WIDTHS:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from particlespy_ml.columns.flags import Flag
-from particlespy_ml.columns.rows import NOT_COUNTED, OF_FRAMES
+from particlespy_ml.columns.rows import NOT_COUNTED, OF_FRAMES, check_cross_sections
 from particlespy_ml.core.image import navigation_axes
 from particlespy_ml.core.lengths import in_units
 from particlespy_ml.core.provenance import METADATA_NODE
@@ -77,6 +77,7 @@ def count_atoms_in_series(
     ValueError
         If the table has more than one navigation axis, or its axis is a time and a frame has none of its own.
     """
+    check_cross_sections(table)
     if table.axes_manager.navigation_dimension > 1:
         raise ValueError(
             f"Columns are followed along one axis, but the table has {table.axes_manager.navigation_dimension}; "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.columns.rows import NOT_COUNTED
+from particlespy_ml.columns.rows import NOT_COUNTED, check_cross_sections
 from particlespy_ml.counting.selection import choose_mixture
 from particlespy_ml.plotting.colours import PALETTE
 
@@ -48,6 +48,7 @@ def plot_mixture(
     array of matplotlib.axes.Axes
         Histogram and criterion.
     """
+    check_cross_sections(table)
     table = table._computed()
     rows, _ = table.frame(index)
     usable = (rows["flags"] & int(NOT_COUNTED) == 0) & (rows["volume"] > 0)

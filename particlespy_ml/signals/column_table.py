@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hyperspy.signals import LazySignal
 
+from particlespy_ml.columns.sublattice import from_sublattice
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.counting.count_atoms import count_atoms
@@ -50,6 +51,7 @@ class ColumnTable(RaggedTable):
     total_counts = total_counts
     to_atoms = to_atoms
     plot_columns = plot_columns
+    from_sublattice = staticmethod(from_sublattice)
     plot_counts = plot_counts
     plot_mixture = plot_mixture
 

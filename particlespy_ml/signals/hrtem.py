@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hyperspy.signals import LazySignal2D
 
-from particlespy_ml.signals.particle_image import ParticleImage
+from particlespy_ml.signals._image import Image
 
 
-class HRTEMImage(ParticleImage):
-    """HRTEM image or series."""
+class HRTEMImage(Image):
+    """HRTEM image or series: no projection of the particles, so that there are no volumes of them."""
 
     _signal_type = "HRTEM"
     _alias_signal_types = ["hrtem"]

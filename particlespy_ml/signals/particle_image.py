@@ -1,37 +1,21 @@
-"""Images of particles: the doors to segmentation, measurement, classification and extraction."""
+"""Images of particles of any kind."""
 
 from __future__ import annotations
 
-from hyperspy.signals import LazySignal2D, Signal2D
+from hyperspy.signals import LazySignal2D
 
-from particlespy_ml.classification.classify_particles import classify_particles
-from particlespy_ml.particles.measure_particles import measure_particles
-from particlespy_ml.plotting.markers import plot_particles
 from particlespy_ml.reconstruction.reconstruct import reconstruct
 from particlespy_ml.reconstruction.star import save_star
-from particlespy_ml.segmentation.segment_particles import segment_particles
-from particlespy_ml.segmentation.train_segmentation import train_segmentation
-from particlespy_ml.signals._save import SafeSaveMixin
-from particlespy_ml.stacks.align_particles import align_particles
-from particlespy_ml.stacks.class_averages import class_averages
-from particlespy_ml.stacks.extract_particles import extract_particles
+from particlespy_ml.signals._image import Image
 
 
-class ParticleImage(SafeSaveMixin, Signal2D):
-    """An image, or a series of images of any navigation shape, of particles."""
+class ParticleImage(Image):
+    """Image or series whose intensities may be projections of the particles, of which volumes are reconstructed."""
 
     _signal_type = "particle_image"
 
-    segment_particles = segment_particles
-    train_segmentation = train_segmentation
-    measure_particles = measure_particles
-    classify_particles = classify_particles
-    extract_particles = extract_particles
-    align = align_particles
-    class_averages = class_averages
     reconstruct = reconstruct
     save_star = save_star
-    plot_particles = plot_particles
 
 
 class LazyParticleImage(LazySignal2D, ParticleImage):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from particlespy_ml import reconstruct
 from particlespy_ml.reconstruction import point_group, pose_error
 from tests.reconstruction.conftest import BOX, as_stack, blobs, images_of
 
@@ -113,7 +114,7 @@ def _bad_stacks(points, rotations):
 def test_bad_input_says_what_was_expected(points, rotations):
     for stack, arguments, message in _bad_stacks(points, rotations):
         with pytest.raises(ValueError, match=message):
-            stack.reconstruct(**arguments, show_progressbar=False)
+            reconstruct(stack, **arguments, show_progressbar=False)
     with pytest.raises(TypeError, match="ASE atoms"):
         as_stack(images_of(points, rotations)).reconstruct("model.mrc")
 

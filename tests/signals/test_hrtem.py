@@ -19,6 +19,11 @@ def table(image):
     return image.classify_particles()
 
 
+def test_there_are_no_verbs_that_could_not_work(image):
+    for verb in ("reconstruct", "save_star", "find_columns", "find_zone_axis"):
+        assert not hasattr(image, verb)
+
+
 def matches(table, truth):
     """Classes that were found and true ones of the particles whose middle is within 0.6 nm of a true place."""
     frame = table.to_dataframe()

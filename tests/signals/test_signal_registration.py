@@ -87,8 +87,10 @@ def test_known_signal_types_are_printed(capsys):
         assert name in printed
 
 
-def test_haadf_and_hrtem_are_particle_images():
-    base = expected_class("particle_image", False)
+def test_haadf_and_hrtem_are_images_of_particles():
+    from particlespy_ml.signals._image import Image as base
+
+    assert issubclass(expected_class("HAADF", False), expected_class("particle_image", False))
     for signal_type in IMAGES:
         for lazy in (False, True):
             assert issubclass(expected_class(signal_type, lazy), base)
