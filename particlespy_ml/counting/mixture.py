@@ -252,12 +252,12 @@ def _run(values, means, weights, law, terms, gain, least, iterations, design=Non
             root = np.sqrt(size / variances)
             means = design @ np.linalg.lstsq(design * root[:, None], means * root, rcond=None)[0]
         squares = (share * (values[:, None] - means) ** 2).sum(0) / size
-        law = _fit_law(means, squares, size, variances, law, terms, gain)
+        law = _fit_law(means, squares, size, variances, terms, gain)
         law[0] = max(law[0], least)
     return means[None], weights[None], law[None], np.array([likelihood])
 
 
-def _fit_law(means, squares, size, variances, law, terms, gain) -> np.ndarray:
+def _fit_law(means, squares, size, variances, terms, gain) -> np.ndarray:
     """Floor, gain and squared scatter from the mean squares of the components: one step of Fisher scoring."""
     if not terms[1] and not terms[2] and gain is None:
         return np.array([np.sum(size * squares) / size.sum(), 0.0, 0.0])

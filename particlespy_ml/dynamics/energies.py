@@ -17,11 +17,12 @@ from particlespy_ml.dynamics.sequences import transitions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from hyperspy.signals import BaseSignal
     from numpy.typing import ArrayLike
 
 
-def free_energy_differences(table, temperature: float, confidence: float = 0.95):
+def free_energy_differences(table: BaseSignal, temperature: float, confidence: float = 0.95) -> pd.DataFrame:
     """Return differences of free energy between classes, F(to) - F(from) = -k T ln(f(to) / f(from)).
 
     They are those of a movie at equilibrium: of particles that change back and forth often, driven by temperature and

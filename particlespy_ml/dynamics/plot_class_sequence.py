@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.dynamics.sequences import sequences, smooth_states
 from particlespy_ml.plotting.sequence import draw_strips, frame_edges
 from particlespy_ml.plotting.table import navigation_position
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+    from matplotlib.axes import Axes
 
-def plot_class_sequence(table, smooth: bool | str = True, ax=None):
+
+def plot_class_sequence(table: BaseSignal, smooth: bool | str = True, ax: Axes | None = None) -> Axes:
     """Draw the class of every particle over time, as one strip for each particle.
 
     Parameters

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from particlespy_ml.dynamics import markov
 from particlespy_ml.dynamics.rates import RateFit, fit_rates
 from particlespy_ml.dynamics.steps import SAME_STEP, group_steps, transition_matrices
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from hyperspy.signals import BaseSignal
 
 SECONDS = {
     "s": 1.0,
@@ -264,7 +269,7 @@ class Transitions:
         return frame
 
 
-def transitions(table, confidence: float = 0.95) -> Transitions:
+def transitions(table: BaseSignal, confidence: float = 0.95) -> Transitions:
     """Return counts, dwell times and rates of the transitions between classes in a movie.
 
     A hidden Markov model takes the network's probabilities as what is seen of the true classes, so that frames that the
@@ -294,7 +299,7 @@ def transitions(table, confidence: float = 0.95) -> Transitions:
     return Transitions(found.classes, fit_rates(_emissions(found)[:, found.order], found.steps, confidence))
 
 
-def class_sequence(table, smooth: bool = True):
+def class_sequence(table: BaseSignal, smooth: bool = True) -> pd.DataFrame:
     """Return the class of every particle in every frame, smoothed over time where asked.
 
     Parameters

@@ -68,7 +68,7 @@ def plot_arrhenius(series, pairs=None, ax=None):
         number = names.index(pair)
         fit = series.fits[number]
         colour = _line_colour(place)
-        label = _label(series, pair, fit)
+        label = _label(pair, fit)
         x = inverse + (shift[place] if len(wanted) > 1 else 0)
         with np.errstate(invalid="ignore"):  # of errors that are not known
             value, low, high = _exp(np.array(fit.line(1000 / grid)))
@@ -140,7 +140,7 @@ def _interval_factor(confidence: float) -> float:
     return float(norm.ppf(0.5 + confidence / 2))
 
 
-def _label(series, pair: tuple[str, str], fit) -> str:
+def _label(pair: tuple[str, str], fit) -> str:
     low, high = fit.energy_interval
     energies = f"{fit.energy:.2f} eV ({low:.2f} to {high:.2f} eV)".replace("-", "−")
     return f"{written(pair[0])} → {written(pair[1])}\n{energies}"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.colours import UNDEFINED_COLOUR, cluster_colour
 from particlespy_ml.plotting.table import _axes, legend_beside
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+    from matplotlib.axes import Axes
 
 INK, FAINT = "#333333", "#999999"
 LEAVES = 60  # of a dendrogram at most
@@ -19,7 +24,7 @@ SCORES = {
 }
 
 
-def plot_clustering(table, within: int | None = None, ax=None):
+def plot_clustering(table: BaseSignal, within: int | None = None, ax: Axes | None = None) -> Axes:
     """Draw what the clusters of a table stand on.
 
     For agglomerative clustering the dendrogram; for OPTICS and HDBSCAN the reachability of the particles in their

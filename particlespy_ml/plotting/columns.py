@@ -12,13 +12,14 @@ from particlespy_ml.plotting.overlay import _draw_frame
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from hyperspy.signals import BaseSignal, Signal2D
     from matplotlib.axes import Axes
 
 
 FLAGGED = PALETTE[5]
 
 
-def plot_columns(table, image, index: int = 0, ax=None):
+def plot_columns(table: BaseSignal, image: Signal2D, index: int = 0, ax: Axes | None = None) -> Axes:
     """Draw the columns of a frame over the image, those with flags in another colour.
 
     Parameters
@@ -49,7 +50,7 @@ def plot_columns(table, image, index: int = 0, ax=None):
     return ax
 
 
-def plot_counts(table, image=None, index: int = 0, ax=None):
+def plot_counts(table: BaseSignal, image: Signal2D | None = None, index: int = 0, ax: Axes | None = None) -> Axes:
     """Draw the number of atoms of every column of a frame as a map, over the image where it is given.
 
     Columns that are not counted are grey; the fainter a column, the less probable its count.

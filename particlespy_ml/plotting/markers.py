@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.plotting.colours import label_anchors, row_colours, row_labels
 from particlespy_ml.tables.check import check_measured
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
 
-def to_markers(table, label: str | None = "auto") -> list:
+
+def to_markers(table: BaseSignal, label: str | None = "auto") -> list:
     """Return markers of outlines and labels; they follow the navigation of the images.
 
     Parameters
@@ -58,7 +63,7 @@ def to_markers(table, label: str | None = "auto") -> list:
     return markers
 
 
-def plot_particles(image, table, label: str | None = "auto", **kwargs) -> None:
+def plot_particles(image: Signal2D, table: BaseSignal, label: str | None = "auto", **kwargs: object) -> None:
     """Show an image with the outlines and labels of its particles.
 
     Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.core.calibration import PixelGrid, pixel_grid
@@ -11,8 +13,18 @@ from particlespy_ml.plotting.colours import class_colours, label_anchors, row_co
 from particlespy_ml.plotting.table import legend, legend_columns
 from particlespy_ml.tables.check import check_measured
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
+    from matplotlib.axes import Axes
 
-def plot_overlay(table, image, index=None, label: str | None = "auto", ax=None):
+
+def plot_overlay(
+    table: BaseSignal,
+    image: Signal2D,
+    index: int | tuple[int, ...] | None = None,
+    label: str | None = "auto",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw one frame with the outlines of its particles, a scale bar and a legend of classes.
 
     Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.core.provenance import METADATA_NODE
@@ -10,10 +12,23 @@ from particlespy_ml.plotting.table import _groups, axis_label, bin_edges
 from particlespy_ml.tables.dataframe import to_dataframe
 from particlespy_ml.tables.derive import DEFAULT_COLUMNS, column_of
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hyperspy.signals import BaseSignal
+    from matplotlib.figure import Figure
+
 MOST_POINTS = 3000
 
 
-def plot_pairs(table, columns=None, by: str | None = "cluster", *, bins: int = 40, seed: int = 0):
+def plot_pairs(
+    table: BaseSignal,
+    columns: Sequence[str] | None = None,
+    by: str | None = "cluster",
+    *,
+    bins: int = 40,
+    seed: int = 0,
+) -> Figure:
     """Draw columns against each other in pairs, coloured by the values of another one, with histograms.
 
     Parameters

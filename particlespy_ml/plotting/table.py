@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.plotting.colours import (
@@ -14,13 +16,24 @@ from particlespy_ml.plotting.colours import (
 )
 from particlespy_ml.tables.dataframe import navigation_units, to_dataframe
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
 MOST_GROUPS = 12
 MOST_BINS = 500  # a few values far away from all others would ask for millions
 MISSING = "no value"  # name of the particles whose number is not finite
 CLUSTERS = ("cluster", "subcluster")  # whose negative values are no cluster
 
 
-def plot_histogram(table, column: str, by: str | None = None, bins="auto", ax=None):
+def plot_histogram(
+    table: BaseSignal,
+    column: str,
+    by: str | None = None,
+    bins: int | str | ArrayLike = "auto",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a histogram of a column, stacked by the values of another one.
 
     Parameters
@@ -95,7 +108,7 @@ def bin_edges(values: np.ndarray, bins="auto") -> np.ndarray:
     return np.histogram_bin_edges(values, bins)
 
 
-def plot_scatter(table, x: str, y: str, by: str | None = None, ax=None):
+def plot_scatter(table: BaseSignal, x: str, y: str, by: str | None = None, ax: Axes | None = None) -> Axes:
     """Draw one column against another, coloured by the values of a third one.
 
     Parameters

@@ -69,7 +69,7 @@ def register_volume(volume: np.ndarray, reference: np.ndarray, radius: int, mirr
     shift = np.zeros(3)
     for _ in range(2):
         moved = rotate_volume(hand, rotation, shift)
-        step = _shift(moved, reference, radius)
+        step = _shift(moved, reference)
         shift = shift + step
         # the search turns about the middle, so the volume is moved there first
         rotation, correlation = _descend(
@@ -98,7 +98,7 @@ def _hands(volume: np.ndarray, mirror: bool):
         yield mirror_along_z(volume), True
 
 
-def _ball(box: int, radius: int) -> np.ndarray:
+def _ball(radius: int) -> np.ndarray:
     """Frequencies (x, y, z) of half a ball without its middle, shape (n, 3)."""
     axis = np.arange(-radius, radius + 1)
     z, y, x = (g.ravel() for g in np.meshgrid(axis, axis, axis, indexing="ij"))
@@ -129,7 +129,7 @@ def _scores(volume, reference, radius: int, rotations: np.ndarray) -> tuple[np.n
     """Correlation coefficients of the turned volume with the reference."""
     import torch
 
-    points = _ball(reference.shape[0], radius)
+    points = _ball(radius)
     x, y, z = points.T
     wanted = fft.fftn(fft.ifftshift(reference))[z, y, x]
     turning = FourierVolume(volume, radius)
@@ -144,7 +144,7 @@ def _scores(volume, reference, radius: int, rotations: np.ndarray) -> tuple[np.n
     return torch.cat(scores).numpy(), rotations
 
 
-def _shift(volume: np.ndarray, reference: np.ndarray, radius: int, largest: int = 4) -> np.ndarray:
+def _shift(volume: np.ndarray, reference: np.ndarray, largest: int = 4) -> np.ndarray:
     """Shift (x, y, z) in pixels that brings a volume onto the reference, to a tenth of a pixel."""
     from skimage.registration import phase_cross_correlation
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from hyperspy.signals import LazySignal
 
@@ -16,6 +18,10 @@ from particlespy_ml.counting.total_counts import total_counts
 from particlespy_ml.plotting.columns import plot_columns, plot_counts
 from particlespy_ml.signals._ragged_table import RaggedTable
 from particlespy_ml.tables.dataframe import to_dataframe
+
+if TYPE_CHECKING:
+    from atomap.sublattice import Sublattice
+    from hyperspy.signals import Signal2D
 
 
 class ColumnTable(RaggedTable):
@@ -55,7 +61,7 @@ class ColumnTable(RaggedTable):
     plot_counts = plot_counts
     plot_mixture = plot_mixture
 
-    def to_sublattice(self, image, index: int = 0):
+    def to_sublattice(self, image: Signal2D, index: int = 0) -> Sublattice:
         """Return the columns of a frame as an atomap ``Sublattice``.
 
         Parameters

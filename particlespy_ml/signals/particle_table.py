@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from hyperspy.signals import LazySignal
 
@@ -27,6 +29,9 @@ from particlespy_ml.tables.classes import UNDEFINED
 from particlespy_ml.tables.dataframe import to_dataframe
 from particlespy_ml.tables.merge_classes import merge_classes
 from particlespy_ml.tables.summary import summary
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class ParticleTable(RaggedTable):
@@ -56,7 +61,7 @@ class ParticleTable(RaggedTable):
             return self.class_names(self["class_index"])
         return super().__getitem__(column)
 
-    def class_names(self, index) -> np.ndarray:
+    def class_names(self, index: ArrayLike) -> np.ndarray:
         """Return class names for values of ``class_index``."""
         return np.array([*self.classes, UNDEFINED], dtype=object)[np.asarray(index, dtype=int)]
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from particlespy_ml.core.frames import map_rows
 from particlespy_ml.tables.classes import check_class_names, class_columns, classes_from_probabilities
 from particlespy_ml.tables.rows import add_columns
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 
 def merge_rows(
@@ -75,7 +80,9 @@ def full_groups(classes: tuple[str, ...], groups: dict[str, tuple[str, ...]]) ->
     return ordered
 
 
-def merge_classes(table, groups: dict[str, tuple[str, ...]], min_probability: float | None = None):
+def merge_classes(
+    table: BaseSignal, groups: dict[str, tuple[str, ...]], min_probability: float | None = None
+) -> BaseSignal:
     """Return a classified table with some classes put together; their probabilities are summed.
 
     Parameters
