@@ -12,13 +12,21 @@ from particlespy_ml.crystals.directions import low_index_zone_axes
 from particlespy_ml.crystals.projection import Projection, projection
 
 STRONG = 0.3  # of the structure factor at zero: weaker reflections are often lost in noise
-FURTHER = 1.3  # times the longest reflection that is needed to span the plane: a shell up to there is looked for too
+# times the longest reflection that is needed to span the plane: a shell up to there is looked for too. Two reflections
+# at a right angle are rarer by chance than others.
+FURTHER, FURTHER_OBLIQUE = 1.3, 1.5
 # Logarithm of the power of the weakest reflection over what is expected at the same radius without one, for numbers of
 # independent reflections: what it is above for a few per cent of simulated particles off the axis. The more there are,
 # the less likely all of them are there by chance.
 NEEDED = ((2.0, 2.95), (2.5, 2.1), (3.0, 1.6))
 SECOND = 0.5  # of that, and of a reflection, for the further shell, which the first ones make all but certain
 LONGER = 0.88  # times the shortest reflection: what is longer cannot be told from it where the scale is not known well
+
+
+# of the power that a crystal on the axis has in an image blurred by a Gaussian of this standard deviation in Å: tilted
+# particles have less, from the ends of their columns
+FAINTEST, BLUR = 0.03, 0.6
+NEARLY = 0.12  # of its length: how far a reflection may lie from another one that is taken for it
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,13 @@ class Pattern:
         Lengths of reflections of other zone axes that are shorter than all of these: none of them may be there.
     both_hands
         Whether the mirror image is another pattern, which a crystal shows from behind.
+    turns
+        Rotations, shape (m, 2, 2), that take the pattern to nearly itself: which one is right the lengths have to say.
+    powers
+        Power of each reflection beside the others as the crystal alone has it, shape (n,). NaN where it is not
+        compared: where a blurred image has much less of it, and where the primitive cell holds one atom.
+    least
+        Least power of each over that at zero, shape (n,), NaN as *powers*.
     """
 
     seen: Projection
@@ -44,6 +59,9 @@ class Pattern:
     needed: np.ndarray
     foreign: tuple[float, ...]
     both_hands: bool
+    turns: np.ndarray
+    powers: np.ndarray
+    least: np.ndarray
 
 
 def strong_reflections(seen: Projection) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +94,9 @@ def strong_reflections(seen: Projection) -> tuple[np.ndarray, np.ndarray]:
         if np.linalg.matrix_rank(first, tol=1e-6) < 2:
             first = np.vstack([first, shell])
         elif len(shell):
-            near = np.linalg.norm(shell[0]) <= FURTHER * np.linalg.norm(first, axis=1).max()
+            right_angle = len(first) == 2 and abs(first[0] @ first[1]) < 1e-6
+            limit = FURTHER if right_angle or len(first) > 2 else FURTHER_OBLIQUE
+            near = np.linalg.norm(shell[0]) <= limit * np.linalg.norm(first, axis=1).max()
             return first, shell if near else shell[:0]
 
 
@@ -102,8 +122,28 @@ def patterns(crystal: Crystal, zone_axes: tuple) -> tuple[Pattern, ...]:
         needed = np.interp(len(first) + SECOND * len(further), numbers, needed)
         needed = needed * np.repeat((1.0, SECOND), (len(first), len(further)))
         foreign = lengths[lengths < LONGER * np.linalg.norm(vectors, axis=1).min()]
-        found.append(Pattern(projection(crystal, zone), vectors, needed, tuple(foreign), not mirrored(vectors)))
+        seen = projection(crystal, zone)
+        powers = comparable_powers(seen, vectors)
+        least = FAINTEST * powers * np.exp(-((2 * np.pi * BLUR / crystal.a) ** 2) * (vectors**2).sum(1))
+        turns, both_hands = near_symmetries(vectors), not mirrored(vectors)
+        found.append(Pattern(seen, vectors, needed, tuple(foreign), both_hands, turns, powers, least))
     return tuple(found)
+
+
+def comparable_powers(seen: Projection, vectors: np.ndarray) -> np.ndarray:
+    """Return the power of reflections that an image blurs alike, shape (n,), NaN for the others.
+
+    Parameters
+    ----------
+    seen
+        A crystal along a zone axis.
+    vectors
+        Reflections in 1 / lattice constant, shape (n, 2).
+    """
+    lengths = np.linalg.norm(vectors, axis=1)
+    powers = np.abs(seen.structure_factors(np.rint(vectors @ seen.basis.T))) ** 2
+    compared = (lengths < FURTHER * lengths.min()) & (sum(map(len, seen.species)) > 1)
+    return np.where(compared, powers, np.nan)
 
 
 def mirrored(vectors: np.ndarray) -> bool:
@@ -122,6 +162,32 @@ def mirrored(vectors: np.ndarray) -> bool:
         if (np.abs(turned[:, None] - points).min(1) < 1e-6 * np.abs(points).max()).all():
             return True
     return False
+
+
+def near_symmetries(vectors: np.ndarray) -> np.ndarray:
+    """Return the rotations that take vectors, or their opposites, nearly to one another, but not quite.
+
+    Parameters
+    ----------
+    vectors
+        Shape (n, 2).
+
+    Returns
+    -------
+    ndarray
+        Shape (m, 2, 2); for row vectors, from the left of the transposed.
+    """
+    points = np.array(vectors) @ (1, 1j)
+    both = np.concatenate([points, -points])
+    found: list[complex] = []
+    for image in both[len(points) :]:
+        for start in points:
+            turn = image / start / abs(image / start)
+            away = (np.abs((turn * points)[:, None] - both).min(1) / np.abs(points)).max()
+            known = any(min(abs(turn - other), abs(turn + other)) < 0.05 for other in found)
+            if 1e-6 < away < NEARLY and not known and min(abs(turn - 1), abs(turn + 1)) > NEARLY:
+                found.append(turn)
+    return np.array([[[t.real, -t.imag], [t.imag, t.real]] for t in found]).reshape(-1, 2, 2)
 
 
 def _not_along(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:

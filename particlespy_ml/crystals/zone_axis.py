@@ -26,7 +26,12 @@ LONGER = 2.2
 # of the strongest power at a radius: reflections of one length are blurred alike, and weak only where the particle is
 # tilted; in a twin of two halves one that they do not share has a quarter of the power of one that they do
 BALANCE = 0.03
+# of the strongest, each beside what the crystal alone has: reflections of nearly one length in a crystal with a basis;
+# less than the quarter of a twin
+EQUAL = 0.2
 WEAKEST = 1e-5  # of the power at zero frequency
+# score of a zone axis that is not quite there, but would need much less distortion than the one that is: both are open
+RIVAL = 0.7
 DARKEST = 0.05  # of the pixels: that much of an image is no particle
 APART = 0.3  # of the brightness of the particle in the middle: what is darker parts it from others
 
@@ -203,11 +208,28 @@ def _find(image, middle, lattice_constant: float, sought: tuple[Pattern, ...]) -
     smooth = gaussian_filter(power, width)
     found = [_best_rotation(smooth, sampling, lattice_constant, pattern) for pattern in sought]
     scores = tuple(score for score, _, _ in found)
-    best = int(np.argmax(scores))
-    if scores[best] < 1:
-        return ZoneAxis("", scores[best], scores, np.full((2, 2), np.nan), np.nan)
+    best = _likeliest(found, sought)
+    if best is None:
+        return replace(nothing, score=max(scores), scores=scores)
     _, basis, constant = found[best]
     return ZoneAxis(sought[best].seen.zone_axis, scores[best], scores, basis, constant)
+
+
+def _likeliest(found, sought: tuple[Pattern, ...]) -> int | None:
+    """Number of the zone axis, None where there is none, or one cannot be told from another one.
+
+    One pattern may be another one, distorted: of those that are there the right one needs the least distortion.
+    """
+    distortion = [
+        np.inf if basis is None else _anisotropy(np.linalg.inv(pattern.seen.basis) @ basis)
+        for (_, basis, _), pattern in zip(found, sought, strict=True)
+    ]
+    there = [k for k, (score, _, _) in enumerate(found) if score >= 1]
+    if not there:
+        return None
+    best = min(there, key=lambda k: distortion[k])
+    rivals = [k for k, (score, _, _) in enumerate(found) if score >= RIVAL]
+    return best if distortion[best] - min(distortion[k] for k in rivals) < SHEAR else None
 
 
 def _best_rotation(smooth, sampling: float, constant: float, pattern: Pattern):
@@ -225,11 +247,19 @@ def _best_rotation(smooth, sampling: float, constant: float, pattern: Pattern):
     score, at = _search(smooth, centre, slack, sampling * constant, pattern)
     if at is None:
         return 0.0, None, np.nan
-    peaks = np.array([_peak(smooth, place + centre, slack) - centre for place in at]) * sampling
-    # the reflections that were found as a linear map of the ideal ones, and with them the lattice
-    change = np.linalg.lstsq(vectors, peaks, rcond=None)[0].T
+    # the same reflections in the places of each other, where the pattern nearly allows it
+    maps = [
+        _linear_map(smooth, centre, slack, sampling, vectors, places)
+        for places in (at, *(at @ turn.T for turn in pattern.turns))
+    ]
+    change, powers = min(maps, key=lambda found: _anisotropy(found[0]))
+    if np.isfinite(pattern.powers).any():
+        beside = powers / pattern.powers
+        score = min(
+            score, float(np.nanmin(beside) / np.nanmax(beside) / EQUAL), float(np.nanmin(powers / pattern.least))
+        )
     stretched = np.linalg.svd(change, compute_uv=False)
-    if np.abs(np.log(stretched)).max() > np.log1p(STRETCH) + SHEAR or np.ptp(np.log(stretched)) > ANISOTROPY:
+    if np.abs(np.log(stretched)).max() > np.log1p(STRETCH) + SHEAR or _anisotropy(change) > ANISOTROPY:
         return 0.0, None, np.nan
     seen = pattern.seen
     basis = seen.basis * constant @ np.linalg.inv(change)
@@ -270,6 +300,18 @@ def _search(smooth, centre: int, slack: int, sampling: float, pattern: Pattern):
         if contrast[top] > best[0]:
             best = (float(contrast[top]), at[top])
     return best
+
+
+def _linear_map(smooth, centre: int, slack: int, sampling: float, vectors, at) -> tuple[np.ndarray, np.ndarray]:
+    """The reflections that are found near some places as a linear map of the ideal ones, and their powers."""
+    peaks = np.array([_peak(smooth, place + centre, slack) for place in at])
+    change = np.linalg.lstsq(vectors, (peaks - centre) * sampling, rcond=None)[0].T
+    return change, smooth[tuple(np.rint(peaks).astype(int).T)]
+
+
+def _anisotropy(change: np.ndarray) -> float:
+    """Logarithm of the greatest over the least stretch of a linear map."""
+    return float(np.ptp(np.log(np.maximum(np.linalg.svd(change, compute_uv=False), 1e-300))))
 
 
 def _level(highest, radius, at: float) -> float:

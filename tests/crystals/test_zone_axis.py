@@ -142,7 +142,7 @@ def test_pixels_that_are_not_finite_are_named(lazy, value):
 def test_axes_that_run_backwards_make_no_difference(flip):
     signal = as_signal(image_of(along("<001>", 20), None))
     one, other = (s.find_zone_axis("Pt").data[0] for s in (signal, signal.isig[flip]))
-    assert one["class_index"][0] == 0
+    assert one["zone_axis"][0] == 0
     np.testing.assert_array_equal(one, other)
 
 
