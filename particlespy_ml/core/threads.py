@@ -1,11 +1,15 @@
-"""Threads of torch beside other threads."""
+"""Threads of torch and of linear algebra beside other threads."""
 
 from __future__ import annotations
 
+import functools
 import threading
+from contextlib import ContextDecorator
 
 _running = {"count": 0, "threads": 1}
 _lock = threading.Lock()
+_blas = {"count": 0, "limit": None}
+_blas_lock = threading.Lock()
 
 
 class one_torch_thread:  # noqa: N801 - used as a function
@@ -40,3 +44,50 @@ class one_torch_thread:  # noqa: N801 - used as a function
                 _running["count"] -= 1
                 if _running["count"] == 0:
                     torch.set_num_threads(_running["threads"])
+
+
+class one_blas_thread(ContextDecorator):  # noqa: N801 - used as a function
+    """Give linear algebra one thread: of several, those without work spin and take time from who has some.
+
+    The matrices of a fit are small, and frames run side by side already. As for `one_torch_thread` the number is that
+    of the whole process: the first to come sets it, the last to leave restores it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with one_blas_thread():
+    ...     inverse = np.linalg.inv(np.eye(3))
+    """
+
+    def __enter__(self):
+        with _blas_lock:
+            if _blas["count"] == 0:
+                _free_control()
+                _blas["limit"] = _controller().limit(limits=1, user_api="blas")
+            _blas["count"] += 1
+
+    def __exit__(self, *exception):
+        with _blas_lock:
+            _blas["count"] -= 1
+            if _blas["count"] == 0:
+                _free_control()
+                _blas["limit"].restore_original_limits()
+                _free_control()
+
+
+@functools.cache
+def _controller():
+    """The libraries that are loaded, looked for once: it takes several milliseconds."""
+    import scipy.linalg  # noqa: F401 - its library is another than numpy's
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _free_control() -> None:
+    """Let any thread set the number next: since its version 3.8 threadpoolctl ignores all but the first."""
+    from threadpoolctl import OpenBLASController
+
+    release = getattr(OpenBLASController, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)

@@ -19,6 +19,7 @@ from particlespy_ml.columns.fit.background import Background
 from particlespy_ml.columns.fit.equations import OUTSIDE
 from particlespy_ml.columns.fit.gaussians import ColumnFit, gaussian_columns
 from particlespy_ml.columns.fit.solver import SMALLEST_SIGNAL, Problem
+from particlespy_ml.core.threads import one_blas_thread
 from particlespy_ml.quality.noise import Noise
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = ["SMALLEST_SIGNAL", "ColumnFit", "first_width", "gaussian_columns", "m
 FINEST = 1.9  # pixels a width: finer images are binned, since that keeps all that they say of the columns
 
 
+@one_blas_thread()
 def refine_columns(
     image: ArrayLike,
     positions: ArrayLike,
@@ -140,6 +142,7 @@ def _rescaled(fit: ColumnFit, scale: float) -> ColumnFit:
     return replace(fit, noise=noise, **{name: getattr(fit, name) * scale for name in names})
 
 
+@one_blas_thread()
 def measure_volumes(
     image: ArrayLike,
     positions: ArrayLike,

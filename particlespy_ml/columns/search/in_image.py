@@ -39,6 +39,7 @@ from particlespy_ml.columns.search.places import (
 from particlespy_ml.columns.search.significance import column_significance
 from particlespy_ml.columns.search.sites import fit_sites
 from particlespy_ml.core.padding import known_pixels
+from particlespy_ml.core.threads import one_blas_thread
 from particlespy_ml.crystals.image_lattice import find_image_lattice
 from particlespy_ml.quality.noise import Noise
 
@@ -91,6 +92,7 @@ class FoundColumns:
         return len(self.significance)
 
 
+@one_blas_thread()
 def find_columns_in(
     image,
     pixel_size: float,
