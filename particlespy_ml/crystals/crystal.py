@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -211,6 +212,7 @@ def cubic_element(symbol: str) -> tuple[str, float]:
     return state["symmetry"], float(state["a"])
 
 
+@lru_cache(maxsize=64)
 def as_crystal(structure: Crystal | str) -> Crystal:
     """Return a crystal from its name; "fcc" and "bcc" are crystals of atoms of no kind, with a of 1 Å.
 

@@ -200,9 +200,8 @@ def _complement(along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if common == 0:
         return np.eye(3, dtype=int)[:2], np.eye(3, dtype=int)[:2]
     _, r, s = _euclid(common, c)
-    flat = np.array([a // common, b // common, 0])
     side = np.array([-q, p, 0])
-    other = -s * flat + np.array([0, 0, r])
+    other = np.array([-s * a // common, -s * b // common, r])
     return np.stack([side, other]), np.stack([[b // common, -a // common, 0], [-c * p, -c * q, common]])
 
 

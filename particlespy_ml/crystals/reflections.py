@@ -20,9 +20,7 @@ FURTHER, FURTHER_OBLIQUE = 1.3, 1.5
 # the less likely all of them are there by chance.
 NEEDED = ((2.0, 2.95), (2.5, 2.1), (3.0, 1.6))
 SECOND = 0.5  # of that, and of a reflection, for the further shell, which the first ones make all but certain
-LONGER = 0.88  # times the shortest reflection: what is longer cannot be told from it where the scale is not known well
-
-
+FOREIGN = 0.88  # times the shortest reflection: others up to it cannot be told from it where the scale is uncertain
 # of the power that a crystal on the axis has in an image blurred by a Gaussian of this standard deviation in Å: tilted
 # particles have less, from the ends of their columns
 FAINTEST, BLUR = 0.03, 0.6
@@ -46,7 +44,7 @@ class Pattern:
     both_hands
         Whether the mirror image is another pattern, which a crystal shows from behind.
     turns
-        Rotations, shape (m, 2, 2), that take the pattern to nearly itself: which one is right the lengths have to say.
+        Rotations, shape (m, 2, 2), that take the pattern to nearly itself: lengths have to say which is right.
     powers
         Power of each reflection beside the others as the crystal alone has it, shape (n,). NaN where it is not
         compared: where a blurred image has much less of it, and where the primitive cell holds one atom.
@@ -109,9 +107,8 @@ def patterns(crystal: Crystal, zone_axes: tuple) -> tuple[Pattern, ...]:
     crystal, zone_axes
         See `particlespy_ml.crystals.projection.projection`.
     """
-    known = {
-        zone: strong_reflections(projection(crystal, zone)) for zone in (*zone_axes, *low_index_zone_axes(crystal))
-    }
+    axes = (*zone_axes, *low_index_zone_axes(crystal))
+    known = {axis: strong_reflections(projection(crystal, axis)) for axis in axes}
     squares = np.concatenate([(vectors**2).sum(1) for both in known.values() for vectors in both])
     lengths = np.sqrt(np.unique(squares.round(6)))
     found = []
@@ -121,7 +118,7 @@ def patterns(crystal: Crystal, zone_axes: tuple) -> tuple[Pattern, ...]:
         numbers, needed = np.transpose(NEEDED)
         needed = np.interp(len(first) + SECOND * len(further), numbers, needed)
         needed = needed * np.repeat((1.0, SECOND), (len(first), len(further)))
-        foreign = lengths[lengths < LONGER * np.linalg.norm(vectors, axis=1).min()]
+        foreign = lengths[lengths < FOREIGN * np.linalg.norm(vectors, axis=1).min()]
         seen = projection(crystal, zone)
         powers = comparable_powers(seen, vectors)
         least = FAINTEST * powers * np.exp(-((2 * np.pi * BLUR / crystal.a) ** 2) * (vectors**2).sum(1))
@@ -175,7 +172,7 @@ def near_symmetries(vectors: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray
-        Shape (m, 2, 2); for row vectors, from the left of the transposed.
+        Shape (m, 2, 2): turned are ``vectors @ turn.T``.
     """
     points = np.array(vectors) @ (1, 1j)
     both = np.concatenate([points, -points])

@@ -45,7 +45,8 @@ class ZoneAxis:
     zone_axis
         Its name, such as "<011>"; empty where there is none.
     score
-        How far the weakest reflection stands out of what surrounds it, over what is needed: 1 or more on an axis.
+        How far the weakest reflection stands out of what surrounds it, over what is needed: 1 or more on an axis. In a
+        crystal with a basis also how strong it is beside the others and beside a crystal on the axis.
     scores
         The same for each zone axis that was looked for, in their order.
     basis
@@ -255,9 +256,8 @@ def _best_rotation(smooth, sampling: float, constant: float, pattern: Pattern):
     change, powers = min(maps, key=lambda found: _anisotropy(found[0]))
     if np.isfinite(pattern.powers).any():
         beside = powers / pattern.powers
-        score = min(
-            score, float(np.nanmin(beside) / np.nanmax(beside) / EQUAL), float(np.nanmin(powers / pattern.least))
-        )
+        equal = float(np.nanmin(beside) / np.nanmax(beside)) / EQUAL
+        score = min(score, equal, float(np.nanmin(powers / pattern.least)))
     stretched = np.linalg.svd(change, compute_uv=False)
     if np.abs(np.log(stretched)).max() > np.log1p(STRETCH) + SHEAR or _anisotropy(change) > ANISOTROPY:
         return 0.0, None, np.nan
