@@ -299,7 +299,7 @@ class ParticleFinder(MapModel):
         return float(self.card["threshold"])
 
     def maps(
-        self, frame: np.ndarray, tile: int = 768, overlap: int = 176, device: str | None = None
+        self, frame: np.ndarray, tile: int = 1024, overlap: int = 176, device: str | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the probability that a pixel belongs to a particle, and its relative depth in the particle.
 
@@ -309,7 +309,7 @@ class ParticleFinder(MapModel):
             Frame at the model's pixel size, scaled by `scale_frame`, shape (rows, columns), float32; (channels, rows,
             columns) for a model of several channels.
         tile
-            Edge of the tiles in which large frames go through the network, a multiple of 16.
+            Longest edge of the tiles in which large frames go through the network, a multiple of 16.
         overlap
             Pixels by which neighbouring tiles overlap on each side. More than the network sees of the surroundings, so
             that seams do not show; a multiple of 16.
@@ -335,8 +335,9 @@ def _tiles(shape: tuple[int, int], tile: int, overlap: int):
         if size <= tile + 2 * overlap:
             axes.append([(slice(0, size), slice(0, size))])
             continue
-        starts = range(0, size, tile)
-        inner = [slice(start, min(start + tile, size)) for start in starts]
+        # as few as may be, and of like size: what they see twice is work done twice
+        edge = -(-size // (16 * -(-size // tile))) * 16
+        inner = [slice(start, min(start + edge, size)) for start in range(0, size, edge)]
         axes.append([(own, slice(max(own.start - overlap, 0), min(own.stop + overlap, size))) for own in inner])
     for own_rows, rows in axes[0]:
         for own_columns, columns in axes[1]:
