@@ -18,23 +18,44 @@ from .classification.classify_particles import classify_particles
 from .columns.find_columns import find_columns
 from .columns.find_columns_in_series import find_columns_in_series
 from .core.frames import compute_together
+from .counting.count_atoms import count_atoms
+from .counting.count_atoms_in_series import count_atoms_in_series
+from .counting.to_atoms import to_atoms
+from .counting.total_counts import total_counts
 from .crystals.find_zone_axis import find_zone_axis
+from .dynamics.class_fractions import class_fractions
+from .dynamics.comparison import compare_fractions
 from .models.load import list_models, load_model
 from .models.model import Model
 from .particles.measure_particles import measure_particles
 from .particles.particlespy_list import from_particle_list, to_particle_list
+from .particles.track_particles import track_particles
+from .populations.cluster_particles import cluster_particles
+from .populations.measure_shape import measure_shape
 from .reconstruction.reconstruct import reconstruct
 from .reconstruction.star import load_star, save_star
 from .segmentation.segment_particles import segment_particles
 from .segmentation.train_segmentation import train_segmentation
+from .stacks.align_particles import align_particles
+from .stacks.class_averages import class_averages
 from .stacks.extract_particles import extract_particles
+from .tables.as_classes import as_classes
+from .tables.merge_classes import merge_classes
 
 __all__ = [
     "Model",
+    "align_particles",
+    "as_classes",
+    "class_averages",
+    "class_fractions",
     "classification",
     "classify_particles",
+    "cluster_particles",
     "columns",
+    "compare_fractions",
     "compute_together",
+    "count_atoms",
+    "count_atoms_in_series",
     "counting",
     "crystals",
     "data",
@@ -48,6 +69,8 @@ __all__ = [
     "load_model",
     "load_star",
     "measure_particles",
+    "measure_shape",
+    "merge_classes",
     "models",
     "particles",
     "plotting",
@@ -59,6 +82,9 @@ __all__ = [
     "segmentation",
     "simulation",
     "stacks",
+    "to_atoms",
     "to_particle_list",
+    "total_counts",
+    "track_particles",
     "train_segmentation",
 ]

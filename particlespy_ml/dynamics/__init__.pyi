@@ -1,5 +1,20 @@
+from .class_fractions import class_fractions
 from .comparison import compare_fractions
-from .energies import TemperatureSeries, fit_barriers, fit_enthalpies
-from .sequences import Transitions
+from .energies import TemperatureSeries, fit_barriers, fit_enthalpies, free_energy_differences
+from .plot_class_fractions import plot_class_fractions
+from .plot_class_sequence import plot_class_sequence
+from .sequences import Transitions, class_sequence, transitions
 
-__all__ = ["TemperatureSeries", "Transitions", "compare_fractions", "fit_barriers", "fit_enthalpies"]
+__all__ = [
+    "TemperatureSeries",
+    "Transitions",
+    "class_fractions",
+    "class_sequence",
+    "compare_fractions",
+    "fit_barriers",
+    "fit_enthalpies",
+    "free_energy_differences",
+    "plot_class_fractions",
+    "plot_class_sequence",
+    "transitions",
+]
