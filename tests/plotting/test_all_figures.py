@@ -10,30 +10,34 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 from hyperspy.signals import Signal2D
 
 import particlespy_ml
-from particlespy_ml.columns.rows import column_dtype, column_units
-from particlespy_ml.dynamics import TemperatureSeries, Transitions
-from particlespy_ml.dynamics.barriers import ArrheniusFit
-from particlespy_ml.dynamics.rates import RateFit
 from particlespy_ml.plotting.columns import plot_atoms
 from particlespy_ml.plotting.fractions import plot_fractions
-from particlespy_ml.reconstruction import Reconstruction
 from particlespy_ml.tables.dataframe import with_column
-from particlespy_ml.tables.table import make_table, object_array
+from tests.plotting.made_results import (
+    ODD,
+    SHAPE,
+    Atoms,
+    ball,
+    made_clusters,
+    made_columns,
+    made_reconstruction,
+    made_temperatures,
+    made_transitions,
+    reach,
+    score,
+    steps,
+)
 
 pytestmark = [
     pytest.mark.usefixtures("small_figures"),
     *(pytest.mark.filterwarnings(f"error::{kind}") for kind in ("RuntimeWarning", "UserWarning")),
 ]
 
-SHAPE = (40, 50)
 NONE, ONE, TWO = ([], []), ([(20, 15)], [7]), ([(13, 12), (27, 36)], [6, 9])
-# names that matplotlib would take for formulas, broken ones too, or leave out of legends; and one without an end
-ODD = ("_hidden", "$x_{$", "a_b^c $", "a very long name " * 9)
 FRAMES = {
     "image": (TWO,),
     "image of one particle": (ONE,),
@@ -238,54 +242,6 @@ def test_figures_of_particles(cases, name, key):
         draw_all(layout=case.table.classes == ODD)
 
 
-def made_transitions(rates, occupation, names):
-    rates, k = np.asarray(rates, float), len(names)
-    fit = RateFit(rates, rates * 0.7, rates * 1.5, 0.95, np.abs(rates) * 9, occupation, np.full(k, 1 / k), 0.5, -1.0)
-    return Transitions(names, fit)
-
-
-def made_temperatures(values, errors=0.2, covariance=0.01, kelvin=(500.0, 550.0, 600.0)):
-    values = np.atleast_2d(np.asarray(values, float))
-    fit = ArrheniusFit(1.0, (0.9, 1.1), 20.0, (18.0, 22.0), 1.0, 0.95, np.diag([covariance, covariance]), 2.0)
-    pairs = ((0, 1), (1, 0))[: len(values)]
-    shape = values.shape
-    return TemperatureSeries(
-        "barriers", ODD[:2], np.array(kelvin), pairs, values, np.full(shape, errors), (fit,) * len(values)
-    )
-
-
-def made_reconstruction(volume, correlation=None, resolution=0.24):
-    volume = np.asarray(volume, np.float32)
-    edge = len(volume)
-    axes = [
-        {"name": n, "size": edge, "scale": 0.1, "offset": -0.05 * edge, "units": "nm", "navigate": n == "z"}
-        for n in "zyx"
-    ]
-    correlation = np.linspace(1, 0, edge // 2 + 1) if correlation is None else correlation
-    frequency = np.arange(edge // 2 + 1) / (0.1 * edge)
-    fsc = pd.DataFrame({"frequency": frequency, "correlation": correlation})
-    signal = Signal2D(volume, axes=axes)
-    return Reconstruction(signal, signal, fsc, resolution, pd.DataFrame(), "C1", pd.DataFrame())
-
-
-def made_columns(counts=(), flags=0, counted=True, probability=0.9, frames=1):
-    """Columns in a row, of as many atoms each; a count of -1 is none."""
-    counts = np.asarray(counts, int)
-    extra = [("count", "i4"), ("probability", "f8"), ("expected_count", "f8")] if counted else []
-    rows = np.zeros(len(counts), [*column_dtype().descr, *extra])
-    rows["x"], rows["y"] = 0.3 + 0.2 * np.arange(len(counts)), 0.5
-    rows["volume"] = np.maximum(counts, 1) + 0.01 * np.sin(np.arange(len(counts)))
-    rows["volume_error"], rows["width"], rows["flags"] = 0.01, 0.05, flags
-    if counted:
-        rows["count"], rows["expected_count"] = counts, np.where(counts < 0, np.nan, counts)
-        rows["probability"] = np.where(counts < 0, np.nan, probability)
-    grid = {"shape": list(SHAPE), "scale": [0.04, 0.04], "offset": [0.0, 0.0], "units": "nm", "direction": [1, 1]}
-    units = {**column_units("nm"), **{name: "" for name, _ in extra}}
-    axis = {"name": "time" if frames > 1 else "image", "size": frames, "navigate": True}
-    data = object_array([rows, *[rows[:0]] * (frames - 1)], (frames,))
-    return make_table(data, [axis], units, {"image": grid}, kind="column_table")
-
-
 def of_columns(draw, *values):
     """A figure of the columns of every frame, over images of these values or, for None, none."""
 
@@ -300,49 +256,9 @@ def of_columns(draw, *values):
     return all_images
 
 
-def made_clusters(clusters=2, parameters=None, **curves):
-    """A table of which only what its clusters stand on is drawn."""
-    record = {"method": "any", "n_clusters": clusters, "parameters": parameters or {}, **curves}
-    table = make_table(object_array([np.zeros(0, [("x", "f8")])], (1,)), [{"size": 1, "navigate": True}], {"x": ""}, {})
-    table.metadata.set_item("particlespy_ml.clustering", record)
-    return table
-
-
-def reach(values, labels):
-    return {"reachability": values, "labels": labels, "order": list(range(len(values)))}
-
-
-def score(numbers, values, name="gap"):
-    return {"name": name, "numbers": numbers, "scores": values}
-
-
-class Atoms:
-    """As much of ASE's atoms as a figure needs."""
-
-    def __init__(self, positions):
-        self.positions = positions
-
-    def __len__(self):
-        return len(self.positions)
-
-
 def both_colours(model):
     plot_atoms(model)
     plot_atoms(model, "height")
-
-
-def ball(edge=12):
-    axis = np.arange(edge) - edge // 2
-    return (np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2) < edge / 4).astype(float)
-
-
-def steps(values, name="temperature", classes=("icosahedron", "$x_{$"), corrected=None):
-    rows = [
-        {name: value, "class": c, "fraction": f, "low": f, "high": f}
-        for value in values
-        for c, f in zip(classes, (0.2, np.nan), strict=False)
-    ]
-    return pd.DataFrame(rows, columns=[name, "class", "fraction", "low", "high"])
 
 
 TREE = [[0.0, 1.0, 0.0, 2.0], [2.0, 3.0, 0.0, 3.0]]
