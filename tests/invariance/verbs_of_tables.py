@@ -1,0 +1,113 @@
+"""Rows: a verb of tables returns numbers; and the tables that they are run on.
+
+Every public method of the tables has a row here, or is named among those that are no verbs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from particlespy_ml.signals.particle_table import ParticleTable
+from particlespy_ml.tables.table import make_table, object_array
+from tests.invariance.stored import LEVEL, columns, particles
+
+
+def measured(classes=True):
+    """The table of the particles, tracked and, where asked, with classes."""
+    table = particles().measure_particles(np.asarray(particles().data) > LEVEL).track_particles()
+    return table.as_classes("label", ["one", "two", "three"]) if classes else table
+
+
+def of_frame(frame) -> dict:
+    numbers = frame.select_dtypes("number")
+    return {name: numbers[name].to_numpy() for name in numbers}
+
+
+PARTICLE_ROWS = {
+    "to_dataframe": lambda t: of_frame(t.to_dataframe()),
+    "select": lambda t: of_frame(t.select("area > 0.3 and class != 'three'").to_dataframe()),
+    "as_classes": lambda t: of_frame(t.as_classes("track").to_dataframe()),
+    "class_fractions": lambda t: of_frame(t.class_fractions()),
+    "merge_classes": lambda t: of_frame(t.merge_classes({"most": ("one", "two")}).to_dataframe()),
+    "summary": lambda t: of_frame(t.summary()),
+    "track_particles": lambda t: {"track": t.track_particles()["track"]},
+    "measure_shape": lambda t: of_frame(t.measure_shape().to_dataframe()),
+    "measure_shape with an image": lambda t: of_frame(t.measure_shape("radial", particles()).to_dataframe()),
+    "cluster_particles": lambda t: {"cluster": t.cluster_particles(["area"], n_clusters=2, resamples=0)["cluster"]},
+    "to_markers": lambda t: {"texts": [len(t.to_markers())]},
+    "to_particle_list": lambda t: {"area": [p.properties["area"]["value"] for p in t.inav[0].to_particle_list().list]},
+    "from_particle_list": lambda t: {
+        "area": ParticleTable.from_particle_list(t.inav[0].to_particle_list(particles().inav[0]), particles().inav[0])[
+            "area"
+        ]
+    },
+    "save": lambda t, folder: of_frame(saved(t, folder).to_dataframe()),
+}
+
+
+MOVIE_ROWS = {
+    "class_sequence": lambda t: of_frame(t.class_sequence()),
+    "transitions": lambda t: of_frame(t.transitions().to_dataframe()),
+    "free_energy_differences": lambda t: of_frame(t.free_energy_differences(300.0)),
+}
+
+
+COLUMN_ROWS = {
+    "to_dataframe": lambda t: of_frame(t.to_dataframe()),
+    "select": lambda t: of_frame(t.select("volume > 2").to_dataframe()),
+    "describe_flags": lambda t: {"lengths": [len(text) for text in t.describe_flags()]},
+    "frame": lambda t: {"x": t.frame(0)[0]["x"]},
+    "count_atoms": lambda t: {"count": t.count_atoms()["count"]},
+    "total_counts": lambda t: of_frame(t.total_counts()),
+    "count_atoms_in_series": lambda t: {"count": t.count_atoms_in_series(LIBRARY)["count"]},
+    "to_atoms": lambda t: {"positions": t.to_atoms("Pt", best=True).positions},
+    "to_sublattice": lambda t: {"x": t.to_sublattice(columns().inav[0]).x_position},
+    "from_sublattice": lambda t: {
+        "x": t.from_sublattice(np.column_stack([t.frame(0)[0][k] for k in ("x", "y")]), columns().inav[0])["x"]
+    },
+    "save": lambda t, folder: of_frame(saved(t, folder).to_dataframe()),
+}
+
+
+LIBRARY = np.arange(1, 9) * 1.0
+
+
+def saved(table, folder):
+    import hyperspy.api as hs
+
+    table.save(folder / "table.hspy", overwrite=True)
+    return hs.load(folder / "table.hspy")
+
+
+def column_table():
+    """Two frames of columns of one to six atoms, one unit of volume each, which no verb need find first."""
+    from particlespy_ml.columns.rows import column_dtype, column_units
+    from particlespy_ml.core.calibration import pixel_grid
+
+    rng = np.random.default_rng(0)
+    grid = pixel_grid(columns())
+    frames = []
+    for _ in range(2):
+        rows = np.zeros(36, column_dtype())
+        a, b = (g.ravel() for g in np.meshgrid(np.arange(6), np.arange(6)))
+        rows["x"], rows["y"], rows["site_a"], rows["site_b"] = 0.2 + 0.196 * a, 0.2 + 0.196 * b, a, b
+        rows["volume"] = np.tile(np.arange(1, 7), 6) + rng.normal(0, 0.05, 36)
+        rows["volume_error"], rows["width"], rows["significance"] = 0.05, 0.04, 50
+        frames.append(rows)
+    axes = [{"name": "time", "size": 2, "navigate": True}]
+    record = {"image": grid.as_dict()}
+    return make_table(object_array(frames, (2,)), axes, column_units("nm"), record, kind="column_table")
+
+
+NO_VERBS = {
+    "classes",
+    "columns",
+    "units",
+    "names",
+    "codes",
+    "n_rows",
+    "n_particles",
+    "n_columns",
+    "grid",
+    "class_names",
+}
