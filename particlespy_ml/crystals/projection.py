@@ -76,6 +76,21 @@ class Projection:
         """Area of the plane cell."""
         return abs(float(np.linalg.det(self.basis)))
 
+    def strengths(self, exponent: float = EXPONENT) -> np.ndarray:
+        """Return how much the atoms of one period of each column scatter, shape (n,); 1 an atom where all are alike.
+
+        Parameters
+        ----------
+        exponent
+            Atoms weigh as their number of electrons to this power.
+        """
+        if len({symbol for column in self.species for symbol in column}) == 1:
+            return np.array([float(len(column)) for column in self.species])
+        from ase.data import atomic_numbers
+
+        weights = [sum(float(atomic_numbers[symbol]) ** exponent for symbol in column) for column in self.species]
+        return np.array(weights)
+
     def structure_factors(self, indices, exponent: float = EXPONENT) -> np.ndarray:
         """Return the Fourier coefficients of a plane cell over the one at zero, shape (m,), complex.
 
@@ -84,9 +99,9 @@ class Projection:
         indices
             Whole numbers (h, k), shape (m, 2), of the reciprocal lattice of the basis.
         exponent
-            Atoms weigh as their number of electrons to this power.
+            See `strengths`.
         """
-        weights = _weights(self.species, exponent)
+        weights = self.strengths(exponent)
         return np.exp(2j * np.pi * np.asarray(indices) @ self.sites.T) @ weights / weights.sum()
 
     def reflections(self, shells: int = 2, weakest: float = EXTINCT) -> list[np.ndarray]:
@@ -263,12 +278,3 @@ def _columns(atoms, symbols, vectors, tolerance: float):
     columns = [sorted(column) for column in columns]
     species = tuple(tuple(symbol for _, symbol in column) for column in columns)
     return np.array(sites), species, tuple(tuple(height for height, _ in column) for column in columns)
-
-
-def _weights(species, exponent: float) -> np.ndarray:
-    """How much each column scatters; a single kind of atom needs no weight."""
-    if len({symbol for column in species for symbol in column}) == 1:
-        return np.array([float(len(column)) for column in species])
-    from ase.data import atomic_numbers
-
-    return np.array([sum(float(atomic_numbers[symbol]) ** exponent for symbol in column) for column in species])
