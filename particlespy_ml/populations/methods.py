@@ -257,9 +257,20 @@ def _tree(features: np.ndarray, linkage: str) -> np.ndarray:
 
 
 def _cut(tree: np.ndarray, number: int) -> np.ndarray:
-    from scipy.cluster.hierarchy import cut_tree
+    """Clusters before the last merges of a tree, in the order of their first rows.
 
-    return cut_tree(tree, n_clusters=number)[:, 0]
+    They are those of `scipy.cluster.hierarchy.cut_tree`, whose time grows with the square of the rows.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows = len(tree) + 1
+    merged = rows - number
+    children = tree[:merged, :2].astype(int).ravel()
+    parents = np.repeat(rows + np.arange(merged), 2)
+    links = coo_array((np.ones(len(children), bool), (children, parents)), shape=(2 * rows - 1,) * 2)
+    _, first, labels = np.unique(connected_components(links)[1][:rows], return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[labels]
 
 
 def _within(features: np.ndarray, labels: np.ndarray) -> float:
