@@ -115,7 +115,7 @@ def mixture(count: int = 100, dose: float = 1e3) -> None:
         truths.append(volume_of_atoms(atoms, BOX, PIXEL))
     stack = as_stack(np.concatenate(images))
     together = stack.reconstruct(show_progressbar=False)
-    apart = stack.reconstruct(by=np.repeat(np.arange(3), count), show_progressbar=False)
+    apart = stack.reconstruct(clusters=np.repeat(np.arange(3), count), show_progressbar=False)
     for number, kind in enumerate(kinds):
         for name, found in (("together", together), ("its cluster", apart[number])):
             true, correlation = against(truths[number], found.volume.data)

@@ -55,8 +55,8 @@ def reconstruct(
     model: Atoms | BaseSignal | np.ndarray | Reconstruction | None = None,
     *,
     point_group: str = "C1",
-    table: BaseSignal | None = None,
-    by: str | ArrayLike | None = None,
+    clusters: BaseSignal | ArrayLike | None = None,
+    by: str = "cluster",
     poses: np.ndarray | pd.DataFrame | None = None,
     diameter: float | str | None = None,
     initial_resolution: float | str | None = None,
@@ -86,11 +86,11 @@ def reconstruct(
     point_group
         Schoenflies symbol of the particle's symmetry, such as "C1" (none), "D5h" (decahedra), "Oh" (cuboctahedra) or
         "Ih" (icosahedra); see `particlespy_ml.reconstruction.rotations.point_group` for the axes.
-    table
-        Table of the stack's particles, to reconstruct each of their clusters for itself.
+    clusters
+        Table of the stack's particles, or one whole number for each of them, to reconstruct each cluster for itself.
+        Particles below 0 are left out.
     by
-        The column: "cluster" where there is a table, "class", or another one of whole numbers or names; or, without a
-        table, one whole number for each particle. Particles below 0 are left out.
+        The column of the table: "cluster", "class", or another one of whole numbers or names.
     poses
         Orientations that are known: rotations, shape (particles, 3, 3), or a data frame with rot, tilt, psi and, if
         particles are off centre, shift_x and shift_y. Nothing is refined then.
@@ -117,7 +117,7 @@ def reconstruct(
     Returns
     -------
     Reconstruction or dict
-        One for each cluster, by its number or name, where a table or *by* is given.
+        One for each cluster, by its number or name, where *clusters* are given.
 
     Raises
     ------
@@ -176,9 +176,9 @@ def reconstruct(
     )
     start = None if model is None else model_volume(model, grid, settings.group, point_group)
     known = None if poses is None else known_poses(poses, len(data), grid)
-    if table is None and by is None:
+    if clusters is None:
         return _reconstruct(stack, data, np.arange(len(data)), start, known, settings)
-    labels, names = group_particles(table, "cluster" if by is None else by, len(data))
+    labels, names = group_particles(clusters, by, len(data))
     found = {}
     sizes = {label.item(): int((labels == label).sum()) for label in np.unique(labels) if not label < 0}
     small = {label: size for label, size in sizes.items() if size < SMALLEST}

@@ -28,8 +28,8 @@ def save_star(
     filename: str | Path,
     poses: pd.DataFrame | None = None,
     *,
-    table: BaseSignal | None = None,
-    by: str | ArrayLike | None = None,
+    clusters: BaseSignal | ArrayLike | None = None,
+    by: str = "cluster",
     voltage: float | None = None,
     normalise: bool = True,
     diameter: float | str | None = None,
@@ -51,11 +51,11 @@ def save_star(
     poses
         Data frame with rot, tilt and psi in degrees and, optionally, shift_x and shift_y in the stack's unit and half,
         such as ``reconstruction.poses``.
-    table
-        Table of the stack's particles, whose clusters are written as rlnClassNumber from 1 on; those below 0 are 0.
+    clusters
+        Table of the stack's particles, or one whole number for each of them, written as rlnClassNumber from 1 on;
+        particles below 0 have class 0.
     by
-        The column: "cluster" where there is a table, "class", or another one of whole numbers or names; or, without a
-        table, one whole number for each particle.
+        The column of the table: "cluster", "class", or another one of whole numbers or names.
     voltage
         Acceleration voltage in kV; by default from the metadata, otherwise 300.
     normalise
@@ -72,8 +72,8 @@ def save_star(
     FileExistsError
         If a file exists and is not to be replaced.
     ValueError
-        If the stack is no stack of square images with square pixels, pixels are not finite, or *poses* or *by* do not
-        fit it. No file is left then.
+        If the stack is no stack of square images with square pixels, pixels are not finite, or *poses* or *clusters* do
+        not fit it. No file is left then.
     """
     import pandas as pd
     import starfile
@@ -92,8 +92,7 @@ def save_star(
         if missing:
             raise ValueError(f"The poses have no {', '.join(missing)}; expected columns rot, tilt and psi.")
         check_poses(np.column_stack([np.asarray(poses[n], float) for n in (*ANGLES, *ORIGINS) if n in poses]))
-    if table is not None or by is not None:
-        by, _ = group_particles(table, "cluster" if by is None else by, count)
+    numbers = None if clusters is None else group_particles(clusters, by, count)[0]
     images_path = path.with_suffix(".mrcs")
     found = [str(p) for p in (path, images_path) if p.exists()]
     if found and not overwrite:
@@ -112,11 +111,14 @@ def save_star(
             "rlnImageSize": [box],
             "rlnImageDimensionality": [2],
         }
-        blocks = {"optics": pd.DataFrame(optics), "particles": _particles(images_path.name, count, poses, by, grid)}
+        blocks = {
+            "optics": pd.DataFrame(optics),
+            "particles": _particles(images_path.name, count, poses, numbers, grid),
+        }
         starfile.write(blocks, star, float_format="%.6f", overwrite=True)
 
 
-def _particles(images_name: str, count: int, poses, by, grid):
+def _particles(images_name: str, count: int, poses, classes, grid):
     import pandas as pd
 
     numbers = np.arange(1, count + 1)
@@ -137,8 +139,8 @@ def _particles(images_name: str, count: int, poses, by, grid):
             particles[theirs] = -angstrom * np.asarray(poses[ours], float) if ours in poses else np.zeros(count)
         if "half" in poses:
             particles["rlnRandomSubset"] = np.asarray(poses["half"], int) + 1
-    if by is not None:
-        particles["rlnClassNumber"] = np.where(by < 0, 0, by + 1)
+    if classes is not None:
+        particles["rlnClassNumber"] = np.where(classes < 0, 0, classes + 1)
     return pd.DataFrame(particles)
 
 

@@ -34,8 +34,8 @@ BATCH = 8  # lazy blocks whose sums are kept at a time
 
 def class_averages(
     stack: Signal2D,
-    table: BaseSignal | None = None,
-    by: str | ArrayLike = "cluster",
+    clusters: BaseSignal | ArrayLike,
+    by: str = "cluster",
     *,
     align: bool = True,
     mirror: bool = False,
@@ -51,11 +51,11 @@ def class_averages(
     ----------
     stack
         Particles along one navigation axis. A lazy stack is read block by block.
-    table
-        Table of the stack's particles, with a column of clusters.
+    clusters
+        Table of the stack's particles, with a column of clusters, or one whole number for each particle. Particles
+        below 0 are left out.
     by
-        The column: "cluster", "subcluster", "class", or another one of whole numbers or names; or, without a table, one
-        whole number for each particle. Particles below 0 are left out.
+        The column of the table: "cluster", "subcluster", "class", or another one of whole numbers or names.
     align
         Align the particles of each cluster to their mean, as `align_particles` does; otherwise they are taken as they
         are.
@@ -83,14 +83,14 @@ def class_averages(
     >>> import particlespy_ml as pml
     >>> s = pml.data.gold_on_carbon()
     >>> stack = s.extract_particles(s.measure_particles(), box="48 px")
-    >>> means = stack.class_averages(by=[0, 0, 0, 1, 1, -1], show_progressbar=False)
+    >>> means = stack.class_averages([0, 0, 0, 1, 1, -1], show_progressbar=False)
     >>> means.data.shape, [int(n) for n in means.metadata.particlespy_ml.class_averages.counts]
     ((2, 48, 48), [3, 2])
     """
     frames, grid = check_stack(stack, least=1)
     smoothing = check_alignment(grid, iterations, smoothing, sample)
     step = pixel_step(grid)
-    labels, names = cluster_numbers(table, by, len(frames))
+    labels, names = cluster_numbers(clusters, by, len(frames))
     references = {}
     for number in range(len(names)):
         inside = np.flatnonzero(labels == number)
@@ -114,7 +114,7 @@ def class_averages(
     return _averages_signal(stack, means, record)
 
 
-def cluster_numbers(table, by, count: int) -> tuple[np.ndarray, list]:
+def cluster_numbers(clusters, by: str, count: int) -> tuple[np.ndarray, list]:
     """Return numbers from 0 on for the clusters of a stack's particles, -1 for none, and what each is called.
 
     Raises
@@ -122,9 +122,7 @@ def cluster_numbers(table, by, count: int) -> tuple[np.ndarray, list]:
     ValueError
         If there is not one value for each particle, no such column, or no cluster.
     """
-    if table is None and isinstance(by, str):
-        raise ValueError("Expected table= with a column of clusters, or by= with one whole number for each particle.")
-    values, classes = group_particles(table, by, count)
+    values, classes = group_particles(clusters, by, count)
     found = np.unique(values[values >= 0])
     if len(found) == 0:
         raise ValueError("No particle is in a cluster: all are -1.")

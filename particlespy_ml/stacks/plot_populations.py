@@ -130,7 +130,7 @@ def _means(image, table, by, box, most, mirror, seed, stack) -> tuple[dict, dict
         part = image.inav[np.flatnonzero(keep)] if not keep.all() else image
     else:
         part = extract_particles(image, table.select(keep), box, lazy_output=False, show_progressbar=False)
-    found = class_averages(part, by=index[keep].astype(int), mirror=mirror, seed=seed, show_progressbar=False)
+    found = class_averages(part, index[keep].astype(int), mirror=mirror, seed=seed, show_progressbar=False)
     names = [table.classes[int(n)] for n in found.metadata.particlespy_ml.class_averages.clusters]
     counts = {name: int(np.sum(index == table.classes.index(name))) for name in names}
     return dict(zip(names, found.data, strict=True)), counts

@@ -49,33 +49,27 @@ def group_rows(table, by: str) -> tuple[np.ndarray, list | None]:
     return values, table.names.get(by)
 
 
-def group_particles(table, by, count: int) -> tuple[np.ndarray, list | None]:
+def group_particles(clusters, by: str, count: int) -> tuple[np.ndarray, list | None]:
     """Return one whole number for each particle of a stack, as `group_rows` does for a table.
 
     Parameters
     ----------
-    table
-        Table of the particles; None where *by* holds the numbers.
+    clusters
+        Table of the particles, or one whole number for each of them, below 0 for those in no group.
     by
-        A column of the table, or one whole number for each particle, below 0 for those in no group.
+        A column of the table.
     count
         Particles of the stack.
 
     Raises
     ------
-    TypeError
-        If *table* is no table.
     ValueError
-        If there is not one whole number for each particle.
+        If there is no such column, or not one whole number for each particle.
     """
-    if table is not None and not hasattr(table, "codes"):
-        raise TypeError(f"Expected a table of the particles, not {type(table).__name__}; whole numbers go in by=.")
-    if isinstance(by, str):
-        if table is None:
-            raise ValueError(f"by={by!r} is a column of the table of the particles; give it with table=.")
-        values, names = group_rows(table, by)
+    if hasattr(clusters, "codes"):
+        values, names = group_rows(clusters, by)
     else:
-        values, names = np.asarray(getattr(by, "data", by) if hasattr(by, "axes_manager") else by), None
+        values, names = np.asarray(clusters.data if hasattr(clusters, "axes_manager") else clusters), None
     if values.shape != (count,):
         raise ValueError(
             f"Expected a value for each of the stack's {count} particles, not values of shape {values.shape}; extract "
@@ -87,6 +81,6 @@ def group_particles(table, by, count: int) -> tuple[np.ndarray, list | None]:
     if whole is None:
         raise ValueError(
             f"Expected whole numbers, below 0 for particles that are left out, not {values.dtype} such as "
-            f'{values[:1].tolist()}; give table= and by="cluster" or by="class".'
+            f'{values[:1].tolist()}; give the table of the particles, with by="cluster" or by="class".'
         )
     return whole, names

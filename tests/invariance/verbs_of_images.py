@@ -106,7 +106,7 @@ def align(stored, model):
 
 
 def class_averages(stored, model):
-    means = stored.image.class_averages(by=[0, 0, 0, 1, 1, -1], iterations=2)
+    means = stored.image.class_averages([0, 0, 0, 1, 1, -1], iterations=2)
     return {
         "pixels": stored.data(means),
         "x": np.sort(means.axes_manager.signal_axes[0].axis) * stored.nm - stored.origin[0],

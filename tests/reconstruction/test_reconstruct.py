@@ -36,7 +36,7 @@ def test_a_known_model_gives_the_poses(stack, points, rotations):
 
 def test_each_cluster_is_reconstructed_for_itself(stack, rotations):
     labels = np.repeat([0, 1, -1], [18, 18, 4])
-    found = stack.reconstruct(poses=rotations, by=labels, diameter=2.6, show_progressbar=False)
+    found = stack.reconstruct(poses=rotations, clusters=labels, diameter=2.6, show_progressbar=False)
     assert sorted(found) == [0, 1]
     assert list(found[1].poses["particle"]) == list(range(18, 36))
 
@@ -92,8 +92,8 @@ def _bad_stacks(points, rotations):
     yield good, {"model": blobs(points), "point_group": "Oh"}, "not symmetric in Oh"
     yield good, {"poses": rotations[:5]}, "40 rotations"
     yield good, {"poses": np.ones((40, 3, 3))}, "determinant 1"
-    yield good, {"by": np.zeros(3)}, "value for each"
-    yield good, {"by": np.arange(40)}, "4 at least in each"
+    yield good, {"clusters": np.zeros(3)}, "value for each"
+    yield good, {"clusters": np.arange(40)}, "4 at least in each"
     yield good, {"diameter": 3.4}, "larger box"
     yield good, {"initial_resolution": 9.0}, "coarser than the box"
     yield good, {"max_shift": 16}, "less than half of the box"
@@ -102,7 +102,7 @@ def _bad_stacks(points, rotations):
     yield good, {"max_shift": float("nan")}, "finite length"
     yield good, {"criterion": 2.0}, "correlation between 0 and 1"
     yield good, {"max_iterations": -1}, "0 or more iterations"
-    yield good, {"by": np.full(40, "a")}, "whole numbers, below 0"
+    yield good, {"clusters": np.full(40, "a")}, "whole numbers, below 0"
     lost = rotations.copy()
     lost[7] = np.nan
     yield good, {"poses": lost}, "pose of particle 7 is not finite"

@@ -23,7 +23,7 @@ def poses(rotations):
 def test_stacks_and_angles_round_trip(stack, poses, tmp_path, lazy):
     labels = np.arange(len(poses)) % 3 - 1
     source = stack.as_lazy() if lazy else stack
-    source.save_star(tmp_path / "particles.star", poses, by=labels, diameter=2.6, normalise=False)
+    source.save_star(tmp_path / "particles.star", poses, clusters=labels, diameter=2.6, normalise=False)
     found, particles = pml.load_star(tmp_path / "particles.star", lazy=lazy)
     assert found._lazy == lazy
     assert found.metadata.Signal.signal_type == "HAADF"
@@ -130,7 +130,7 @@ def test_poses_and_labels_that_are_not_finite_leave_no_file(stack, poses, tmp_pa
         stack.save_star(tmp_path / "a.star", poses[["rot"]], diameter=2.6)
     for labels in (np.full(40, np.nan), np.full(40, "a"), np.full(40, 0.5)):
         with pytest.raises(ValueError, match=r'whole numbers.*by="cluster"'):
-            stack.save_star(tmp_path / "a.star", by=labels, diameter=2.6)
+            stack.save_star(tmp_path / "a.star", clusters=labels, diameter=2.6)
     assert list(tmp_path.iterdir()) == []
 
 

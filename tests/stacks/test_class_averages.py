@@ -60,8 +60,8 @@ def test_lazy_in_lazy_out_block_by_block(stack, tmp_path):
     assert found._lazy and type(found).__name__ == "LazyHAADFImage" and found.data.chunks[0] == (3,) * 4
     found.compute()
     np.testing.assert_allclose(found.data, eager.data, atol=1e-3)
-    one = lazy.class_averages(by=np.arange(12) % 2)
-    np.testing.assert_allclose(one.data, signal.class_averages(by=np.arange(12) % 2).data, atol=1e-3)
+    one = lazy.class_averages(np.arange(12) % 2)
+    np.testing.assert_allclose(one.data, signal.class_averages(np.arange(12) % 2).data, atol=1e-3)
     assert lazy.align(lazy_output=False)._lazy is False and signal.align(lazy_output=True)._lazy
     found.save(tmp_path / "aligned.hspy")
     loaded = hs.load(tmp_path / "aligned.hspy")
@@ -74,7 +74,7 @@ def test_class_averages_are_of_their_own_kind(stack):
     signal, _, _ = stack
     clusters = np.arange(12) % 2
     clusters[11] = -1
-    means = signal.class_averages(by=clusters)
+    means = signal.class_averages(clusters)
     assert means.data.shape == (2, 40, 40) and type(means) is type(signal)
     assert [axis.name for axis in means.axes_manager.navigation_axes] == ["cluster"]
     assert means.axes_manager.signal_axes[0].scale == 0.05 and means.axes_manager.signal_axes[0].units == "nm"
@@ -83,7 +83,7 @@ def test_class_averages_are_of_their_own_kind(stack):
     for mean, kind in zip(means.data, (0, 1), strict=True):
         plain = signal.data[clusters == kind].mean(0)
         assert mean.max() > 1.1 * plain.max()
-    as_they_are = signal.class_averages(by=clusters, align=False)
+    as_they_are = signal.class_averages(clusters, align=False)
     np.testing.assert_allclose(as_they_are.data[0], signal.data[clusters == 0].mean(0), rtol=1e-5)
 
 
@@ -116,13 +116,9 @@ def test_bad_input(stack):
     with pytest.raises(ValueError, match="are too small"):
         signal.isig[:5, :5].align()
     with pytest.raises(ValueError, match="for each of the stack's 12 particles"):
-        signal.class_averages(by=[0, 1])
-    with pytest.raises(TypeError, match="whole numbers go in by="):
-        signal.class_averages([0] * 12)
-    with pytest.raises(ValueError, match="Expected table= with a column"):
-        signal.class_averages()
+        signal.class_averages([0, 1])
     with pytest.raises(ValueError, match="No particle is in a cluster"):
-        signal.class_averages(by=np.full(12, -1))
+        signal.class_averages(np.full(12, -1))
     flat = signal.deepcopy()
     flat.data[:] = 3
     np.testing.assert_allclose(flat.align().data, 3, rtol=1e-5)
@@ -141,8 +137,8 @@ def test_pixels_that_are_not_finite_are_named(stack, lazy, value):
         assert isinstance(signal.data, da.Array)
     for call in (
         signal.align,
-        lambda: signal.class_averages(by=[0] * 12),
-        lambda: signal.class_averages(by=[0] * 12, align=False),
+        lambda: signal.class_averages([0] * 12),
+        lambda: signal.class_averages([0] * 12, align=False),
     ):
         with pytest.raises(ValueError, match="Particle 7: 2 of 1600 pixels are not finite.*isig"):
             call()
@@ -161,7 +157,7 @@ def test_axes_that_run_backwards_make_no_difference(stack, flip, mirror):
     assert [axis.scale for axis in found.axes_manager.signal_axes] == [
         axis.scale for axis in signal.isig[flip].axes_manager.signal_axes
     ]
-    means = [s.class_averages(by=[0, 0, 1, 1], mirror=mirror) for s in (signal, signal.isig[flip])]
+    means = [s.class_averages([0, 0, 1, 1], mirror=mirror) for s in (signal, signal.isig[flip])]
     np.testing.assert_array_equal(means[1].isig[flip].data, means[0].data)
 
 

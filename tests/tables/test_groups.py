@@ -86,7 +86,7 @@ def test_names_are_written_beside_particles(zoned):
 
 
 def test_lists_of_numbers_for_stacks():
-    values, names = group_particles(None, [0.0, 1.0, -1.0], 3)
+    values, names = group_particles([0.0, 1.0, -1.0], "cluster", 3)
     assert values.dtype == np.int64 and values.tolist() == [0, 1, -1] and names is None
     for wrong, match in (
         ([0, 1], r"value for each of the stack's 3"),
@@ -94,6 +94,4 @@ def test_lists_of_numbers_for_stacks():
         (["a"] * 3, "whole"),
     ):
         with pytest.raises(ValueError, match=match):
-            group_particles(None, wrong, 3)
-    with pytest.raises(ValueError, match="give it with table="):
-        group_particles(None, "cluster", 3)
+            group_particles(wrong, "cluster", 3)
