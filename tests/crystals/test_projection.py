@@ -155,6 +155,8 @@ def test_columns_of_rutile():
     seen = projection("TiO2-rutile", "[001]")
     assert sorted(seen.species) == [*4 * [("O",)], *2 * [("Ti",)]]
     np.testing.assert_allclose(np.abs(seen.basis), np.eye(2), atol=1e-12)
+    strengths = dict(zip(seen.species, seen.strengths(), strict=True))
+    assert strengths["Ti",] / strengths["O",] == pytest.approx((22 / 8) ** EXPONENT)
     titanium = np.array([site for site, kind in zip(seen.sites, seen.species, strict=True) if kind == ("Ti",)])
     np.testing.assert_allclose(sorted(map(tuple, titanium)), [(0, 0), (0.5, 0.5)], atol=1e-9)
     oxygen = np.array([site for site, kind in zip(seen.sites, seen.species, strict=True) if kind == ("O",)])

@@ -145,6 +145,16 @@ def test_thresholds_of_fcc():
     assert foreign == [(np.sqrt(3),), (), (np.sqrt(3), 2.0)]
 
 
+@pytest.mark.parametrize(("symbol", "structure"), [("Au", "fcc"), ("Pt", "fcc"), ("Fe", "bcc"), ("W", "bcc")])
+def test_elements_are_looked_for_as_their_structure(symbol, structure):
+    axes = ("<001>", "<011>", "<111>")
+    for one, other in zip(patterns(crystal(symbol), axes), patterns(as_crystal(structure), axes), strict=True):
+        np.testing.assert_array_equal(one.vectors, other.vectors)
+        np.testing.assert_array_equal(one.needed, other.needed)
+        np.testing.assert_array_equal(one.seen.basis, other.seen.basis)
+        assert one.foreign == other.foreign and np.isnan(one.powers).all()
+
+
 def test_symmetries_of_patterns():
     square, oblique = np.eye(2), np.array([[1.0, 0.0], [0.4, 1.3]])
     assert mirrored(square) and mirrored(np.array([[1.0, 0.0], [0.0, 2.0]])) and not mirrored(oblique)
