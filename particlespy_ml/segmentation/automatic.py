@@ -161,6 +161,8 @@ def _drop(labels: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.ndar
     """Remove regions that are small and number the others 1 to n."""
     area = np.bincount(labels.ravel())
     keep = area >= max(MIN_PIXELS, np.pi / 4 * min_diameter**2 / pixel.prod())
+    if keep[1:].all():
+        return labels.astype(np.int32, copy=False)
     keep[0] = False
     number = np.cumsum(keep) * keep
     return number.astype(np.int32)[labels]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage as ndi
 from skimage.segmentation import watershed
 
-from particlespy_ml.segmentation.grid import dilate, highest_beside, interpolate_blocks
+from particlespy_ml.segmentation.grid import dilate, highest_beside, interpolate_blocks, label_pixels
 
 MIN_CONTRAST_TO_NOISE = 5
 # Lowest height of an outline, and highest that is looked at, as fractions of the plateau inside it.
@@ -25,48 +25,46 @@ def outline_regions(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) ->
     """
     high = height > 3 * noise
     rest, found = high, np.zeros(height.shape, bool)
-    contact, pixels, numbers = None, [], []
+    contact, pixels, numbers, firsts = None, [], [], []
     margin = tuple(2 * np.ceil(2 * sigma).astype(int) + 1)
     for _ in range(3):
-        labels, count = ndi.label(rest)
+        inside, keys, count = label_pixels(rest)
         if not count:
             break
-        inside = np.flatnonzero(rest)
-        keys, values = labels.ravel()[inside], height.ravel()[inside]
+        values = height.ravel()[inside]
         inside = inside[values > 0.5 * _level(keys, values, count, upper=True)[keys]]
         candidate = np.zeros(height.shape, bool)
         candidate.ravel()[inside] = True
-        labels, count = ndi.label(candidate)
-        keys, values = labels.ravel()[inside], height.ravel()[inside]
+        inside, keys, count = label_pixels(candidate)
+        values = height.ravel()[inside]
         level = _level(keys, values, count, upper=True)
         strong = level > MIN_CONTRAST_TO_NOISE * _level(keys, noise.ravel()[inside], count)
         if contact is not None:
+            labels = np.zeros(height.shape, np.intp)
+            labels.ravel()[inside] = keys
             skirt = np.full(count + 1, -np.inf)
-            np.maximum.at(skirt, labels[contact], height[contact])
+            edge = np.flatnonzero(contact)
+            np.maximum.at(skirt, labels.ravel()[edge], height.ravel()[edge])
             strong &= level > 1.2 * skirt
         strong[0] = False
         if not strong.any():
             break
         keys, inside = keys[strong[keys]], inside[strong[keys]]
+        first = np.zeros(count + 1, np.intp)
+        first[keys[::-1]] = inside[::-1]
+        numbers.append(sum(map(len, firsts)) + (np.cumsum(strong) - 1)[keys])
+        firsts.append(first[strong])
         pixels.append(inside)
-        numbers.append(_first_pixels(keys, inside, count))
         found.ravel()[inside] = True
         taken = dilate(found, margin)
         rest = high & ~taken
         contact = rest & dilate(taken, (3, 3))
-    # what was found later touches nothing that was found before
+    # what was found later touches nothing that was found before; numbers go by the first pixel
     labels = np.zeros(height.shape, np.int32)
     if pixels:
-        pixels, numbers = np.concatenate(pixels), np.concatenate(numbers)
-        labels.ravel()[pixels] = np.searchsorted(np.unique(numbers), numbers) + 1
+        rank = 1 + np.argsort(np.argsort(np.concatenate(firsts)))
+        labels.ravel()[np.concatenate(pixels)] = rank[np.concatenate(numbers)]
     return labels
-
-
-def _first_pixels(keys: np.ndarray, inside: np.ndarray, count: int) -> np.ndarray:
-    """First pixel of the region of each pixel, of pixels in a row and the labels of their regions."""
-    first = np.empty(count + 1, np.intp)
-    first[keys[::-1]] = inside[::-1]
-    return first[keys]
 
 
 def _level(keys: np.ndarray, values: np.ndarray, count: int, upper: bool = False) -> np.ndarray:

@@ -286,8 +286,10 @@ def number_particles(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found, numbers = np.unique(labels, return_inverse=True)
         background = int(found[0] == 0)
         return found[background:], (numbers.reshape(labels.shape) + 1 - background).astype(np.int32)
-    labels = labels.astype(np.intp, copy=False)
-    present = np.bincount(labels.ravel()) > 0
+    present = np.bincount(labels.ravel().astype(np.intp, copy=False)) > 0
+    present[0] = True
+    if present.all():
+        return np.arange(1, len(present)), labels.astype(np.int32, copy=False)
     present[0] = False
     return np.flatnonzero(present), (np.cumsum(present) * present).astype(np.int32)[labels]
 

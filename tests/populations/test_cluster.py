@@ -216,3 +216,14 @@ def test_unknown_options_are_named():
 def test_few_rows_do_not_fail(method, count):
     features = np.random.default_rng(0).normal(size=(count, 2))
     assert len(fit_clusters(features, method).labels) == count
+
+
+def test_trees_are_cut_as_scipy_cuts_them():
+    from scipy.cluster.hierarchy import cut_tree
+
+    from particlespy_ml.populations.methods import _cut, _tree
+
+    for rows in (2, 5, 60):
+        tree = _tree(np.random.default_rng(rows).normal(size=(rows, 3)), "ward")
+        for number in range(1, min(rows, 8) + 1):
+            np.testing.assert_array_equal(_cut(tree, number), cut_tree(tree, number)[:, 0])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage as ndi
 
 from particlespy_ml.segmentation.automatic import segment_automatic
+from particlespy_ml.segmentation.grid import dilate, highest_beside, label_pixels
 
 PIXEL = (0.2, 0.2)
 
@@ -285,3 +286,19 @@ def test_a_frame_of_a_million_pixels_is_fast():
     segment_automatic(frame, PIXEL)
     # Several times what it takes, so that a slow machine passes and a full-frame loop does not.
     assert time.process_time() - start < 1.5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pixels_are_labelled_and_spread_as_scipy_does(seed):
+    rng = np.random.default_rng(seed)
+    for share in (0.0, 0.1, 0.5, 0.6, 1.0):
+        mask = rng.random(rng.integers(1, 30, 2)) < share
+        labels, count = ndi.label(mask)
+        inside, keys, found = label_pixels(mask)
+        assert found == count
+        np.testing.assert_array_equal(inside, np.flatnonzero(mask))
+        np.testing.assert_array_equal(keys, labels.ravel()[inside])
+        for size in ((3, 3), (11, 5), (1, 41)):
+            np.testing.assert_array_equal(dilate(mask, size), ndi.maximum_filter(mask, size))
+        values = rng.random(mask.shape)
+        np.testing.assert_array_equal(highest_beside(values), ndi.maximum_filter(values, 3))
