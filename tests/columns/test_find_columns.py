@@ -242,11 +242,11 @@ def test_zone_axes_of_a_stack(stack):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"element": "Xx"}, "no chemical element"),
-        ({"element": "Si"}, "neither fcc nor bcc"),
+        ({"crystal": "Xx"}, "Xx"),
+        ({"crystal": "Ga"}, "Ga"),
         ({"lattice_constant": -1}, "above zero"),
         ({"lattice_constant": 0.05}, "too coarse"),
-        ({"lattice_constant": 0.4, "structure": "glass"}, "Unknown crystal"),
+        ({"lattice_constant": 0.4, "crystal": "glass"}, "Unknown crystal"),
     ],
 )
 def test_zone_axis_errors(particle, options, match):

@@ -24,7 +24,7 @@ def test_columns_are_added_to_the_particles(particle):
     assert found.columns[: len(table.columns)] == table.columns
     assert found["zone_axis"].tolist() == ["<011>"]
     np.testing.assert_array_equal(found["area"], table["area"])
-    assert found.units["a_x"] == "nm" and found.metadata.particlespy_ml.zone_axis.structure == "fcc"
+    assert found.units["a_x"] == "nm" and found.metadata.particlespy_ml.zone_axis.crystal == "Pt"
     assert "zone_axis" not in table.columns
     again = particle.extract_particles(found).find_zone_axis("Pt", table=found)
     assert again.columns == found.columns
@@ -36,8 +36,27 @@ def test_columns_are_added_to_the_particles(particle):
 
 @pytest.mark.parametrize("length", [0.392, "0.392 nm", "3.92 Å", "19.6 px"])
 def test_one_lattice_constant_in_many_ways(particle, alone, length):
-    found = particle.find_zone_axis(lattice_constant=length)
+    found = particle.find_zone_axis("fcc", lattice_constant=length)
     np.testing.assert_allclose(found["zone_axis_score"], alone["zone_axis_score"], rtol=1e-3)
+
+
+def test_other_crystals_and_zone_axes(particle, alone):
+    with pytest.raises(ValueError, match="lattice constant of its own"):
+        particle.find_zone_axis("fcc")
+    few = particle.find_zone_axis("Pt", zone_axes=["<111>", (1, 1, 0)])
+    assert few["zone_axis"].tolist() == ["[110]"]
+    assert "zone_axis_score_<111>" in few.columns and "zone_axis_score_<001>" not in few.columns
+    assert particle.find_zone_axis("Co")["zone_axis"].tolist() == ["undefined"]
+    own = pml.crystals.crystal("Pt", 3.9)
+    np.testing.assert_allclose(particle.find_zone_axis(own)["lattice_constant"], alone["lattice_constant"], rtol=1e-3)
+    for axes, match in (
+        ([], "one zone axis or more"),
+        ("<001>", "a list"),
+        (["<001>", (0, 0)], "."),
+        ([(1, 1, 0)] * 2, "once"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            particle.find_zone_axis("Pt", zone_axes=axes)
 
 
 @pytest.mark.parametrize(
