@@ -1,0 +1,1 @@
+"""How the time of every verb grows with what it is given."""
