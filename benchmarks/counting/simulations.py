@@ -57,9 +57,10 @@ def columns_of(atoms) -> tuple[np.ndarray, np.ndarray]:
 
 def layer_distance(zone_axis: str) -> float:
     """Distance in Å of the atomic layers across a zone axis."""
-    from particlespy_ml.crystals.projection import crystal, projection
+    from particlespy_ml.crystals.crystal import cubic_element
+    from particlespy_ml.crystals.projection import projection
 
-    structure, constant = crystal(SYMBOL)
+    structure, constant = cubic_element(SYMBOL)
     seen = projection(structure, zone_axis)
     return seen.period * constant / {"<001>": 2, "<011>": 2, "<111>": 3}[zone_axis]
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from particlespy_ml.crystals.crystal import cubic_element
 from particlespy_ml.crystals.plane_lattice import PlaneLattice, fit_lattice, reduce_basis
-from particlespy_ml.crystals.projection import crystal, projection
+from particlespy_ml.crystals.projection import projection
 from particlespy_ml.crystals.relax import relax
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def build_atoms(
     from ase import Atoms
 
     if structure is None:
-        structure, _ = crystal(element)
+        structure, _ = cubic_element(element)
     positions, counts = np.asarray(positions, float).reshape(-1, 2), np.asarray(counts, int)
     kept = counts > 0
     positions, counts = positions[kept], counts[kept]
@@ -174,7 +175,7 @@ def build_atoms(
         raise ValueError(f"{len(positions)} counted columns form no lattice, so that no model can be built from them.")
     seen, constant, change = identify_projection(lattice.basis, structure, zone_axis)
     constant = lattice_constant or constant
-    known = crystal(element)[1] if structure == crystal(element)[0] else constant
+    known = cubic_element(element)[1] if structure == cubic_element(element)[0] else constant
     if not 0.85 < constant / known < 1.15:
         raise ValueError(
             f"The lattice constant of the columns is {constant:.3g} Å along {seen.zone_axis}, that of {element} "

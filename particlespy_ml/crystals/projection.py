@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from particlespy_ml.crystals.crystal import SAME, Crystal, as_crystal, cubic_element
+from particlespy_ml.crystals.crystal import SAME, Crystal, as_crystal
 from particlespy_ml.crystals.directions import direction, direction_name
 from particlespy_ml.crystals.plane_lattice import reduce_basis
 
@@ -18,9 +18,6 @@ ZONE_AXES = {"<001>": (0, 0, 1), "<011>": (0, 1, 1), "<111>": (1, 1, 1)}  # of c
 # 1.64; it depends on the detector)
 EXPONENT = 1.7
 EXTINCT = 1e-6  # of the strongest structure factor: rounding
-
-
-crystal = cubic_element  # the name by which those call it who know cubic elements alone
 
 
 @dataclass(frozen=True)

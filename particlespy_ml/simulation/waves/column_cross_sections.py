@@ -7,7 +7,8 @@ from dataclasses import asdict
 import numpy as np
 
 from particlespy_ml.counting.library import ColumnLibrary
-from particlespy_ml.crystals.projection import ZONE_AXES, crystal, projection
+from particlespy_ml.crystals.crystal import cubic_element
+from particlespy_ml.crystals.projection import ZONE_AXES, projection
 from particlespy_ml.simulation.waves.engine import abtem_engine
 from particlespy_ml.simulation.waves.haadf import HAADFMicroscope
 
@@ -32,7 +33,7 @@ def zone_axis_slab(symbol: str, zone_axis: str, atoms_per_column: int, lattice_c
     """
     from ase.build import bulk, make_supercell
 
-    structure, constant = crystal(symbol)
+    structure, constant = cubic_element(symbol)
     if zone_axis not in ZONE_AXES:
         raise ValueError(f"Unknown zone axis {zone_axis!r}; expected one of {', '.join(ZONE_AXES)}.")
     cubic = bulk(symbol, structure, a=lattice_constant or constant, cubic=True)
@@ -107,7 +108,7 @@ def simulate_column_library(
     J. Madsen and T. Susi, Open Res. Eur. 1, 24 (2021). H. E et al., Ultramicroscopy 133, 109 (2013) for cross-sections.
     """
     microscope = microscope or HAADFMicroscope()
-    structure, constant = crystal(symbol)
+    structure, constant = cubic_element(symbol)
     constant = lattice_constant or constant
     seen = projection(structure, zone_axis)
     slab = zone_axis_slab(symbol, zone_axis, n_atoms, constant)
