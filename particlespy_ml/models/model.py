@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from particlespy_ml.core.threads import one_torch_thread
+from particlespy_ml.core.threads import side_by_side
 from particlespy_ml.models.networks import CPU_ONLY, load_network, torch_device
 
 if TYPE_CHECKING:
@@ -179,12 +179,13 @@ class Classifier(Model):
             return np.zeros((0, len(self.classes)), np.float32)
         device = self._device(device)
         network = self._network(device)
-        parts = []
-        with torch.inference_mode(), one_torch_thread(workers_only=True):
-            for batch in self._batches(windows, batch_size, device):
-                logits = network(batch) / (float(self.card["temperature"]) if calibrated else 1.0)
-                parts.append(torch.softmax(logits, dim=1)[:, : len(self.classes)].cpu().numpy())
-        return np.concatenate(parts)
+        temperature = float(self.card["temperature"]) if calibrated else 1.0
+
+        def probabilities(batch: torch.Tensor) -> np.ndarray:
+            logits = network(batch) / temperature
+            return torch.softmax(logits, dim=1)[:, : len(self.classes)].cpu().numpy()
+
+        return self._in_batches(probabilities, windows, batch_size, device)
 
     @property
     def embedding_width(self) -> int:
@@ -213,20 +214,30 @@ class Classifier(Model):
         device = self._device(device)
         trunk, head = network = self._network(device)
         features = network.features if isinstance(network, Views) else lambda batch: [trunk(batch)]
-        parts = []
-        with torch.inference_mode(), one_torch_thread(workers_only=True):
-            for batch in self._batches(windows, batch_size, device):
-                parts.append(torch.stack([head[:-1](seen) for seen in features(batch)]).mean(0).cpu().numpy())
-        return np.concatenate(parts)
+        return self._in_batches(
+            lambda batch: torch.stack([head[:-1](seen) for seen in features(batch)]).mean(0).cpu().numpy(),
+            windows,
+            batch_size,
+            device,
+        )
 
-    def _batches(self, windows: np.ndarray, size: int, device: str):
-        """Windows as tensors of shape (n, channels, edge, edge)."""
+    def _in_batches(self, function: Callable, windows: np.ndarray, size: int, device: str) -> np.ndarray:
+        """What a function makes of windows as tensors of shape (n, channels, edge, edge), batch by batch."""
         import torch
 
         self._check_channels(windows, 3, ("n", "edge", "edge"))
-        for start in range(0, len(windows), size):
+        together = device == "cpu" and self.card["architecture"]["name"] not in CPU_ONLY
+        if together:  # a batch for each thread
+            size = min(size, -(-len(windows) // torch.get_num_threads()))
+
+        def run(start: int) -> np.ndarray:
             batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + size]))
-            yield (batch[:, None] if batch.ndim == 3 else batch).to(device)
+            with torch.inference_mode():
+                return function((batch[:, None] if batch.ndim == 3 else batch).to(device))
+
+        starts = list(range(0, len(windows), size))
+        parts = side_by_side(run, starts) if together else [part for s in starts for part in side_by_side(run, [s])]
+        return np.concatenate(parts)
 
 
 class MapModel(Model):
@@ -271,17 +282,22 @@ class MapModel(Model):
         network = self._network(device)
         # a GPU has single precision to spare
         is_short = device == "cpu" and product_type() == torch.bfloat16
-        short = torch.autocast("cpu", torch.bfloat16, enabled=is_short)
-        with torch.inference_mode(), one_torch_thread(workers_only=True), short:
-            for inner, outer in _tiles(padded.shape[-2:], tile, overlap):
-                seen = torch.from_numpy(np.ascontiguousarray(padded[(..., *outer)]))
-                seen = seen[None, None] if seen.ndim == 2 else seen[None]
+
+        def fill(tile: tuple) -> None:
+            inner, outer = tile
+            seen = torch.from_numpy(np.ascontiguousarray(padded[(..., *outer)]))
+            seen = seen[None, None] if seen.ndim == 2 else seen[None]
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=is_short):
                 found = activation(network(seen.to(device))[0].float())
                 start = [own.start - whole.start for own, whole in zip(inner, outer, strict=True)]
                 part = tuple(
                     slice(first, first + own.stop - own.start) for first, own in zip(start, inner, strict=True)
                 )
                 result[(slice(None), *inner)] = found[(slice(None), *part)].cpu().numpy()
+
+        tiles = list(_tiles(padded.shape[-2:], tile, overlap))
+        for group in [tiles] if device == "cpu" else [[one] for one in tiles]:
+            side_by_side(fill, group)
         return result[:, :rows, :columns]
 
 

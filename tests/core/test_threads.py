@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from particlespy_ml.columns.fit import solver
 from particlespy_ml.columns.fit.refine import gaussian_columns, refine_columns
-from particlespy_ml.core.threads import one_blas_thread
+from particlespy_ml.core.threads import one_blas_thread, side_by_side
 
 
 def blas_threads():
@@ -42,3 +42,27 @@ def test_columns_are_fitted_with_one_thread_in_each_worker(monkeypatch):
             np.testing.assert_allclose(fit.positions, places, atol=1e-3)
         assert blas_threads() == before
     assert seen and all(threads == {1} for threads in seen)
+
+
+def test_torch_runs_side_by_side_with_one_thread_each_in_the_main_thread_alone():
+    import threading
+
+    import torch
+
+    before, main = torch.get_num_threads(), threading.get_ident()
+    torch.set_num_threads(2)
+    try:
+        both = threading.Barrier(2, timeout=30)  # broken unless two are under way at once
+
+        def watched(number):
+            both.wait()
+            return number, torch.get_num_threads(), threading.get_ident()
+
+        for number, (item, threads, where) in enumerate(side_by_side(watched, list(range(4)))):
+            assert (item, threads) == (number, 1) and where != main
+        assert torch.get_num_threads() == 2
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(lambda: side_by_side(lambda n: threading.get_ident(), [1, 2])).result()
+        assert len(set(found)) == 1 and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
