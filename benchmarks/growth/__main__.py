@@ -12,6 +12,7 @@ PARTS = {"images": images, "tables": tables, "columns": columns, "stacks": stack
 # Why the time of a verb grows faster than what it is given.
 REASONS = {
     "cluster_particles": "more particles show more detail, for which more components are tried, up to 16",
+    "class_averages": "rounds of alignment end once the mean stays, after eight at most, later for more particles",
     "track_particles": "pairs of all particles of two frames tell their drift, up to 200 in the middle of one",
 }
 
