@@ -40,6 +40,7 @@ from .stacks.align_particles import align_particles
 from .stacks.class_averages import class_averages
 from .stacks.extract_particles import extract_particles
 from .tables.as_classes import as_classes
+from .tables.concatenate import concatenate
 from .tables.merge_classes import merge_classes
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "columns",
     "compare_fractions",
     "compute_together",
+    "concatenate",
     "count_atoms",
     "count_atoms_in_series",
     "counting",

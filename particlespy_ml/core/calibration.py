@@ -54,9 +54,9 @@ class PixelGrid:
 
     @property
     def nanometres(self) -> tuple[float, float]:
-        """Size of a pixel along rows and columns in nm."""
+        """Size of a pixel along rows and columns in nm, to twelve digits: the same whatever unit it is given in."""
         factor = NANOMETRES[self.units]
-        return self.scale[0] * factor, self.scale[1] * factor
+        return float(f"{self.scale[0] * factor:.12g}"), float(f"{self.scale[1] * factor:.12g}")
 
     def to_xy(self, rows, columns) -> tuple[np.ndarray, np.ndarray]:
         """Calibrated positions (x, y) of pixel coordinates."""

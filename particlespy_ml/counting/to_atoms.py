@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.crystals.crystal import cubic_element
+from particlespy_ml.crystals.crystal import STRUCTURES, crystal, cubic_element
+from particlespy_ml.crystals.directions import low_index_zone_axes
 from particlespy_ml.crystals.plane_lattice import PlaneLattice, fit_lattice, reduce_basis
 from particlespy_ml.crystals.projection import projection
 from particlespy_ml.crystals.relax import relax
+from particlespy_ml.crystals.site_lattice import fit_sites
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -144,9 +147,9 @@ def build_atoms(
     element
         Chemical symbol.
     zone_axis
-        Along which the particle is seen; by default from the shape of the lattice.
+        Along which the particle is seen; by default from where the columns lie.
     structure
-        "fcc" or "bcc"; by default the element's (ASE).
+        "fcc", "bcc", "hcp" or "diamond"; by default the element's (ASE).
     lattice_constant
         In Å; by default that of the columns themselves.
     align
@@ -165,30 +168,124 @@ def build_atoms(
     """
     from ase import Atoms
 
-    if structure is None:
-        structure, _ = cubic_element(element)
     positions, counts = np.asarray(positions, float).reshape(-1, 2), np.asarray(counts, int)
     kept = counts > 0
     positions, counts = positions[kept], counts[kept]
+    arguments = (positions, counts, element, structure, zone_axis, lattice_constant, align, snap)
+    if align not in ALIGNMENTS:
+        raise ValueError(f"Unknown alignment {align!r}; expected one of {', '.join(ALIGNMENTS)}.")
+    cubic = (structure or _structure_of(element)) in STRUCTURES
+    found = _on_a_lattice(*arguments) if cubic else _on_sites(*arguments)
+    xyz = [
+        np.column_stack([np.repeat(p[None], len(h), 0), h]) for p, h in zip(found.places, found.heights, strict=True)
+    ]
+    atoms = Atoms([element] * int(counts.sum()), positions=np.vstack(xyz))
+    atoms.positions -= atoms.positions.mean(0)
+    atoms.info.update(found.info)
+    atoms.arrays["column"] = np.repeat(np.flatnonzero(kept), counts)
+    return atoms
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Places of columns, shape (n, 2), heights of the atoms of each, and what is known of the crystal."""
+
+    places: np.ndarray
+    heights: list[np.ndarray]
+    info: dict
+
+
+def _structure_of(element: str) -> str:
+    """The structure of an element's reference state."""
+    from ase.data import atomic_numbers, reference_states
+
+    if element not in atomic_numbers:
+        raise ValueError(f"{element!r} is no chemical element.")
+    state = reference_states[atomic_numbers[element]]
+    return state["symmetry"] if state else ""
+
+
+def _on_a_lattice(positions, counts, element, structure, zone_axis, lattice_constant, align, snap) -> _Columns:
+    """Columns of a crystal of one atom to a lattice point."""
+    if structure is None:
+        structure, _ = cubic_element(element)
     lattice = fit_lattice(positions)
     if lattice is None:
         raise ValueError(f"{len(positions)} counted columns form no lattice, so that no model can be built from them.")
     seen, constant, change = identify_projection(lattice.basis, structure, zone_axis)
     constant = lattice_constant or constant
     known = cubic_element(element)[1] if structure == cubic_element(element)[0] else constant
+    _check_constant(constant, known, element, seen.zone_axis)
+    heights = column_heights(lattice.indices, counts, change, seen.heights, seen.period * constant, align)
+    info = {"zone_axis": seen.zone_axis, "lattice_constant": constant, "structure": structure}
+    return _Columns(_places(positions, lattice, snap), heights, info)
+
+
+def _on_sites(positions, counts, element, structure, zone_axis, lattice_constant, align, snap) -> _Columns:
+    """Columns of a crystal of several atoms to a lattice point, each on one of the sites of its plane cell."""
+    known = crystal(element, structure=structure, **({"lattice_constant": lattice_constant} if structure else {}))
+    axes = low_index_zone_axes(known) if zone_axis is None else (zone_axis,)
+    fits = [
+        (seen, fit_sites(positions, seen, lattice_constant or known.a)) for seen in (projection(known, z) for z in axes)
+    ]
+    fits = [(seen, fit) for seen, fit in fits if fit is not None]
+    if not fits:
+        raise ValueError(
+            f"{len(positions)} counted columns lie on the sites of no {element} crystal along "
+            f"{', '.join(map(str, axes))}."
+        )
+    seen, fit = max(fits, key=lambda pair: (pair[1].on_site.sum(), -np.mean(pair[1].distance[pair[1].on_site] ** 2)))
+    constant = lattice_constant or fit.lattice_constant
+    _check_constant(constant, known.a, element, seen.zone_axis)
+    moved = fit.cells @ seen.heights
+    levels = [(moved[k] + np.array(seen.site_heights[site])) % 1 for k, site in enumerate(fit.sites)]
+    heights = [
+        column_levels(own, int(n), align) * seen.period * constant for own, n in zip(levels, counts, strict=True)
+    ]
+    places = fit.origin + (fit.cells + seen.sites[fit.sites]) @ fit.basis if snap else positions
+    structure = structure or _structure_of(element)
+    info = {"zone_axis": seen.zone_axis, "lattice_constant": constant, "structure": structure}
+    return _Columns(places, heights, info)
+
+
+def column_levels(levels: ArrayLike, count: int, align: str = "centre") -> np.ndarray:
+    """Return the heights of the atoms of one column in periods, shape (count,).
+
+    Parameters
+    ----------
+    levels
+        Heights of the atoms of one period, from 0 to 1, shape (m,).
+    count
+        Number of atoms, on levels that follow each other.
+    align
+        As for `column_heights`.
+
+    Examples
+    --------
+    >>> from particlespy_ml.counting.to_atoms import column_levels
+    >>> column_levels([0.0, 0.25], 3)
+    array([-0.75,  0.  ,  0.25])
+    """
+    levels = np.sort(np.asarray(levels, float) % 1)
+    numbers = np.arange(-count - len(levels), count + len(levels))
+    ladder = levels[numbers % len(levels)] + numbers // len(levels)
+    starts = np.arange(len(ladder) - count + 1)
+    if align == "bottom":
+        start = starts[np.argmax(ladder[starts] >= -1e-6)]
+    elif align == "top":
+        start = starts[ladder[starts + count - 1] <= 1e-6][-1]
+    else:
+        middles = np.abs([ladder[k : k + count].mean() for k in starts])
+        start = starts[np.argmin(np.round(middles, 9))]
+    return ladder[start : start + count]
+
+
+def _check_constant(constant: float, known: float, element: str, zone_axis: str) -> None:
     if not 0.85 < constant / known < 1.15:
         raise ValueError(
-            f"The lattice constant of the columns is {constant:.3g} Å along {seen.zone_axis}, that of {element} "
+            f"The lattice constant of the columns is {constant:.3g} Å along {zone_axis}, that of {element} "
             f"{known:.3g} Å: check the pixel size and the element, or give lattice_constant=."
         )
-    places = _places(positions, lattice, snap)
-    z = column_heights(lattice.indices, counts, change, seen.heights, seen.period * constant, align)
-    xyz = [np.column_stack([np.repeat(p[None], len(h), 0), h]) for p, h in zip(places, z, strict=True)]
-    atoms = Atoms([element] * int(counts.sum()), positions=np.vstack(xyz))
-    atoms.positions -= atoms.positions.mean(0)
-    atoms.info.update({"zone_axis": seen.zone_axis, "lattice_constant": constant, "structure": structure})
-    atoms.arrays["column"] = np.repeat(np.flatnonzero(kept), counts)
-    return atoms
 
 
 def _places(positions, lattice: PlaneLattice, snap: bool) -> np.ndarray:
@@ -222,13 +319,13 @@ def to_atoms(
     table
         Counted column table.
     element
-        Chemical symbol of a cubic element.
+        Chemical symbol of an element that is fcc, bcc, hcp or diamond.
     index
         Number of the frame.
     zone_axis
-        "<001>", "<011>" or "<111>"; by default from the shape of the lattice of the columns.
+        Such as "<011>"; by default the one of low indices whose columns lie as these do.
     structure
-        "fcc" or "bcc"; by default the element's.
+        "fcc", "bcc", "hcp" or "diamond"; by default the element's.
     lattice_constant
         A number in the image's unit, or a text such as "4.08 Å"; by default that of the columns.
     align

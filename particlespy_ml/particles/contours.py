@@ -57,7 +57,7 @@ def contours_of(masks: list[np.ndarray], sheet: Sheet | None = None) -> list[lis
     >>> import numpy as np
     >>> [[square]] = contours_of([np.ones((1, 1), bool)])
     >>> square.tolist()
-    [[-0.5, 0.0], [0.0, -0.5], [0.5, 0.0], [0.0, 0.5]]
+    [[0.5, 0.0], [0.0, -0.5], [-0.5, 0.0], [0.0, 0.5]]
     """
     found = _trace(Sheet(masks) if sheet is None else sheet, len(masks))
     several = [number for number, contours in enumerate(found) if len(contours) > 1]

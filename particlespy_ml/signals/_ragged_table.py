@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hyperspy.signals import BaseSignal
@@ -10,7 +11,10 @@ from hyperspy.signals import BaseSignal
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.signals._save import SafeSaveMixin
 from particlespy_ml.tables.classes import UNDEFINED
-from particlespy_ml.tables.dataframe import select
+from particlespy_ml.tables.select import drop, select
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class RaggedTable(SafeSaveMixin, BaseSignal):
@@ -50,8 +54,13 @@ class RaggedTable(SafeSaveMixin, BaseSignal):
         """Number of rows in all frames."""
         return sum(len(rows) for rows in self._frames())
 
-    def __getitem__(self, column: str) -> np.ndarray:
-        """Return a column over all frames, shape (rows, ...); names where its numbers stand for such."""
+    def __getitem__(self, column: str | ArrayLike | slice):
+        """Return a column over all frames, shape (rows, ...), of names where its numbers stand for such.
+
+        Booleans, a slice or whole numbers give the table with these rows, see `select`.
+        """
+        if not isinstance(column, str):
+            return self.select(column)
         codes = self.codes(column)
         if column not in self.names:
             return codes
@@ -64,6 +73,18 @@ class RaggedTable(SafeSaveMixin, BaseSignal):
         return np.concatenate([rows[column] for rows in self._frames()])
 
     select = select
+    drop = drop
+
+    def transpose(self, *args: object, **kwargs: object) -> None:
+        """Raise, since a table has no signal axes; `hyperspy.api.stack` comes here."""
+        raise TypeError(
+            "A table has rows, and no signal axes; tables are joined by particlespy_ml.concatenate([a, b])."
+        )
+
+    def compute(self, *args: object, **kwargs: object) -> None:
+        """Compute a lazy table in place; nothing is to be done for one that is not lazy."""
+        if self._lazy:
+            super().compute(*args, **kwargs)
 
     _saved_as = ".hspy, or as CSV with table.to_dataframe().to_csv()"
 
@@ -94,5 +115,8 @@ class RaggedTable(SafeSaveMixin, BaseSignal):
         return text if self._lazy else f"{text[:-1]}, {self.n_rows} {self._rows_are}>"
 
     def _repr_html_(self) -> str:
-        """Show a table, not a line, in notebooks; a lazy one shows its chunks, as HyperSpy does."""
-        return f"<pre>{html.escape(repr(self))}</pre>{self.to_dataframe()._repr_html_()}"
+        """Show a table with its units, not a line, in notebooks; a lazy one shows its chunks, as HyperSpy does."""
+        frame = self.to_dataframe()
+        units = frame.attrs["units"]
+        frame.columns = [f"{name} ({units[name]})" if units.get(name) else name for name in frame.columns]
+        return f"<pre>{html.escape(repr(self))}</pre>{frame._repr_html_()}"

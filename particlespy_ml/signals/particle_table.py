@@ -55,9 +55,9 @@ class ParticleTable(RaggedTable):
         """Number of particles in all frames."""
         return self.n_rows
 
-    def __getitem__(self, column: str) -> np.ndarray:
-        """Return a column over all frames, shape (particles,) or, for outlines, (particles, points, 2)."""
-        if column == "class" and column in self.columns:
+    def __getitem__(self, column: str | ArrayLike | slice):
+        """Return a column over all frames, shape (particles,) or (particles, points, 2), or the table of some rows."""
+        if isinstance(column, str) and column == "class" and column in self.columns:
             return self.class_names(self["class_index"])
         return super().__getitem__(column)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,6 @@ from particlespy_ml.tables.table import make_table, object_array
 if TYPE_CHECKING:
     import pandas as pd
     from hyperspy.signals import BaseSignal
-    from numpy.typing import ArrayLike
 
 
 def navigation_names(table) -> dict[str, int]:
@@ -96,68 +94,6 @@ def to_dataframe(table: BaseSignal, outline: bool = False) -> pd.DataFrame:
     frame = pd.DataFrame(columns)
     frame.attrs["units"] = {**navigation_units(table), **table.units}
     return frame
-
-
-def select(table: BaseSignal, condition: str | ArrayLike) -> BaseSignal:
-    """Return the table with some of its rows.
-
-    Parameters
-    ----------
-    table
-        Particle or column table. A lazy one is computed.
-    condition
-        A condition on the columns of `to_dataframe`, such as "area > 3 and not touches_border", or one boolean for
-        each row.
-
-    Raises
-    ------
-    ValueError
-        If the condition cannot be read, or there is not one boolean for each row.
-
-    Examples
-    --------
-    >>> import particlespy_ml as pml
-    >>> table = pml.data.gold_on_carbon().measure_particles()
-    >>> table.select("circularity > 2").n_particles
-    0
-    """
-    table = table._computed()
-    if isinstance(condition, str):
-        keep = _meets(to_dataframe(table), condition)
-    else:
-        keep = np.asarray(condition)
-    if keep.dtype != bool or keep.shape != (table.n_rows,):
-        raise ValueError(f"Expected a condition or {table.n_rows} booleans, not {keep.dtype} of {keep.shape}.")
-    frames = list(table.data.ravel())
-    parts = np.split(keep, np.cumsum([len(rows) for rows in frames])[:-1])
-    rows = [rows[part] for rows, part in zip(frames, parts, strict=True)]
-    # by table.units, since files keep the entries of metadata in alphabetical order
-    return table_like(table, rows, {name: unit for name, unit in table.units.items() if name != "class"})
-
-
-# strings and names in backticks are taken whole, so that what is inside of them is not read as a word
-_PARTS = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?P<quoted>[^`]*)`|(?<![\w.@])(?P<word>class)(?!\w)""")
-
-
-def _meets(frame, condition: str) -> np.ndarray:
-    """Whether each row meets a condition."""
-    aliases: dict[str, str] = {}
-
-    def alias(match: re.Match) -> str:
-        # "class" is a word of Python's own, and pandas does not take every name in backticks
-        name = match["quoted"] or match["word"]
-        if name not in frame.columns:
-            return match[0]
-        return aliases.setdefault(name, f"_column_{len(aliases)}_of_the_table")
-
-    plain = _PARTS.sub(alias, condition)
-    try:
-        result = frame.assign(**{new: frame[name] for name, new in aliases.items()}).eval(plain)
-    except (NameError, SyntaxError, TypeError) as error:
-        raise ValueError(
-            f"The condition {condition!r} cannot be read: {error}. The columns are {', '.join(frame.columns)}."
-        ) from error
-    return np.asarray(result)
 
 
 def with_column(table, name: str, values: list[np.ndarray], dtype, unit: str):

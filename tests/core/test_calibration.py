@@ -177,3 +177,12 @@ def test_a_grid_far_away_is_another_one():
     """An offset of a metre in nm has a rounding of its own, but still tells pixels apart."""
     grid, moved = (PixelGrid((8, 8), (0.02, 0.02), (offset, 1e9), "nm") for offset in (1e9, 1e9 + 0.02))
     assert grid.matches(grid) and not grid.matches(moved)
+
+
+@pytest.mark.parametrize("pixel", [0.02, 0.04, 0.07, 1 / 3, 0.0123456789])
+def test_a_pixel_has_one_size_in_nm_whatever_the_unit(pixel):
+    sizes = {
+        PixelGrid((4, 4), (pixel * f,) * 2, (0.0, 0.0), u).nanometres
+        for u, f in (("nm", 1), ("Å", 10), ("pm", 1e3), ("µm", 1e-3), ("m", 1e-9))
+    }
+    assert len(sizes) == 1

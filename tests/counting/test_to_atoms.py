@@ -5,7 +5,8 @@ import pytest
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from particlespy_ml.counting.to_atoms import build_atoms, column_heights, identify_projection
+from particlespy_ml.counting.to_atoms import build_atoms, column_heights, column_levels, identify_projection
+from particlespy_ml.crystals.crystal import crystal
 from particlespy_ml.crystals.projection import ZONE_AXES, projection
 from particlespy_ml.crystals.relax import relax
 
@@ -126,3 +127,54 @@ def test_elements_that_emt_does_not_know():
     atoms.symbols[:] = "Rh"
     with pytest.raises(ValueError, match="Rh.*another ASE calculator"):
         relax(atoms)
+
+
+def block(symbol, zone, turn, edge=11.0):
+    """Atoms of a ball of a crystal with the beam along z."""
+    from ase import Atoms
+
+    known = crystal(symbol)
+    seen = projection(known, zone)
+    atoms = known.to_atoms().repeat(2 * int(np.ceil(2.2 * edge / known.a)))
+    positions = (atoms.positions - atoms.positions.mean(0)) @ seen.frame.T
+    positions = positions[np.linalg.norm(positions, axis=1) < edge]
+    return Atoms([symbol] * len(positions), positions=Rotation.from_euler("z", turn, degrees=True).apply(positions))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "zone"), [("Co", "<0001>"), ("Co", "<11-20>"), ("Co", "<10-10>"), ("Si", "<011>"), ("Ti", "<0001>")]
+)
+@pytest.mark.parametrize("turn", [0, 37])
+def test_crystals_with_a_basis_are_given_back(symbol, zone, turn):
+    truth = block(symbol, zone, turn)
+    positions, counts = columns_of(truth)
+    atoms = build_atoms(positions, counts, symbol)
+    assert atoms.info["zone_axis"] == zone and len(atoms) == len(truth)
+    assert atoms.info["lattice_constant"] == pytest.approx(crystal(symbol).a, rel=0.01)
+    # neighbours are at the distances of the crystal, and at no others
+    bond = np.sort(cKDTree(known_neighbours(symbol)).query([0, 0, 0], 13)[0])[1]
+    nearest = cKDTree(atoms.positions).query(atoms.positions, 2)[0][:, 1]
+    assert np.abs(nearest / bond - 1).max() < 0.03
+
+
+def known_neighbours(symbol):
+    atoms = crystal(symbol).to_atoms().repeat(5)
+    return atoms.positions - atoms.positions[len(atoms) // 2]
+
+
+def test_levels_follow_each_other():
+    for levels in ([0.0], [0.1, 0.6], [0.0, 0.25]):
+        for count in range(1, 7):
+            for align in ("centre", "bottom", "top"):
+                found = column_levels(levels, count, align)
+                assert len(found) == count and (np.diff(found) > 0).all()
+                np.testing.assert_allclose(np.isin(np.round(found % 1, 9), levels), True)
+            assert column_levels(levels, count, "bottom")[0] >= 0 >= column_levels(levels, count, "bottom")[0] - 1
+            assert column_levels(levels, count, "top")[-1] <= 0
+            assert abs(column_levels(levels, count).mean()) <= 0.5
+
+
+def test_columns_that_are_on_no_sites():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="on the sites of no Co crystal"):
+        build_atoms(rng.uniform(0, 30, (40, 2)), np.ones(40, int), "Co")

@@ -26,6 +26,7 @@ def of_frame(frame) -> dict:
 PARTICLE_ROWS = {
     "to_dataframe": lambda t: of_frame(t.to_dataframe()),
     "select": lambda t: of_frame(t.select("area > 0.3 and class != 'three'").to_dataframe()),
+    "drop": lambda t: of_frame(t.drop("outline").to_dataframe()),
     "as_classes": lambda t: of_frame(t.as_classes("track").to_dataframe()),
     "class_fractions": lambda t: of_frame(t.class_fractions()),
     "merge_classes": lambda t: of_frame(t.merge_classes({"most": ("one", "two")}).to_dataframe()),
@@ -55,6 +56,7 @@ MOVIE_ROWS = {
 COLUMN_ROWS = {
     "to_dataframe": lambda t: of_frame(t.to_dataframe()),
     "select": lambda t: of_frame(t.select("volume > 2").to_dataframe()),
+    "drop": lambda t: of_frame(t.drop("width").to_dataframe()),
     "describe_flags": lambda t: {"lengths": [len(text) for text in t.describe_flags()]},
     "frame": lambda t: {"x": t.frame(0)[0]["x"]},
     "count_atoms": lambda t: {"count": t.count_atoms()["count"]},
@@ -100,6 +102,8 @@ def column_table():
 
 
 NO_VERBS = {
+    "transpose",
+    "compute",
     "classes",
     "columns",
     "units",

@@ -1,0 +1,137 @@
+"""The verb `concatenate`: tables of several images or series in one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from particlespy_ml.core.calibration import NANOMETRES
+from particlespy_ml.core.provenance import METADATA_NODE
+from particlespy_ml.tables.rows import add_columns
+from particlespy_ml.tables.table import make_table, object_array
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hyperspy.signals import BaseSignal
+
+
+def concatenate(tables: Sequence[BaseSignal] | Mapping[str, BaseSignal]) -> BaseSignal:
+    """Return the rows of several tables as one table.
+
+    Parameters
+    ----------
+    tables
+        Particle tables, or column tables, of the same columns. Lazy ones are computed. The keys of a dictionary name
+        them; otherwise they are called by the titles of their images, or numbered where these are not all different.
+
+    Returns
+    -------
+    ParticleTable or ColumnTable
+        One navigation axis, the frames of all tables after each other, and a column ``source`` that says which table a
+        row is of: ``by="source"`` compares them. Lengths and areas are in the units of the first table. Times and other
+        values of the navigation axes are kept where the tables have one axis each, of one name and unit, whose values
+        go on ascending; otherwise frames are numbered. Labels and tracks are those of the tables, and so not unique.
+        ``metadata.particlespy_ml.sources`` has the provenance of each table.
+
+    Raises
+    ------
+    TypeError
+        If they are no tables, or of both kinds.
+    ValueError
+        If there are none, or their columns, classes or units differ.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> table = pml.data.gold_on_carbon().measure_particles()
+    >>> both = pml.concatenate({"fresh": table, "used": table.select("area > 5")})
+    >>> both.summary(by="source")["count"].to_dict()["fresh"]
+    6
+    """
+    named = dict(tables) if isinstance(tables, Mapping) else None
+    tables = list(tables.values() if named is not None else tables)
+    _check(tables)
+    tables = [table._computed() for table in tables]
+    names = list(map(str, named)) if named is not None else _names(tables)
+    first = tables[0]
+    frames = []
+    for number, table in enumerate(tables):
+        factors = _factors(table, first, names[number])
+        for rows in table.data.ravel():
+            out = add_columns(rows[list(first.data.ravel()[0].dtype.names)], [("source", "i4")])
+            for name, factor in factors.items():
+                out[name] = out[name] * factor
+            out["source"] = number
+            frames.append(out)
+    units = {**{name: unit for name, unit in first.units.items() if name not in ("class", "source")}, "source": ""}
+    own = first.metadata.get_item(METADATA_NODE).as_dictionary()
+    value_names = {**{key: list(value) for key, value in first.names.items()}, "source": names}
+    sources = {f"source_{k}": table.metadata.get_item(METADATA_NODE).as_dictionary() for k, table in enumerate(tables)}
+    kept = {key: own[key] for key in ("image", "versions", "classes", "model") if key in own}
+    record = {**kept, "names": value_names, "sources": sources}
+    kind = first.metadata.get_item("Signal.signal_type")
+    return make_table(object_array(frames, (len(frames),)), [_axis(tables)], units, record, ", ".join(names), kind)
+
+
+def _check(tables: list) -> None:
+    """Raise if they cannot be one table."""
+    if not tables:
+        raise ValueError("Expected one table or more to concatenate.")
+    for table in tables:
+        if not hasattr(table, "codes"):
+            raise TypeError(f"Expected particle or column tables, not {type(table).__name__}.")
+    kinds = {table.metadata.get_item("Signal.signal_type") for table in tables}
+    if len(kinds) > 1:
+        raise TypeError(f"Expected tables of one kind, not of {' and '.join(sorted(kinds))}.")
+    first = tables[0]
+    for number, table in enumerate(tables):
+        differing = sorted(set(table.columns) ^ set(first.columns) - {"source"})
+        if differing:
+            raise ValueError(
+                f"Table {number} and table 0 do not have the same columns: {', '.join(differing)} are in one of them; "
+                "leave columns out with table.drop(...)."
+            )
+        if table.classes != first.classes:
+            raise ValueError(f"Table {number} has the classes {table.classes}, table 0 {first.classes}.")
+        for name in set(table.names) & set(first.names) - {"source"}:
+            if table.names[name] != first.names[name]:
+                raise ValueError(f"The column {name!r} has other names in table {number}: {table.names[name]}.")
+
+
+def _names(tables: list) -> list[str]:
+    titles = [str(table.metadata.get_item(f"{METADATA_NODE}.image.title", "")) for table in tables]
+    return titles if all(titles) and len(set(titles)) == len(titles) else [f"table {k}" for k in range(len(tables))]
+
+
+def _factors(table, first, name: str) -> dict[str, float]:
+    """What columns are multiplied with to be in the units of the first table."""
+    factors = {}
+    for column, unit in first.units.items():
+        own = table.units[column]
+        if own == unit:
+            continue
+        power = 2 if unit.endswith("²") and own.endswith("²") else 1
+        one, other = (text.removesuffix("²") if power == 2 else text for text in (own, unit))
+        if one not in NANOMETRES or other not in NANOMETRES:
+            raise ValueError(f"The column {column!r} of {name!r} is in {own or 'no unit'}, not in {unit or 'none'}.")
+        factors[column] = (NANOMETRES[one] / NANOMETRES[other]) ** power
+    return factors
+
+
+def _axis(tables: list) -> dict:
+    """The navigation axis of the frames of all tables."""
+    count = sum(table.data.size for table in tables)
+    axes = [table.axes_manager.navigation_axes for table in tables]
+    alike = all(len(own) == 1 for own in axes) and len({(str(own[0].name), str(own[0].units)) for own in axes}) == 1
+    if alike and str(axes[0][0].name) != "image":
+        values = np.concatenate([np.asarray(own[0].axis, float) for own in axes])
+        if (np.diff(values) > 0).all():
+            shared = {"name": axes[0][0].name, "units": axes[0][0].units, "navigate": True}
+            steps = np.diff(values)
+            if np.allclose(steps, steps.mean() if len(steps) else 1, rtol=1e-9, atol=0):
+                return {**shared, "size": count, "offset": values[0], "scale": steps.mean() if len(steps) else 1.0}
+            return {**shared, "axis": values}
+    return {"name": "image", "size": count, "navigate": True}

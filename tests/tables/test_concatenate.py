@@ -1,0 +1,75 @@
+"""Tables of several images in one."""
+
+from __future__ import annotations
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+import particlespy_ml as pml
+
+
+@pytest.fixture(scope="module")
+def table():
+    return pml.data.gold_on_carbon().classify_particles()
+
+
+@pytest.fixture(scope="module")
+def movie():
+    return pml.data.isomer_movie().inav[:4].measure_particles(lazy_output=False)
+
+
+def test_named_tables(table, tmp_path):
+    both = pml.concatenate({"fresh": table, "used": table.select("area > 5"), "none": table.select("area < 0")})
+    assert both.data.shape == (3,) and both["source"].tolist()[:6] == ["fresh"] * 6
+    assert both.summary(by="source")["count"].to_dict()["none"] == 0
+    assert both.names["source"] == ("fresh", "used", "none") and both.classes == table.classes
+    assert both.metadata.particlespy_ml.sources.source_1.image.title == table.metadata.particlespy_ml.image.title
+    np.testing.assert_array_equal(both.select("source == 'used'")["area"], table.select("area > 5")["area"])
+    both.save(tmp_path / "both.hspy")
+    assert hs.load(tmp_path / "both.hspy").to_dataframe().equals(both.to_dataframe())
+
+
+def test_titles_and_numbers(table, movie):
+    twice = pml.concatenate([table, table])
+    assert twice.names["source"] == ("table 0", "table 1")
+    parts = pml.concatenate([movie.inav[:2], movie.inav[2:]])
+    assert parts.axes_manager[0].name == "time" and parts.axes_manager[0].units == "s"
+    np.testing.assert_allclose(parts.axes_manager[0].axis, movie.axes_manager[0].axis)
+    again = pml.concatenate([movie, movie])  # time would begin anew
+    assert again.axes_manager[0].name == "image" and again.data.shape == (8,)
+    alone = pml.concatenate([movie.as_lazy()])
+    assert not alone._lazy and alone.n_particles == movie.n_particles
+    nested = pml.concatenate([twice, table.select("area > 0")]) if "source" in table.columns else twice
+    assert nested.n_particles == 12
+
+
+def test_units_become_those_of_the_first(table):
+    image = pml.data.gold_on_carbon()
+    for axis in image.axes_manager.signal_axes:
+        axis.scale, axis.offset, axis.units = axis.scale * 10, axis.offset * 10, "Å"
+    other = image.classify_particles()
+    both = pml.concatenate([table, other])
+    for name in ("x", "area", "equivalent_circular_diameter", "bbox_x_max"):
+        np.testing.assert_allclose(both[name][:6], both[name][6:], rtol=1e-5)
+    assert both.units == {**table.units, "source": ""} or both.units["area"] == "nm²"
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda t: [], ValueError, "one table or more"),
+        (lambda t: [t, 3], TypeError, "not int"),
+        (lambda t: [t, t.drop("outline")], ValueError, "outline are in one of them"),
+        (lambda t: [t, t.merge_classes({"all": t.classes[:2]})], ValueError, "the classes|same columns"),
+        (lambda t: [t, pml.data.columns_of_platinum().find_columns()], TypeError, "of one kind"),
+    ],
+)
+def test_what_cannot_be_one_table(table, make, error, match):
+    with pytest.raises(error, match=match):
+        pml.concatenate(make(table))
+
+
+def test_hyperspy_stack_says_what_does(table):
+    with pytest.raises(TypeError, match=r"particlespy_ml\.concatenate"):
+        hs.stack([table, table])
