@@ -134,11 +134,11 @@ def edge_profiles(
         bins = np.rint((particle.distance / particle.breadth - DISTANCES[0]) / step).astype(int)
         at = particle.free & (bins >= 0) & (bins < count)
         middle = ndi.center_of_mass(particle.own)
-        y, x = (axis - place for axis, place in zip(np.indices(crop.shape), middle, strict=True))
+        y, x = (index - place for index, place in zip(np.nonzero(at), middle, strict=True))
         angle = np.arctan2(y * pixel_size[0], x * pixel_size[1])
-        sector = ((angle / (2 * np.pi) + 0.5) * sectors).astype(int) % sectors
-        pixels = np.bincount((sector * count + bins)[at], minlength=sectors * count).reshape(sectors, count)
-        total = np.bincount((sector * count + bins)[at], (crop[at] - level) / contrast, sectors * count)
+        places = ((angle / (2 * np.pi) + 0.5) * sectors).astype(int) % sectors * count + bins[at]
+        pixels = np.bincount(places, minlength=sectors * count).reshape(sectors, count)
+        total = np.bincount(places, (crop[at] - level) / contrast, sectors * count)
         for sums, numbers in zip(total.reshape(sectors, count), pixels, strict=True):
             filled = numbers > 0
             if np.count_nonzero(filled) >= count / 3:
