@@ -11,6 +11,7 @@ from hyperspy.signals import BaseSignal
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.signals._save import SafeSaveMixin
 from particlespy_ml.tables.classes import UNDEFINED
+from particlespy_ml.tables.definitions import describe_columns
 from particlespy_ml.tables.select import drop, select
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class RaggedTable(SafeSaveMixin, BaseSignal):
 
     select = select
     drop = drop
+    describe_columns = describe_columns
 
     def transpose(self, *args: object, **kwargs: object) -> None:
         """Raise, since a table has no signal axes; `hyperspy.api.stack` comes here."""

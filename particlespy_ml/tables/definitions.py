@@ -1,0 +1,168 @@
+"""What each column of a table is, in a line."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from hyperspy.signals import BaseSignal
+
+PARTICLES = {
+    "label": "number of the particle in the labels of its frame, from 1",
+    "x": "centroid of the particle's pixels along the x axis of the image",
+    "y": "centroid of the particle's pixels along the y axis of the image",
+    "area": "area of the particle's pixels",
+    "equivalent_circular_diameter": "diameter of the circle of the same area",
+    "major_axis_length": "longer axis of the ellipse with the same second moments",
+    "minor_axis_length": "shorter axis of the ellipse with the same second moments",
+    "orientation": "angle of the major axis from x towards y, from -90 to 90",
+    "perimeter": "length of the border of the pixels (skimage.measure.perimeter, 4 neighbours), 3 to 6 % long",
+    "circularity": "4 pi area / perimeter²: 1 for a circle in theory, about 0.9 for one of pixels, less for others",
+    "eccentricity": "of the ellipse with the same second moments: 0 for a circle, near 1 for a rod",
+    "solidity": "area over that of the convex hull: less than 1 for what is dented",
+    "intensity": "all light of the particle above its background, that outside of the outline included",
+    "intensity_error": "standard error of the intensity",
+    "intensity_max": "highest value in the outline above the background",
+    "intensity_mean": "mean value in the outline above the background",
+    "intensity_std": "standard deviation of the values in the outline",
+    "background": "brightness of what surrounds the particle, at its centroid",
+    "bbox_x_min": "lower edge along x of the box that holds the particle's pixels",
+    "bbox_y_min": "lower edge along y of the box that holds the particle's pixels",
+    "bbox_x_max": "upper edge along x of the box that holds the particle's pixels",
+    "bbox_y_max": "upper edge along y of the box that holds the particle's pixels",
+    "bbox_area": "area of that box",
+    "bbox_length": "diagonal of that box",
+    "touches_border": "whether the border of the image, or of what was recorded of it, cuts the particle",
+    "outline": "closed polygon of 64 (x, y) vertices around the particle, without holes",
+    "class": "most probable class; undefined where it is too improbable or the model is not for such particles",
+    "class_index": "number of the class in table.classes, -1 for undefined",
+    "probability": "of the class",
+    "track": "number of the particle through the series, the same in all frames",
+    "drift_x": "how far the field of the frame lies from that of the first frame along x",
+    "drift_y": "how far the field of the frame lies from that of the first frame along y",
+    "cluster": "population that the particle was sorted into, -1 for none",
+    "cluster_probability": "that the particle belongs to its cluster",
+    "subcluster": "part of a cluster that was clustered again, -1 for particles of other clusters",
+    "subcluster_probability": "that the particle belongs to its subcluster",
+    "zone_axis": "zone axis along which the particle is seen; undefined off the axes that were looked for",
+    "zone_axis_score": "how clearly the reflections of the zone axis stand out: 1 or more on an axis",
+    "lattice_constant": "of the lattice that was found, by the calibration of the image",
+    "a_x": "x of the first vector of the plane lattice of the columns",
+    "a_y": "y of the first vector of the plane lattice of the columns",
+    "b_x": "x of the second vector of the plane lattice of the columns",
+    "b_y": "y of the second vector of the plane lattice of the columns",
+    "source": "table that the row comes from",
+    "embedding": "what the network sees before it decides on a class",
+}
+COLUMNS = {
+    "x": "place of the atomic column along the x axis of the image",
+    "y": "place of the atomic column along the y axis of the image",
+    "x_error": "standard error of x",
+    "y_error": "standard error of y",
+    "volume": "scattering cross-section: volume below the Gaussian, in units of the image times an area",
+    "volume_error": "standard error of the cross-section",
+    "width": "standard deviation of the Gaussian",
+    "width_error": "standard error of the width",
+    "background": "brightness below the column",
+    "significance": "how far the column stands out of the noise, in standard deviations",
+    "site_a": "index of the lattice site along its first vector",
+    "site_b": "index of the lattice site along its second vector",
+    "flags": "what is wrong with the column, see table.describe_flags()",
+    "count": "number of atoms, -1 where it is not certain enough to be given",
+    "probability": "of the count",
+    "count_2": "second most probable number of atoms",
+    "probability_2": "of the second most probable number",
+    "count_3": "third most probable number of atoms",
+    "probability_3": "of the third most probable number",
+    "expected_count": "mean of the numbers of atoms by their probabilities",
+    "count_error": "standard deviation of the numbers of atoms by their probabilities",
+    "best_count": "most probable number of atoms, also where it is not certain",
+    "best_probability": "of the best count",
+    "shared_draws": "expected count under values of all that the columns of a frame share, for total_counts",
+    "track": "number of the column through the series, the same in all frames",
+    "source": "table that the row comes from",
+}
+PATTERNS = {
+    r"probability_(.+)": "probability of the class {0}",
+    r"zone_axis_score_(.+)": "score of the zone axis {0}",
+    r"fourier_(\d+)": "how strongly the outline has {0} lobes, over its size",
+    r"hu_(\d)": "invariant moment {0} of the outline (Hu)",
+    r"intensity_hu_(\d)": "invariant moment {0} of the light (Hu)",
+    r"zernike_(\d+)_(\d+)": "modulus of the Zernike moment n = {0}, m = {1} of the outline",
+    r"intensity_zernike_(\d+)_(\d+)": "modulus of the Zernike moment n = {0}, m = {1} of the light",
+    r"radial_(\d)": "share of the light in ring {0} of 8 from the middle",
+}
+
+
+def define(column: str, kind: str = "particle_table") -> str:
+    """Return the definition of a column; empty for one that is not known, such as one of the user's own.
+
+    Parameters
+    ----------
+    column
+        Its name.
+    kind
+        "particle_table" or "column_table".
+
+    Examples
+    --------
+    >>> from particlespy_ml.tables.definitions import define
+    >>> define("equivalent_circular_diameter")
+    'diameter of the circle of the same area'
+    """
+    known = COLUMNS if kind == "column_table" else PARTICLES
+    if column in known:
+        return known[column]
+    matches = ((re.fullmatch(pattern, column), text) for pattern, text in PATTERNS.items())
+    return next((text.format(*match.groups()) for match, text in matches if match), "")
+
+
+def describe_columns(table: BaseSignal) -> pd.DataFrame:
+    """Return the unit and the definition of every column of a table.
+
+    Parameters
+    ----------
+    table
+        Particle or column table, lazy or not.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each column, by its name: ``unit`` and ``definition``.
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> table = pml.data.gold_on_carbon().measure_particles()
+    >>> table.describe_columns().loc["area"].tolist()
+    ['nm²', "area of the particle's pixels"]
+    """
+    import pandas as pd
+
+    kind = str(table.metadata.get_item("Signal.signal_type"))
+    units = table.units
+    rows = {name: (units.get(name, ""), define(name, kind)) for name in table.columns}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["unit", "definition"])
+
+
+def page() -> str:
+    """Return the definitions of all columns as a page of Markdown."""
+    lines = [
+        "# Columns of tables",
+        "",
+        "`table.describe_columns()` prints those of your table, with their units. Lengths are in the unit of the axes.",
+    ]
+    for title, known in (("Particles", PARTICLES), ("Atomic columns", COLUMNS)):
+        lines += ["", f"## {title}", "", "| column | what it is |", "|---|---|"]
+        lines += [f"| `{name}` | {text} |" for name, text in known.items()]
+    lines += ["", "## Several of a kind", "", "| columns | what they are |", "|---|---|"]
+    names = {r"(.+)": "NAME", r"(\d+)_(\d+)": "N_M", r"(\d+)": "N", r"(\d)": "N"}
+    for pattern, text in PATTERNS.items():
+        shown = pattern
+        for part, name in names.items():
+            shown = shown.replace(part, name)
+        words = ("N", "M") if shown.endswith("N_M") else (shown.rsplit("_", 1)[1],)
+        lines.append(f"| `{shown}` | {text.format(*words)} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,53 @@
+"""Every column that a verb makes is defined, here and on the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import particlespy_ml as pml
+from particlespy_ml.tables.definitions import COLUMNS, PARTICLES, define, page
+
+
+@pytest.fixture(scope="module")
+def tables():
+    image, particle = pml.data.gold_on_carbon(), pml.data.columns_of_platinum()
+    table = image.classify_particles()
+    measured = particle.measure_particles()
+    zones = particle.extract_particles(measured).find_zone_axis("Pt", table=measured)
+    columns = particle.find_columns()
+    return [
+        table.track_particles(),
+        table.cluster_particles(n_clusters=2, resamples=0),
+        table.measure_shape(image=image),
+        table.measure_shape("embedding", image),
+        zones,
+        pml.concatenate([table, table]),
+        columns.count_atoms(library=pml.data.platinum_library()),
+        pml.concatenate([columns, columns]),
+        columns.count_atoms_in_series(pml.data.platinum_library()),
+    ]
+
+
+def test_every_column_of_every_table_is_defined(tables):
+    seen = set()
+    for table in tables:
+        described = table.describe_columns()
+        assert described.index.tolist() == table.columns
+        assert not described["definition"].eq("").any(), described[described["definition"] == ""]
+        assert described["unit"].tolist() == [table.units.get(name, "") for name in table.columns]
+        seen |= set(table.columns)
+    rest = set(PARTICLES) | set(COLUMNS)
+    assert rest - seen <= {"subcluster", "subcluster_probability"}
+
+
+def test_columns_of_ones_own_have_no_definition():
+    assert define("my_column") == "" and define("probability_of_rain") == "probability of the class of_rain"
+    assert np.all([define(name, "column_table") for name in COLUMNS])
+
+
+def test_the_page_is_that_of_the_package():
+    written = (Path(__file__).parents[2] / "docs" / "columns.md").read_text(encoding="utf-8")
+    assert written == page(), "write it anew from particlespy_ml.tables.definitions.page()"
