@@ -219,6 +219,26 @@ def test_no_and_one_particle(make_image, make_frame, run, model_folder, tmp_path
             image.extract_particles(table, box="40 px")
 
 
+@pytest.mark.parametrize("kind", ["rgb8", "rgba8", "rgb16"])
+@pytest.mark.parametrize("frames", [(), (2,)])
+def test_the_code_that_makes_an_image_grey_does(kind, frames):
+    """What the error of an RGB image says is run as it stands."""
+    channels = 4 if "a" in kind else 3
+    grey = np.where(np.hypot(*np.mgrid[-40:40, -40:40]) < 20, 200, 50)
+    data = np.broadcast_to(grey[..., None], (*frames, 80, 80, channels))
+    s = Signal1D(np.ascontiguousarray(data, "uint16" if "16" in kind else "uint8"))
+    s.change_dtype(kind)
+    s.set_signal_type("HAADF")
+    with pytest.raises(TypeError, match="make it grey first: ") as error:
+        s.measure_particles()
+    names = {"s": s}
+    for line in str(error.value).split("make it grey first: ")[1].split("; then ")[0].split("; "):
+        exec(line, names)
+    s = calibrated(names["s"].data)
+    s.set_signal_type("HAADF")
+    assert s.data.shape == (*frames, 80, 80) and s.measure_particles().n_particles == max(1, *frames, 1)
+
+
 @pytest.mark.parametrize("shape", [(1, 40), (40, 1), (1, 1), (2, 2), (5, 5)], ids=str)
 @verbs
 def test_a_tiny_image(run, verb, shape):
