@@ -1,0 +1,80 @@
+"""Every block of code of README and docs runs as it stands, in the order of its page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import particlespy_ml as pml
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```python" in page.read_text()
+]
+
+
+def write_movie() -> dict:
+    """A file of a short movie, as a microscope writes it."""
+    movie = pml.data.isomer_movie().inav[:2]
+    movie.compute()
+    plain = movie.deepcopy()
+    plain.set_signal_type("")
+    plain.inav[0].save("movie.emd")
+    return {}
+
+
+def write_session() -> dict:
+    import imageio.v3 as iio
+
+    write_movie()
+    image = pml.data.gold_on_carbon()
+    image.save("session.hspy")
+    grey = np.clip(255 * (image.data - image.data.min()) / np.ptp(image.data), 0, 255)
+    iio.imwrite("particles.png", grey.astype(np.uint8))
+    return {}
+
+
+def platinum() -> dict:
+    return {"s": pml.data.columns_of_platinum(), "library": pml.data.platinum_library()}
+
+
+def populations() -> dict:
+    """A few particles, of which a volume is found quickly."""
+    return {"s": pml.data.three_populations(1).isig[:300, :300].rebin(scale=(1, 4, 4))}
+
+
+def relion() -> dict:
+    s = pml.data.gold_on_carbon()
+    table = s.measure_particles().cluster_particles(n_clusters=1, resamples=0)
+    stack = s.extract_particles(table, remove_background=True)
+    import pandas as pd
+
+    poses = pd.DataFrame(np.zeros((6, 3)), columns=["rot", "tilt", "psi"])
+    stack.save_star("run_data.star", poses)
+    return {"s": s, "table": table, "pml": pml}
+
+
+GIVEN = {
+    "README": write_movie,
+    "questions": write_session,
+    "counting": platinum,
+    "populations": populations,
+    "relion": relion,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_of_a_page(page, tmp_path, monkeypatch):
+    import hyperspy.api as hs
+    import matplotlib.pyplot as plt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hs.preferences.General, "show_progressbar", False)
+    names = GIVEN[page.stem]()
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+        exec(compile(block, page.name, "exec"), names)
+    plt.close("all")
