@@ -9,13 +9,14 @@ HEADLESS := MPLBACKEND=Agg QT_QPA_PLATFORM=offscreen
 # Two processes, each with a thread of its own: numerical libraries would start one for every core in each of them.
 TWO := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help demo test layers lint format benchmark simulate train evaluate wheel-test clean
+.PHONY: help demo test layers lint format notebooks benchmark simulate train evaluate wheel-test clean
 
 help:
 	@echo "make demo         classify the particles of two images and of a movie into demo_output/"
 	@echo "make test         run all the tests"
 	@echo "make layers       test that rooms import from their left alone, and what imports cost"
 	@echo "make wheel-test   build the wheel and test it outside the checkout"
+	@echo "make notebooks    run the notebooks and keep their outputs"
 	@echo "make lint|format  check or apply the style"
 	@echo "make benchmark    time and memory beside ParticleSpy's"
 	@echo "make simulate     simulate COUNT=$(COUNT) images of RECIPE=$(RECIPE) into CACHE=$(CACHE) (resumable)"
@@ -50,6 +51,9 @@ lint: .venv/.installed
 format: .venv/.installed
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+notebooks: .venv/.installed
+	$(PYTHON) .ci/notebooks.py
 
 benchmark: .venv/.installed
 	$(HEADLESS) $(PYTHON) -m benchmarks

@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, in a copy, so that no output lands in the repository."""
+"""Every notebook runs from top to bottom, in a copy, and shows in the repository what it showed when it ran."""
 
 import shutil
 from pathlib import Path
@@ -56,3 +56,22 @@ def test_notebook_is_well_formed(notebook):
     content = nbformat.read(notebook, as_version=4)
     nbformat.validate(content)
     assert content.cells and content.cells[0].cell_type == "markdown", "a notebook opens with what it is about"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebook_has_its_outputs(notebook):
+    """Those of ``make notebooks``: run in order, whole, small, and without names of a machine."""
+    import nbformat
+
+    cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    pictures = ("image/png", "image/jpeg")
+    assert any(kind in output.get("data", {}) for kind in pictures for output in outputs)
+    assert not any(output.output_type == "error" for output in outputs)
+    texts = [
+        str(output.get("text", "")) + str({k: v for k, v in output.get("data", {}).items() if k not in pictures})
+        for output in outputs
+    ]
+    assert not [text for text in texts if str(FOLDER.parent) in text or "/home/" in text or "/tmp/" in text]
+    assert notebook.stat().st_size < 8e5
