@@ -256,3 +256,17 @@ def column_image(edge=9, dose=1e4, seed=0, spacing=9.8, cross_section=0.0235, no
 def make_columns():
     """The function `column_image`."""
     return column_image
+
+
+LONGEST = ("05_populations_in_3d", "02_isomers_in_a_movie")
+
+
+def pytest_collection_modifyitems(items):
+    """Run the notebooks first, the longest of them before all: the processes of pytest-xdist then end together."""
+
+    def place(item) -> int:
+        if "test_notebook[" not in item.nodeid:
+            return len(LONGEST) + 1
+        return next((k for k, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
+
+    items.sort(key=place)
