@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -256,6 +257,14 @@ def column_image(edge=9, dose=1e4, seed=0, spacing=9.8, cross_section=0.0235, no
 def make_columns():
     """The function `column_image`."""
     return column_image
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    """Close what a test has drawn: others look at what they have left themselves."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 LONGEST = ("05_populations_in_3d", "02_isomers_in_a_movie")

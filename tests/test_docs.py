@@ -43,7 +43,7 @@ def platinum() -> dict:
 
 def populations() -> dict:
     """A few particles, of which a volume is found quickly."""
-    return {"s": pml.data.three_populations(1).isig[:300, :300].rebin(scale=(1, 4, 4))}
+    return {"s": pml.data.three_populations(1).isig[:240, :240].rebin(scale=(1, 4, 4))}
 
 
 def relion() -> dict:

@@ -9,12 +9,12 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 # Less data than readers see, for the same cells.
 SHORTER = {
     "02_isomers_in_a_movie.ipynb": {
-        "frames=1000": "frames=300",
-        "(0, 200, 400, 600, 800, 999)": "(0, 50, 99, 150, 200, 299)",
+        "frames=1000": "frames=200",
+        "(0, 200, 400, 600, 800, 999)": "(0, 40, 80, 120, 160, 199)",
     },
     "05_populations_in_3d.ipynb": {
-        "three_populations(8)": "three_populations(4)",
-        "max_iterations=3": "max_iterations=2",
+        "three_populations(8)": "three_populations(3)",
+        "max_iterations=3": "max_iterations=1",
     },
 }
 NOTEBOOKS = sorted(path for path in FOLDER.glob("*.ipynb") if not path.name.startswith("."))

@@ -151,3 +151,19 @@ def test_one_clear_particle_does_not_speak_for_many(monkeypatch):
     monkeypatch.setattr(edges, "edge_profiles", lambda *_, **__: (np.array([120, *[12] * 9]), profiles))
     assert edge_width(mean_edge(np.eye(4), np.eye(4), PIXEL)) < STEEP
     assert not has_steep_edges(np.eye(4), np.eye(4), PIXEL)
+
+
+def test_some_of_many_particles_say_how_steep_edges_are(monkeypatch):
+    from particlespy_ml.segmentation import edges
+
+    rows, columns = np.mgrid[:400, :400] % 40 - 19.5
+    distance = np.hypot(rows, columns)
+    labels = np.where(distance < 14, 1 + (np.mgrid[:400, :400][0] // 40) * 10 + np.mgrid[:400, :400][1] // 40, 0)
+    seen = []
+    real = edges.edge_profiles
+    monkeypatch.setattr(edges, "edge_profiles", lambda *a, **k: seen.append(real(*a, **k)) or seen[-1])
+    for enough, count in ((200, 100), (20, 20), (30, 33)):
+        monkeypatch.setattr(edges, "ENOUGH", enough)
+        assert edges.has_steep_edges((distance < 13.5).astype(float), labels, (0.1, 0.1))
+        assert not edges.has_steep_edges(np.sqrt(np.clip(1 - (distance / 14) ** 2, 0, None)), labels, (0.1, 0.1))
+        assert len(seen[-1][0]) == 4 * count
