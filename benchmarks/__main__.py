@@ -1,9 +1,10 @@
 """``python -m benchmarks``: every benchmark that needs no simulations, one after the other."""
 
-from benchmarks import cluster, dynamics, frames, series
+from benchmarks import cluster, dynamics, frames, hrtem, series
 
 if __name__ == "__main__":
     frames.main()
+    hrtem.main()
     series.main()
     cluster.main()
     dynamics.main([])
