@@ -31,9 +31,10 @@ def concatenate(tables: Sequence[BaseSignal] | Mapping[str, BaseSignal]) -> Base
     -------
     ParticleTable or ColumnTable
         One navigation axis, the frames of all tables after each other, and a column ``source`` that says which table a
-        row is of: ``by="source"`` compares them. Lengths and areas are in the units of the first table. Times and other
-        values of the navigation axes are kept where the tables have one axis each, of one name and unit, whose values
-        go on ascending; otherwise frames are numbered. Labels and tracks are those of the tables, and so not unique.
+        row is of, in place of an earlier one: ``by="source"`` compares them. Lengths and areas are in the units of the
+        first table. Times and other values of the navigation axes are kept where the tables have one axis each, of one
+        name and unit, whose values go on ascending; otherwise frames are numbered. Labels and tracks are those of the
+        tables, and so not unique.
         ``metadata.particlespy_ml.sources`` has the provenance of each table.
 
     Raises
@@ -57,11 +58,12 @@ def concatenate(tables: Sequence[BaseSignal] | Mapping[str, BaseSignal]) -> Base
     tables = [table._computed() for table in tables]
     names = list(map(str, named)) if named is not None else _names(tables)
     first = tables[0]
+    columns = [name for name in first.data.ravel()[0].dtype.names if name != "source"]
     frames = []
     for number, table in enumerate(tables):
         factors = _factors(table, first, names[number])
         for rows in table.data.ravel():
-            out = add_columns(rows[list(first.data.ravel()[0].dtype.names)], [("source", "i4")])
+            out = add_columns(rows[columns], [("source", "i4")])
             for name, factor in factors.items():
                 out[name] = out[name] * factor
             out["source"] = number
@@ -88,7 +90,7 @@ def _check(tables: list) -> None:
         raise TypeError(f"Expected tables of one kind, not of {' and '.join(sorted(kinds))}.")
     first = tables[0]
     for number, table in enumerate(tables):
-        differing = sorted(set(table.columns) ^ set(first.columns) - {"source"})
+        differing = sorted((set(table.columns) ^ set(first.columns)) - {"source"})
         if differing:
             raise ValueError(
                 f"Table {number} and table 0 do not have the same columns: {', '.join(differing)} are in one of them; "
@@ -110,7 +112,7 @@ def _factors(table, first, name: str) -> dict[str, float]:
     """What columns are multiplied with to be in the units of the first table."""
     factors = {}
     for column, unit in first.units.items():
-        own = table.units[column]
+        own = table.units.get(column, unit)  # a column source may be of one of them alone
         if own == unit:
             continue
         power = 2 if unit.endswith("²") and own.endswith("²") else 1

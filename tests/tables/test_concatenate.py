@@ -40,8 +40,16 @@ def test_titles_and_numbers(table, movie):
     assert again.axes_manager[0].name == "image" and again.data.shape == (8,)
     alone = pml.concatenate([movie.as_lazy()])
     assert not alone._lazy and alone.n_particles == movie.n_particles
-    nested = pml.concatenate([twice, table.select("area > 0")]) if "source" in table.columns else twice
-    assert nested.n_particles == 12
+
+
+def test_tables_that_were_joined_before(table):
+    twice = pml.concatenate([table, table])
+    for parts in ([twice, table], [table, twice], [twice, twice]):
+        joined = pml.concatenate(parts)
+        assert joined.n_particles == sum(part.n_particles for part in parts)
+        assert joined.columns.count("source") == 1 and joined.names["source"] == ("table 0", "table 1")
+        assert joined["source"].tolist().count("table 0") == parts[0].n_particles
+        assert joined["area"].tolist() == [area for part in parts for area in part["area"]]
 
 
 def test_units_become_those_of_the_first(table):
