@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -50,7 +52,38 @@ class Views(nn.Sequential):
     def features(self, x) -> list:
         """What the trunk makes of each view of windows."""
         seen = turn(x, self.views)
-        return self[0].of_views(seen) if isinstance(self[0], Branches) else [self[0](view) for view in seen]
+        made = [self._turn_invariant(view) for view in seen[::4]]
+        return [self._of_view(view, made[number // 4]) for number, view in enumerate(seen)]
+
+    def until_sure(self, x, is_sure: Callable[[torch.Tensor], torch.Tensor]):
+        """Return what `forward` does, but look no further where two of eight views are sure.
+
+        These are the window and its mirror image, which differ most: turns average out less.
+
+        Parameters
+        ----------
+        x
+            Shape (n, channels, w, w).
+        is_sure
+            Called with outputs, shape (n, outputs); returns booleans, shape (n,).
+        """
+        if self.views < 8:
+            return self(x)
+        views = x, x.flip(3)
+        made = [self._turn_invariant(view) for view in views]
+        result = sum(self[1](self._of_view(view, part)) for view, part in zip(views, made, strict=True)) / 2
+        rest = ~is_sure(result)
+        if rest.any():
+            made = [[None if output is None else output[rest] for output in part] for part in made]
+            turned = [(view, made[number // 4]) for number, view in enumerate(turn(x[rest], 8)) if number % 4]
+            result[rest] = (2 * result[rest] + sum(self[1](self._of_view(view, part)) for view, part in turned)) / 8
+        return result
+
+    def _turn_invariant(self, x) -> list:
+        return self[0].turn_invariant(x) if isinstance(self[0], Branches) else []
+
+    def _of_view(self, x, made: list) -> torch.Tensor:
+        return self[0].of_view(x, made) if isinstance(self[0], Branches) else self[0](x)
 
 
 class TurnInvariant(nn.Sequential):
@@ -83,8 +116,8 @@ class Residual(nn.Module):
 
     def forward(self, x):
         """Shape (n, width, rows, columns), which stays."""
-        y = torch.relu_(self.norm1(self.conv1(x)))
-        return torch.relu_(x + self.norm2(self.conv2(y)))
+        y = self.norm2(self.conv2(torch.relu_(self.norm1(self.conv1(x)))))
+        return torch.relu_(y.add_(x))
 
 
 class AttentionPooling(nn.Module):
@@ -143,13 +176,13 @@ class Circular(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, stride, bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride, (1, 0), bias=False)
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x):
         """Shape (n, inputs, radii, angles) to (n, outputs, radii / stride, angles / stride)."""
-        x = torch.nn.functional.pad(x, (1, 1, 0, 0), mode="circular")
-        return torch.relu_(self.norm(self.conv(torch.nn.functional.pad(x, (0, 0, 1, 1)))))
+        closed = torch.cat([x[..., -1:], x, x[..., :1]], dim=-1)
+        return torch.relu_(self.norm(self.conv(closed)))
 
 
 class PolarPooling(nn.Module):
@@ -196,7 +229,7 @@ class UNet(nn.Module):
         y = levels.pop()
         for narrow, up in zip(self.narrow, self.up, strict=True):
             y = torch.nn.functional.interpolate(narrow(y), scale_factor=2, mode="bilinear", align_corners=False)
-            y = up(y + levels.pop())
+            y = up(y.add_(levels.pop()))
         return self.out(y)
 
 
@@ -211,13 +244,11 @@ class Branches(nn.Module):
         """Outputs of shape (n, features) of each branch, to (n, sum of features)."""
         return torch.cat([branch(x) for branch in self.branches], dim=1)
 
-    def of_views(self, seen: list) -> list:
-        """Outputs for each view of `turn`."""
-        outputs = []
-        for branch in self.branches:
-            if isinstance(branch, TurnInvariant):
-                made = [branch(x) for x in seen[::4]]
-                outputs.append([made[n // 4] for n in range(len(seen))])
-            else:
-                outputs.append([branch(x) for x in seen])
-        return [torch.cat(parts, dim=1) for parts in zip(*outputs, strict=True)]
+    def turn_invariant(self, x) -> list:
+        """Outputs of the branches that are the same for any turn of their input; None for the others."""
+        return [branch(x) if isinstance(branch, TurnInvariant) else None for branch in self.branches]
+
+    def of_view(self, x, made: list) -> torch.Tensor:
+        """Outputs for a view of which `turn_invariant` made some already."""
+        pairs = zip(self.branches, made, strict=True)
+        return torch.cat([branch(x) if output is None else output for branch, output in pairs], dim=1)

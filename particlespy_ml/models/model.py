@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _networks: dict[str, object] = {}
 _networks_lock = threading.Lock()
 
+# Probability of a class from which two views of a window are enough: it differs from that of all eight by 0.001 in the
+# mean and by 0.02 at most.
+SURE = 0.9
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -175,14 +179,20 @@ class Classifier(Model):
         """
         import torch
 
+        from particlespy_ml.models.layers import Views
+
         if len(windows) == 0:
             return np.zeros((0, len(self.classes)), np.float32)
         device = self._device(device)
         network = self._network(device)
         temperature = float(self.card["temperature"]) if calibrated else 1.0
 
+        def is_sure(logits: torch.Tensor) -> torch.Tensor:
+            return torch.softmax(logits / float(self.card["temperature"]), dim=1).amax(1) > SURE
+
         def probabilities(batch: torch.Tensor) -> np.ndarray:
-            logits = network(batch) / temperature
+            logits = network.until_sure(batch, is_sure) if isinstance(network, Views) else network(batch)
+            logits = logits / temperature
             return torch.softmax(logits, dim=1)[:, : len(self.classes)].cpu().numpy()
 
         return self._in_batches(probabilities, windows, batch_size, device)
@@ -295,7 +305,7 @@ class MapModel(Model):
                 )
                 result[(slice(None), *inner)] = found[(slice(None), *part)].cpu().numpy()
 
-        tiles = list(_tiles(padded.shape[-2:], tile, overlap))
+        tiles = _tiles(padded.shape[-2:], tile, overlap)
         for group in [tiles] if device == "cpu" else [[one] for one in tiles]:
             side_by_side(fill, group)
         return result[:, :rows, :columns]
@@ -325,7 +335,7 @@ class ParticleFinder(MapModel):
             Frame at the model's pixel size, scaled by `scale_frame`, shape (rows, columns), float32; (channels, rows,
             columns) for a model of several channels.
         tile
-            Longest edge of the tiles in which large frames go through the network, a multiple of 16.
+            Large frames go through the network in tiles of at most the pixels of a square of this edge.
         overlap
             Pixels by which neighbouring tiles overlap on each side. More than the network sees of the surroundings, so
             that seams do not show; a multiple of 16.
@@ -344,17 +354,24 @@ class ParticleFinder(MapModel):
         return probability, depth
 
 
-def _tiles(shape: tuple[int, int], tile: int, overlap: int):
-    """Pairs of slices: the part of a frame that a tile fills, and the part that it sees."""
-    axes = []
-    for size in shape:
-        if size <= tile + 2 * overlap:
-            axes.append([(slice(0, size), slice(0, size))])
-            continue
-        # as few as may be, and of like size: what they see twice is work done twice
-        edge = -(-size // (16 * -(-size // tile))) * 16
-        inner = [slice(start, min(start + edge, size)) for start in range(0, size, edge)]
-        axes.append([(own, slice(max(own.start - overlap, 0), min(own.stop + overlap, size))) for own in inner])
-    for own_rows, rows in axes[0]:
-        for own_columns, columns in axes[1]:
-            yield (own_rows, own_columns), (rows, columns)
+def _tiles(shape: tuple[int, int], tile: int, overlap: int) -> list[tuple]:
+    """Pairs of slices: the part of a frame that a tile fills, and the part that it sees.
+
+    No tile sees more pixels than a square of an edge *tile* with the overlap about it. Of all divisions of the frame
+    it is the one whose tiles see the fewest in all: what they see twice is work done twice.
+    """
+    plans = []
+    for rows, columns in np.ndindex(*(-(-size // tile) for size in shape)):
+        axes = [_spans(size, n + 1, overlap) for size, n in zip(shape, (rows, columns), strict=True)]
+        lengths = [[whole.stop - whole.start for _, whole in spans] for spans in axes]
+        fits = max(lengths[0]) * max(lengths[1]) <= (tile + 2 * overlap) ** 2
+        plans.append((not fits, sum(lengths[0]) * sum(lengths[1]), len(plans), axes))
+    axes = min(plans)[-1]
+    return [((own_rows, own), (rows, seen)) for own_rows, rows in axes[0] for own, seen in axes[1]]
+
+
+def _spans(size: int, parts: int, overlap: int) -> list[tuple[slice, slice]]:
+    """Divide an axis into about equal parts of multiples of 16, each with what overlaps."""
+    edge = -(-size // (16 * parts)) * 16
+    inner = [slice(start, min(start + edge, size)) for start in range(0, size, edge)]
+    return [(own, slice(max(own.start - overlap, 0), min(own.stop + overlap, size))) for own in inner]

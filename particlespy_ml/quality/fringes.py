@@ -47,10 +47,11 @@ def fringe_power(image: np.ndarray, pixel_size: tuple[float, float], spacing: fl
     if not spread > 0:
         return float("nan")
     window = np.hanning(image.shape[0])[:, None] * np.hanning(image.shape[1])
-    power = np.abs(fft.rfft2(((image - image.mean()) / spread * window).astype(np.float32))) ** 2
-    frequency = np.hypot(
-        fft.fftfreq(image.shape[0], pixel_size[0])[:, None], fft.rfftfreq(image.shape[1], pixel_size[1])
-    )
+    wave = fft.rfft2(((image - image.mean()) / spread * window).astype(np.float32))
+    along, across = fft.fftfreq(image.shape[0], pixel_size[0]), fft.rfftfreq(image.shape[1], pixel_size[1])
+    wanted = np.ix_(*(np.abs(values * spacing) < 1.05 for values in (along, across)))
+    power = np.abs(wave[wanted]) ** 2
+    frequency = np.hypot(along[wanted[0].ravel()][:, None], across[wanted[1].ravel()])
     at, below = (power[np.abs(frequency * length - 1) < 0.05] for length in (spacing, 2 * spacing))
     if not at.size or not below.any():
         return float("nan")

@@ -126,9 +126,8 @@ def edge_profiles(
     """
     weights, profiles = [], []
     step, count = DISTANCES[1] - DISTANCES[0], len(DISTANCES)
-    image = as_float(image)
     for particle in particle_surroundings(labels, pixel_size, every=every):
-        crop = image[particle.box]
+        crop = as_float(image[particle.box])
         measured = particle.contrast(crop)
         if measured is None:
             continue

@@ -125,9 +125,13 @@ def labels_from_maps(probability: np.ndarray, depth: np.ndarray, threshold: floa
     inside = probability >= threshold
     depth = np.where(inside, ndi.gaussian_filter(depth, 0.7), 0).astype(np.float32)
     # maxima that rise above everything around them by the split depth, and one for each piece that has none
-    rest = reconstruction(np.maximum(depth - split_depth, 0), depth)
-    middles = label(depth - rest >= 0.99 * split_depth)
     pieces = label(inside)
+    rest = np.zeros_like(depth)
+    for number, box in enumerate(ndi.find_objects(pieces), start=1):
+        # one piece at a time, since pixels are sorted by their depth
+        own = np.where(pieces[box] == number, depth[box], 0)
+        rest[box] += reconstruction(np.maximum(own - split_depth, 0), own)
+    middles = label(depth - rest >= 0.99 * split_depth)
     without = np.ones(pieces.max() + 1, bool)
     without[np.unique(pieces[middles > 0])] = False
     without[0] = False

@@ -46,6 +46,21 @@ def test_fused_network_gives_the_same(name):
 
 
 @pytest.mark.parametrize("name", ["pooled_resnet", "spectral_resnet"])
+def test_windows_that_two_views_are_sure_of_see_no_more(name):
+    torch.manual_seed(0)
+    network = build_network({"name": name, "n_classes": 3, "views": 8}).eval()
+    two = build_network({"name": name, "n_classes": 3}).eval()
+    two.load_state_dict(network.state_dict())
+    windows, sure = torch.randn(4, 1, 48, 48), torch.tensor([True, False, True, False])
+    with torch.inference_mode():
+        found = network.until_sure(windows, lambda outputs: sure)
+        torch.testing.assert_close(found[sure], ((two(windows) + two(windows.flip(3))) / 2)[sure])
+        torch.testing.assert_close(found[~sure], network(windows)[~sure], atol=1e-5, rtol=1e-4)
+        assert not torch.allclose(found[sure], network(windows)[sure], atol=1e-4)
+        torch.testing.assert_close(network.until_sure(windows, lambda outputs: sure | True)[sure], found[sure])
+
+
+@pytest.mark.parametrize("name", ["pooled_resnet", "spectral_resnet"])
 def test_views_do_not_know_up_from_left(name):
     torch.manual_seed(0)
     network = build_network({"name": name, "n_classes": 3, "views": 8}).eval()

@@ -162,6 +162,24 @@ def test_tiles_have_no_seams(make_finder, shape):
         np.testing.assert_allclose(other, one, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(16, 16), (1376, 1376), (1648, 1648), (640, 4096), (4096, 4096)])
+def test_tiles_cover_a_frame_once_and_see_enough(shape):
+    from particlespy_ml.models.model import _tiles
+
+    covered = np.zeros(shape, int)
+    seen = 0
+    for own, whole in _tiles(shape, 1024, 176):
+        covered[own] += 1
+        for inner, outer, size in zip(own, whole, shape, strict=True):
+            assert outer.start == max(inner.start - 176, 0) and outer.stop == min(inner.stop + 176, size)
+            assert outer.start % 16 == 0 and outer.stop % 16 == 0
+        pixels = np.prod([side.stop - side.start for side in whole])
+        assert pixels <= (1024 + 352) ** 2
+        seen += pixels
+    assert (covered == 1).all()
+    assert seen <= 1.65 * np.prod(shape)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
