@@ -11,7 +11,9 @@ from hyperspy.signals import BaseSignal
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.signals._save import SafeSaveMixin
 from particlespy_ml.tables.classes import UNDEFINED
+from particlespy_ml.tables.dataframe import to_dataframe
 from particlespy_ml.tables.definitions import describe_columns
+from particlespy_ml.tables.export import to_csv, to_excel
 from particlespy_ml.tables.select import drop, select
 
 if TYPE_CHECKING:
@@ -76,6 +78,9 @@ class RaggedTable(SafeSaveMixin, BaseSignal):
     select = select
     drop = drop
     describe_columns = describe_columns
+    to_dataframe = to_dataframe
+    to_csv = to_csv
+    to_excel = to_excel
 
     def transpose(self, *args: object, **kwargs: object) -> None:
         """Raise, since a table has no signal axes; `hyperspy.api.stack` comes here."""
@@ -88,7 +93,7 @@ class RaggedTable(SafeSaveMixin, BaseSignal):
         if self._lazy:
             super().compute(*args, **kwargs)
 
-    _saved_as = ".hspy, or as CSV with table.to_dataframe().to_csv()"
+    _saved_as = ".hspy, or as CSV or Excel with table.to_csv() or table.to_excel()"
 
     def _lost_in(self, kind: str) -> str:
         return "" if kind == "hspy" else "only HDF5 files of HyperSpy hold rows of several columns for each frame"
@@ -118,7 +123,5 @@ class RaggedTable(SafeSaveMixin, BaseSignal):
 
     def _repr_html_(self) -> str:
         """Show a table with its units, not a line, in notebooks; a lazy one shows its chunks, as HyperSpy does."""
-        frame = self.to_dataframe()
-        units = frame.attrs["units"]
-        frame.columns = [f"{name} ({units[name]})" if units.get(name) else name for name in frame.columns]
+        frame = self.to_dataframe(units_in_names=True)
         return f"<pre>{html.escape(repr(self))}</pre>{frame._repr_html_()}"

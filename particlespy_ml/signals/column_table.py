@@ -17,7 +17,6 @@ from particlespy_ml.counting.to_atoms import to_atoms
 from particlespy_ml.counting.total_counts import total_counts
 from particlespy_ml.plotting.columns import plot_columns, plot_counts
 from particlespy_ml.signals._ragged_table import RaggedTable
-from particlespy_ml.tables.dataframe import to_dataframe
 
 if TYPE_CHECKING:
     from atomap.sublattice import Sublattice
@@ -51,7 +50,6 @@ class ColumnTable(RaggedTable):
 
         return [describe_flags(flags) for flags in self["flags"]]
 
-    to_dataframe = to_dataframe
     count_atoms = count_atoms
     count_atoms_in_series = count_atoms_in_series
     total_counts = total_counts

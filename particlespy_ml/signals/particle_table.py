@@ -26,7 +26,6 @@ from particlespy_ml.stacks.plot_montage import plot_montage
 from particlespy_ml.stacks.plot_populations import plot_populations
 from particlespy_ml.tables.as_classes import as_classes
 from particlespy_ml.tables.classes import UNDEFINED
-from particlespy_ml.tables.dataframe import to_dataframe
 from particlespy_ml.tables.merge_classes import merge_classes
 from particlespy_ml.tables.summary import summary
 
@@ -65,7 +64,6 @@ class ParticleTable(RaggedTable):
         """Return class names for values of ``class_index``."""
         return np.array([*self.classes, UNDEFINED], dtype=object)[np.asarray(index, dtype=int)]
 
-    to_dataframe = to_dataframe
     summary = summary
     as_classes = as_classes
     merge_classes = merge_classes

@@ -11,6 +11,7 @@ from particlespy_ml.core.calibration import NANOMETRES
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.tables.rows import add_columns
 from particlespy_ml.tables.table import make_table, object_array
+from particlespy_ml.tables.units import convert
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,11 +116,10 @@ def _factors(table, first, name: str) -> dict[str, float]:
         own = table.units.get(column, unit)  # a column source may be of one of them alone
         if own == unit:
             continue
-        power = 2 if unit.endswith("²") and own.endswith("²") else 1
-        one, other = (text.removesuffix("²") if power == 2 else text for text in (own, unit))
-        if one not in NANOMETRES or other not in NANOMETRES:
+        other, factor = convert(own, unit.removesuffix("²")) if unit.removesuffix("²") in NANOMETRES else (own, 1.0)
+        if other != unit:
             raise ValueError(f"The column {column!r} of {name!r} is in {own or 'no unit'}, not in {unit or 'none'}.")
-        factors[column] = (NANOMETRES[one] / NANOMETRES[other]) ** power
+        factors[column] = factor
     return factors
 
 

@@ -10,6 +10,7 @@ from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.tables.classes import UNDEFINED
 from particlespy_ml.tables.rows import add_columns
 from particlespy_ml.tables.table import make_table, object_array
+from particlespy_ml.tables.units import convert, name_with_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,9 @@ def navigation_units(table) -> dict[str, str]:
     return {name: "" if unit in ("<undefined>", "None") else unit for name, unit in found.items()}
 
 
-def to_dataframe(table: BaseSignal, outline: bool = False) -> pd.DataFrame:
+def to_dataframe(
+    table: BaseSignal, outline: bool = False, length_unit: str | None = None, units_in_names: bool = False
+) -> pd.DataFrame:
     """Return one row for each particle, or column, of all frames.
 
     Parameters
@@ -63,6 +66,10 @@ def to_dataframe(table: BaseSignal, outline: bool = False) -> pd.DataFrame:
         Particle or column table. A lazy one is computed.
     outline
         Include the outlines, and other columns of vectors, as arrays.
+    length_unit
+        Unit of all lengths and areas of the rows, such as "nm"; by default the table's own.
+    units_in_names
+        Whether columns that have a unit are named with it, as "area (nm²)".
 
     Returns
     -------
@@ -70,12 +77,24 @@ def to_dataframe(table: BaseSignal, outline: bool = False) -> pd.DataFrame:
         ``frame`` counts frames from 0; each navigation axis gives a column with its calibrated value. The units are in
         ``attrs["units"]``.
 
+    Raises
+    ------
+    ValueError
+        If *length_unit* is no unit of length.
+
+    See Also
+    --------
+    to_csv, to_excel : write the rows, with units in the names of their columns.
+
     Examples
     --------
     >>> import particlespy_ml as pml
-    >>> frame = pml.data.gold_on_carbon().measure_particles().to_dataframe()
+    >>> table = pml.data.gold_on_carbon().measure_particles()
+    >>> frame = table.to_dataframe()
     >>> len(frame), frame.attrs["units"]["area"]
     (6, 'nm²')
+    >>> "area (Å²)" in table.to_dataframe(length_unit="Å", units_in_names=True)
+    True
     """
     import pandas as pd
 
@@ -91,8 +110,18 @@ def to_dataframe(table: BaseSignal, outline: bool = False) -> pd.DataFrame:
             columns[name] = values
         elif outline:
             columns[name] = list(values)
+    units = dict(table.units)
+    if length_unit is not None:
+        for name, unit in units.items():
+            units[name], factor = convert(unit, length_unit)
+            if factor != 1 and name in columns:
+                values = columns[name]
+                columns[name] = [v * factor for v in values] if isinstance(values, list) else values * factor
+    units = {**navigation_units(table), **units}
+    if units_in_names:
+        columns = {name_with_unit(name, units.get(name, "")): values for name, values in columns.items()}
     frame = pd.DataFrame(columns)
-    frame.attrs["units"] = {**navigation_units(table), **table.units}
+    frame.attrs["units"] = {name_with_unit(key, unit): unit for key, unit in units.items()} if units_in_names else units
     return frame
 
 
