@@ -15,10 +15,12 @@ from particlespy_ml.plotting.colours import (
     written,
 )
 from particlespy_ml.tables.dataframe import navigation_units, to_dataframe
+from particlespy_ml.tables.distributions import FittedDistribution, fit_distribution
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from numpy.typing import ArrayLike
 
 MOST_GROUPS = 12
@@ -32,7 +34,9 @@ def plot_histogram(
     column: str,
     by: str | None = None,
     bins: int | str | ArrayLike = "auto",
+    fit: str | None = None,
     ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Axes:
     """Draw a histogram of a column, stacked by the values of another one.
 
@@ -46,8 +50,14 @@ def plot_histogram(
         A column of few values, such as "class" or "track".
     bins
         As for `numpy.histogram_bin_edges`.
+    fit
+        "lognormal", "normal" or "auto": the law fitted to all values is drawn over the bars, with dashed lines at D10,
+        D50 and D90, which the legend gives. Particles that the border of the image cuts are then left out, as
+        `fit_sizes` does.
     ax
         Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -57,15 +67,18 @@ def plot_histogram(
     Raises
     ------
     ValueError
-        If a column is unknown, is not of numbers, or has too many values to stack by.
+        If a column is unknown, is not of numbers, or has too many values to stack by, or a law cannot be fitted.
     """
     table = table._computed()
     frame = _columns(table, column)
+    if fit is not None and "touches_border" in frame:
+        frame = frame[~frame["touches_border"]]
     groups = _groups(table, frame, by)
     values = frame[column].to_numpy(float)
     finite = np.isfinite(values)
     edges = bin_edges(values[finite], bins)
-    ax = _axes(ax)
+    fitted = None if fit is None else fit_distribution(values, fit)
+    ax = _axes(ax, figsize or (None if fitted is None else (6.4, 3.6)))  # room for the legend
     bars = {}
     bottom = np.zeros(len(edges) - 1)
     for name, mask, colour in groups:
@@ -73,9 +86,26 @@ def plot_histogram(
         bars[name] = ax.bar(edges[:-1], height, np.diff(edges), bottom, align="edge", color=colour, linewidth=0)
         bottom += height
     ax.set(xlabel=axis_label(table, column), ylabel="Particles")
-    if by is not None:
-        legend_beside(ax, bars, axis_label(table, by))
+    if fitted is not None:
+        bars = ({} if by is None else bars) | _draw_law(ax, fitted, edges, table.units.get(column, ""))
+    if by is not None or fitted is not None:
+        legend_beside(ax, bars, None if by is None else axis_label(table, by))
     return ax
+
+
+def _draw_law(ax, fitted: FittedDistribution, edges: np.ndarray, unit: str) -> dict:
+    """Draw a fitted law over the bars of a histogram; return what the legend says of it."""
+    margin = 0.1 * (edges[-1] - edges[0])
+    low, high = edges[0] - margin, edges[-1] + margin
+    grid = np.linspace(low if fitted.name == "normal" else max(low, 0), high, 400)
+    # of bins of unlike widths the curve is that of the mean width
+    (curve,) = ax.plot(grid, fitted.count * np.diff(edges).mean() * fitted.density(grid), color="black", linewidth=1.5)
+    entries = {f"{fitted.name}, n = {fitted.count}": curve}
+    for name, share in (("D10", 0.1), ("D50", 0.5), ("D90", 0.9)):
+        value, lower, upper = fitted.quantile(share)
+        line = ax.axvline(value, color="black", linewidth=0.8, linestyle="--")
+        entries[f"{name} = {value:.3g} ({lower:.3g} to {upper:.3g}) {unit}".rstrip()] = line
+    return entries
 
 
 def bin_edges(values: np.ndarray, bins="auto") -> np.ndarray:
@@ -108,7 +138,15 @@ def bin_edges(values: np.ndarray, bins="auto") -> np.ndarray:
     return np.histogram_bin_edges(values, bins)
 
 
-def plot_scatter(table: BaseSignal, x: str, y: str, by: str | None = None, ax: Axes | None = None) -> Axes:
+def plot_scatter(
+    table: BaseSignal,
+    x: str,
+    y: str,
+    by: str | None = None,
+    cmap: str | Colormap | None = None,
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Axes:
     """Draw one column against another, coloured by the values of a third one.
 
     Parameters
@@ -119,8 +157,12 @@ def plot_scatter(table: BaseSignal, x: str, y: str, by: str | None = None, ax: A
         Columns of numbers.
     by
         A column: one of few values, such as "class" or "track", gives a legend, one of many numbers a colour bar.
+    cmap
+        Colour map of many numbers.
     ax
         Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -136,7 +178,7 @@ def plot_scatter(table: BaseSignal, x: str, y: str, by: str | None = None, ax: A
     frame = _columns(table, x, y)
     continuous = by in frame and _is_continuous(table, frame, by)
     groups = _missing(frame, by) if continuous else _groups(table, frame, by)
-    ax = _axes(ax)
+    ax = _axes(ax, figsize)
     across, up = frame[x].to_numpy(float), frame[y].to_numpy(float)
     points = {
         name: ax.scatter(across[mask], up[mask], s=14, alpha=0.8, color=colour, linewidths=0)
@@ -145,7 +187,7 @@ def plot_scatter(table: BaseSignal, x: str, y: str, by: str | None = None, ax: A
     if continuous:
         values = frame[by].to_numpy(float)
         finite = np.isfinite(values)
-        shown = ax.scatter(across[finite], up[finite], s=14, c=values[finite], linewidths=0)
+        shown = ax.scatter(across[finite], up[finite], s=14, c=values[finite], cmap=cmap, linewidths=0)
         if finite.any():
             ax.figure.colorbar(shown, ax=ax, label=axis_label(table, by))
     ax.set(xlabel=axis_label(table, x), ylabel=axis_label(table, y))
@@ -210,12 +252,12 @@ def _title(name: str) -> str:
     return written(name.replace("_", " ").capitalize())
 
 
-def _axes(ax):
+def _axes(ax, figsize=None):
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
-    return plt.subplots(figsize=(5, 3.6), layout="constrained")[1]
+    return plt.subplots(figsize=figsize or (5, 3.6), layout="constrained")[1]
 
 
 def _columns(table, *names: str):

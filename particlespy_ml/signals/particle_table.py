@@ -26,6 +26,7 @@ from particlespy_ml.stacks.plot_montage import plot_montage
 from particlespy_ml.stacks.plot_populations import plot_populations
 from particlespy_ml.tables.as_classes import as_classes
 from particlespy_ml.tables.classes import UNDEFINED
+from particlespy_ml.tables.fit_sizes import fit_sizes
 from particlespy_ml.tables.merge_classes import merge_classes
 from particlespy_ml.tables.summary import summary
 
@@ -65,6 +66,7 @@ class ParticleTable(RaggedTable):
         return np.array([*self.classes, UNDEFINED], dtype=object)[np.asarray(index, dtype=int)]
 
     summary = summary
+    fit_sizes = fit_sizes
     as_classes = as_classes
     merge_classes = merge_classes
     track_particles = track_particles

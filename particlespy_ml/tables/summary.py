@@ -34,11 +34,11 @@ def summary(table: BaseSignal, confidence: float = 0.95, by: str = "class") -> p
     -------
     pandas.DataFrame
         A row for "all", and where particles are classified one for each class and one for "undefined". ``count``;
-        ``fraction`` of the particles that have a class (for "undefined", of all) with its bounds ``fraction_low`` and
-        ``fraction_high`` (Wilson); ``mean_diameter`` with the standard error ``diameter_error`` and the standard
-        deviation ``diameter_spread`` of the equivalent circular diameter, NaN where the table
-        has none. The unit of length is in ``attrs["units"]``.
-        The fractions take particles as independent: of a movie, see ``class_fractions(per="series")``.
+        ``fraction`` of all particles with its bounds ``fraction_low`` and ``fraction_high`` (Wilson), which add up to
+        one over the classes and "undefined"; ``mean_diameter`` with the standard error ``diameter_error`` and the
+        standard deviation ``diameter_spread`` of the equivalent circular diameter, NaN where the table has none. The
+        unit of length is in ``attrs["units"]``. `class_fractions` gives fractions of the particles that have a class;
+        those here take particles as independent: of a movie, see ``class_fractions(per="series")``.
 
     References
     ----------
@@ -61,12 +61,11 @@ def summary(table: BaseSignal, confidence: float = 0.95, by: str = "class") -> p
     groups = {"all": frame}
     if table.classes:
         groups |= {name: frame[frame["class"] == name] for name in (*table.classes, UNDEFINED)}
-    known = len(frame) - len(groups.get(UNDEFINED, []))
+    whole = len(frame)
     rows = {}
     for name, part in groups.items():
         diameter = part[DIAMETER].to_numpy(float) if DIAMETER in part else np.full(len(part), np.nan)
         spread = diameter.std(ddof=1) if len(part) > 1 else np.nan
-        whole = len(frame) if name in ("all", UNDEFINED) else known
         bounds = (np.nan, np.nan)
         if whole and name != "all":
             bounds = tuple(binomtest(len(part), whole).proportion_ci(confidence, "wilson"))

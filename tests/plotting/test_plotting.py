@@ -365,3 +365,37 @@ def test_class_fractions_of_one_image_and_of_a_grid(series, grid, add_classes):
         add_classes(measured(grid)).plot_class_fractions()
     with pytest.raises(ValueError, match="not classified"):
         measured(series).plot_class_fractions()
+
+
+def test_a_law_over_the_histogram(measured_sizes):
+    import matplotlib.pyplot as plt
+    from matplotlib.container import BarContainer
+
+    ax = measured_sizes.plot_histogram("equivalent_circular_diameter", fit="lognormal", bins=20, figsize=(6, 3))
+    assert tuple(ax.figure.get_size_inches()) == (6, 3)
+    whole = measured_sizes.select("not touches_border")
+    sizes = whole.fit_sizes().loc["all"]
+    (bars,) = (part for part in ax.containers if isinstance(part, BarContainer))
+    assert sum(bar.get_height() for bar in bars) == whole.n_particles == sizes["count"]
+    curve, *lines = ax.lines
+    area = np.trapezoid(curve.get_ydata(), curve.get_xdata())
+    assert area == pytest.approx(sum(bar.get_height() * bar.get_width() for bar in bars), rel=0.03)
+    assert [line.get_xdata()[0] for line in lines] == pytest.approx(sizes[["D10", "D50", "D90"]].tolist())
+    assert f"D50 = {sizes['D50']:.3g}" in " ".join(text.get_text() for text in ax.get_legend().get_texts())
+    plt.close(ax.figure)
+    with pytest.raises(ValueError, match="distribution='cauchy'"):
+        measured_sizes.plot_histogram("area", fit="cauchy")
+
+
+@pytest.fixture(scope="module")
+def measured_sizes():
+    """A table of 300 particles of lognormal sizes, some cut by the border."""
+    import particlespy_ml as pml
+    from particlespy_ml.tables.dataframe import table_like
+
+    table = pml.data.gold_on_carbon().measure_particles()
+    rng = np.random.default_rng(0)
+    rows = np.repeat(table.data[0], 50)
+    rows["equivalent_circular_diameter"] = rng.lognormal(1, 0.2, len(rows))
+    rows["touches_border"] = rng.random(len(rows)) < 0.1
+    return table_like(table, [rows], dict(table.units))

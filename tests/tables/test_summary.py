@@ -15,12 +15,12 @@ def test_counts_fractions_and_sizes(series, add_classes):
     for name in table.classes:
         part = frame[frame["class"] == name]
         row = report.loc[name]
-        assert row["fraction"] == pytest.approx(len(part) / known)
-        low, high = binomtest(len(part), known).proportion_ci(0.95, "wilson")
+        assert row["fraction"] == pytest.approx(len(part) / len(frame))
+        low, high = binomtest(len(part), len(frame)).proportion_ci(0.95, "wilson")
         assert (row["fraction_low"], row["fraction_high"]) == pytest.approx((low, high))
         assert row["mean_diameter"] == pytest.approx(part["equivalent_circular_diameter"].mean())
     assert report.loc["undefined", "fraction"] == pytest.approx(1 - known / len(frame))
-    assert report.loc[list(table.classes), "fraction"].sum() == pytest.approx(1)
+    assert report.loc[[*table.classes, "undefined"], "fraction"].sum() == pytest.approx(1)
     assert report.attrs["units"] == "nm"
 
 
