@@ -1,4 +1,4 @@
-"""Command line: ``particlespy-ml classify``, ``models``, ``simulate``, ``train`` and ``evaluate``."""
+"""Command line: ``particlespy-ml measure``, ``classify``, ``track``, ``count``, ``models``, ``train`` and others."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ import sys
 from pathlib import Path
 
 from particlespy_ml import __version__
-from particlespy_ml.core.files import replacing
 from particlespy_ml.segmentation.particlespy import THRESHOLDS
-
-_EAGER_FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")  # which HyperSpy cannot load lazily
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, or 1 where a file could not be done."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    options.command_line = " ".join(["particlespy-ml", *(sys.argv[1:] if arguments is None else map(str, arguments))])
     if not hasattr(options, "run"):
         parser.print_help()
         return 0
@@ -28,32 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="particlespy-ml", description="Classify particles, and train models that do.")
+    parser = argparse.ArgumentParser(
+        prog="particlespy-ml", description="Measure, classify, follow and count, and train models."
+    )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(title="commands")
+    commands = parser.add_subparsers(title="commands", dest="command")
 
-    classify = commands.add_parser("classify", help="find, measure and classify the particles of image files")
-    classify.add_argument("files", nargs="+", type=Path, help="files that HyperSpy reads")
-    types = ("HAADF", "HRTEM", "particle_image")
-    classify.add_argument("--signal-type", default="HAADF", choices=types, help="default: HAADF")
-    classify.add_argument("--model", help="bundled model, or folder of a model; by default that of the signal type")
-    classify.add_argument("--pixel-size", type=_positive, metavar="NM", help="pixel size in nm, over the file's own")
-    classify.add_argument(
-        "--lattice-constant", type=_positive, metavar="NM", help="of the metal, where it is not gold: 0.392 for Pt"
-    )
-    classify.add_argument("--min-probability", type=float, help="leave less probable classes undefined")
-    classify.add_argument(
-        "--method",
-        choices=("auto", "network", *THRESHOLDS),
-        help="segmentation: by default network for HRTEM and auto for others; or a threshold",
-    )
-    classify.add_argument(
-        "--exclude-border",
-        action=argparse.BooleanOptionalAction,
-        help="leave out particles that the border cuts; by default only of HRTEM images",
-    )
-    classify.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables and pictures")
-    classify.set_defaults(run=_classify)
+    _add_analysis(commands)
 
     models = commands.add_parser("models", help="list the bundled models")
     models.set_defaults(run=_models)
@@ -83,58 +62,67 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _classify(options) -> int:
-    import pandas as pd
-    from tqdm.auto import tqdm
+def _add_analysis(commands) -> None:
+    """Add the commands that analyse image files."""
+    measure = commands.add_parser("measure", help="find and measure the particles of image files")
+    classify = commands.add_parser("classify", help="find, measure and classify the particles of image files")
+    track = commands.add_parser("track", help="find the particles of series and follow them from frame to frame")
+    count = commands.add_parser("count", help="find the atomic columns of HAADF images and count their atoms")
+    for command in (measure, classify, track, count):
+        command.add_argument("files", nargs="+", type=Path, help="files that HyperSpy reads, folders or patterns")
+        types = ("HAADF",) if command is count else ("HAADF", "HRTEM", "particle_image")
+        command.add_argument("--signal-type", default="HAADF", choices=types, help="default: HAADF")
+        command.add_argument("--pixel-size", type=_positive, metavar="NM", help="pixel size in nm, over the file's own")
+        command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables and pictures")
+        command.add_argument(
+            "--report",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="write report.html, one file with tables, histogram and pictures (default)",
+        )
+        command.set_defaults(run=_analyse, model=None, lattice_constant=None, min_probability=None)
+    for command in (measure, classify, track):
+        _add_segmentation(command)
+    for command in (classify, track):
+        by_default = "none: particles are not classified" if command is track else "that of the signal type"
+        command.add_argument("--model", help=f"bundled model, or folder of a model; by default {by_default}")
+        command.add_argument(
+            "--lattice-constant", type=_positive, metavar="NM", help="of the metal, where it is not gold: 0.392 for Pt"
+        )
+        command.add_argument("--min-probability", type=float, help="leave less probable classes undefined")
+    track.add_argument("--together", action="store_true", help="the files are single images of one series")
+    track.add_argument("--time-step", type=_positive, metavar="S", help="seconds from one image to the next")
+    track.add_argument("--max-displacement", type=_positive, metavar="NM", help="between two frames, beyond the drift")
+    track.add_argument("--memory", type=int, default=3, help="frames in which a particle may be missing (default: 3)")
+    count.add_argument("--spacing", type=_positive, metavar="NM", help="distance of neighbouring columns")
+    count.add_argument("--dose", type=_positive, help="electrons per Å², for an image in fractions of the beam")
+    count.add_argument("--library", type=Path, help="cross-sections of columns, file of counting.save_library()")
 
-    from particlespy_ml.models.load import DEFAULT_MODELS, load_model
 
-    name = options.model or DEFAULT_MODELS.get(options.signal_type)
-    model = load_model(name) if name else None
-    if model is None:
-        print(f"There is no model for {options.signal_type} images: particles are measured, not classified.")
-    options.out.mkdir(parents=True, exist_ok=True)
-    frames, failures = [], []
-    # "particles.csv" is the table of all files, and results must not replace the files they come from
-    taken = {"particles", *(path.stem for path in options.files if path.resolve().parent == options.out.resolve())}
-    for path in tqdm(options.files, desc="Classifying", unit="file"):
-        try:
-            images = _load_images(path, options)
-        except Exception as error:  # one bad file, or image, must not cost the others; it is reported below
-            failures.append((path, f"{type(error).__name__}: {error}"))
-            continue
-        for name, image in images:
-            try:
-                frames.append(_classify_one(path, _free_name(name, taken), image, model, options))
-            except Exception as error:
-                which = "" if len(images) == 1 else f"{name}: "
-                failures.append((path, f"{which}{type(error).__name__}: {error}"))
-    if frames:
-        with replacing(options.out / "particles.csv") as part:
-            pd.concat(frames, ignore_index=True).to_csv(part, index=False)
-    total = sum(len(frame) for frame in frames)
-    print(f"{total} particles in {len(frames)} images; results in {options.out}")
-    for path, reason in failures:
-        print(f"could not be done: {path}: {reason}", file=sys.stderr)
-    return 1 if failures else 0
-
-
-def _load_images(path: Path, options) -> list[tuple]:
-    """Images of a file with a name for each; a file may hold several."""
-    import hyperspy.api as hs
-
-    if not path.exists():
-        raise FileNotFoundError("there is no such file")
-    loaded = hs.load(path, lazy=path.suffix.lower() not in _EAGER_FORMATS)
-    signals = loaded if isinstance(loaded, list) else [loaded]
-    images = [signal for signal in signals if signal.axes_manager.signal_dimension == 2]
-    if not images:
-        raise ValueError("the file holds no image")
-    for image in images:
-        if options.pixel_size is not None:
-            image.axes_manager.signal_axes.set(scale=options.pixel_size, units="nm")
-        image.set_signal_type(options.signal_type)
-    return [(path.stem if len(images) == 1 else f"{path.stem}-{i}", image) for i, image in enumerate(images)]
+def _add_segmentation(command) -> None:
+    """Add the options of segmentation that matter."""
+    group = command.add_argument_group("segmentation")
+    group.add_argument(
+        "--method",
+        choices=("auto", "network", *THRESHOLDS),
+        help="by default network for HRTEM and auto for others; or a threshold",
+    )
+    group.add_argument(
+        "--exclude-border",
+        action=argparse.BooleanOptionalAction,
+        help="leave out particles that the border cuts; by default only where HRTEM images are classified",
+    )
+    group.add_argument("--polarity", choices=("auto", "bright", "dark"), help="whether particles are bright or dark")
+    group.add_argument("--min-diameter", type=_positive, metavar="NM", help="smaller particles are left out")
+    group.add_argument("--smoothing", type=_positive, metavar="NM", help="sigma of the Gaussian of method auto")
+    group.add_argument("--background-diameter", type=_positive, metavar="NM", help="what is wider is background (auto)")
+    group.add_argument(
+        "--split", action=argparse.BooleanOptionalAction, help="cut touching particles apart (auto; default)"
+    )
+    group.add_argument(
+        "--gaussian", type=_positive, metavar="PX", help="sigma of the Gaussian of thresholds, in pixels"
+    )
+    group.add_argument("--min-size", type=int, metavar="PX", help="smallest particle of thresholds, in pixels")
 
 
 def _positive(text: str) -> float:
@@ -145,55 +133,16 @@ def _positive(text: str) -> float:
     return value
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    """A name that no other file of this run has."""
-    free, number = name, 2
-    while free in taken:
-        free, number = f"{name}-{number}", number + 1
-    taken.add(free)
-    return free
+def _analyse(options) -> int:
+    from particlespy_ml.commands import analyse
 
-
-def _classify_one(path: Path, name: str, image, model, options):
-    import matplotlib.pyplot as plt
-
-    settings = {
-        "method": options.method,
-        "exclude_border": options.exclude_border,
-        "lazy_output": False,
-        "show_progressbar": image.axes_manager.navigation_size > 1,
-    }
-    if model is None:
-        table = image.measure_particles(**{**settings, "exclude_border": bool(options.exclude_border)})
-    else:
-        table = image.classify_particles(
-            model,
-            min_probability=options.min_probability,
-            lattice_constant=None if options.lattice_constant is None else f"{options.lattice_constant} nm",
-            **settings,
-        )
-    frame = table.to_dataframe()
-    frame.insert(0, "file", str(path))
-    index = (0,) * image.axes_manager.navigation_dimension
-    figure = table.plot_overlay(image, index).figure
-    try:
-        figure.canvas.draw()  # before anything is written
-        table.save(options.out / f"{name}.hspy", overwrite=True)
-        with replacing(options.out / f"{name}.csv") as part:
-            frame.to_csv(part, index=False)
-        figure.savefig(options.out / f"{name}.png", dpi=150)
-    finally:
-        plt.close(figure)
-    return frame
+    return getattr(analyse, options.command)(options)
 
 
 def _models(options) -> int:
-    from particlespy_ml.models.load import list_models, load_model
+    from particlespy_ml.models.load import describe_models
 
-    for name in list_models():
-        model = load_model(name)
-        low, high = model.card["diameter_range_nm"]
-        print(f"{name}: {model.card['signal_type']}, {model.purpose}; {low:g} to {high:g} nm")
+    print("\n".join(describe_models()))
     return 0
 
 

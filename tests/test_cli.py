@@ -42,7 +42,7 @@ def names(folder):
 def test_files_become_tables_and_pictures(classify, files, capsys, two_disks, model_folder):
     assert classify(*files) == 0
     wanted = [f"{stem}{suffix}" for stem in ("movie", "nothing", "still") for suffix in (".csv", ".hspy", ".png")]
-    assert names(classify.out) == sorted([*wanted, "particles.csv"])
+    assert names(classify.out) == sorted([*wanted, "particles.csv", "report.html"])
     assert "5 particles in 3 images" in capsys.readouterr().out
     table = hs.load(classify.out / "still.hspy")
     assert type(table).__name__ == "ParticleTable" and table.n_particles == 2
@@ -50,10 +50,10 @@ def test_files_become_tables_and_pictures(classify, files, capsys, two_disks, mo
     np.testing.assert_allclose(table["probability"], expected["probability"], atol=1e-6)
     still = pd.read_csv(classify.out / "still.csv")
     assert still["class"].tolist() == list(expected["class"])
-    assert set(still["file"]) == {str(files[0])}
+    assert "area (nm²)" in still
     together = pd.read_csv(classify.out / "particles.csv")
     assert together["file"].value_counts().to_dict() == {str(files[0]): 2, str(files[1]): 3}
-    assert together.loc[together["file"] == str(files[1]), "time"].tolist() == [1.0, 1.0, 2.0]
+    assert together.loc[together["file"] == str(files[1]), "time (s)"].tolist() == [1.0, 1.0, 2.0]
     for stem in ("still", "movie", "nothing"):
         assert (classify.out / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
 
@@ -80,8 +80,9 @@ def test_one_bad_file_costs_only_itself(classify, files, tmp_path, capsys, bad):
     reasons = {
         "missing": "no such file",
         "spectrum": "no image",
-        "uncalibrated": "not calibrated",
+        "uncalibrated": "not calibrated.*--pixel-size NM",
         "nan": "not finite",
+        "folder": "holds no image file",
     }
     assert re.search(rf"could not be done: {re.escape(str(path))}: .*{reasons.get(bad, '')}", printed.err)
     assert "5 particles in 2 images" in printed.out

@@ -115,7 +115,7 @@ ORDER = (
     "core quality tables models crystals segmentation columns strain plotting particles stacks classification dynamics "
     "counting populations reconstruction live signals"
 ).split()
-BESIDE = {"simulation", "training", "data", "cli", "demo"}
+BESIDE = {"simulation", "training", "data", "cli", "commands", "demo"}
 
 
 def module_name(path):

@@ -34,6 +34,25 @@ def list_models() -> list[str]:
     return sorted(entry.name for entry in root.iterdir() if (entry / "card.json").is_file())
 
 
+def describe_models() -> list[str]:
+    """Return what each bundled model is for, in a line that starts with its name; no network is built.
+
+    Examples
+    --------
+    >>> from particlespy_ml.models.load import describe_models
+    >>> describe_models()[0]
+    'crystallinity-hrtem: HRTEM, monocrystalline, polycrystalline, amorphous; 0.9 to 6.3 nm'
+    """
+    lines = []
+    for name in list_models():
+        card = read_card(_bundled_folder() / name / "card.json")
+        low, high = card["diameter_range_nm"]
+        lines.append(
+            f"{name}: {card['signal_type']}, {TASKS[card['task']].model(card, {}).purpose}; {low:g} to {high:g} nm"
+        )
+    return lines
+
+
 def load_model(model: str | Path | Model, device: str | None = None) -> Model:
     """Load a model by the name of a bundled one, or from a folder of the user's own.
 

@@ -75,22 +75,50 @@ def plot_histogram(
         frame = frame[~frame["touches_border"]]
     groups = _groups(table, frame, by)
     values = frame[column].to_numpy(float)
-    finite = np.isfinite(values)
-    edges = bin_edges(values[finite], bins)
     fitted = None if fit is None else fit_distribution(values, fit)
+    edges = bin_edges(values[np.isfinite(values)], bins)
     ax = _axes(ax, figsize or (None if fitted is None else (6.4, 3.6)))  # room for the legend
-    bars = {}
-    bottom = np.zeros(len(edges) - 1)
-    for name, mask, colour in groups:
-        height = np.histogram(values[mask & finite], edges)[0]
-        bars[name] = ax.bar(edges[:-1], height, np.diff(edges), bottom, align="edge", color=colour, linewidth=0)
-        bottom += height
+    entries = draw_histogram(ax, values, edges, groups, fitted, table.units.get(column, ""))
     ax.set(xlabel=axis_label(table, column), ylabel="Particles")
-    if fitted is not None:
-        bars = ({} if by is None else bars) | _draw_law(ax, fitted, edges, table.units.get(column, ""))
-    if by is not None or fitted is not None:
-        legend_beside(ax, bars, None if by is None else axis_label(table, by))
+    if by is None:
+        entries.pop("all")
+    legend_beside(ax, entries, None if by is None else axis_label(table, by))
     return ax
+
+
+def draw_histogram(
+    ax: Axes,
+    values: np.ndarray,
+    edges: np.ndarray,
+    groups: list[tuple] | None = None,
+    fitted: FittedDistribution | None = None,
+    unit: str = "",
+) -> dict:
+    """Draw a stacked histogram of numbers, and a law over it; return what a legend may list.
+
+    Parameters
+    ----------
+    ax
+        Axes.
+    values
+        Numbers; those that are not finite are in no bin.
+    edges
+        Of the bins.
+    groups
+        Name, mask and colour of each group that is stacked; by default one, "all".
+    fitted
+        Law that was fitted to the values.
+    unit
+        Their unit, for the entries of a law.
+    """
+    finite = np.isfinite(values)
+    entries = {}
+    bottom = np.zeros(len(edges) - 1)
+    for name, mask, colour in groups or _groups(None, values, None):
+        height = np.histogram(values[mask & finite], edges)[0]
+        entries[name] = ax.bar(edges[:-1], height, np.diff(edges), bottom, align="edge", color=colour, linewidth=0)
+        bottom += height
+    return entries if fitted is None else entries | _draw_law(ax, fitted, edges, unit)
 
 
 def _draw_law(ax, fitted: FittedDistribution, edges: np.ndarray, unit: str) -> dict:

@@ -1,0 +1,1 @@
+"""What the command line does with image files: each command, and the report of its results."""

@@ -1,0 +1,83 @@
+"""The commands `measure`, `track` and `count`, and one table of files with different units."""
+
+from __future__ import annotations
+
+import hyperspy.api as hs
+import numpy as np
+import pandas as pd
+import pytest
+
+import particlespy_ml as pml
+from particlespy_ml.cli import main
+from particlespy_ml.counting.library import save_library
+from tests.conftest import TWO, disk_frame
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def test_files_of_different_units_in_one_table_in_nm(tmp_path, two_disks):
+    other = two_disks.deepcopy()
+    other.axes_manager.signal_axes.set(scale=0.4, units="Å")
+    two_disks.save(tmp_path / "nm.hspy")
+    other.save(tmp_path / "angstrom.hspy")
+    assert run("measure", tmp_path, "--out", tmp_path / "out", "--no-report") == 0
+    table = pd.read_csv(tmp_path / "out" / "particles.csv", encoding="utf-8-sig")
+    assert table["image"].tolist() == ["angstrom"] * 2 + ["nm"] * 2
+    np.testing.assert_allclose(table["area (nm²)"][:2], table["area (nm²)"][2:], rtol=1e-9)
+    assert "area (Å²)" in pd.read_csv(tmp_path / "out" / "angstrom.csv")
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_options_of_the_segmentation(tmp_path, two_disks):
+    two_disks.save(tmp_path / "still.hspy")
+    given = ("--min-diameter", 1.3, "--polarity", "bright", "--no-split", "--smoothing", 0.1)
+    assert run("measure", tmp_path / "still.hspy", *given, "--out", tmp_path / "out") == 0
+    table = hs.load(tmp_path / "out" / "still.hspy")
+    assert table.n_particles == 1
+    used = table.metadata.particlespy_ml.segmentation.as_dictionary()
+    assert (used["min_diameter"], used["polarity"], used["split"], used["smoothing"]) == (1.3, "bright", False, 0.1)
+    assert run("measure", tmp_path / "still.hspy", "--gaussian", 2, "--out", tmp_path / "out") == 1  # of thresholds
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """Six single images of two particles that drift."""
+    for number in range(6):
+        centres = [(row, column + number) for row, column in TWO[0]]
+        image = hs.signals.Signal2D(disk_frame(centres, TWO[1], seed=number))
+        image.axes_manager.signal_axes.set(scale=0.04, units="nm")
+        image.save(tmp_path / f"frame {number + 7}.hspy")
+    return tmp_path / "frame *.hspy"
+
+
+def test_single_images_are_followed_together(frames, tmp_path):
+    assert run("track", frames, "--together", "--time-step", 0.5, "--out", tmp_path / "out") == 0
+    (path,) = (file for file in (tmp_path / "out").glob("*.hspy"))
+    table = hs.load(path)
+    assert table.data.shape == (6,) and len(set(table["track"])) == 2
+    assert table.axes_manager[0].units == "s" and table.axes_manager[0].axis[-1] == 2.5
+    shift = table.to_dataframe().groupby("track")["x"].agg(lambda x: x.iloc[-1] - x.iloc[0])
+    np.testing.assert_allclose(shift, 5 * 0.04, atol=0.02)
+
+
+def test_single_images_that_are_no_series(frames, tmp_path, capsys):
+    assert run("track", frames, "--out", tmp_path / "out") == 1
+    assert "--together" in capsys.readouterr().err
+    hs.signals.Signal2D(np.zeros((20, 20))).save(tmp_path / "frame 99.hspy")
+    assert run("track", frames, "--together", "--out", tmp_path / "out") == 2
+    assert "one size" in capsys.readouterr().err
+
+
+def test_columns_are_counted(tmp_path):
+    image = pml.data.columns_of_platinum()
+    image.save(tmp_path / "platinum.hspy")
+    library = tmp_path / "library.json"
+    save_library(pml.data.platinum_library(), library)
+    assert run("count", tmp_path / "platinum.hspy", "--library", library, "--out", tmp_path / "out") == 0
+    counted = hs.load(tmp_path / "out" / "platinum.hspy")
+    assert type(counted).__name__ == "ColumnTable" and (counted["count"] > 0).sum() > 0.8 * counted.n_rows
+    table = pd.read_csv(tmp_path / "out" / "columns.csv", encoding="utf-8-sig")
+    assert {"volume (nm²)", "count", "file"} <= set(table) and len(table) == counted.n_rows
+    assert "total" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
