@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from particlespy_ml.particles.measure import column_units, measure_frame
 from particlespy_ml.segmentation.label_frames import LabelFrames, labels_signal, named_frame
 from particlespy_ml.segmentation.segmenter import Segmenter
 from particlespy_ml.tables.table import make_table
+from particlespy_ml.tables.unusual_frames import unusual_text
 
 
 @dataclass(frozen=True)
@@ -82,4 +84,13 @@ def run_pass(
             units = {**column_units(image.grid.units), **(extra_units or {})}
             full = image.record(segmentation=segmenter.parameters, **(record or {}))
             signals.append(make_table(array, image.navigation_axes, units, full, image.titled("Particles")))
+            _warn_of_jumps(array)
     return signals
+
+
+def _warn_of_jumps(tables) -> None:
+    """Warn of frames of a series that hold far fewer or more particles than those around them, once they are known."""
+    if isinstance(tables, np.ndarray) and tables.ndim == 1:
+        text = unusual_text([len(rows) for rows in tables])
+        if text:
+            warnings.warn(text, UserWarning, stacklevel=5)

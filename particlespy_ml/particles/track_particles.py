@@ -6,6 +6,7 @@ import logging
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import dask.array as da
@@ -18,9 +19,11 @@ from particlespy_ml.core.lengths import in_units
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.core.series import map_rows_of_series
 from particlespy_ml.particles.drift import Break, Drift, find_drift
+from particlespy_ml.particles.fit_in import fit_in
 from particlespy_ml.tables.check import check_measured
 from particlespy_ml.tables.rows import add_columns
 from particlespy_ml.tables.table import make_table, object_array
+from particlespy_ml.tables.unusual_frames import unusual_counts
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -53,7 +56,8 @@ def track_particles(
         text such as "4 px". By default half the median distance of nearest neighbours in the frames, at least half the
         median diameter.
     memory
-        Number of successive frames in which a particle may be missing.
+        Number of successive frames in which a particle may be missing. Frames whose number of particles jumps against
+        those around them, such as blurred ones, do not count.
     size_weight
         Weight of the diameter beside the position.
     drift
@@ -66,8 +70,9 @@ def track_particles(
     Returns
     -------
     ParticleTable or LazyParticleTable
-        The table with the columns ``track``, and ``drift_x`` and ``drift_y``, the place of the field in a frame against
-        the first: ``x - drift_x`` is where a particle would be had nothing drifted. Drift counts from 0 again after a
+        The table with the columns ``track``; ``unusual_frame``, true in frames whose number of particles jumps, see
+        `unusual_frames`; and ``drift_x`` and ``drift_y``, the place of the field in a frame against the first:
+        ``x - drift_x`` is where a particle would be had nothing drifted. Drift counts from 0 again after a
         break, before which tracks end since the shift cannot be told. ``metadata.particlespy_ml.tracking`` holds the
         settings and, unless the table is lazy, ``drift`` by frame, shape (frames, 2), NaN in frames without particles,
         and the frames of the ``breaks``.
@@ -114,7 +119,7 @@ def track_particles(
         data = object_array([add_tracks(own, number, known) for number, own in enumerate(rows)], table.data.shape)
         settings |= {"drift": known.drift.positions, "breaks": [one.frame for one in known.drift.breaks]}
     record = {**table.metadata.get_item(METADATA_NODE).as_dictionary(), "tracking": settings}
-    added = {"track": "", "drift_x": grid.units, "drift_y": grid.units}
+    added = {"track": "", "drift_x": grid.units, "drift_y": grid.units, "unusual_frame": ""}
     units = {name: unit for name, unit in table.units.items() if name != "class" and name not in added}
     title = table.metadata.get_item("General.title", "")
     return make_table(data, navigation_axes(table), {**units, **added}, record, title)
@@ -143,11 +148,17 @@ class Tracks:
     numbers: list[np.ndarray]
     drift: Drift
 
+    @cached_property
+    def unusual(self) -> np.ndarray:
+        """Frames whose number of particles jumps."""
+        return unusual_counts([len(numbers) for numbers in self.numbers])[0]
+
 
 def add_tracks(rows: np.ndarray, number: int, known: Tracks) -> np.ndarray:
     """Return the rows of a frame with their tracks."""
-    out = add_columns(rows, [("track", np.int32), ("drift_x", float), ("drift_y", float)])
+    out = add_columns(rows, [("track", np.int32), ("drift_x", float), ("drift_y", float), ("unusual_frame", bool)])
     out["track"] = known.numbers[number]
+    out["unusual_frame"] = known.unusual[number]
     out["drift_x"], out["drift_y"] = known.drift.positions[number]
     return out
 
@@ -174,7 +185,8 @@ def link_particles(
     The common shift of the particles is removed, however far the stage drifted or jumped. Particles are then points
     (x, y, w d) with the equivalent circular diameter d and a weight w, so that a small particle is not taken for a
     large one that passes by. Tracks end when a particle is missing for more than *memory* frames, and where no common
-    shift can be told, which is warned of.
+    shift can be told, which is warned of. Frames with unusually few or many particles, such as blurred ones, are not
+    among those: tracks are linked across them, and their particles are then given to the tracks that pass there.
 
     Parameters
     ----------
@@ -240,15 +252,22 @@ def follow_particles(
     elif not isinstance(drift, Drift):
         drift = _given(drift, frames)
     tracks, first = [np.zeros(len(rows), np.int32) for rows in frames], 0
+    points = [_points(rows, place, size_weight) for rows, place in zip(frames, drift.positions, strict=True)]
+    sparse, _ = unusual_counts([len(rows) for rows in frames])
     for part in range(drift.parts.max(initial=-1) + 1):
         members = np.flatnonzero(drift.parts == part)
-        span = range(members[0], members[-1] + 1)
-        points = [_points(frames[i], drift.positions[i], size_weight, drift.parts[i] == part) for i in span]
-        linked = _link(points, max_displacement, memory)
-        for i, numbers in zip(span, linked, strict=True):
+        whole = [i for i in range(members[0], members[-1] + 1) if not (sparse[i] and drift.parts[i] == part)]
+        linked = _link(
+            [points[i] if drift.parts[i] == part else points[i][:0] for i in whole], max_displacement, memory
+        )
+        for i, numbers in zip(whole, linked, strict=True):
             if drift.parts[i] == part:
                 tracks[i][:] = numbers + first
-        first = 1 + max(int(tracks[i].max()) for i in members)
+        whole = [i for i in whole if drift.parts[i] == part]
+        last = first + 1 + max((int(n.max()) for n in linked if len(n)), default=-1)
+        for i in np.flatnonzero(sparse & (drift.parts == part)):
+            last = fit_in(tracks, points, i, whole, max_displacement, memory, last)
+        first = last
     return tracks, drift
 
 
@@ -268,9 +287,7 @@ def _given(drift, frames: list[np.ndarray]) -> Drift:
     return Drift(positions, parts)
 
 
-def _points(rows: np.ndarray, drift: np.ndarray, size_weight: float, used: bool) -> np.ndarray:
-    if not used:
-        return np.zeros((0, 3))
+def _points(rows: np.ndarray, drift: np.ndarray, size_weight: float) -> np.ndarray:
     size = size_weight * rows["equivalent_circular_diameter"]
     return np.column_stack([rows["x"] - drift[0], rows["y"] - drift[1], size])
 

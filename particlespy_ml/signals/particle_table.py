@@ -29,6 +29,7 @@ from particlespy_ml.tables.classes import UNDEFINED
 from particlespy_ml.tables.fit_sizes import fit_sizes
 from particlespy_ml.tables.merge_classes import merge_classes
 from particlespy_ml.tables.summary import summary
+from particlespy_ml.tables.unusual_frames import unusual_frames
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -68,6 +69,7 @@ class ParticleTable(RaggedTable):
     summary = summary
     fit_sizes = fit_sizes
     as_classes = as_classes
+    unusual_frames = unusual_frames
     merge_classes = merge_classes
     track_particles = track_particles
     class_fractions = class_fractions

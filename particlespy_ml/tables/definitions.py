@@ -40,6 +40,7 @@ PARTICLES = {
     "class_index": "number of the class in table.classes, -1 for undefined",
     "probability": "of the class",
     "track": "number of the particle through the series, the same in all frames",
+    "unusual_frame": "whether the number of particles of the frame jumps against the frames around it",
     "drift_x": "how far the field of the frame lies from that of the first frame along x",
     "drift_y": "how far the field of the frame lies from that of the first frame along y",
     "cluster": "population that the particle was sorted into, -1 for none",

@@ -4,7 +4,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from particlespy_ml.particles.measure import measure_dtype
+from particlespy_ml.particles.measure import column_units, measure_dtype
 from particlespy_ml.particles.track_particles import default_displacement, link_particles
 
 
@@ -117,7 +117,9 @@ def test_the_verb_adds_a_column(series, same_rows, lazy):
     table = image.measure_particles(series.data > 2.5)
     tracked = table.track_particles(max_displacement=0.5, memory=2)
     assert tracked._lazy == lazy
-    assert tracked.columns[-3:] == ["track", "drift_x", "drift_y"] and tracked["track"].dtype == np.int32
+    assert (
+        tracked.columns[-4:] == ["track", "drift_x", "drift_y", "unusual_frame"] and tracked["track"].dtype == np.int32
+    )
     assert list(tracked["track"]) == [0, 1, 2]
     assert tracked.metadata.particlespy_ml.tracking.memory == 2
     assert tracked.axes_manager.navigation_axes[0].name == "time"
@@ -239,3 +241,34 @@ def test_grids_cannot_be_tracked(grid):
     table = grid.measure_particles(grid.data > 2.5)
     with pytest.raises(ValueError, match="followed along one axis.*has 2.*inav"):
         table.track_particles()
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_tracks_go_through_blurred_frames(lazy):
+    """A quarter of the particles is seen in six frames of twenty, in runs longer than the memory."""
+    from particlespy_ml.tables.table import make_table, object_array
+
+    rng = np.random.default_rng(0)
+    x, y = (20.0 * part.ravel() + rng.uniform(-4, 4, 144) for part in np.mgrid[:12, :12])
+    blurred = [4, 9, 10, 11, 12, 16]
+    frames, owners = [], []
+    for number in range(20):
+        seen = rng.random(144) < (0.25 if number in blurred else 1)
+        owners.append(np.flatnonzero(seen))
+        moved = [part[seen] + 0.8 * number + rng.normal(scale=0.2, size=seen.sum()) for part in (x, y)]
+        frames.append(rows_at(*moved))
+    tracks = link_particles(frames, memory=2)
+    for track, owner in zip(tracks, owners, strict=True):
+        np.testing.assert_array_equal(tracks[0][owner], track)
+    image = {"shape": [300, 300], "scale": [1.0, 1.0], "offset": [0.0, 0.0], "units": "nm"}
+    axes = [{"name": "time", "size": 20, "navigate": True}]
+    table = make_table(object_array(frames, (20,)), axes, column_units("nm"), {"image": image})
+    tracked = (table.as_lazy() if lazy else table).track_particles(memory=2)
+    marked = tracked.to_dataframe().groupby("frame")["unusual_frame"].first()
+    assert marked[marked].index.tolist() == blurred == tracked.unusual_frames()["frame"].tolist()
+
+
+def rows_at(x, y, diameter=5.0):
+    rows = np.zeros(len(x), measure_dtype())
+    rows["x"], rows["y"], rows["equivalent_circular_diameter"] = x, y, diameter
+    return rows
