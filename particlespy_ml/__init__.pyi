@@ -30,6 +30,7 @@ from .models.model import Model
 from .particles.measure_particles import measure_particles
 from .particles.particlespy_list import from_particle_list, to_particle_list
 from .particles.track_particles import track_particles
+from .plotting.edit_labels import edit_labels
 from .populations.cluster_particles import cluster_particles
 from .populations.measure_shape import measure_shape
 from .reconstruction.reconstruct import reconstruct
@@ -62,6 +63,7 @@ __all__ = [
     "crystals",
     "data",
     "dynamics",
+    "edit_labels",
     "extract_particles",
     "find_columns",
     "find_columns_in_series",

@@ -53,13 +53,9 @@ def plot_overlay(
         raise ValueError(f"The table was measured on frames of {grid.shape} pixels, not {pixel_grid(image).shape}.")
     if index is None:
         index = image.axes_manager.indices
-    if isinstance(index, (int, np.integer)) and -table.data.size <= index < table.data.size:
-        where = tuple(int(i) for i in np.unravel_index(index % table.data.size, table.data.shape))
-    else:
-        where = tuple(np.atleast_1d(index)[::-1].astype(int)) or (0,)
     frames = frames_array(image)
-    inside = len(where) == table.data.ndim and all(-n <= i < n for i, n in zip(where, table.data.shape, strict=True))
-    if table.data.shape != frames.shape[:-2] or not inside:
+    where = frame_place(index, table.data.shape)
+    if table.data.shape != frames.shape[:-2] or where is None:
         raise ValueError(
             f"The frame {index} of an image with the navigation shape {image.axes_manager.navigation_shape} was asked "
             f"for, but the table has {table.axes_manager.navigation_shape}; expected one index for each navigation "
@@ -75,6 +71,30 @@ def plot_overlay(
     _draw_frame(ax, frame, grid)
     _draw_particles(ax, table, table.data[where], texts)
     return ax
+
+
+def frame_place(index: int | tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return the indices of a frame in an array of frames; None where there is no such frame.
+
+    Parameters
+    ----------
+    index
+        Number of the frame, or indices in the order of ``inav``; negative ones count from the end.
+    shape
+        Navigation shape of the array.
+
+    Examples
+    --------
+    >>> frame_place(4, (2, 3)), frame_place((1, 1), (2, 3)), frame_place(6, (2, 3))
+    ((1, 1), (1, 1), None)
+    """
+    size = int(np.prod(shape))
+    if isinstance(index, (int, np.integer)) and -size <= index < size:
+        return tuple(int(i) for i in np.unravel_index(index % size, shape))
+    where = tuple(int(i) for i in np.atleast_1d(index)[::-1]) or (0,)
+    if len(where) != len(shape) or not all(-n <= i < n for i, n in zip(where, shape, strict=True)):
+        return None
+    return tuple(i % n for i, n in zip(where, shape, strict=True))
 
 
 def _draw_frame(ax, frame: np.ndarray, grid: PixelGrid) -> None:

@@ -6,6 +6,7 @@ from hyperspy.signals import Signal2D
 
 from particlespy_ml.classification.classify_particles import classify_particles
 from particlespy_ml.particles.measure_particles import measure_particles
+from particlespy_ml.plotting.edit_labels import edit_labels
 from particlespy_ml.plotting.markers import plot_particles
 from particlespy_ml.segmentation.segment_particles import segment_particles
 from particlespy_ml.segmentation.train_segmentation import train_segmentation
@@ -20,6 +21,7 @@ class Image(SafeSaveMixin, Signal2D):
 
     segment_particles = segment_particles
     train_segmentation = train_segmentation
+    edit_labels = edit_labels
     measure_particles = measure_particles
     classify_particles = classify_particles
     extract_particles = extract_particles
