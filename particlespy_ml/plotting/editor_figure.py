@@ -151,7 +151,7 @@ class EditorFigure:
             text.set_visible(len(self._shown) <= MOST_NUMBERS)
 
     def _draw(self) -> None:
-        if not self.closed:
+        if self.clickable and not self.closed:  # others draw at once, and again when they are saved
             self.figure.canvas.draw_idle()
 
     # --- what is heard ---
@@ -220,6 +220,8 @@ class EditorFigure:
         return None
 
     def _press(self, event) -> None:
+        from matplotlib.patheffects import withStroke
+
         # while the toolbar pans or zooms, the mouse is its own; a browser tells a double click once more
         free = self.figure.canvas.widgetlock.available(self)
         if event.inaxes is not self.ax or event.button != 1 or event.dblclick or not free:
@@ -229,12 +231,14 @@ class EditorFigure:
             return
         self._points = [self._position(event)]
         brush = self.mode in ("add", "erase")
+        edge = withStroke(linewidth=3, foreground="black")  # a white line would not show on white
         self._drag.set(
             linewidth=self._brush_width() if brush else 1.5,
             alpha=0.5 if brush else 1.0,
             color="tomato" if self.mode == "erase" else "white",
             solid_capstyle="round" if brush else "butt",
             solid_joinstyle="round",
+            path_effects=[] if brush else [edge],
         )
         canvas = self.figure.canvas
         if canvas.supports_blit:

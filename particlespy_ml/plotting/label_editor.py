@@ -353,7 +353,10 @@ class LabelEditor:
             self._done.append(_Step(pixels, before, after, change, self.selected))
             self._undone.clear()
             self._frame.ravel()[pixels] = after
-        self._took(pixels, selected, "" if pixels.size else "That changes nothing.")
+        message = "" if pixels.size else "That changes nothing."
+        if message and change["action"] == "erase" and "number" in change:
+            message += f" The particle {change['number']} alone is erased."
+        self._took(pixels, selected, message)
 
     def _move(self, source: list[_Step], target: list[_Step], side: str, nothing: str) -> None:
         if not source:
