@@ -6,9 +6,9 @@ from textwrap import shorten
 
 import numpy as np
 
+from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.plotting.colours import PALETTE
 from particlespy_ml.plotting.overlay import _draw_frame
-from particlespy_ml.segmentation.segmenter import number_particles
 
 # name of each mode: its key, and what the mouse does in it
 MODES = {
@@ -40,22 +40,25 @@ class EditorFigure:
         A `particlespy_ml.plotting.label_editor.LabelEditor`.
     image
         The frame, shape (rows, columns).
+    grid
+        Its calibration; the axes may descend, and the image is shown as HyperSpy shows it.
     """
 
-    def __init__(self, editor, image: np.ndarray):
+    def __init__(self, editor, image: np.ndarray, grid: PixelGrid):
         import matplotlib.pyplot as plt
         from matplotlib.collections import PathCollection
         from matplotlib.lines import Line2D
 
+        self.image_grid = grid
         self.editor, self.mode, self._gone = editor, "select", False
-        rows, columns = (n * scale for n, scale in zip(editor.grid.shape, editor.grid.scale, strict=True))
+        rows, columns = (n * scale for n, scale in zip(grid.shape, grid.scale, strict=True))
         height = float(np.clip(6 * rows / columns, 3.6, 9))
         self.figure = plt.figure(figsize=(8, height + 0.8))
         # callbacks are weakly held, and an editor that nobody keeps would be deaf
         self.figure.label_editor = editor
         bottom = 0.7 / (height + 0.8)
         self.ax = self.figure.add_axes((0.01, bottom, 0.77, 0.99 - bottom))
-        _draw_frame(self.ax, np.asarray(image, float), editor.grid)
+        _draw_frame(self.ax, np.asarray(image, float), grid)
         self._outlines = self.ax.add_collection(PathCollection([], linewidths=1.5), autolim=False)
         self._drag = self.ax.add_line(Line2D([], [], color="white", linewidth=1.5, visible=False))
         self._points: list[tuple[float, float]] | None = None
@@ -133,7 +136,7 @@ class EditorFigure:
         from matplotlib.patheffects import withStroke
         from scipy import ndimage as ndi
 
-        found, numbered = number_particles(self.editor.frame_labels)
+        found, numbered = self.editor.numbered()
         known, self._shown = self._shown, {}
         for rank, (number, box) in enumerate(zip(found.tolist(), ndi.find_objects(numbered), strict=True), start=1):
             mask = numbered[box] == rank

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.frames import ascending
 from particlespy_ml.core.lengths import in_units
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.editor_figure import EditorFigure
@@ -91,18 +92,20 @@ class LabelEditor:
         radius: float | str | None = None,
         lazy_output: bool = False,
     ):
-        self._image, self.grid, self._place, self._number = image, grid, place, frame
+        self._image, self._place, self._number = image, place, frame
+        # pixels are edited as their axes ascend, so that it does not matter which way they run
+        self.grid, self._direction = grid.ascending(), grid.direction
         self._source, self._lazy_output = labels, lazy_output
         given = np.asarray(labels.data[place])
         check_labels(given)
-        self._frame = edits.check_frame_labels(given).astype(np.int32)
+        self._frame = ascending(edits.check_frame_labels(given), grid.direction).astype(np.int32, order="C")
         self._done: list[_Step] = []
         self._undone: list[_Step] = []
         self._highest = max([int(self._frame.max(initial=0)), *_new_numbers(self._earlier(), frame)])
         self.selected: list[int] = []
         width = max(BRUSH * grid.shape[1], FINEST_BRUSH) * grid.scale[1]
         self.radius = width if radius is None else self._length(radius)
-        self._view = EditorFigure(self, image)
+        self._view = EditorFigure(self, image, grid)
 
     def __repr__(self) -> str:
         return (
@@ -123,7 +126,7 @@ class LabelEditor:
         labels = self._source.deepcopy()
         if labels.data.dtype != np.int32:
             labels.data = labels.data.astype(np.int32)
-        labels.data[self._place or ...] = self._frame
+        labels.data[self._place or ...] = self.frame_labels
         made = self._earlier() + self.changes
         if made:
             labels.metadata.set_item(EDITS_NODE, made)
@@ -132,7 +135,7 @@ class LabelEditor:
     @property
     def frame_labels(self) -> np.ndarray:
         """Labels of the frame as they are now, shape (rows, columns), int32; a copy."""
-        return self._frame.copy()
+        return ascending(self._frame, self._direction).copy()
 
     @property
     def changes(self) -> list[dict]:
@@ -145,7 +148,11 @@ class LabelEditor:
     @property
     def numbers(self) -> list[int]:
         """Numbers of the particles, ascending."""
-        return number_particles(self._frame)[0].tolist()
+        return self.numbered()[0].tolist()
+
+    def numbered(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers, and the frame in which they are 1 to n and axes ascend, as `grid` says."""
+        return number_particles(self._frame)
 
     @property
     def figure(self) -> Figure:
@@ -154,7 +161,7 @@ class LabelEditor:
 
     def number_at(self, x: float, y: float) -> int:
         """Return the number of the particle at a position; 0 for background, and beyond the frame."""
-        row, column = (int(np.floor(value + 0.5)) for value in self.grid.to_pixels(x, y))
+        row, column = np.floor(self._pixels((x, y))[0] + 0.5).astype(int)
         inside = 0 <= row < self._frame.shape[0] and 0 <= column < self._frame.shape[1]
         return int(self._frame[row, column]) if inside else 0
 
@@ -288,7 +295,7 @@ class LabelEditor:
     def show(self) -> Figure:
         """Return the figure; where it was closed, open another."""
         if self._view.closed:
-            self._view = EditorFigure(self, self._image)
+            self._view = EditorFigure(self, self._image, self._view.image_grid)
         return self._view.figure
 
     # --- how it is done ---
@@ -324,13 +331,14 @@ class LabelEditor:
         return None if radius is None else tuple(self._length(radius) / scale for scale in self.grid.scale)
 
     def _pixels(self, points: ArrayLike) -> np.ndarray:
-        """Pixel coordinates of positions (x, y)."""
+        """Pixel coordinates of positions (x, y), on axes that ascend."""
         points = np.asarray(points, float)
         if points.shape == (2,):
             points = points[np.newaxis]
         if points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"Expected positions (x, y) of the shape (points, 2), not {points.shape}.")
-        return np.stack(self.grid.to_pixels(*points.T), axis=1)
+        # rounded, so that neither offsets nor the way that an axis runs decide between two pixels
+        return np.round(np.stack(self.grid.to_pixels(*points.T), axis=1), 6)
 
     def _stroke(self, points: ArrayLike, radius: float | str | None) -> dict:
         """What is kept of a stroke."""

@@ -74,6 +74,23 @@ def measure_outlines(stored, model):
     return by_frame(stored, frames)
 
 
+def edit(stored, model):
+    """The first particle of every frame cut, its lower half erased in part, and a new one painted."""
+    labels = mask_of(stored)
+    for k in range(len(stored.image)):
+
+        def at(*points):
+            return (np.array(points) + stored.origin) / stored.nm
+
+        editor = stored.image.edit_labels(labels, k)
+        number = editor.number_at(*at((1.63, 1.41))[0])
+        editor.split(number, at((1.63, 0.3), (1.71, 2.6)))
+        editor.erase(at((1.0, 1.87), (2.0, 1.87)), radius="2.2 px")
+        editor.paint(at((2.31, 1.23), (2.92, 1.26), (2.71, 1.84)))
+        labels = editor.labels
+    return of_tables(stored, stored.image.measure_particles(labels, lazy_output=False))
+
+
 def measure_hrtem(stored, model):
     stored.image.set_signal_type("HRTEM")
     return of_tables(stored, stored.image.measure_particles(method="otsu", min_size=20, lazy_output=False))
@@ -202,6 +219,7 @@ ROWS = (
     Row("segment_particles", segment, "particles", {**EXACT, **ORDERS}),
     Row("measure_particles", measure, "particles", {**EXACT, **ORDERS}),
     Row("measure_particles of a mask", measure_a_mask, "particles", {**ONCE, **FLIPS, **ORDERS, **SHIFTS, **PADDINGS}),
+    Row("edit_labels", edit, "particles", {**ONCE, **FLIPS, **ORDERS, **SHIFTS, **PADDINGS}),
     Row("measure_particles of HRTEM images", measure_hrtem, "particles", ONCE),
     Row(
         "measure_particles outlines",

@@ -378,7 +378,7 @@ def test_an_outline_and_the_brush(editor):
     key(editor, "a")
     drag(editor, NOWHERE, (2, 4))
     assert "begin on one" in editor._view._status.get_text()
-    again = LabelEditor(editor._image, editor.grid, editor._source, (), 0)
+    again = LabelEditor(editor._image, editor._view.image_grid, editor._source, (), 0)
     again.repeat(editor.changes)
     np.testing.assert_array_equal(again.frame_labels, editor.frame_labels)
 
