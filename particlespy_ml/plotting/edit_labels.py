@@ -8,9 +8,9 @@ import numpy as np
 
 from particlespy_ml.core.frames import frames_array
 from particlespy_ml.core.image import ImageFrames
-from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.label_editor import LabelEditor
 from particlespy_ml.plotting.overlay import frame_place
+from particlespy_ml.segmentation.choose import are_numbered
 from particlespy_ml.segmentation.segment_particles import segment_particles
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ def _labels_of(signal, image: ImageFrames, labels) -> Signal2D:
     lazy = True if image.is_series else None
     if labels is None:
         return segment_particles(signal, lazy_output=lazy)
-    known = hasattr(labels, "metadata") and labels.metadata.has_item(f"{METADATA_NODE}.segmentation")
-    if known and labels.data.dtype.kind in "iu":
+    if are_numbered(labels):
         if labels.data.shape != image.shape:
             raise ValueError(f"Expected labels of the shape {image.shape}, not {labels.data.shape}.")
         copy = labels.deepcopy()

@@ -6,6 +6,7 @@ import dask.array as da
 import numpy as np
 
 from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.segmentation.options import given_options
 from particlespy_ml.segmentation.segmenter import given_segmenter, make_segmenter
 
@@ -25,10 +26,17 @@ def choose_segmenter(image: ImageFrames, method, labels, exclude_border: bool, o
         if method is not None or options:
             raise TypeError("Give either labels= or a method with its options, not both.")
         given = given_labels(image, labels)
-        return given_segmenter(given.dtype, exclude_border), (given,)
+        return given_segmenter(given.dtype, exclude_border, are_numbered(labels)), (given,)
     if isinstance(method, str) and method == "auto" and "polarity" not in options and image.signal_type == "HAADF":
         options = {**options, "polarity": "bright"}
     return make_segmenter(method, grid=image.grid, exclude_border=exclude_border, **options), ()
+
+
+def are_numbered(labels) -> bool:
+    """Whether labels are a signal that this package made, edited or not, and no mask of one value."""
+    if not hasattr(labels, "metadata") or labels.data.dtype.kind not in "iu":
+        return False
+    return labels.metadata.has_item(f"{METADATA_NODE}.segmentation")
 
 
 def default_method(signal_type: str) -> str:

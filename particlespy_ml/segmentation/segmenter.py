@@ -67,6 +67,8 @@ class Segmenter:
         The trained segmentation, for the method of that name.
     finder
         The model, for the method "network".
+    numbered
+        Whether labels are known to be numbers of particles: then one that is in pieces is no mask.
     """
 
     method: str
@@ -75,6 +77,7 @@ class Segmenter:
     exclude_border: bool = False
     trained: TrainedSegmentation | None = None
     finder: ParticleFinder | None = None
+    numbered: bool = False
 
     @property
     def parameters(self) -> dict:
@@ -90,7 +93,7 @@ class Segmenter:
         check_frame(image)
         image = np.asarray(image)
         if self.method in ("mask", "labels"):
-            labels = label_given(given)
+            labels = label_given(given, self.numbered)
         else:
             labels = segment_known(image, known_pixels(image), self._find)
         if self.exclude_border:
@@ -203,13 +206,13 @@ def _network_segmenter(grid: PixelGrid, exclude_border: bool, options: dict) -> 
     return Segmenter("network", full, grid.nanometres, exclude_border, finder=finder)
 
 
-def given_segmenter(dtype: np.dtype, exclude_border: bool) -> Segmenter:
-    """Return the segmenter that takes a user's labels (integers) or mask (booleans)."""
+def given_segmenter(dtype: np.dtype, exclude_border: bool, numbered: bool = False) -> Segmenter:
+    """Return the segmenter that takes a user's labels (integers) or mask (booleans); *numbered* as for `Segmenter`."""
     dtype = np.dtype(dtype)
     if dtype.kind not in "biu":
         whole = "; whole numbers in floats are labels after labels.astype(int)" if dtype.kind == "f" else ""
         raise TypeError(f"Expected labels of integers or a mask of booleans, not {dtype}{whole}.")
-    return Segmenter("mask" if dtype.kind == "b" else "labels", {}, None, exclude_border)
+    return Segmenter("mask" if dtype.kind == "b" else "labels", {}, None, exclude_border, numbered=numbered)
 
 
 def is_constant(image: np.ndarray) -> bool:
@@ -217,19 +220,21 @@ def is_constant(image: np.ndarray) -> bool:
     return image.size == 0 or image.min() == image.max()
 
 
-def label_given(given: np.ndarray) -> np.ndarray:
+def label_given(given: np.ndarray, numbered: bool = False) -> np.ndarray:
     """Return the labels that a user gives for a frame, int32; the pieces of a mask are numbered.
 
     Parameters
     ----------
     given
         Booleans, or integers from 0 to 2147483647; those that are zero and one other number in pieces are a mask, too.
+    numbered
+        Whether integers are known to be numbers of particles, and never a mask.
     """
     given = np.asarray(given)
     if given.dtype.kind == "b":
         return label(given).astype(np.int32)
     check_labels(given)
-    return _separate_mask(given.astype(np.int32))
+    return given.astype(np.int32) if numbered else _separate_mask(given.astype(np.int32))
 
 
 def _separate_mask(labels: np.ndarray) -> np.ndarray:
