@@ -26,6 +26,7 @@ ACTIONS = {
     "redo": ("r", ("ctrl+y", "ctrl+Z", "ctrl+shift+z", "cmd+Z"), "redo"),
 }
 STILL = "A still picture: %matplotlib widget (pip install ipympl) makes it clickable; methods work anyway."
+SMALLEST_PIECE = 0.05  # of a particle, which has its number written on it
 MOST_NUMBERS = 300  # more numbers than that would hide the image
 LONGEST_MESSAGE = 120  # characters that fit below the image
 WHITE_ON_BLACK = {"color": "white", "fontsize": 9, "ha": "center", "va": "center", "clip_on": True}
@@ -136,6 +137,7 @@ class EditorFigure:
         from matplotlib.patheffects import withStroke
         from scipy import ndimage as ndi
 
+        edge = [withStroke(linewidth=2, foreground="black")]
         found, numbered = self.editor.numbered()
         known, self._shown = self._shown, {}
         for rank, (number, box) in enumerate(zip(found.tolist(), ndi.find_objects(numbered), strict=True), start=1):
@@ -145,12 +147,12 @@ class EditorFigure:
                 self._shown[number] = known.pop(number)
                 continue
             row, column = (side.start for side in box)
-            text = self.ax.text(*self.editor.grid.to_xy(*_middle(mask, row, column)), str(number), **WHITE_ON_BLACK)
-            text.set_path_effects([withStroke(linewidth=2, foreground="black")])
-            self._shown[number] = (_outline(mask, row, column, self.editor.grid), key, text)
-        for *_, text in known.values():
+            places = [self.editor.grid.to_xy(r + row, c + column) for r, c in _middles(mask)]
+            texts = [self.ax.text(*place, str(number), path_effects=edge, **WHITE_ON_BLACK) for place in places]
+            self._shown[number] = (_outline(mask, row, column, self.editor.grid), key, texts)
+        for text in (text for *_, texts in known.values() for text in texts):
             text.remove()
-        for *_, text in self._shown.values():
+        for text in (text for *_, texts in self._shown.values() for text in texts):
             text.set_visible(len(self._shown) <= MOST_NUMBERS)
 
     def _draw(self) -> None:
@@ -330,14 +332,21 @@ class EditorFigure:
         canvas.blit(self.ax.bbox)
 
 
-def _middle(mask: np.ndarray, row: int, column: int) -> tuple[float, float]:
-    """The pixel of a particle that is farthest from its outline, of a mask whose first pixel is at a place."""
+def _middles(mask: np.ndarray) -> list[tuple[int, int]]:
+    """The pixel of each piece of a mask, but for small ones, that is farthest from its outline."""
     from scipy import ndimage as ndi
 
-    depth = ndi.distance_transform_edt(np.pad(mask, 1))
-    rows, columns = np.nonzero(depth >= 0.95 * depth.max())
-    centre = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
-    return rows[centre] - 1 + row, columns[centre] - 1 + column
+    pieces, count = ndi.label(mask, np.ones((3, 3)))
+    found = []
+    for number in range(1, count + 1):
+        piece = pieces == number
+        if piece.sum() < SMALLEST_PIECE * mask.sum():
+            continue
+        depth = ndi.distance_transform_edt(np.pad(piece, 1))[1:-1, 1:-1]
+        rows, columns = np.nonzero(depth >= 0.95 * depth.max())
+        centre = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
+        found.append((rows[centre], columns[centre]))
+    return found
 
 
 def _outline(mask: np.ndarray, row: int, column: int, grid):

@@ -75,6 +75,7 @@ class LabelEditor:
     >>> editor = s.edit_labels()
     >>> editor.delete(3)
     >>> editor.merge(1, 2)
+    1
     >>> editor.numbers
     [1, 4, 5, 6]
     >>> editor.undo()

@@ -115,6 +115,26 @@ def test_split_at_necks():
     assert split_at(three.astype(int), 1, [(20, 45), (22, 18)])[38, 88] == 1
 
 
+@pytest.mark.parametrize("points", [[(20, 14), (20, 28)], [(12, 20), (30, 21)], [(20, 20), (29, 29)]])
+def test_split_at_without_a_neck_cuts_halfway(points):
+    rows, columns = np.mgrid[:41, :41] - 20
+    disk = (np.hypot(rows, columns) < 18).astype(np.int32)
+    found = split_at(disk, 1, points)
+    nearer = np.hypot(*(np.mgrid[:41, :41].T - points[1]).T) < np.hypot(*(np.mgrid[:41, :41].T - points[0]).T)
+    assert ((found == 2) == nearer)[disk > 0].mean() > 0.8
+
+
+@pytest.mark.parametrize("second", [(20, 52), (23, 50), (17, 58), (24, 56)])
+@pytest.mark.parametrize("first", [(20, 20), (28, 26), (10, 14)])
+def test_split_at_finds_the_neck_wherever_the_points_are(first, second):
+    rows, columns = np.mgrid[:40, :70]
+    two = (np.hypot(rows - 20, columns - 20) < 16) | (np.hypot(rows - 20, columns - 54) < 9)
+    two |= (abs(rows - 20) < 5) & (columns > 20) & (columns < 54)
+    found = split_at(two.astype(int), 1, [first, second])
+    assert found[20, 20] == 1 and found[20, 54] == 2
+    assert 30 < np.flatnonzero((found == 2)[20])[0] < 51
+
+
 def test_split_at_knows_of_pixels_that_are_not_square():
     rows, columns = np.mgrid[:20, :90]
     two = (np.hypot(2 * rows - 20, columns - 25) < 19) | (np.hypot(2 * rows - 20, columns - 60) < 19)
