@@ -149,7 +149,7 @@ def split_at(
     """Part a particle around points inside of it, where it is narrowest between them.
 
     The parts are those of a watershed of the distance from the outline [1]_, with the points, and the middles of what
-    they lie in, for seeds. Where no neck lies between points, the cut is about halfway. The part of the first point
+    they lie in, for seeds. Where no neck lies between points, the cut is halfway. The part of the first point
     keeps the number, the others get new ones in the order of their points; pieces without a point keep the number.
 
     Parameters
@@ -198,18 +198,8 @@ def split_at(
     if len(first) < 2:
         raise ValueError(f"Expected points in two pixels or more of the particle {number}, one for each part.")
     box, mask = _cut_out(labels, number)
-    seeds = np.zeros(mask.shape, np.int32)
     pixels = pixels[np.sort(first)] - [side.start for side in box]
-    # with a rim of background, since the box ends where the particle does
-    depth = ndi.distance_transform_edt(np.pad(mask, 1), sampling=pixel_size)[1:-1, 1:-1]
-    summits = np.array([_climb(depth, pixel, pixel_size) for pixel in pixels])
-    if len(np.unique(summits, axis=0)) < len(pixels):
-        depth = np.minimum(depth, depth[tuple(pixels.T)].min())  # a plateau is flooded from all sides at once
-    else:
-        seeds[tuple(summits.T)] = np.arange(1, len(pixels) + 1)
-    seeds[tuple(pixels.T)] = np.arange(1, len(pixels) + 1)
-    parts = watershed(-depth, seeds, mask=mask)
-    return _renumbered(labels, box, mask, np.maximum(parts - 1, 0), number, new_number)
+    return _renumbered(labels, box, mask, _parts_around(pixels, mask, np.array(pixel_size)), number, new_number)
 
 
 def paint(
@@ -392,12 +382,31 @@ def _cut_out(labels: np.ndarray, number: int) -> tuple[tuple[slice, slice], np.n
     return box, mask[box]
 
 
-def _climb(depth: np.ndarray, pixel: np.ndarray, pixel_size: tuple[float, float]) -> np.ndarray:
+def _parts_around(pixels: np.ndarray, mask: np.ndarray, pixel_size: np.ndarray) -> np.ndarray:
+    """For each pixel of a mask the number from 0 of that of its pixels whose part it is in."""
+    # with a rim of background, since the mask ends where the particle does
+    depth = ndi.distance_transform_edt(np.pad(mask, 1), sampling=pixel_size)[1:-1, 1:-1]
+    summits = np.array([_climb(depth, pixel, pixel_size) for pixel in pixels])
+    _, group = np.unique(summits, axis=0, return_inverse=True)
+    seeds = np.zeros(mask.shape, np.int32)
+    seeds[tuple(summits.T)] = seeds[tuple(pixels.T)] = group.ravel() + 1
+    groups = watershed(-depth, seeds, mask=mask)
+    parts = np.zeros(mask.shape, np.intp)
+    for number in range(group.max() + 1):
+        members = np.flatnonzero(group.ravel() == number)
+        inside = np.argwhere(groups == number + 1)
+        # no neck lies between these points: each pixel goes to the nearest
+        away = [(((inside - pixels[member]) * pixel_size) ** 2).sum(1) for member in members]
+        parts[tuple(inside.T)] = members[np.argmin(away, axis=0)]
+    return parts
+
+
+def _climb(depth: np.ndarray, pixel: np.ndarray, pixel_size: np.ndarray) -> np.ndarray:
     """From a pixel to the deepest one within its distance from the outline, and on, until there is none deeper."""
     while True:
         reach = depth[tuple(pixel)]
-        low = np.maximum(np.ceil(pixel - reach / np.array(pixel_size)), 0).astype(int)
-        high = np.floor(pixel + reach / np.array(pixel_size)).astype(int) + 1
+        low = np.maximum(np.ceil(pixel - reach / pixel_size), 0).astype(int)
+        high = np.floor(pixel + reach / pixel_size).astype(int) + 1
         near = depth[low[0] : high[0], low[1] : high[1]]
         rows, columns = np.ogrid[: near.shape[0], : near.shape[1]]
         away = ((rows + low[0] - pixel[0]) * pixel_size[0]) ** 2 + ((columns + low[1] - pixel[1]) * pixel_size[1]) ** 2
