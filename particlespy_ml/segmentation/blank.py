@@ -15,6 +15,8 @@ MIN_PEAKS = 12
 CROWD, COVERED = 4, 0.6
 # Probability that the highest of them all reaches a particle.
 CHANCE = 1e-4
+# In robust standard deviations of the background: what no noise reaches, however long its tail.
+CLEAR = 8
 # In radii of a region: bands on both sides of its outline, and what surrounds it.
 BAND, AROUND = 0.2, (0.3, 0.8)
 # Least fall across the outline relative to the contrast; a projected sphere has 0.4, a Gaussian 0.17.
@@ -81,8 +83,14 @@ def _stands_out(frame: np.ndarray, labels: np.ndarray, own: np.ndarray, radius: 
     peaks = response == ndi.maximum_filter(response, 3)
     if np.count_nonzero(peaks & ~near) < MIN_PEAKS:
         return any(_is_steep(binned, level, coarse == number, pixel * factor) for number in own)
-    count = np.count_nonzero(peaks)
-    return bool(count * _tail(response[~near], float(height[own].max()), count) < CHANCE)
+    count, highest = np.count_nonzero(peaks), float(height[own].max())
+    if count * _tail(response[~near], highest, count) < CHANCE:
+        return True
+    # fainter particles that were not outlined make tails too, and those hide one that is far brighter
+    middle = np.median(response[~near])
+    if highest - middle < CLEAR * 1.4826 * np.median(np.abs(response[~near] - middle)):
+        return False
+    return _is_steep(binned, level, coarse == own[height[own].argmax()], pixel * factor)
 
 
 def _level_lines(frame: np.ndarray, outside: np.ndarray) -> np.ndarray:

@@ -1,0 +1,135 @@
+"""Scale bars, boxes and their texts that a program drew into an image."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage as ndi
+
+# Of a bar: pixels along it and across it, at least, and how much longer than thick it is.
+LENGTH, THICKNESS, ELONGATION = 16, 2, 3
+# What is drawn is white or black, to this share of the range of the image; compression changes it by as much.
+ALIKE = 0.02
+# Share of its rectangle that a bar or a box fills, holes of a box filled, and largest share that is alike around it.
+FILL, AROUND = 0.95, 0.2
+# Least step from a bar to what surrounds it, as a share of the range, and largest share of the frame that has its value.
+STEP, MOST = 0.15, 0.2
+# How far the text of a bar is from it, in its thickness and its length.
+TEXT_ABOVE, TEXT_BESIDE = 10, 0.3
+# Pixels around that drawing smooths.
+RIM = 2
+# Probability of what would have to be chance.
+CHANCE = 1e-6
+
+
+def burnt_in(image: np.ndarray) -> np.ndarray | None:
+    """Find scale bars and uniform boxes that were drawn into an image.
+
+    They are upright rectangles of the highest or lowest value of the image with sharp edges: bars at least three times
+    longer than thick, and boxes with something drawn in them. With a bar goes what has its brightness beside it, its
+    text.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Real image, shape (rows, columns), of any dtype.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        True where something was drawn, shape of `image`; None where nothing was. In an image without noise nothing is
+        found: its own objects have such values and edges.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.core.burnt_in import burnt_in
+    >>> image = np.random.default_rng(0).poisson(50, (128, 128))
+    >>> burnt_in(image) is None
+    True
+    >>> image[110:114, 80:120] = 255
+    >>> int(burnt_in(image).sum())  # with a rim of two pixels
+    352
+    """
+    image = np.asarray(image)
+    if image.ndim != 2 or min(image.shape) < LENGTH or image.dtype.kind not in "uif":
+        return None
+    low, high = (float(value) for value in (image.min(), image.max()))
+    if not np.isfinite(high - low) or high == low:
+        return None
+    drawn = np.zeros(image.shape, bool)
+    for alike in (image >= high - ALIKE * (high - low), image <= low + ALIKE * (high - low)):
+        share = np.count_nonzero(alike) / alike.size
+        if share > MOST or share * alike.size < LENGTH * THICKNESS:
+            continue
+        for turn in (False, True):
+            seen, marked, found = (part.T if turn else part for part in (image, alike, drawn))
+            _find_bars(seen, marked, share, high - low, found)
+    if not drawn.any() or not _is_noisy(image, drawn):
+        return None
+    return ndi.binary_dilation(drawn, np.ones((2 * RIM + 1,) * 2))
+
+
+def _find_bars(image: np.ndarray, alike: np.ndarray, share: float, span: float, drawn: np.ndarray) -> None:
+    """Add bars along rows, and boxes, to what was drawn, in place."""
+    long = _runs(alike, LENGTH)
+    long[:-1] &= long[1:]
+    long[-1] = False
+    if not long.any():
+        return
+    cores, _ = ndi.label(long)
+    for core in ndi.find_objects(cores):
+        box = core[0].start, core[0].stop + 1, core[1].start, core[1].stop + LENGTH - 1
+        inside = alike[box[0] : box[1], box[2] : box[3]]
+        count = np.count_nonzero(inside)
+        if inside.size > MOST * image.size or count < 0.5 * inside.size or not _is_sharp(image, alike, box, span):
+            continue
+        if inside.size * np.log(share) + np.log(image.size) > np.log(CHANCE):
+            continue
+        is_bar = count >= FILL * inside.size
+        if is_bar and inside.shape[1] < ELONGATION * inside.shape[0]:
+            continue
+        filled = inside if is_bar else ndi.binary_fill_holes(inside)
+        if np.count_nonzero(filled) < FILL * inside.size:
+            continue
+        drawn[box[0] : box[1], box[2] : box[3]] |= filled
+        if is_bar:
+            rows = slice(max(box[0] - TEXT_ABOVE * (box[1] - box[0]), 0), box[1] + TEXT_ABOVE * (box[1] - box[0]))
+            beside = round(TEXT_BESIDE * (box[3] - box[2]))
+            columns = slice(max(box[2] - beside, 0), box[3] + beside)
+            drawn[rows, columns] |= alike[rows, columns]
+
+
+def _runs(alike: np.ndarray, length: int) -> np.ndarray:
+    """Whether pixels and so many that follow in a row are alike; shape of the image, False at its end."""
+    run, done = alike.copy(), 1
+    while done < length:
+        step = min(done, length - done)
+        run[:, :-step] &= run[:, step:]
+        run[:, -step:] = False
+        done += step
+    return run
+
+
+def _is_sharp(image: np.ndarray, alike: np.ndarray, box: tuple[int, int, int, int], span: float) -> bool:
+    """Whether what lies a few pixels off a rectangle is unlike it on every side."""
+    top, bottom, left, right = box
+    level = float(np.median(image[top:bottom, left:right]))
+    rows, columns = slice(top, bottom), slice(left, right)
+    near = RIM + 1
+    for strip in (
+        np.s_[max(top - near, 0) : max(top - RIM + 1, 0), columns],
+        np.s_[bottom + RIM - 1 : bottom + near, columns],
+        np.s_[rows, max(left - near, 0) : max(left - RIM + 1, 0)],
+        np.s_[rows, right + RIM - 1 : right + near],
+    ):
+        if image[strip].size and (
+            alike[strip].mean() > AROUND or np.median(np.abs(image[strip].astype(float) - level)) < STEP * span
+        ):
+            return False
+    return True
+
+
+def _is_noisy(image: np.ndarray, drawn: np.ndarray) -> bool:
+    """Whether pixels beside each other differ in most of the image."""
+    same = (image[:, 1:] == image[:, :-1]) & ~drawn[:, 1:]
+    return np.count_nonzero(same) < 0.5 * np.count_nonzero(~drawn)
