@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage as ndi
 from scipy import stats
 
-from particlespy_ml.segmentation.grid import block_mean
+from particlespy_ml.core.quantiles import quantiles
+from particlespy_ml.segmentation.grid import block_mean, blur
 from particlespy_ml.segmentation.scale import DOG_RADIUS
 
 # How many peaks of the background tell how high noise reaches.
@@ -71,8 +72,8 @@ def _stands_out(frame: np.ndarray, labels: np.ndarray, own: np.ndarray, radius: 
     if len(own) >= CROWD and near.mean() > COVERED:
         return True
     level = _level_lines(binned, coarse == 0)
-    response = ndi.gaussian_filter(level, sigma, truncate=3)
-    response -= ndi.gaussian_filter(level, np.sqrt(2) * sigma, truncate=3)
+    response = blur(level, sigma)
+    response -= blur(level, np.sqrt(2) * sigma)
     for axis, width in enumerate(sigma):
         # noise and its mirror image at the border of the frame add up
         place = np.arange(binned.shape[axis]) + 0.5
@@ -107,7 +108,7 @@ def _tail(noise: np.ndarray, value: float, count: int) -> float:
 
     Its skewness is that of counts, and 0 for a normal law. Quantiles of so many independent values are uncertain.
     """
-    low, middle, high = np.quantile(noise, (0.1, 0.5, 0.9))
+    low, middle, high = quantiles(noise, 0.1, 0.5, 0.9)
     if not high > low:
         return 0.0 if value > noise.max() else 1.0
     # by the first terms of the expansion of Cornish and Fisher

@@ -7,6 +7,9 @@ from scipy import ndimage as ndi
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+# Added to rows in memory: the pixels of a column that are a power of two apart share a few places of the cache.
+APART = 16
+
 
 def as_double(image: np.ndarray) -> np.ndarray:
     """Return a copy of a real image as float64 in row order, less its median: the same for every dtype and layout.
@@ -60,7 +63,26 @@ def smooth_and_bin(frame: np.ndarray, sigma: np.ndarray, factor: np.ndarray) -> 
     """Gaussian of `sigma` pixels on an image binned by `factor`, the blur of the binning taken into account."""
     rest = np.sqrt(np.maximum(sigma**2 - (factor**2 - 1) / 12, 0)) / factor
     binned = block_mean(frame, factor)
-    return ndi.gaussian_filter(binned, rest, truncate=3) if rest.any() else binned
+    return blur(binned, rest) if rest.any() else binned
+
+
+def blur(image: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Return what `scipy.ndimage.gaussian_filter` does, which ends at three sigma, in less time.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Floats, shape (rows, columns).
+    sigma : numpy.ndarray
+        In pixels along rows and columns.
+    """
+    if min(sigma) < 1e-9:
+        return ndi.gaussian_filter(image, sigma, truncate=3)
+    rows, columns = image.shape
+    apart = np.empty((rows, columns + APART), image.dtype)[:, :columns]
+    apart[:] = image
+    ndi.gaussian_filter1d(apart, sigma[0], 0, output=apart, truncate=3)
+    return ndi.gaussian_filter1d(apart, sigma[1], 1, truncate=3)
 
 
 def interpolate_blocks(coarse: np.ndarray, factor: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

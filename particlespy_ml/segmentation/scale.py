@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage as ndi
 
-from particlespy_ml.segmentation.grid import block_mean, smooth_and_bin
+from particlespy_ml.core.quantiles import quantiles
+from particlespy_ml.segmentation.grid import block_mean, blur, smooth_and_bin
 
 # A Gaussian of this sigma leaves 1 % of a lattice contrast of period 0.25 nm: exp(-2 (pi sigma / period)^2).
 COLUMN_SIGMA = 0.12
@@ -27,8 +27,8 @@ def spread_about_zero(values: np.ndarray) -> float:
     Where most values are next to zero, as in counts of less than one a pixel, from the tenth of them that is largest,
     half of whose width is noise at least.
     """
-    middle, high = np.quantile(np.abs(values), (0.5, 0.9))
-    return max(1.4826 * float(middle), 0.5 * float(high) / 1.645)
+    middle, high = quantiles(np.abs(values), 0.5, 0.9)
+    return max(1.4826 * middle, 0.5 * high / 1.645)
 
 
 def find_blobs(frame: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.ndarray:
@@ -45,12 +45,13 @@ def find_blobs(frame: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.
     factor = np.maximum(1, np.round(grid / pixel)).astype(int)
     work, step = _level_plane(block_mean(frame, factor)), pixel * factor
     sigma = 1.2 * step.max()
-    work = ndi.gaussian_filter(work, sigma / step, truncate=3)
+    work = blur(work, sigma / step)
     found, noise = [np.zeros((0, 4))], np.inf
     while DOG_RADIUS * sigma <= 0.5 * (frame.shape * pixel).max() and min(work.shape) >= 4:
-        blurred = ndi.gaussian_filter(work, sigma / step, truncate=3)
+        blurred = blur(work, sigma / step)
         # A disk of the radius that fits the scale answers with a quarter of its contrast.
-        response = 4 * (work - blurred)
+        response = work - blurred
+        response *= 4
         noise = min(noise, spread_about_zero(response))
         if DOG_RADIUS * sigma >= 0.5 * min_diameter:
             found.append(_extrema(response, work, step, DOG_RADIUS * sigma, BLOB_TO_NOISE * noise))
@@ -159,7 +160,7 @@ def choose_smoothing(frame: np.ndarray, pixel: np.ndarray, contrast: float, diam
         factor = np.maximum(1, (sigma / 1.5 / pixel).astype(int))
         sample = smooth_and_bin(frame[rows, columns], sigma / pixel, factor)
         # Blurred further, by twice sigma in all, white noise keeps a quarter of its variance: the rest is measured.
-        texture = sample - ndi.gaussian_filter(sample, np.sqrt(3) * sigma / (pixel * factor), truncate=3)
+        texture = sample - blur(sample, np.sqrt(3) * sigma / (pixel * factor))
         if spread_about_zero(texture) * 1.2 < contrast / 12:
             break
         sigma *= np.sqrt(2)
