@@ -11,7 +11,8 @@ from scipy import ndimage as ndi
 from particlespy_ml.segmentation.background import subtract_background
 from particlespy_ml.segmentation.blank import is_blank
 from particlespy_ml.segmentation.grid import as_float, smooth_and_bin
-from particlespy_ml.segmentation.outlines import outline_regions, refine_outlines, upsample_labels
+from particlespy_ml.segmentation.outlines import outline_regions, upsample_labels
+from particlespy_ml.segmentation.refine import refine_outlines
 from particlespy_ml.segmentation.scale import choose_smoothing, find_blobs, find_polarity, particle_scale
 
 POLARITIES = ("bright", "dark", "auto")

@@ -116,8 +116,8 @@ def dilate(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def highest_beside(values: np.ndarray) -> np.ndarray:
-    """Return the highest of each pixel and its eight neighbours."""
-    for axis in (0, 1):
+    """Return the highest of each pixel and its eight neighbours, along the last two axes."""
+    for axis in (-2, -1):
         values = np.moveaxis(values, axis, 0)
         result = values.copy()
         np.maximum(result[1:], values[:-1], out=result[1:])
