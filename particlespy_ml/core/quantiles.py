@@ -34,20 +34,25 @@ def quantiles(values: np.ndarray, *fractions: float) -> list[float]:
     return found
 
 
-def median(values: np.ndarray) -> float:
-    """Return the median of some finite floats, as `numpy.median` does.
+def median(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Return the median of finite floats along an axis, as `numpy.median` does.
 
     Parameters
     ----------
     values : numpy.ndarray
-        Shape (n,), one at least.
+        Of any shape, with one value at least along the axis.
+    axis : int
+        Which one is left out.
 
     Examples
     --------
     >>> import numpy as np
     >>> median(np.array([3.0, 1.0, 2.0, 4.0]))
-    2.5
+    np.float64(2.5)
     """
-    middle = values.size // 2
-    values = np.partition(values, middle)
-    return float(values[middle] if values.size % 2 else (values[:middle].max() + values[middle]) / 2)
+    values = np.array(np.moveaxis(values, axis, -1), order="C")
+    middle = values.shape[-1] // 2
+    values.partition(middle)
+    if values.shape[-1] % 2:
+        return values[..., middle]
+    return (values[..., :middle].max(-1) + values[..., middle]) / 2

@@ -26,8 +26,8 @@ def subtract_background(smooth: np.ndarray, pixel: np.ndarray, diameter: float) 
     weight, far = none + 1, 0.5 * diameter / step
     for cut in (0, 2, 2.5, 3):
         # Clipping at a local level: the texture of a support is no particle, however smooth the vacuum beside it.
-        mean = local_mean(residual, weight, far, none)
-        spread = np.sqrt(np.maximum(local_mean(residual**2, weight, far, none) - mean**2, 0))
+        mean, square = local_mean(np.stack([residual, residual**2]), weight, far, none)
+        spread = np.sqrt(np.maximum(square - mean**2, 0))
         outside = residual <= mean + cut * spread
         weight = outside.astype(np.float32)
     kept = ndi.binary_erosion(outside, border_value=1)
@@ -55,15 +55,21 @@ def _correlated(residual: np.ndarray, outside: np.ndarray, lag: int = 3) -> floa
 
 
 def local_mean(values: np.ndarray, weight: np.ndarray, sigma: np.ndarray, fallback) -> np.ndarray:
-    """Gaussian average of the weighted pixels; where they are few, a wider one, and at last `fallback`."""
-    weighted = values * weight
-    # The running sums of a box filter may end a rounding error below zero.
-    wide = (_blur(weighted, 3 * sigma) + 1e-6 * fallback) / (np.maximum(_blur(weight, 3 * sigma), 0) + 1e-6)
-    return (_blur(weighted, sigma) + 1e-3 * wide) / (np.maximum(_blur(weight, sigma), 0) + 1e-3)
+    """Gaussian average of the weighted pixels; where they are few, a wider one, and at last `fallback`.
+
+    There may be several values of each pixel, one image after the other.
+    """
+    shape, images = values.shape, np.concatenate([(values * weight).reshape(-1, *weight.shape), weight[None]])
+    average = fallback
+    for width, share in ((3 * sigma, 1e-6), (sigma, 1e-3)):
+        blurred = _blur(images, width)
+        # The running sums of a box filter may end a rounding error below zero.
+        average = (blurred[:-1].reshape(shape) + share * average) / (np.maximum(blurred[-1], 0) + share)
+    return average
 
 
 def _blur(values: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """Gaussian approximated by a box applied twice, whose cost does not depend on the width."""
+    """Gaussian of images, approximated by a box applied twice, whose cost does not depend on the width."""
     # No wider than the field: a mirrored field has no more to average.
-    size = np.clip(np.sqrt(6 * sigma**2 + 1).astype(int), 1, values.shape)
-    return ndi.uniform_filter(ndi.uniform_filter(values, size), size)
+    size = np.clip(np.sqrt(6 * sigma**2 + 1).astype(int), 1, values.shape[1:])
+    return ndi.uniform_filter(ndi.uniform_filter(values, (1, *size)), (1, *size))

@@ -37,13 +37,17 @@ def as_double(image: np.ndarray) -> np.ndarray:
 
 def as_float(image: np.ndarray) -> np.ndarray:
     """Return the image as float32 between -1 and 1 about its mean: no offset or unit of it costs precision."""
-    frame = as_double(image)
-    if frame.size == 0 or frame.min() == frame.max():
-        return np.zeros(frame.shape, np.float32)
-    frame /= max(float(frame.max()), -float(frame.min()))
-    frame -= frame.mean()
-    frame /= max(float(frame.max()), -float(frame.min()))
-    return frame.astype(np.float32)
+    frame, result = as_double(image), np.zeros(np.shape(image), np.float32)
+    if frame.size == 0:
+        return result
+    low, high = frame.min(), frame.max()
+    if low == high:
+        return result
+    largest = max(high, -low)
+    frame /= largest
+    mean = frame.mean()
+    frame -= mean
+    return np.divide(frame, max(high / largest - mean, mean - low / largest), out=result, casting="same_kind")
 
 
 def block_mean(frame: np.ndarray, factor: np.ndarray) -> np.ndarray:
@@ -94,7 +98,10 @@ def interpolate_blocks(coarse: np.ndarray, factor: np.ndarray, shape: tuple[int,
         share = (position - below).astype(np.float32)
         share = share[:, None] if axis == 0 else share
         low, high = np.take(coarse, below, axis), np.take(coarse, above, axis)
-        coarse = low + (high - low) * share
+        high -= low
+        high *= share
+        low += high
+        coarse = low
     return coarse
 
 
@@ -102,12 +109,12 @@ def dilate(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return pixels that have one of a mask in a rectangle of odd edges about them, as a maximum filter does."""
     for axis, width in enumerate(size):
         mask = np.moveaxis(mask, axis, 0)
-        result, reach = mask.copy(), int(width) // 2
+        result, reach = mask.copy("K"), int(width) // 2
         # windows that double until they are as wide as asked for, and to both sides
         done = 0
         while done < reach:
             step = min(done + 1, reach - done)
-            wider = result.copy()
+            wider = result.copy("K")
             wider[step:] |= result[:-step]
             wider[:-step] |= result[step:]
             result, done = wider, done + step
@@ -119,7 +126,7 @@ def highest_beside(values: np.ndarray) -> np.ndarray:
     """Return the highest of each pixel and its eight neighbours, along the last two axes."""
     for axis in (-2, -1):
         values = np.moveaxis(values, axis, 0)
-        result = values.copy()
+        result = values.copy("K")
         np.maximum(result[1:], values[:-1], out=result[1:])
         np.maximum(result[:-1], values[1:], out=result[:-1])
         values = np.moveaxis(result, 0, axis)

@@ -76,18 +76,21 @@ def _are_one(masks: np.ndarray, depth: float) -> np.ndarray:
 
 def _squared_distances(masks: np.ndarray) -> np.ndarray:
     """Square of the distance to the nearest pixel outside, as long as it is less than `FAR`."""
-    down, up = masks.astype(np.int16), masks.astype(np.int16)
-    for row in range(1, masks.shape[1]):
-        down[:, row] *= down[:, row - 1] + 1
-        up[:, -1 - row] *= up[:, -row] + 1
+    rows_first = np.moveaxis(masks, 1, 0)
+    down, up = rows_first.astype(np.int16, "C"), rows_first.astype(np.int16, "C")
+    for row in range(1, len(down)):
+        down[row] *= down[row - 1] + 1
+        up[-1 - row] *= up[-row] + 1
     along = np.minimum(np.minimum(down, up), FAR) ** 2
-    nearest, step = along.copy(), 1
-    while step**2 < nearest.max():
+    # a row begins and ends outside: what lies in the rows beside it in memory is not as near
+    nearest, along, step = along.copy(), along.ravel(), 1
+    flat = nearest.ravel()
+    while step**2 < flat.max():
         beside = along + np.int16(step**2)
-        np.minimum(nearest[..., step:], beside[..., :-step], out=nearest[..., step:])
-        np.minimum(nearest[..., :-step], beside[..., step:], out=nearest[..., :-step])
+        np.minimum(flat[step:], beside[:-step], out=flat[step:])
+        np.minimum(flat[:-step], beside[step:], out=flat[:-step])
         step += 1
-    return nearest
+    return np.ascontiguousarray(np.moveaxis(nearest, 0, 1))
 
 
 def _reduction(size: int) -> int:

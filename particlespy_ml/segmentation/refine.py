@@ -16,7 +16,7 @@ LOWEST_EDGE, EDGE_STEP = 0.2, 0.05
 EDGES = np.arange(0.6, LOWEST_EDGE - 1e-9, -EDGE_STEP)
 SHARPNESS = 16
 # Pixels that are worked on at once, and how many more it may be for surroundings of unlike shapes.
-AT_ONCE, WASTE = 2**17, 1.5
+AT_ONCE, WASTE = 2**19, 1.5
 
 Box = tuple[slice, slice]
 
@@ -35,16 +35,17 @@ def refine_outlines(
         masks = crops.outline(smoothing)
         whole = are_whole(masks, crops.shapes, pixel, split_depth) if split_depth else np.ones(len(numbers), bool)
         for place, number in enumerate(numbers):
-            mask = crops.crop(masks, place)
-            if mask.any():
-                parts = mask.astype(np.int32) if whole[place] else split_at_necks(mask, pixel, split_depth)
-                result[boxes[number]][mask] = parts[mask] + count
-                pieces[number] = count + 1 + np.arange(parts.max())
-                count += len(pieces[number])
+            mask, box = crops.crop(masks, place), boxes[number]
+            if not mask.any():
+                continue
+            parts = 1 if whole[place] else split_at_necks(mask, pixel, split_depth)[mask]
+            result[box][mask] = count + parts
+            pieces[number] = count + 1 + np.arange(np.max(parts))
+            count += len(pieces[number])
     order = np.concatenate([[0], *(pieces[number] for number in sorted(pieces))]).astype(int)
     table = np.zeros(count + 1, labels.dtype)
     table[order] = np.arange(len(order))
-    return table[result]
+    return np.take(table, result)
 
 
 def _surroundings(labels: np.ndarray) -> dict[int, Box]:
@@ -140,7 +141,7 @@ class Crops:
         lower down. It is the mean of all heights by a high power of the slope there, so that noise moves it by little
         where several are about as steep.
         """
-        noise = np.array([1.4826 * median(np.abs(v)) if v.size else 0.0 for v in _values(self.height, self.empty)])
+        noise = np.array([1.4826 * float(median(np.abs(v))) if v.size else 0.0 for v in _values(self.height, self.empty)])
         rising = (plateaus > 0) & (self.shapes.min(1) > 1)
         scale = np.where(rising, plateaus, 1)
         lowest = np.maximum(LOWEST_EDGE, 3 * noise / scale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.core.quantiles import quantiles
+from particlespy_ml.core.quantiles import median, quantiles
 from particlespy_ml.segmentation.grid import block_mean, blur, smooth_and_bin
 
 # A Gaussian of this sigma leaves 1 % of a lattice contrast of period 0.25 nm: exp(-2 (pi sigma / period)^2).
@@ -15,7 +15,8 @@ DOG_RADIUS = 1.665
 BLOB_TO_NOISE = 6
 # More is an edge: the ratio of the principal curvatures of a blob.
 CURVATURE_RATIO = 4
-# Directions out of 8 in which the surroundings of a blob must be lower; at a straight edge it is 3.
+# Directions, and in how many of them the surroundings of a blob must be lower; at a straight edge it is 3.
+DIRECTIONS = np.array([(-1, 0), (1, 0), (0, -1), (0, 1), (-0.7, -0.7), (-0.7, 0.7), (0.7, -0.7), (0.7, 0.7)])
 SIDES = 5
 # Contrast, as a fraction of that of a particle, below which blobs inside it are its texture.
 TEXTURE = 0.5
@@ -64,7 +65,7 @@ def find_blobs(frame: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.
 def _level_plane(frame: np.ndarray) -> np.ndarray:
     """Subtract the plane of the median slopes, which mirrored at the edges of the field would look like blobs."""
     for axis in (0, 1):
-        profile = np.median(frame, axis=1 - axis)
+        profile = median(frame, axis=1 - axis)
         half = profile.size // 2
         slope = np.median(profile[-half:] - profile[:half]) / (profile.size - half) if half else 0.0
         ramp = (slope * np.arange(profile.size)).astype(np.float32)
@@ -78,14 +79,14 @@ def _extrema(response: np.ndarray, blurred: np.ndarray, step: np.ndarray, radius
     Outlines of what is wider answer too. Their curvature along the outline is less than across it, and only on the
     outer side do they stand out from their surroundings.
     """
-    v = np.pad(response, 1, mode="symmetric")
     y, x = np.nonzero(np.abs(response) > floor)
-    value = np.abs(response[y, x])
-    sign = np.sign(response[y, x])
-    peak = np.ones(len(y), bool)
-    for i, j in ((0, 0), (0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1), (2, 2)):
-        peak &= value >= sign * v[y + i, x + j]
-    y, x = y[peak], x[peak]
+    v = np.pad(response, 1, mode="symmetric")
+    for i, j in ((0, 1), (2, 1), (1, 0), (1, 2), (0, 0), (0, 2), (2, 0), (2, 2)):
+        value = response[y, x]
+        peak = np.abs(value) >= np.sign(value) * v[y + i, x + j]
+        y, x = y[peak], x[peak]
+    if not len(y):
+        return np.zeros((0, 4))
     yy = (v[y + 2, x + 1] + v[y, x + 1] - 2 * v[y + 1, x + 1]) / step[0] ** 2
     xx = (v[y + 1, x + 2] + v[y + 1, x] - 2 * v[y + 1, x + 1]) / step[1] ** 2
     yx = (v[y + 2, x + 2] + v[y, x] - v[y + 2, x] - v[y, x + 2]) / (4 * step[0] * step[1])
@@ -93,11 +94,10 @@ def _extrema(response: np.ndarray, blurred: np.ndarray, step: np.ndarray, radius
     y, x = y[round_], x[round_]
     contrast = response[y, x]
     away = np.maximum(1, np.round(1.5 * radius / step)).astype(int)
-    lower = np.zeros(len(y), int)
-    for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1), (-0.7, -0.7), (-0.7, 0.7), (0.7, -0.7), (0.7, 0.7)):
-        row = np.clip(y + round(i * away[0]), 0, response.shape[0] - 1)
-        column = np.clip(x + round(j * away[1]), 0, response.shape[1] - 1)
-        lower += (blurred[y, x] - blurred[row, column]) * np.sign(contrast) > 0.25 * np.abs(contrast)
+    rows, columns = (np.rint(DIRECTIONS * away).astype(int) + np.column_stack([y, x])[:, None]).transpose(2, 1, 0)
+    rows, columns = np.clip(rows, 0, response.shape[0] - 1), np.clip(columns, 0, response.shape[1] - 1)
+    fall = (blurred[y, x] - blurred[rows, columns]) * np.sign(contrast)
+    lower = np.count_nonzero(fall > 0.25 * np.abs(contrast), axis=0)
     y, x = y[lower >= SIDES], x[lower >= SIDES]
     return np.column_stack([y * step[0], x * step[1], np.full(len(y), radius), response[y, x]])
 
