@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage as ndi
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 # Added to rows in memory: the pixels of a column that are a power of two apart share a few places of the cache.
 APART = 16
@@ -131,35 +129,3 @@ def highest_beside(values: np.ndarray) -> np.ndarray:
         np.maximum(result[:-1], values[1:], out=result[:-1])
         values = np.moveaxis(result, 0, axis)
     return values
-
-
-def label_pixels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the pixels of a mask, the labels that `scipy.ndimage.label` gives them, and how many labels there are.
-
-    Runs of pixels in a row are linked instead of pixels, which takes a fraction of the time.
-
-    Parameters
-    ----------
-    mask : numpy.ndarray
-        Booleans, shape (rows, columns).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> label_pixels(np.array([[True, False, True], [False, True, True]]))
-    (array([0, 2, 4, 5]), array([1, 2, 2, 2]), 2)
-    """
-    rows, columns = mask.shape
-    # a column of background after each row, and a pixel of it before the first
-    padded = np.zeros(rows * (columns + 1) + 1, bool)
-    padded[1:].reshape(rows, columns + 1)[:, :columns] = mask
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
-    starts, ends = edges[::2], edges[1::2]
-    # runs of the next row that begin before a run ends and end after it begins
-    first = np.searchsorted(ends, starts + columns + 1, side="right")
-    number = np.maximum(np.searchsorted(starts, ends + columns + 1) - first, 0)
-    above = np.repeat(np.arange(len(starts)), number)
-    below = np.arange(len(above)) + np.repeat(first - np.cumsum(number) + number, number)
-    links = coo_array((np.ones(len(above), bool), (above, below)), shape=(len(starts),) * 2)
-    count, labels = connected_components(links, directed=False) if len(starts) else (0, starts)
-    return np.flatnonzero(mask), np.repeat(labels + 1, ends - starts).astype(np.intp), int(count)

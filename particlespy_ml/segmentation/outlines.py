@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage as ndi
 
-from particlespy_ml.segmentation.grid import dilate, interpolate_blocks, label_pixels
+from particlespy_ml.segmentation.grid import dilate, interpolate_blocks
+from particlespy_ml.segmentation.runs import Runs
 
 MIN_CONTRAST_TO_NOISE = 5
 
@@ -21,34 +22,32 @@ def outline_regions(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) ->
     contact, pixels, numbers, firsts = None, [], [], []
     margin = tuple(2 * np.ceil(2 * sigma).astype(int) + 1)
     for _ in range(3):
-        inside, keys, count = label_pixels(rest)
-        if not count:
+        runs = Runs.of(rest)
+        if not runs.count:
             break
-        values = height.ravel()[inside]
-        inside = inside[values > 0.5 * _level(keys, values, count, upper=True)[keys]]
+        values = height.ravel()[runs.pixels]
         candidate = np.zeros(height.shape, bool)
-        candidate.ravel()[inside] = True
-        inside, keys, count = label_pixels(candidate)
-        values = height.ravel()[inside]
-        level = _level(keys, values, count, upper=True)
-        strong = level > MIN_CONTRAST_TO_NOISE * _level(keys, noise.ravel()[inside], count)
+        candidate.ravel()[runs.pixels] = values > runs.spread(0.5 * _level(runs, values, upper=True))
+        runs = Runs.of(candidate)
+        level = _level(runs, height.ravel()[runs.pixels], upper=True)
+        strong = level > MIN_CONTRAST_TO_NOISE * _level(runs, noise.ravel()[runs.pixels])
         if contact is not None:
-            labels = np.zeros(height.shape, np.intp)
-            labels.ravel()[inside] = keys
-            skirt = np.full(count + 1, -np.inf)
+            labels = np.zeros(height.shape, np.int32)
+            labels.ravel()[runs.pixels] = runs.spread(np.arange(runs.count + 1))
+            skirt = np.full(runs.count + 1, -np.inf)
             edge = np.flatnonzero(contact)
             np.maximum.at(skirt, labels.ravel()[edge], height.ravel()[edge])
             strong &= level > 1.2 * skirt
         strong[0] = False
         if not strong.any():
             break
-        keys, inside = keys[strong[keys]], inside[strong[keys]]
-        first = np.zeros(count + 1, np.intp)
-        first[keys[::-1]] = inside[::-1]
-        numbers.append(sum(map(len, firsts)) + (np.cumsum(strong) - 1)[keys])
+        inside = runs.spread(strong)
+        first = np.zeros(runs.count + 1, np.intp)
+        first[runs.keys[::-1]] = runs.starts[::-1]
+        numbers.append(runs.spread(sum(map(len, firsts)) + np.cumsum(strong) - 1)[inside])
         firsts.append(first[strong])
-        pixels.append(inside)
-        found.ravel()[inside] = True
+        pixels.append(runs.pixels[inside])
+        found.ravel()[pixels[-1]] = True
         taken = dilate(found, margin)
         rest = high & ~taken
         contact = rest & dilate(taken, (3, 3))
@@ -60,13 +59,12 @@ def outline_regions(height: np.ndarray, noise: np.ndarray, sigma: np.ndarray) ->
     return labels
 
 
-def _level(keys: np.ndarray, values: np.ndarray, count: int, upper: bool = False) -> np.ndarray:
+def _level(runs: Runs, values: np.ndarray, upper: bool = False) -> np.ndarray:
     """Mean of the values of each label, or of their upper part, that above the mean; entry 0 is infinite."""
-    mean = np.bincount(keys, values, count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1)
+    mean = runs.sums(values) / np.maximum(runs.sizes, 1)
     if upper:
-        above = values >= mean[keys] * (1 - 1e-6)
-        keys, values = keys[above], values[above]
-        mean = np.bincount(keys, values, count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1)
+        above = values >= runs.spread(mean * (1 - 1e-6))
+        mean = runs.sums(values * above) / np.maximum(runs.sums(above), 1)
     mean[0] = np.inf
     return mean.astype(np.float32)
 
@@ -80,7 +78,9 @@ def _outline_heights(labels: np.ndarray, height: np.ndarray, count: int) -> np.n
         keys = highest[side]
         sides.append(np.bincount(keys, height[side], count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1))
     inside = np.flatnonzero(labels)
-    middle = _level(labels.ravel()[inside], height.ravel()[inside], count)
+    keys = labels.ravel()[inside]
+    middle = np.bincount(keys, height.ravel()[inside], count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1)
+    middle = middle.astype(np.float32)
     result = np.where((sides[0] == 0) | (sides[1] == 0), 0.5 * middle, (sides[0] + sides[1]) / 2)
     result[0] = 0
     return result.astype(np.float32)

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from particlespy_ml.core.quantiles import median
-from particlespy_ml.segmentation.grid import label_pixels
 from particlespy_ml.segmentation.necks import are_whole, split_at_necks
+from particlespy_ml.segmentation.runs import Runs
 
 # Heights among which an outline is looked for, as fractions of the plateau inside it, and the lowest of them.
 LOWEST_EDGE, EDGE_STEP = 0.2, 0.05
@@ -199,23 +199,26 @@ def _plateaus(height: np.ndarray, masks: np.ndarray, pixel: np.ndarray, smoothin
 
 def _largest_overlaps(masks: np.ndarray, regions: np.ndarray) -> np.ndarray:
     """Return the connected part of each mask that has most of a region."""
-    count, rows, columns = masks.shape
-    inside, keys, parts = label_pixels(masks.reshape(-1, columns))
-    share = np.bincount(keys, regions.ravel()[inside], parts + 1)[1:]
-    owner = np.zeros(parts, np.intp)
-    owner[keys - 1] = inside // (rows * columns)
-    order = np.lexsort((-share, owner))
-    chosen = np.zeros(parts + 1, bool)
-    chosen[1 + order[np.diff(owner[order], prepend=-1) > 0]] = True
+    runs = Runs.of(masks.reshape(-1, masks.shape[2]))
+    share, owner = runs.sums(regions.ravel()[runs.pixels]), _owners(runs, masks)
+    order = 1 + np.lexsort((-share[1:], owner[1:]))
+    chosen = np.zeros(runs.count + 1, bool)
+    chosen[order[np.diff(owner[order], prepend=-1) > 0]] = True
     result = np.zeros(masks.shape, bool)
-    result.ravel()[inside[chosen[keys]]] = True
+    result.ravel()[runs.pixels] = runs.spread(chosen)
     return result
+
+
+def _owners(runs: Runs, masks: np.ndarray) -> np.ndarray:
+    """Which mask each label of the runs of all masks is part of; entry 0 is of no meaning."""
+    owners = np.zeros(runs.count + 1, np.intp)
+    owners[runs.keys] = runs.starts // masks[0].size
+    return owners
 
 
 def _fill_holes(masks: np.ndarray) -> np.ndarray:
     """Fill the holes of regions, but not what a ring of particles encloses (more than a third of its area)."""
-    count, rows, columns = masks.shape
-    outside = ~masks.reshape(-1, columns)
+    outside = ~masks.reshape(-1, masks.shape[2])
     sizes = _sizes(masks)
     beside = outside[:, :-1] & outside[:, 1:]
     # Euler's number of what is outside: of its pieces less one of each region
@@ -223,10 +226,8 @@ def _fill_holes(masks: np.ndarray) -> np.ndarray:
     pieces = np.count_nonzero(outside) - pairs + np.count_nonzero(beside[:-1] & beside[1:]) + np.count_nonzero(sizes)
     if pieces == 1:
         return masks
-    inside, keys, pieces = label_pixels(outside)
-    owner = np.zeros(pieces + 1, np.intp)
-    owner[keys] = inside // (rows * columns)
-    fill = np.bincount(keys, minlength=pieces + 1) <= sizes[owner] / 3
+    runs = Runs.of(outside)
+    fill = runs.sizes <= sizes[_owners(runs, masks)] / 3
     fill[:2] = False  # the first piece lies around all regions
-    masks.ravel()[inside[fill[keys]]] = True
+    masks.ravel()[runs.pixels] |= runs.spread(fill)
     return masks

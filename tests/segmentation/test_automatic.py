@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import ndimage as ndi
 
 from particlespy_ml.segmentation.automatic import segment_automatic
-from particlespy_ml.segmentation.grid import dilate, highest_beside, label_pixels
+from particlespy_ml.segmentation.grid import dilate, highest_beside
+from particlespy_ml.segmentation.runs import Runs
 
 PIXEL = (0.2, 0.2)
 
@@ -294,10 +295,12 @@ def test_pixels_are_labelled_and_spread_as_scipy_does(seed):
     for share in (0.0, 0.1, 0.5, 0.6, 1.0):
         mask = rng.random(rng.integers(1, 30, 2)) < share
         labels, count = ndi.label(mask)
-        inside, keys, found = label_pixels(mask)
-        assert found == count
-        np.testing.assert_array_equal(inside, np.flatnonzero(mask))
-        np.testing.assert_array_equal(keys, labels.ravel()[inside])
+        runs = Runs.of(mask)
+        assert runs.count == count
+        np.testing.assert_array_equal(runs.pixels, np.flatnonzero(mask))
+        np.testing.assert_array_equal(runs.spread(np.arange(count + 1)), labels.ravel()[runs.pixels])
+        np.testing.assert_array_equal(runs.sizes[1:], np.bincount(labels.ravel(), minlength=count + 1)[1:])
+        np.testing.assert_array_equal(runs.sums(runs.pixels)[1:], np.bincount(labels.ravel(), np.arange(mask.size))[1:])
         for size in ((3, 3), (11, 5), (1, 41)):
             np.testing.assert_array_equal(dilate(mask, size), ndi.maximum_filter(mask, size))
         values = rng.random(mask.shape)
