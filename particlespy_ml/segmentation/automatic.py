@@ -10,7 +10,7 @@ from scipy import ndimage as ndi
 
 from particlespy_ml.segmentation.background import subtract_background
 from particlespy_ml.segmentation.blank import is_blank
-from particlespy_ml.segmentation.grid import as_float, smooth_and_bin
+from particlespy_ml.segmentation.grid import as_float, label_sizes, smooth_and_bin
 from particlespy_ml.segmentation.outlines import outline_regions, upsample_labels
 from particlespy_ml.segmentation.refine import refine_outlines
 from particlespy_ml.segmentation.scale import choose_smoothing, find_blobs, find_polarity, particle_scale
@@ -160,7 +160,7 @@ def _on_texture(
 
 def _drop(labels: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.ndarray:
     """Remove regions that are small and number the others 1 to n."""
-    area = np.bincount(labels.ravel())
+    area = label_sizes(labels)
     keep = area >= max(MIN_PIXELS, np.pi / 4 * min_diameter**2 / pixel.prod())
     if keep[1:].all():
         return labels.astype(np.int32, copy=False)

@@ -7,7 +7,7 @@ from scipy import ndimage as ndi
 from scipy import stats
 
 from particlespy_ml.core.quantiles import quantiles
-from particlespy_ml.segmentation.grid import block_mean, blur
+from particlespy_ml.segmentation.grid import block_mean, blur, label_sizes
 from particlespy_ml.segmentation.scale import DOG_RADIUS
 
 # How many peaks of the background tell how high noise reaches.
@@ -47,7 +47,7 @@ def is_blank(frame: np.ndarray, labels: np.ndarray, pixel: np.ndarray) -> bool:
     .. [1] E. A. Cornish and R. A. Fisher, "Moments and cumulants in the specification of distributions," Rev. Inst.
        Int. Stat. 5, 307 (1938). https://doi.org/10.2307/1400905
     """
-    sizes = np.bincount(labels.ravel())
+    sizes = label_sizes(labels)
     sizes[0] = 0
     radii = np.sqrt(sizes * pixel.prod() / np.pi)
     numbers = np.flatnonzero(sizes)

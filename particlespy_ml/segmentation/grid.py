@@ -103,6 +103,17 @@ def interpolate_blocks(coarse: np.ndarray, factor: np.ndarray, shape: tuple[int,
     return coarse
 
 
+def label_sizes(labels: np.ndarray) -> np.ndarray:
+    """Return the number of pixels of each label of an array, 0 or more; entry 0 is that of the background.
+
+    The background is not counted pixel by pixel: additions to one and the same number wait for each other.
+    """
+    found = labels[labels > 0]
+    sizes = np.bincount(found.astype(np.intp, copy=False), minlength=1)
+    sizes[0] = labels.size - found.size
+    return sizes
+
+
 def dilate(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return pixels that have one of a mask in a rectangle of odd edges about them, as a maximum filter does."""
     for axis, width in enumerate(size):

@@ -36,12 +36,12 @@ def are_whole(masks: np.ndarray, shapes: np.ndarray, pixel: np.ndarray, depth: f
     for step in np.unique(reduce):
         places = np.flatnonzero(reduce == step)
         small = masks[places, ::step, ::step]
-        # at the edge of the field distances are mirrored
-        inner = np.ones(len(places), bool)
+        # distances are mirrored at the ends of what `split_at_necks` sees
+        every, inner = np.arange(len(places)), np.ones(len(places), bool)
         for axis in (0, 1):
-            lines, ends = small.any(2 - axis), -(-(shapes[places, axis] + 2) // step)
-            last = lines.shape[1] - 1 - lines[:, ::-1].argmax(1)
-            inner &= (lines.argmax(1) > 1) & (last < ends - 2)
+            lines, ends = np.moveaxis(small, axis + 1, 1), -(-(shapes[places, axis] + 2) // step)
+            for line in (0, 1, ends - 2, ends - 1):
+                inner &= ~lines[every, line].any(1)
         places = places[inner]
         if len(places):
             whole[places] = _are_one(small[inner], depth)
@@ -54,8 +54,9 @@ def _are_one(masks: np.ndarray, depth: float) -> np.ndarray:
     for axis in (1, 2):
         distance = ndi.correlate1d(distance, BLUR, axis)
     distance *= masks
-    peaks = np.argwhere((distance == highest_beside(distance)) & masks)
-    owner, tops = peaks[:, 0], distance[tuple(peaks.T)]
+    places = np.flatnonzero((distance == highest_beside(distance)) & masks)
+    peaks, tops = np.column_stack(np.unravel_index(places, masks.shape)), distance.ravel()[places]
+    owner = peaks[:, 0]
     order = np.lexsort((-tops, owner))
     highest = order[np.diff(owner[order], prepend=-1) > 0]
     start = np.zeros((len(masks), 3), int)

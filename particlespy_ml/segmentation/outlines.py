@@ -69,6 +69,11 @@ def _level(runs: Runs, values: np.ndarray, upper: bool = False) -> np.ndarray:
     return mean.astype(np.float32)
 
 
+def _means(keys: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Mean of the values of each key; entry 0 is 0."""
+    return np.bincount(keys, values, count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1)
+
+
 def _outline_heights(labels: np.ndarray, height: np.ndarray, count: int) -> np.ndarray:
     """Return the height at which the outline of each label runs, where it faces the background; entry 0 is 0."""
     highest = ndi.maximum_filter(labels, 3)
@@ -76,11 +81,9 @@ def _outline_heights(labels: np.ndarray, height: np.ndarray, count: int) -> np.n
     sides = []
     for side in (alone & (labels > 0) & (labels == highest), (labels == 0) & (highest > 0)):
         keys = highest[side]
-        sides.append(np.bincount(keys, height[side], count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1))
-    inside = np.flatnonzero(labels)
-    keys = labels.ravel()[inside]
-    middle = np.bincount(keys, height.ravel()[inside], count + 1) / np.maximum(np.bincount(keys, minlength=count + 1), 1)
-    middle = middle.astype(np.float32)
+        sides.append(_means(keys, height[side], count))
+    inside = labels > 0
+    middle = _means(labels[inside], height[inside], count).astype(np.float32)
     result = np.where((sides[0] == 0) | (sides[1] == 0), 0.5 * middle, (sides[0] + sides[1]) / 2)
     result[0] = 0
     return result.astype(np.float32)

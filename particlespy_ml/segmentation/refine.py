@@ -141,7 +141,8 @@ class Crops:
         lower down. It is the mean of all heights by a high power of the slope there, so that noise moves it by little
         where several are about as steep.
         """
-        noise = np.array([1.4826 * float(median(np.abs(v))) if v.size else 0.0 for v in _values(self.height, self.empty)])
+        deviations = _values(np.abs(self.height), self.empty)
+        noise = np.array([1.4826 * float(median(values)) if values.size else 0.0 for values in deviations])
         rising = (plateaus > 0) & (self.shapes.min(1) > 1)
         scale = np.where(rising, plateaus, 1)
         lowest = np.maximum(LOWEST_EDGE, 3 * noise / scale)
@@ -153,8 +154,9 @@ class Crops:
         np.rint(bins, out=bins)
         bins += 1
         inside = self.free & (bins >= 0) & (bins < length[:, :, None] + 2)
-        keys = np.nonzero(inside)[0] * (len(EDGES) + 2) + bins[inside].astype(int)
-        slopes = np.hypot(*(self._slopes(axis)[inside] for axis in (0, 1)))
+        owner, places = np.repeat(np.arange(len(inside)), _sizes(inside)), np.flatnonzero(inside)
+        keys = owner * (len(EDGES) + 2) + bins.ravel()[places].astype(int)
+        slopes = np.hypot(*(self._slopes(axis).ravel()[places] for axis in (0, 1)))
         number, total = (
             np.bincount(keys, weights, len(plateaus) * (len(EDGES) + 2)).reshape(len(plateaus), -1)
             for weights in (None, slopes)
@@ -167,13 +169,13 @@ class Crops:
 
     def _slopes(self, axis: int) -> np.ndarray:
         """Slopes along an axis, as `numpy.gradient` takes them of each crop."""
-        height, ends = np.moveaxis(self.height, axis + 1, 1), self.shapes[:, axis]
-        slopes, every = np.zeros_like(height), np.arange(len(ends))
-        double = {"dtype": float, "casting": "same_kind"}
-        np.divide(height[:, 2:] - height[:, :-2], 2 * self.pixel[axis], out=slopes[:, 1:-1], **double)
-        slopes[:, 1] = np.divide(height[:, 2] - height[:, 1], self.pixel[axis], **double)
-        slopes[every, ends] = np.divide(height[every, ends] - height[every, ends - 1], self.pixel[axis], **double)
-        return np.moveaxis(slopes, 1, axis + 1)
+        height, ends, every = np.moveaxis(self.height, axis + 1, 1), self.shapes[:, axis], np.arange(len(self.shapes))
+        result = np.zeros_like(self.height)
+        slopes, rounded = np.moveaxis(result, axis + 1, 1), {"dtype": float, "casting": "same_kind"}
+        np.divide(height[:, 2:] - height[:, :-2], 2 * self.pixel[axis], out=slopes[:, 1:-1], **rounded)
+        slopes[:, 1] = np.divide(height[:, 2] - height[:, 1], self.pixel[axis], **rounded)
+        slopes[every, ends] = np.divide(height[every, ends] - height[every, ends - 1], self.pixel[axis], **rounded)
+        return result
 
 
 def _values(stack: np.ndarray, masks: np.ndarray) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ from skimage.measure import label
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.frames import check_frame
 from particlespy_ml.core.padding import known_pixels
+from particlespy_ml.segmentation.grid import label_sizes
 from particlespy_ml.segmentation.padded import cut_by_unknown, segment_known
 from particlespy_ml.segmentation.particlespy import (
     THRESHOLDS,
@@ -217,7 +218,8 @@ def given_segmenter(dtype: np.dtype, exclude_border: bool, numbered: bool = Fals
 
 def is_constant(image: np.ndarray) -> bool:
     """Whether a frame shows nothing, as a blanked one of a movie."""
-    return image.size == 0 or image.min() == image.max()
+    # one row tells of most frames that they are not
+    return image.size == 0 or bool((image[0] == image[0, 0]).all() and image.min() == image.max())
 
 
 def label_given(given: np.ndarray, numbered: bool = False) -> np.ndarray:
@@ -291,7 +293,7 @@ def number_particles(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found, numbers = np.unique(labels, return_inverse=True)
         background = int(found[0] == 0)
         return found[background:], (numbers.reshape(labels.shape) + 1 - background).astype(np.int32)
-    present = np.bincount(labels.ravel().astype(np.intp, copy=False)) > 0
+    present = label_sizes(labels) > 0
     present[0] = True
     if present.all():
         return np.arange(1, len(present)), labels.astype(np.int32, copy=False)
