@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 
@@ -50,9 +50,9 @@ class Runs:
         # runs of the next row that begin before a run ends and end after it begins
         first = np.searchsorted(ends, starts + columns + 1, side="right")
         number = np.maximum(np.searchsorted(starts, ends + columns + 1) - first, 0)
-        above = np.repeat(np.arange(len(starts)), number)
-        below = np.arange(len(above)) + np.repeat(first - np.cumsum(number) + number, number)
-        links = coo_array((np.ones(len(above), bool), (above, below)), shape=(len(starts),) * 2)
+        until = np.concatenate([[0], np.cumsum(number)])
+        below = np.arange(until[-1]) + np.repeat(first - until[:-1], number)
+        links = csr_array((np.ones(len(below)), below, until), shape=(len(starts),) * 2)
         count, labels = connected_components(links, directed=False) if len(starts) else (0, starts)
         lengths = ends - starts
         return cls(np.flatnonzero(mask), np.cumsum(lengths) - lengths, lengths, labels + 1, int(count))
