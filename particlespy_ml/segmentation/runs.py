@@ -28,8 +28,8 @@ class Runs:
     --------
     >>> import numpy as np
     >>> runs = Runs.of(np.array([[True, False, True], [False, True, True]]))
-    >>> runs.pixels, runs.keys, runs.spread(np.arange(3))
-    (array([0, 2, 4, 5]), array([1, 2, 2]), array([1, 2, 2, 2]))
+    >>> runs.pixels.tolist(), runs.keys.tolist(), runs.spread(np.arange(3)).tolist()
+    ([0, 2, 4, 5], [1, 2, 2], [1, 2, 2, 2])
     """
 
     pixels: np.ndarray
