@@ -54,28 +54,36 @@ def skirt_width(counts: np.ndarray, sums: np.ndarray, variance: float, significa
     ----------
     R. G. Kron, Astrophysical Journal Supplement 43, 305 (1980).
     """
-    width = np.arange(1, len(counts) + 1)
+    one = counts[None], sums[None], np.array([len(counts)]), np.array([variance])
+    (width,), (wider,) = skirt_widths(*one, significant)
+    return int(width), bool(wider)
+
+
+def skirt_widths(counts, sums, lengths, variance, significant: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `skirt_width` does of many profiles, one a row, of which so many rings were seen."""
+    longest = counts.shape[1]
+    width = np.arange(1, longest + 1)
     end = width + np.maximum(2, (width + 1) // 2)
-    width, end = width[end <= len(counts)], end[end <= len(counts)]
+    width, end = width[end <= longest], end[end <= longest]
     if not len(width):
-        return 0, True
-    pixels, light, moment, lever = (
-        np.concatenate([[0.0], np.cumsum(part)])
-        for part in (counts, sums, sums * (np.arange(len(counts)) + 0.5), counts * (np.arange(len(counts)) + 0.5))
-    )
-    beyond = pixels[end] - pixels[width]
-    known = beyond >= MIN_RING_CELLS
-    level = (light[end] - light[width]) / np.maximum(beyond, 1)
-    outside = light[width] - pixels[width] * level
-    error = np.sqrt(variance * (pixels[width] + pixels[width] ** 2 / np.maximum(beyond, 1)))
-    rounding = 1e-9 * np.abs(sums).max(initial=0)
-    told = known & (np.abs(outside) > significant * error + rounding)
+        return np.zeros(len(counts), int), np.ones(len(counts), bool)
+    middle = np.arange(longest) + 0.5
+    totals = np.zeros((4, len(counts), longest + 1))
+    np.cumsum([counts, sums, sums * middle, counts * middle], axis=2, out=totals[:, :, 1:])
+    pixels, light, moment, lever = totals
+    inside, beyond = pixels[:, width], pixels[:, end] - pixels[:, width]
+    level = (light[:, end] - light[:, width]) / np.maximum(beyond, 1)
+    outside = light[:, width] - inside * level
+    error = np.sqrt(variance[:, None] * (inside + inside**2 / np.maximum(beyond, 1)))
+    rounding = 1e-9 * np.abs(sums).max(axis=1, keepdims=True)
+    seen = end <= lengths[:, None]
+    told = seen & (beyond >= MIN_RING_CELLS) & (np.abs(outside) > significant * error + rounding)
     with np.errstate(divide="ignore", invalid="ignore"):
-        reach = REACH * (moment[width] - lever[width] * level) / outside
+        reach = REACH * (moment[:, width] - lever[:, width] * level) / outside
     enough = told & (reach > 0) & (width >= reach)
-    if enough.any():
-        return int(width[enough.argmax()]), False
-    return 0, bool(told[-1])
+    found, last, row = enough.any(1), np.count_nonzero(seen, axis=1) - 1, np.arange(len(counts))
+    wider = ~found & ((last < 0) | told[row, last])
+    return np.where(found, width[enough.argmax(1)], 0), wider
 
 
 def measure_light(image, covered, boxes, masks, scale, known=None) -> np.ndarray:
@@ -105,9 +113,9 @@ def measure_light(image, covered, boxes, masks, scale, known=None) -> np.ndarray
     """
     # of two sizes that differ by rounding no fractions, which would put pixels in other rings
     sampling = tuple(round(size / min(scale), 9) for size in scale)
-    sizes = [np.count_nonzero(mask) for mask in masks]
+    sizes, centres = _sizes_and_centres(masks)
     cells = [Cells.for_particle(size, sampling) for size in sizes]
-    particles = Particles(image, covered, known, boxes, masks, cells)
+    particles = Particles(image, covered, known, boxes, masks, cells, sizes, centres)
     found = np.zeros(len(boxes), _FOUND)
     radii = [cell.radius_of(size) for cell, size in zip(cells, sizes, strict=True)]
     farthest = [np.ceil(FARTHEST * radius) + 2 * EXPECTED for radius in radii]
@@ -130,22 +138,34 @@ def measure_light(image, covered, boxes, masks, scale, known=None) -> np.ndarray
     return _with_errors(found, image, covered, known)
 
 
+def _sizes_and_centres(masks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of masks, and rows and columns of their centroids."""
+    sizes, centres = np.zeros(len(masks), int), np.zeros((len(masks), 2))
+    for number, mask in enumerate(masks):
+        rows, columns = (np.add.reduce(mask, axis, dtype=np.intp) for axis in (1, 0))
+        sizes[number] = size = rows.sum()
+        centres[number] = rows @ np.arange(len(rows)) / size, columns @ np.arange(len(columns)) / size
+    return sizes, centres
+
+
 def _measure_those_told(around: Surroundings, radii, farthest, margins, profiles, unknown, found) -> list[int]:
     """Measure particles whose light tells how wide their skirts are; return those whose windows are too narrow.
 
     Those whose light tells nothing are added to *unknown* with their margins, and margins grow where need be.
     """
     seen, skirts, narrow = [], [], []
-    for place, (number, profile) in enumerate(zip(around.numbers, around.profiles(), strict=True)):
-        margin, variance = margins[number], float(around.variance[place])
-        skirt, wider = skirt_width(*profile, variance, SIGNIFICANT)
+    counts, sums = around.profiles()
+    lengths = around.margins.astype(int)
+    widths, whether_wider = skirt_widths(counts, sums, lengths, around.variance, SIGNIFICANT)
+    for place, number in enumerate(around.numbers):
+        margin, skirt, wider = margins[number], int(widths[place]), whether_wider[place]
         whole = margin >= farthest[number] or around.is_frame(place)
         if not whole and (wider or not around.sees_ring(place, skirt)):
             needed = 2 * margin if wider else _margin(radii[number], skirt) + skirt
             margins[number] = min(max(needed, margin + 1), farthest[number])
             narrow.append(number)
             continue
-        profiles[number] = (*profile, variance)
+        profiles[number] = counts[place, : lengths[place]], sums[place, : lengths[place]], around.variance[place]
         if skirt:
             seen.append(place)
             skirts.append(skirt)
@@ -178,8 +198,10 @@ def _common_skirt(profiles: dict, alike: list[int], unknown: dict[int, float], f
         for number in growing:
             unknown[number] = min(2 * unknown[number], farthest[number])
         for around in particles.surroundings(growing, unknown):
-            for number, profile, width in zip(around.numbers, around.profiles(), around.variance, strict=True):
-                profiles[number] = (*profile, float(width))
+            counts, sums = around.profiles()
+            for place, number in enumerate(around.numbers):
+                length = int(around.margins[place])
+                profiles[number] = counts[place, :length], sums[place, :length], around.variance[place]
 
 
 def _with_errors(found: np.ndarray, image, covered, known) -> np.ndarray:

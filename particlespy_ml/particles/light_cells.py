@@ -47,17 +47,22 @@ class Cells:
         return np.sqrt(count / self.area * self.size[0] * self.size[1] / np.pi)
 
     def sum(self, values: np.ndarray) -> np.ndarray:
-        """Sums over cells, or for booleans whether any is true; the values fill whole cells."""
-        add = np.logical_or if values.dtype == bool else np.add
+        """Sums over cells, in the type of the values, which fill whole cells."""
         for axis, n in enumerate(self.pixels):
             parts = [values[i::n] if axis == 0 else values[:, i::n] for i in range(n)]
-            values = parts[0] if n == 1 else add(parts[0], parts[1])
+            values = parts[0] if n == 1 else parts[0] + parts[1]
             for part in parts[2:]:
-                add(values, part, out=values)
+                values += part
         return values
+
+    def count(self, chosen: np.ndarray) -> np.ndarray:
+        """Pixels that are chosen in each cell; the pixels, booleans, fill whole cells."""
+        kind = np.min_scalar_type(self.area)
+        return self.sum(chosen.view(kind) if kind == np.uint8 else chosen.astype(kind))
 
     def spread(self, cells: np.ndarray) -> np.ndarray:
         """Return to each pixel what its cell has."""
-        for axis, n in enumerate(self.pixels):
+        for axis in (1, 0):
+            n = self.pixels[axis]
             cells = cells if n == 1 else np.repeat(cells, n, axis)
         return cells

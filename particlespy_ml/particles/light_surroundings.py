@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from particlespy_ml.particles.light_cells import Cells
+from particlespy_ml.particles.light_distance import nearest_squares, ring_numbers
 from particlespy_ml.particles.light_level import Levels, fit_levels
 
 # In equivalent radii: the width of the ring, which has about as many pixels as the particle with its skirt.
@@ -21,7 +22,7 @@ LARGE = 400
 _DIFFERENCE_GAIN = 70.0**2
 _DIFFERENCE_WEIGHTS = np.array([1, 16, 36, 16, 1]) / 70
 # Cells that are worked on at once, and how many more it may be for windows of unlike shapes.
-AT_ONCE, WASTE = 2**19, 2
+AT_ONCE, WASTE = 2**16, 2
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Particles:
         Bounding box of each particle as two slices, and its pixels in it.
     cells
         What surrounds each is seen in these.
+    sizes, centres
+        Pixels of each, and row and column of its centroid in its box, shape (particles, 2).
     """
 
     image: np.ndarray
@@ -48,6 +51,8 @@ class Particles:
     boxes: list[tuple[slice, slice]]
     masks: list[np.ndarray]
     cells: list[Cells]
+    sizes: np.ndarray
+    centres: np.ndarray
 
     def window(self, number: int, margin: float) -> tuple[slice, slice]:
         """Box of a particle with some cells about it."""
@@ -90,64 +95,93 @@ class Surroundings:
         self.numbers, self.margins = numbers, np.array(margins, float)
         self._particles, self._windows = particles, windows
         self._cells = [particles.cells[number] for number in numbers]
-        self._images, self._inner = [], []
+        self._inner = [
+            tuple(
+                slice(b.start - w.start, b.stop - w.start) for b, w in zip(particles.boxes[number], window, strict=True)
+            )
+            for number, window in zip(numbers, windows, strict=True)
+        ]
         count = len(numbers)
         self.own, other = np.zeros((2, count, *shape), bool)
         self.counts, self.sums = np.zeros((2, count, *shape))
-        self.rows, self.columns = np.zeros((count, shape[0])), np.zeros((count, shape[1]))
-        for place in range(count):
-            self._see(place, other)
-        self.size = np.array([np.count_nonzero(particles.masks[number]) for number in numbers])
-        self.area = np.array([cells.area for cells in self._cells])
+        self.size, self.area = particles.sizes[numbers], np.array([cells.area for cells in self._cells])
+        self._covered = [self._see(place, other[place]) for place in range(count)]
+        self._last: dict[tuple[int, int], float] = {}
+        self._find_centres(shape)
         self.radius = np.array([c.radius_of(size) for c, size in zip(self._cells, self.size, strict=True)])
         self._measure_distances(other)
         self.variance = np.zeros(count)
         self.plane = self._flatten()
 
-    def _see(self, place: int, other: np.ndarray) -> None:
-        """Sum the pixels of one window over its cells."""
-        particles, cells, number = self._particles, self._cells[place], self.numbers[place]
-        window, box, mask = self._windows[place], particles.boxes[number], particles.masks[number]
-        inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, window, strict=True))
-        covered = particles.covered[window]
+    def _see(self, place: int, other: np.ndarray) -> int:
+        """Sum the pixels of one window over its cells; returns how many of them are of any particle."""
+        particles, cells, inner = self._particles, self._cells[place], self._inner[place]
+        mask = particles.masks[self.numbers[place]]
+        covered = particles.covered[self._windows[place]]
         # whole cells; what lies beyond the frame is not usable
         seen = tuple(slice(0, length) for length in covered.shape)
-        shape = [-(-length // n) * n for length, n in zip(covered.shape, cells.pixels, strict=True)]
-        image, light = np.zeros((2, *shape))
-        own, beside, usable = np.zeros((3, *shape), bool)
-        image[seen] = particles.image[window]
-        own[inner] = mask
-        np.greater(covered, own[seen], out=beside[seen])
-        np.logical_not(beside[seen], out=usable[seen])
+        shape = tuple(-(-length // n) * n for length, n in zip(covered.shape, cells.pixels, strict=True))
+        beside = np.zeros(shape, bool)
+        beside[seen] = covered
+        beside[inner] = beside[inner] > mask
+        many = cells.count(beside)
+        inside = tuple(slice(0, length) for length in many.shape)
+        other[inside] = many > 0
+        lengths = (
+            np.minimum(n, length - n * np.arange(cells_along))
+            for n, length, cells_along in zip(cells.pixels, covered.shape, many.shape, strict=True)
+        )
+        self.counts[place][inside] = np.multiply.outer(*lengths) - many
+        usable = ~beside
         if particles.known is not None:
-            usable[seen] &= particles.known[window]
-            usable |= own
-        np.multiply(image, usable, out=light)
-        inside = np.s_[place, : own.shape[0] // cells.pixels[0], : own.shape[1] // cells.pixels[1]]
-        self.own[inside], other[inside] = cells.sum(own), cells.sum(beside)
-        self.counts[inside] = cells.sum(usable.astype(np.int32))
-        self.sums[inside] = cells.sum(light)
-        for centres, axis in ((self.rows, 0), (self.columns, 1)):
-            along = np.count_nonzero(mask, axis=1 - axis)
-            n, middle = cells.pixels[axis], (along @ np.arange(len(along))) / along.sum()
+            usable[seen] &= particles.known[self._windows[place]]
+            usable[inner] |= mask
+            usable[covered.shape[0] :] = usable[:, covered.shape[1] :] = False
+            self.counts[place][inside] = cells.count(usable)
+        light = self._pixels(place, seen, shape)
+        self.sums[place][inside] = cells.sum(np.multiply(light, usable, out=light))
+        around = tuple(slice(i.start // n, -(-i.stop // n)) for i, n in zip(inner, cells.pixels, strict=True))
+        own = np.zeros([(a.stop - a.start) * n for a, n in zip(around, cells.pixels, strict=True)], bool)
+        top, left = (i.start % n for i, n in zip(inner, cells.pixels, strict=True))
+        own[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
+        self.own[place][around] = cells.count(own) > 0
+        return np.count_nonzero(beside) + self.size[place]
+
+    def _pixels(self, place: int, part: tuple[slice, slice], shape: tuple[int, int]) -> np.ndarray:
+        """Pixels of a part of a window, of that shape, with zeros beyond the window."""
+        found = self._particles.image[self._windows[place]][part]
+        if found.shape == shape:
+            return found.astype(float)
+        pixels = np.zeros(shape)
+        pixels[: found.shape[0], : found.shape[1]] = found
+        return pixels
+
+    def _find_centres(self, shape: tuple[int, int]) -> None:
+        """Rows and columns of the cells, from the centroids of the particles."""
+        pixels = np.array([cells.pixels for cells in self._cells])
+        corner = np.array([[side.start for side in inner] for inner in self._inner])
+        middle = self._particles.centres[self.numbers]
+        self.rows, self.columns = (
             # whole numbers first: far from a corner of the frame no rounding may decide between octants
-            centres[place] = np.arange(centres.shape[1]) * n + (n - 1) / 2 - inner[axis].start - middle
-        self._images.append(image)
-        self._inner.append(inner)
+            np.arange(shape[axis]) * pixels[:, axis, None]
+            + ((pixels[:, axis] - 1) / 2 - corner[:, axis])[:, None]
+            - middle[:, axis, None]
+            for axis in (0, 1)
+        )
 
     def _measure_distances(self, other: np.ndarray) -> None:
         """How far off cells are, and which are free and whose."""
         size = self._cells[0].size
-        # no particle is as near to the cells of another window as one of their own
-        sampling = (4 * sum(n * s for n, s in zip(self.own.shape[1:], size, strict=True)), *size)
-        distance = ndi.distance_transform_edt(~self.own, sampling=sampling)
         other &= ~self.own
+        squares = nearest_squares(self.own, size)
         self.share = None  # of a cell's light: half where two particles are as near
         if other.any():
-            apart = ndi.distance_transform_edt(~other, sampling=sampling)
-            self.share = np.where(distance < apart, 1.0, np.where(distance == apart, 0.5, 0.0))
-            distance = np.minimum(distance, apart)
-        self.ring = np.ceil(distance - 1e-9).astype(np.intp)  # 0 on particles, 1 next to them
+            apart = nearest_squares(other, size, squares + 1)
+            # of roots, rounding makes those as near that are; integers are exact
+            pair = (squares, apart) if squares.dtype.kind != "f" else (np.sqrt(squares), np.sqrt(apart))
+            self.share = np.where(np.less(*pair), 1.0, np.where(np.equal(*pair), 0.5, 0.0))
+            squares = np.minimum(squares, apart)
+        self.ring = ring_numbers(squares)  # 0 on particles, 1 next to them
         self.free = ~(self.own | other) & (self.counts == self.area[:, None, None])
         self.mine = self.free if self.share is None else self.free & (self.share > 0)
 
@@ -158,20 +192,17 @@ class Surroundings:
         outer[few] = self.free[few]
         rows, columns, area = self.rows, self.columns, self.area
         weights = outer.astype(float)
-        along, across = weights.sum(2), weights.sum(1)
-        count = along.sum(1)
+        moments = _moments(weights, rows, columns)
+        count = moments[:, 0, 0]
         seen = count >= MIN_RING_CELLS
         many = np.maximum(count, 1)
         level = np.einsum("nij,nij->n", weights, self.sums) / many / area
         values = weights * (self.sums / area[:, None, None] - level[:, None, None])
-        down, right = values.sum(2), values.sum(1)
-        sums = np.stack([down.sum(1), (down * rows).sum(1), (right * columns).sum(1)], axis=1)
-        normal = np.empty((len(rows), 3, 3))
-        normal[:, 0, 0] = count
-        normal[:, 0, 1] = normal[:, 1, 0] = (along * rows).sum(1)
-        normal[:, 0, 2] = normal[:, 2, 0] = (across * columns).sum(1)
-        normal[:, 1, 1], normal[:, 2, 2] = (along * rows**2).sum(1), (across * columns**2).sum(1)
-        normal[:, 1, 2] = normal[:, 2, 1] = ((weights @ columns[:, :, None])[:, :, 0] * rows).sum(1)
+        # powers of rows and of columns: of 1, the row and the column, and of their products
+        terms = np.array([(0, 0), (1, 0), (0, 1)])
+        sums = _moments(values, rows, columns)[:, terms[:, 0], terms[:, 1]]
+        powers = terms[:, None] + terms
+        normal = moments[:, powers[..., 0], powers[..., 1]]
         plane = (np.linalg.pinv(normal, rcond=1e-9) @ sums[:, :, None])[:, :, 0]
         plane[:, 0] += level
         plane[~seen] = 0
@@ -180,18 +211,21 @@ class Surroundings:
         self.variance = np.where(seen, np.einsum("nij,nij->n", weights, self.sums**2) / many / area, 0.0)
         return plane
 
-    def profiles(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Pixels and sum of the pixels in rings of the width of a cell about each outline."""
+    def profiles(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels and sum of the pixels in rings of the width of a cell about each outline, a row for each particle.
+
+        Rings beyond a particle's margin are empty.
+        """
         chosen = self.mine & (self.ring <= self.margins[:, None, None])
-        owner = np.nonzero(chosen)[0]
-        share = None if self.share is None else self.share[chosen]
+        chosen = np.flatnonzero(chosen)
+        share = None if self.share is None else self.share.ravel()[chosen]
         length = int(self.margins.max()) + 1
-        bins, total = owner * length + self.ring[chosen], len(self.numbers) * length
-        light = self.sums[chosen] if share is None else share * self.sums[chosen]
-        sums = np.bincount(bins, light, total).reshape(-1, length)
+        owner = chosen // self.ring[0].size
+        bins, total = owner * length + self.ring.ravel()[chosen], len(self.numbers) * length
+        light = self.sums.ravel()[chosen]
+        sums = np.bincount(bins, light if share is None else share * light, total).reshape(-1, length)
         pixels = np.bincount(bins, share, total).reshape(-1, length) * self.area[:, None].astype(float)
-        ends = self.margins.astype(int) + 1
-        return [(pixels[place, 1:end], sums[place, 1:end]) for place, end in enumerate(ends)]
+        return pixels[:, 1:], sums[:, 1:]
 
     def is_frame(self, place: int) -> bool:
         """Whether a window is the whole frame."""
@@ -205,13 +239,14 @@ class Surroundings:
 
     def _last_ring(self, place: int, skirt: int) -> float:
         """Last ring whose pixels are not nearer to particles outside of the window than a skirt is wide."""
-        window, covered = self._windows[place], self._particles.covered
-        wider = tuple(
-            slice(max(w.start - skirt * n, 0), w.stop + skirt * n)
-            for w, n in zip(window, self._cells[place].pixels, strict=True)
-        )
-        hidden = np.count_nonzero(covered[wider]) - np.count_nonzero(covered[window])
-        return self.margins[place] - skirt * (hidden > 0)
+        if (place, skirt) not in self._last:
+            wider = tuple(
+                slice(max(w.start - skirt * n, 0), w.stop + skirt * n)
+                for w, n in zip(self._windows[place], self._cells[place].pixels, strict=True)
+            )
+            hidden = np.count_nonzero(self._particles.covered[wider]) > self._covered[place]
+            self._last[place, skirt] = self.margins[place] - skirt * hidden
+        return self._last[place, skirt]
 
     def _find_rings(self, places: np.ndarray, skirts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the cells of the background of each, and the widths of the skirts that they leave."""
@@ -237,7 +272,8 @@ class Surroundings:
 
     def _fit_levels(self, places: np.ndarray, rings: np.ndarray) -> Levels:
         """Fit a background to some cells of each."""
-        owner, rows, columns = np.nonzero(rings)
+        owner, cell = np.divmod(np.flatnonzero(rings), rings[0].size)
+        rows, columns = np.divmod(cell, rings.shape[2])
         which, area = places[owner], self.area[places]
         values = self.sums[which, rows, columns] / self.area[which]
         levels = fit_levels(owner, len(places), self.rows[which, rows], self.columns[which, columns], values)
@@ -252,7 +288,8 @@ class Surroundings:
         alone = ~rings.any((1, 2))
         for place in places[alone]:
             row = found[self.numbers[place]]
-            light = self._images[place][self._inner[place]][self._particles.masks[self.numbers[place]]].sum()
+            box, mask = (part[self.numbers[place]] for part in (self._particles.boxes, self._particles.masks))
+            light = self._particles.image[box][mask].astype(float).sum()
             row["light"], row["pixels"], row["size"] = light, self.size[place], self.size[place]
             for name in ("background", "inflation", "variance", "rough", "rough_free", "height"):
                 row[name] = np.nan
@@ -264,16 +301,12 @@ class Surroundings:
         if self.share is not None:
             weights *= self.share[places]
         pixels = weights * self.counts[places]
-        moments = (
-            pixels.sum((1, 2)),
-            (pixels.sum(2) * self.rows[places]).sum(1),
-            (pixels.sum(1) * self.columns[places]).sum(1),
-        )
+        moments = _moments(pixels, self.rows[places], self.columns[places])[:, [0, 1, 0], [0, 0, 1]]
         rows = found[[self.numbers[place] for place in places]]
         rows["light"] = np.einsum("nij,nij->n", weights, self.sums[places])
-        rows["light"] -= (levels.plane * np.stack(moments, 1)).sum(1)
+        rows["light"] -= (levels.plane * moments).sum(1)
         rows["background"] = self.plane[places, 0] + levels.plane[:, 0]
-        rows["pixels"], rows["size"] = moments[0], self.size[places]
+        rows["pixels"], rows["size"] = moments[:, 0], self.size[places]
         for name in ("inflation", "variance", "scatter", "freedom"):
             rows[name] = getattr(levels, name)
         for row, place, ring, skirt in zip(rows, places, rings, skirts, strict=True):
@@ -285,23 +318,50 @@ class Surroundings:
 
         From differences of pixels that no structure of several pixels survives; NaN where there are too few.
         """
-        image, inner, cells = self._images[place], self._inner[place], self._cells[place]
-        rows, columns = (
+        inner, cells = self._inner[place], self._cells[place]
+        whole = [n * -(-(w.stop - w.start) // n) for w, n in zip(self._windows[place], cells.pixels, strict=True)]
+        part = tuple(
             slice(max(side.start - skirt * n - 8, 0), min(side.stop + skirt * n + 8, end))
-            for side, n, end in zip(inner, cells.pixels, image.shape, strict=True)
+            for side, n, end in zip(inner, cells.pixels, whole, strict=True)
         )
-        own = np.zeros(image.shape, bool)
-        own[inner] = self._particles.masks[self.numbers[place]]
-        own = np.flatnonzero(own[rows, columns][2:-2, 2:-2])
-        seen = np.s_[: image.shape[0] // cells.pixels[0], : image.shape[1] // cells.pixels[1]]
-        free = np.flatnonzero(cells.spread(ring[seen])[rows, columns][2:-2, 2:-2])
-        if not len(own) or not len(free):
+        free = cells.spread(ring)[part][2:-2, 2:-2]
+        # the particle in its box and in the part, less what is so near to its edge that there are no differences
+        inside = tuple(
+            slice(max(i.start - p.start - 2, 0), i.stop - p.start - 2) for i, p in zip(inner, part, strict=True)
+        )
+        box = tuple(
+            slice(max(p.start + 2 - i.start, 0), max(p.stop - 2 - i.start, 0)) for i, p in zip(inner, part, strict=True)
+        )
+        mask = self._particles.masks[self.numbers[place]][box]
+        if not mask.any() or not free.any():
             return np.nan, np.nan, np.nan
-        pixels = image[rows, columns].astype(float)
-        rough = np.diff(np.diff(pixels, 4, axis=0), 4, axis=1).ravel()
-        level = pixels[2:-2, 2:-2].ravel()[free].mean()
+        pixels = self._pixels(place, part, tuple(side.stop - side.start for side in part))
+        rough = _fourth_differences(pixels)
+        on, off = rough[inside][mask], rough[free]
+        level = _mean(pixels[2:-2, 2:-2][free])
         for axis in (0, 1) if self.size[place] < LARGE else ():
             pixels = ndi.correlate1d(pixels, _DIFFERENCE_WEIGHTS, axis)
-        height = pixels[2:-2, 2:-2].ravel()[own].mean() - level
-        on, off = (float((rough[chosen] ** 2).mean() / _DIFFERENCE_GAIN) for chosen in (own, free))
-        return on, off, float(height)
+        height = _mean(pixels[2:-2, 2:-2][inside][mask]) - level
+        return on @ on / len(on) / _DIFFERENCE_GAIN, off @ off / len(off) / _DIFFERENCE_GAIN, height
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean; that of numpy takes twice as long for few."""
+    return np.add.reduce(values) / len(values)
+
+
+def _moments(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Sums over windows of values times the powers 0, 1 and 2 of rows and columns, shape (windows, 3, 3)."""
+    down, across = (side[..., None] ** np.arange(3) for side in (rows, columns))
+    return down.transpose(0, 2, 1) @ (values @ across)
+
+
+def _fourth_differences(pixels: np.ndarray) -> np.ndarray:
+    """Fourth differences along both axes, of all pixels but those of two rows and columns at each edge."""
+    (height, width), flat = pixels.shape, pixels.ravel()
+    result = np.empty((height - 4) * width)
+    # along one axis alone, on which numpy is fastest; what goes over ends of rows is left out
+    for step in (*[width] * 4, *[1] * 4):
+        flat = flat[step:] - flat[:-step]
+    result[: len(flat)] = flat
+    return result.reshape(-1, width)[:, :-4]

@@ -181,7 +181,7 @@ def _measure_regions(image, covered, boxes, masks, numbers, grid: PixelGrid) -> 
     light = measure_light(image, covered, boxes, masks, grid.scale, known)
     for name in light.dtype.names:
         table[name] = light[name]
-    border = _border(grid.shape, known)
+    border = None if known is None else ndi.binary_dilation(~known, np.ones((3, 3)))  # of what was recorded
     off = []
     for part in in_parts(masks):
         off += _measure_part(table[part], image, border, boxes[part], masks[part], grid)
@@ -205,7 +205,9 @@ def _measure_part(table, image, border, boxes, masks, grid: PixelGrid) -> list[i
     measure_shapes(table, boxes, masks, sheet, grid)
     top, left = np.array([[side.start for side in box] for box in boxes]).T
     rows, columns = sheet.rows + top[sheet.owner], sheet.columns + left[sheet.owner]
-    table["touches_border"] = np.logical_or.reduceat(border[rows, columns], sheet.first)
+    table["touches_border"] = _touch_frame(boxes, grid.shape)
+    if border is not None:
+        table["touches_border"] |= np.logical_or.reduceat(border[rows, columns], sheet.first)
     above = image[rows, columns].astype(float) - table["background"][sheet.owner]
     table["intensity_max"] = np.maximum.reduceat(above, sheet.first)
     table["intensity_mean"] = mean = sheet.mean(above)
@@ -224,11 +226,9 @@ def _is_off(outline: np.ndarray, mask: np.ndarray) -> bool:
     return wrong > WRONG_IN_OUTLINE * np.count_nonzero(filled)
 
 
-def _border(shape: tuple[int, int], known: np.ndarray | None) -> np.ndarray:
-    """Pixels at the border of the frame, or of what was recorded of it."""
-    border = np.zeros(shape, bool) if known is None else ndi.binary_dilation(~known, np.ones((3, 3)))
-    border[[0, -1]] = border[:, [0, -1]] = True
-    return border
+def _touch_frame(boxes, shape: tuple[int, int]) -> list[bool]:
+    """Whether boxes reach to the border of the frame."""
+    return [any(side.start == 0 or side.stop == n for side, n in zip(box, shape, strict=True)) for box in boxes]
 
 
 def find_bbox_pixels(rows, grid: PixelGrid) -> tuple[np.ndarray, ...]:

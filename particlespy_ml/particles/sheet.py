@@ -42,7 +42,17 @@ class Sheet:
         self.first = np.searchsorted(self.place, self.start)
         self.size = np.diff(np.append(self.first, len(self.place)))
         self.owner = np.repeat(np.arange(len(masks)), self.size)
-        self.rows, self.columns = self.position(self.place, self.owner)
+        self.rows, self.columns = self._positions(shapes)
+
+    def _positions(self, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of all pixels inside, without the divisions of `position`."""
+        heights, widths = shapes.T
+        before = np.repeat(np.cumsum(heights) - heights, heights)
+        row = np.arange(heights.sum()) - before
+        start = np.repeat(self.start, heights) + row * np.repeat(widths, heights)
+        first = np.searchsorted(self.place, start)
+        count = np.diff(np.append(first, len(self.place)))
+        return np.repeat(row - 1, count), self.place - np.repeat(start + 1, count)
 
     def position(self, place: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return rows and columns, in their masks, of places in the sheet."""
