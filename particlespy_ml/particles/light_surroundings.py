@@ -22,7 +22,7 @@ LARGE = 400
 _DIFFERENCE_GAIN = 70.0**2
 _DIFFERENCE_WEIGHTS = np.array([1, 16, 36, 16, 1]) / 70
 # Cells that are worked on at once, and how many more it may be for windows of unlike shapes.
-AT_ONCE, WASTE = 2**16, 2
+AT_ONCE, WASTE = 2**17, 2
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,19 @@ class Surroundings:
             for number, window in zip(numbers, windows, strict=True)
         ]
         count = len(numbers)
-        self.own, other = np.zeros((2, count, *shape), bool)
-        self.counts, self.sums = np.zeros((2, count, *shape))
         self.size, self.area = particles.sizes[numbers], np.array([cells.area for cells in self._cells])
-        self._covered = [self._see(place, other[place]) for place in range(count)]
+        self._bits = int(self.area.max()).bit_length()
+        kind = np.min_scalar_type(2 ** ((2 if particles.known is None else 3) * self._bits))
+        codes, self.sums = np.zeros((count, *shape), kind), np.zeros((count, *shape))
+        for place in range(count):
+            self._see(place, codes[place])
+        most = 2**self._bits - 1
+        beside = codes & most
+        self.own, other = (codes >> self._bits) & most > 0, beside > 0
+        self.counts = self._count_pixels(shape) - beside
+        if particles.known is not None:
+            self.counts -= codes >> 2 * self._bits
+        self._covered = beside.sum((1, 2), dtype=int) + self.size
         self._last: dict[tuple[int, int], float] = {}
         self._find_centres(shape)
         self.radius = np.array([c.radius_of(size) for c, size in zip(self._cells, self.size, strict=True)])
@@ -113,39 +122,37 @@ class Surroundings:
         self.variance = np.zeros(count)
         self.plane = self._flatten()
 
-    def _see(self, place: int, other: np.ndarray) -> int:
-        """Sum the pixels of one window over its cells; returns how many of them are of any particle."""
-        particles, cells, inner = self._particles, self._cells[place], self._inner[place]
-        mask = particles.masks[self.numbers[place]]
-        covered = particles.covered[self._windows[place]]
+    def _count_pixels(self, shape: tuple[int, int]) -> np.ndarray:
+        """Pixels of cells that are within the windows."""
+        ends = np.array([[side.stop - side.start for side in window] for window in self._windows])
+        pixels = np.array([cells.pixels for cells in self._cells])
+        rows, columns = (
+            np.clip(ends[:, axis, None] - np.arange(shape[axis]) * pixels[:, axis, None], 0, pixels[:, axis, None])
+            for axis in (0, 1)
+        )
+        return rows[:, :, None] * columns[:, None].astype(float)
+
+    def _see(self, place: int, codes: np.ndarray) -> None:
+        """Sum the pixels of one window over its cells.
+
+        The code of a cell holds in groups of bits, from the lowest, how many of its pixels are of other particles, how
+        many of its own, and how many of the rest were not recorded: one sum for all of them.
+        """
+        particles, cells, window = self._particles, self._cells[place], self._windows[place]
+        covered, (rows, columns) = particles.covered[window], self._inner[place]
         # whole cells; what lies beyond the frame is not usable
         seen = tuple(slice(0, length) for length in covered.shape)
         shape = tuple(-(-length // n) * n for length, n in zip(covered.shape, cells.pixels, strict=True))
-        beside = np.zeros(shape, bool)
-        beside[seen] = covered
-        beside[inner] = beside[inner] > mask
-        many = cells.count(beside)
-        inside = tuple(slice(0, length) for length in many.shape)
-        other[inside] = many > 0
-        lengths = (
-            np.minimum(n, length - n * np.arange(cells_along))
-            for n, length, cells_along in zip(cells.pixels, covered.shape, many.shape, strict=True)
-        )
-        self.counts[place][inside] = np.multiply.outer(*lengths) - many
-        usable = ~beside
+        code, own = np.zeros(shape, codes.dtype), 2**self._bits
+        code[seen] = covered
+        code[rows, columns] += particles.masks[self.numbers[place]] * codes.dtype.type(own - 1)
         if particles.known is not None:
-            usable[seen] &= particles.known[self._windows[place]]
-            usable[inner] |= mask
-            usable[covered.shape[0] :] = usable[:, covered.shape[1] :] = False
-            self.counts[place][inside] = cells.count(usable)
+            code[seen] += ~(covered | particles.known[window]) * codes.dtype.type(own**2)
         light = self._pixels(place, seen, shape)
-        self.sums[place][inside] = cells.sum(np.multiply(light, usable, out=light))
-        around = tuple(slice(i.start // n, -(-i.stop // n)) for i, n in zip(inner, cells.pixels, strict=True))
-        own = np.zeros([(a.stop - a.start) * n for a, n in zip(around, cells.pixels, strict=True)], bool)
-        top, left = (i.start % n for i, n in zip(inner, cells.pixels, strict=True))
-        own[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
-        self.own[place][around] = cells.count(own) > 0
-        return np.count_nonzero(beside) + self.size[place]
+        np.copyto(light, 0, where=(code > 0) & (code != own))
+        code, light = cells.sum(code), cells.sum(light)
+        codes[: code.shape[0], : code.shape[1]] = code
+        self.sums[place, : code.shape[0], : code.shape[1]] = light
 
     def _pixels(self, place: int, part: tuple[slice, slice], shape: tuple[int, int]) -> np.ndarray:
         """Pixels of a part of a window, of that shape, with zeros beyond the window."""
@@ -192,17 +199,20 @@ class Surroundings:
         outer[few] = self.free[few]
         rows, columns, area = self.rows, self.columns, self.area
         weights = outer.astype(float)
-        moments = _moments(weights, rows, columns)
-        count = moments[:, 0, 0]
+        along, across = weights.sum(2), weights.sum(1)
+        count = along.sum(1)
         seen = count >= MIN_RING_CELLS
         many = np.maximum(count, 1)
         level = np.einsum("nij,nij->n", weights, self.sums) / many / area
         values = weights * (self.sums / area[:, None, None] - level[:, None, None])
-        # powers of rows and of columns: of 1, the row and the column, and of their products
-        terms = np.array([(0, 0), (1, 0), (0, 1)])
-        sums = _moments(values, rows, columns)[:, terms[:, 0], terms[:, 1]]
-        powers = terms[:, None] + terms
-        normal = moments[:, powers[..., 0], powers[..., 1]]
+        down, right = values.sum(2), values.sum(1)
+        sums = np.stack([down.sum(1), (down * rows).sum(1), (right * columns).sum(1)], axis=1)
+        normal = np.empty((len(rows), 3, 3))
+        normal[:, 0, 0] = count
+        normal[:, 0, 1] = normal[:, 1, 0] = (along * rows).sum(1)
+        normal[:, 0, 2] = normal[:, 2, 0] = (across * columns).sum(1)
+        normal[:, 1, 1], normal[:, 2, 2] = (along * rows**2).sum(1), (across * columns**2).sum(1)
+        normal[:, 1, 2] = normal[:, 2, 1] = (np.einsum("nij,nj->ni", weights, columns) * rows).sum(1)
         plane = (np.linalg.pinv(normal, rcond=1e-9) @ sums[:, :, None])[:, :, 0]
         plane[:, 0] += level
         plane[~seen] = 0
@@ -301,12 +311,16 @@ class Surroundings:
         if self.share is not None:
             weights *= self.share[places]
         pixels = weights * self.counts[places]
-        moments = _moments(pixels, self.rows[places], self.columns[places])[:, [0, 1, 0], [0, 0, 1]]
+        moments = (
+            pixels.sum((1, 2)),
+            (pixels.sum(2) * self.rows[places]).sum(1),
+            (pixels.sum(1) * self.columns[places]).sum(1),
+        )
         rows = found[[self.numbers[place] for place in places]]
         rows["light"] = np.einsum("nij,nij->n", weights, self.sums[places])
-        rows["light"] -= (levels.plane * moments).sum(1)
+        rows["light"] -= (levels.plane * np.stack(moments, 1)).sum(1)
         rows["background"] = self.plane[places, 0] + levels.plane[:, 0]
-        rows["pixels"], rows["size"] = moments[:, 0], self.size[places]
+        rows["pixels"], rows["size"] = moments[0], self.size[places]
         for name in ("inflation", "variance", "scatter", "freedom"):
             rows[name] = getattr(levels, name)
         for row, place, ring, skirt in zip(rows, places, rings, skirts, strict=True):
@@ -333,11 +347,13 @@ class Surroundings:
             slice(max(p.start + 2 - i.start, 0), max(p.stop - 2 - i.start, 0)) for i, p in zip(inner, part, strict=True)
         )
         mask = self._particles.masks[self.numbers[place]][box]
-        if not mask.any() or not free.any():
-            return np.nan, np.nan, np.nan
         pixels = self._pixels(place, part, tuple(side.stop - side.start for side in part))
+        if min(pixels.shape) < 5:
+            return np.nan, np.nan, np.nan
         rough = _fourth_differences(pixels)
         on, off = rough[inside][mask], rough[free]
+        if not len(on) or not len(off):
+            return np.nan, np.nan, np.nan
         level = _mean(pixels[2:-2, 2:-2][free])
         for axis in (0, 1) if self.size[place] < LARGE else ():
             pixels = ndi.correlate1d(pixels, _DIFFERENCE_WEIGHTS, axis)
@@ -348,12 +364,6 @@ class Surroundings:
 def _mean(values: np.ndarray) -> float:
     """Mean; that of numpy takes twice as long for few."""
     return np.add.reduce(values) / len(values)
-
-
-def _moments(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Sums over windows of values times the powers 0, 1 and 2 of rows and columns, shape (windows, 3, 3)."""
-    down, across = (side[..., None] ** np.arange(3) for side in (rows, columns))
-    return down.transpose(0, 2, 1) @ (values @ across)
 
 
 def _fourth_differences(pixels: np.ndarray) -> np.ndarray:

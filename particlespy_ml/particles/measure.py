@@ -15,7 +15,7 @@ from particlespy_ml.particles.light import measure_light
 from particlespy_ml.particles.outline import OUTLINE_POINTS, fill_outline, trace_outlines
 from particlespy_ml.particles.shape import measure_shapes, solidities
 from particlespy_ml.particles.sheet import Sheet, in_parts
-from particlespy_ml.segmentation.segmenter import check_labels, label_given, number_particles
+from particlespy_ml.segmentation.segmenter import DENSE, check_labels, label_given, number_particles
 
 _logger = logging.getLogger(__name__)
 
@@ -128,10 +128,15 @@ def measure_frame(image: np.ndarray, labels: np.ndarray, grid: PixelGrid) -> np.
     """
     labels = np.asarray(labels)
     check_labels(labels)
-    numbers, labels = number_particles(labels)
-    labels = labels[_flip(grid)]
-    boxes = ndi.find_objects(labels)
-    masks = [labels[box] == number for number, box in enumerate(boxes, start=1)]
+    numbers = None
+    if labels.max(initial=0) >= DENSE * labels.size:
+        numbers, labels = number_particles(labels)
+    labels = labels.astype(np.int32, copy=False)[_flip(grid)]
+    found = [(number, box) for number, box in enumerate(ndi.find_objects(labels), start=1) if box is not None]
+    boxes = [box for _, box in found]
+    masks = [labels[box] == number for number, box in found]
+    if numbers is None:
+        numbers = [number for number, _ in found]
     return _measure_regions(image, labels > 0, boxes, masks, numbers, grid)
 
 
@@ -204,14 +209,14 @@ def _measure_part(table, image, border, boxes, masks, grid: PixelGrid) -> list[i
     sheet = Sheet(masks)
     measure_shapes(table, boxes, masks, sheet, grid)
     top, left = np.array([[side.start for side in box] for box in boxes]).T
-    rows, columns = sheet.rows + top[sheet.owner], sheet.columns + left[sheet.owner]
+    rows, columns = sheet.rows + np.repeat(top, sheet.size), sheet.columns + np.repeat(left, sheet.size)
     table["touches_border"] = _touch_frame(boxes, grid.shape)
     if border is not None:
         table["touches_border"] |= np.logical_or.reduceat(border[rows, columns], sheet.first)
-    above = image[rows, columns].astype(float) - table["background"][sheet.owner]
+    above = image[rows, columns] - np.repeat(table["background"], sheet.size)
     table["intensity_max"] = np.maximum.reduceat(above, sheet.first)
     table["intensity_mean"] = mean = sheet.mean(above)
-    table["intensity_std"] = np.sqrt(sheet.mean((above - mean[sheet.owner]) ** 2))
+    table["intensity_std"] = np.sqrt(sheet.mean((above - np.repeat(mean, sheet.size)) ** 2))
     contours = contours_of(masks, sheet)
     table["solidity"] = solidities(np.array([len(mask) for mask in masks]), sheet.size, contours)
     outlines, wrong = trace_outlines(contours, sheet.size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import solve_banded
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import cdist
 from skimage.draw import polygon2mask
@@ -253,26 +254,49 @@ def _fit_polygons(
     near, far = weight * (1 - share), weight * share
     # normal equations of a periodic sum of hat functions of the length along the contour
     total = many * count
-    rows = np.arange(count)
-    matrix = np.zeros((many, count, count))
     diagonal = np.bincount(before, near * (1 - share), total) + np.bincount(after, far * share, total)
-    matrix[:, rows, rows] = diagonal.reshape(many, count)
-    beside = np.bincount(before, near * share, total).reshape(many, count)
-    matrix[:, rows, (rows + 1) % count] += beside
-    matrix[:, (rows + 1) % count, rows] += beside
+    beside = np.bincount(before, near * share, total)
     target = np.empty((total, 2))
     for axis in (0, 1):
         target[:, axis] = np.bincount(before, near * contours[:, axis], total)
         target[:, axis] += np.bincount(after, far * contours[:, axis], total)
-    matrix[fixed] = np.eye(count)[np.nonzero(fixed)[1]]
     target[fixed.ravel()] = contours[index[fixed]]
-    outlines = np.linalg.solve(matrix, target.reshape(many, count, 2))
+    outlines = _solve_rings(diagonal, beside, target, fixed)
     lowest, highest = np.minimum.reduceat(contours, starts), np.maximum.reduceat(contours, starts)
     outlines = np.clip(outlines, lowest[:, None], highest[:, None])
     flat = outlines.reshape(total, 2)
     apart = np.hypot(*(contours - flat[before] * (1 - share[:, None]) - flat[after] * share[:, None]).T)
     # a contour passes half-way between pixels, and its steps alone lie a quarter of a pixel off on the average
     return outlines, np.bincount(owner, weight * np.maximum(apart - 0.25, 0), many)
+
+
+def _solve_rings(diagonal, beside, target, fixed: np.ndarray) -> np.ndarray:
+    """Solve equations of closed polygons whose vertices have terms with their neighbours alone.
+
+    Parameters
+    ----------
+    diagonal, beside
+        Factor of each vertex in its equation, and of the next one, which is that of it in the equation of the next.
+    target
+        Right-hand sides, or for fixed vertices where they are, shape (vertices, 2).
+    fixed
+        Shape (polygons, vertices of each), in each one at least.
+    """
+    many, count = fixed.shape
+    # what comes first is fixed, so that nothing is left of a polygon's end in the equation of its beginning
+    order = (fixed.argmax(1)[:, None] + np.arange(count)) % count + count * np.arange(many)[:, None]
+    free = ~fixed.ravel()[order]
+    right = target[order]
+    after = beside[order] * free
+    before = np.roll(beside[order], 1, axis=1) * free
+    right[:, -1] -= after[:, -1:] * right[:, 0]
+    after[:, -1] = 0
+    bands = np.stack(
+        [np.roll(after.ravel(), 1), np.where(free, diagonal[order], 1).ravel(), np.roll(before.ravel(), -1)]
+    )
+    result = np.empty_like(target)
+    result[order] = solve_banded((1, 1), bands, right.reshape(-1, 2)).reshape(many, count, 2)
+    return result.reshape(many, count, 2)
 
 
 def _subdivide(contour: np.ndarray, points: int) -> np.ndarray:

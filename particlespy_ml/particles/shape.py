@@ -50,8 +50,8 @@ def measure_shapes(
 def _measure_ellipses(table: np.ndarray, sheet: Sheet, grid: PixelGrid) -> None:
     """Axes, eccentricity and orientation, as in `skimage.measure.regionprops`."""
     step_y, step_x = grid.scale
-    x = sheet.columns - sheet.mean(sheet.columns)[sheet.owner]
-    y = sheet.rows - sheet.mean(sheet.rows)[sheet.owner]
+    x = sheet.columns - np.repeat(sheet.mean(sheet.columns), sheet.size)
+    y = sheet.rows - np.repeat(sheet.mean(sheet.rows), sheet.size)
     xx, yy, xy = sheet.mean(x * x) * step_x**2, sheet.mean(y * y) * step_y**2, sheet.mean(x * y) * step_x * step_y
     half = np.hypot((xx - yy) / 2, xy)
     large, small = (xx + yy) / 2 + half, np.maximum((xx + yy) / 2 - half, 0)
