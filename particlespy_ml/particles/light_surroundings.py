@@ -104,7 +104,7 @@ class Surroundings:
         count = len(numbers)
         self.size, self.area = particles.sizes[numbers], np.array([cells.area for cells in self._cells])
         self._bits = int(self.area.max()).bit_length()
-        kind = np.min_scalar_type(2 ** ((2 if particles.known is None else 3) * self._bits))
+        kind = np.min_scalar_type(2 ** ((2 if particles.known is None else 3) * self._bits) - 1)
         codes, self.sums = np.zeros((count, *shape), kind), np.zeros((count, *shape))
         for place in range(count):
             self._see(place, codes[place])

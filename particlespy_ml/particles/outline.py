@@ -80,29 +80,45 @@ def trace_outlines(
     wrong : numpy.ndarray
         One for each.
     """
-    joined = [_join(pieces) for pieces in contours]
-    long = [number for number, (contour, _) in enumerate(joined) if len(contour) > points]
-    outlines, wrong = np.zeros((len(joined), points, 2)), np.zeros(len(joined))
-    if long:
-        outlines[long], wrong[long] = _simplify([joined[number] for number in long], points)
-    for number in set(range(len(joined))).difference(long):
-        outlines[number] = _subdivide(joined[number][0], points)
+    vertices, kept, lengths = _join(contours)
+    long = lengths > points
+    outlines, wrong = np.zeros((len(lengths), points, 2)), np.zeros(len(lengths))
+    if long.any():
+        those = np.repeat(long, lengths)
+        outlines[long], wrong[long] = _simplify(vertices[those], kept[those], lengths[long], points)
+    starts = np.cumsum(lengths) - lengths
+    for number in np.flatnonzero(~long):
+        outlines[number] = _subdivide(vertices[starts[number] :][: lengths[number]], points)
     for number, pieces in enumerate(contours):
         if len(pieces) > MOST_PIECES:
             wrong[number] = abs(polygon_area(outlines[number]) - sizes[number])
     return outlines, wrong
 
 
-def _join(contours: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Make one contour of those of a particle, without needless vertices; also which must be kept."""
-    if len(contours) > MOST_PIECES:
-        together = np.concatenate(contours)
-        contour = together[ConvexHull(together).vertices]
-        kept = np.zeros(len(contour), bool)
-    else:
-        contour, kept = _bridge(contours)
-    kept[contour.argmin(0)] = kept[contour.argmax(0)] = True
-    return _without_collinear(contour, kept)
+def _join(contours: list[list[np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Make one contour of those of each particle, without needless vertices.
+
+    Returns the vertices of all one after the other, which of them must be kept, and how many each particle has.
+    """
+    paths, parts = zip(*(_join_pieces(pieces) for pieces in contours), strict=True)
+    vertices, kept = np.concatenate(paths), np.concatenate(parts)
+    lengths = np.array([len(path) for path in paths])
+    starts, owner = np.cumsum(lengths) - lengths, np.repeat(np.arange(len(paths)), lengths)
+    for along in vertices.T:
+        for extreme in (np.minimum, np.maximum):
+            farthest = np.flatnonzero(along == np.repeat(extreme.reduceat(along, starts), lengths))
+            kept[farthest[np.searchsorted(owner[farthest], np.arange(len(paths)))]] = True
+    wanted = kept | (_twice_areas(vertices, *_neighbours(starts, lengths)) > 0)
+    return vertices[wanted], kept[wanted], np.bincount(owner[wanted], minlength=len(paths))
+
+
+def _join_pieces(contours: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Make one contour of those of a particle; also which vertices must be kept."""
+    if len(contours) <= MOST_PIECES:
+        return _bridge(contours)
+    together = np.concatenate(contours)
+    contour = together[ConvexHull(together).vertices]
+    return contour, np.zeros(len(contour), bool)
 
 
 def outer_contours(mask: np.ndarray) -> list[np.ndarray]:
@@ -164,30 +180,25 @@ def _bridge(contours: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return path, kept
 
 
-def _twice_areas(contour: np.ndarray) -> np.ndarray:
-    """Twice the area of the triangle of each vertex with its neighbours."""
-    points = contour[:, 0] + 1j * contour[:, 1]
-    before = points - np.concatenate([points[-1:], points[:-1]])
-    return np.abs((before.conj() * np.concatenate([before[1:], before[:1]])).imag)
+def _twice_areas(vertices: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Twice the area of the triangle of each vertex with its neighbours, of which it takes the places."""
+    corner = vertices[:, 0] + 1j * vertices[:, 1]
+    step = corner - corner[before]
+    return np.abs((step.conj() * step[after]).imag)
 
 
-def _without_collinear(contour: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    wanted = (_twice_areas(contour) > 0) | kept
-    return contour[wanted], kept[wanted]
-
-
-def _simplify(contours: list[tuple[np.ndarray, np.ndarray]], points: int) -> tuple[np.ndarray, np.ndarray]:
+def _simplify(
+    vertices: np.ndarray, kept: np.ndarray, lengths: np.ndarray, points: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Fit polygons of fewer vertices, near those whose triangles with their neighbours are largest.
 
-    Takes contours, each with the vertices that must be kept, one after the other in one array.
+    Takes contours, and which of their vertices must be kept, one after the other.
     """
-    lengths = np.array([len(contour) for contour, _ in contours])
-    vertices = np.concatenate([contour for contour, _ in contours])
-    kept = np.concatenate([part for _, part in contours])
-    owner = np.repeat(np.arange(len(contours)), lengths)
+    many = len(lengths)
+    owner = np.repeat(np.arange(many), lengths)
     index, chosen = np.arange(len(vertices)), []
     while len(index):
-        count = np.bincount(owner[index], minlength=len(contours))
+        count = np.bincount(owner[index], minlength=many)
         done = count[owner[index]] <= points
         chosen.append(index[done])
         index = index[~done]
@@ -198,9 +209,7 @@ def _simplify(contours: list[tuple[np.ndarray, np.ndarray]], points: int) -> tup
         present = np.flatnonzero(count)
         starts = np.cumsum(count) - count
         before, after = _neighbours(starts[present], count[present])
-        corner = vertices[index, 0] + 1j * vertices[index, 1]
-        step = corner - corner[before]
-        area = np.abs((step.conj() * step[after]).imag)
+        area = _twice_areas(vertices[index], before, after)
         area[kept[index]] = np.inf
         # of neighbours one alone may go at a time, or the other's triangle were another
         lowest = (area < area[before]) & (area <= area[after])
@@ -213,7 +222,7 @@ def _simplify(contours: list[tuple[np.ndarray, np.ndarray]], points: int) -> tup
         left = np.ones(len(index), bool)
         left[free[rank < np.maximum((0.7 * excess).astype(int), 1)[whose]]] = False
         index = index[left]
-    index = np.sort(np.concatenate(chosen)).reshape(len(contours), points)
+    index = np.sort(np.concatenate(chosen)).reshape(many, points)
     return _fit_polygons(vertices, lengths, index, kept[index])
 
 
