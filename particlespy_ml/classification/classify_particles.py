@@ -25,6 +25,7 @@ def classify_particles(
     *,
     labels: BaseSignal | ArrayLike | None = None,
     method: str | TrainedSegmentation | parameters | None = None,
+    mask: BaseSignal | ArrayLike | None = None,
     min_probability: float | None = None,
     calibrated: bool = True,
     exclude_border: bool | None = None,
@@ -61,7 +62,7 @@ def classify_particles(
     exclude_border
         Leave out the particles that the border cuts. By default as `segment_particles` for all images but HRTEM ones,
         where they are left out unless this is False.
-    method, lazy_output, show_progressbar
+    method, mask, lazy_output, show_progressbar
         As for `segment_particles`.
     return_labels
         Return the labels too. Computed together, labels and table take one segmentation.
@@ -115,7 +116,7 @@ def classify_particles(
     image = ImageFrames.of(signal)
     if exclude_border is None:
         exclude_border = image.signal_type == "HRTEM"
-    segmenter, others = choose_segmenter(image, method, labels, exclude_border, options)
+    segmenter, others = choose_segmenter(image, method, labels, exclude_border, options, mask)
     model = load_model(default_model(image.signal_type) if model is None else model)
     if not isinstance(model, Classifier):
         raise ValueError(

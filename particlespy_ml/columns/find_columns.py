@@ -137,7 +137,7 @@ def find_columns(
     """
     from particlespy_ml.columns.rows import column_units
     from particlespy_ml.columns.sublattice import positions_of
-    from particlespy_ml.segmentation.choose import given_labels
+    from particlespy_ml.segmentation.choose import given_mask
     from particlespy_ml.tables.table import make_table
 
     image = ImageFrames.of(signal)
@@ -154,7 +154,7 @@ def find_columns(
     check_rate(false_positives)
     given = None if positions is None else positions_of(positions, grid)
     finder = ColumnFinder(grid, spacing, given, tuple(settings.items()), check_lattice)
-    others = () if mask is None else (given_labels(image, mask),)
+    others = () if mask is None else (given_mask(image, mask),)
     (array,) = image.run(finder, others, lazy_output=lazy_output, show_progressbar=show_progressbar)
     record = {
         "spacing": "" if spacing is None else spacing * grid.scale[0],

@@ -8,10 +8,10 @@ from scipy import ndimage as ndi
 # Of a bar: pixels along it and across it, at least, and how much longer than thick it is.
 LENGTH, THICKNESS, ELONGATION = 16, 2, 3
 # What is drawn is white or black, to this share of the range of the image; compression changes it by as much.
-ALIKE = 0.02
+ALIKE = 0.06
 # Share of its rectangle that a bar or a box fills, holes of a box filled, and largest share that is alike around it.
 FILL, AROUND = 0.95, 0.2
-# Least step from a bar to what surrounds it, as a share of the range, and largest share of the frame that has its value.
+# Least step from a bar to what surrounds it, as a share of the range, and largest share of the frame of its value.
 STEP, MOST = 0.15, 0.2
 # How far the text of a bar is from it, in its thickness and its length.
 TEXT_ABOVE, TEXT_BESIDE = 10, 0.3
@@ -77,10 +77,18 @@ def _find_bars(image: np.ndarray, alike: np.ndarray, share: float, span: float, 
     if not long.any():
         return
     cores, _ = ndi.label(long)
-    for core in ndi.find_objects(cores):
-        box = core[0].start, core[0].stop + 1, core[1].start, core[1].stop + LENGTH - 1
+    boxes = {
+        (core[0].start, core[0].stop + 1, core[1].start, core[1].stop + LENGTH - 1) for core in ndi.find_objects(cores)
+    }
+    # what is drawn in a box may cut it in parts, and what is dark beside it may be one with it
+    whole, _ = ndi.label(alike)
+    sides = ndi.find_objects(whole)
+    boxes |= {tuple(end for s in sides[n - 1] for end in (s.start, s.stop)) for n in np.unique(whole[long])}
+    for box in sorted(boxes):
         inside = alike[box[0] : box[1], box[2] : box[3]]
         count = np.count_nonzero(inside)
+        if inside.shape[1] == image.shape[1]:  # a border, or lines that were not recorded
+            continue
         if inside.size > MOST * image.size or count < 0.5 * inside.size or not _is_sharp(image, alike, box, span):
             continue
         if inside.size * np.log(share) + np.log(image.size) > np.log(CHANCE):

@@ -1,9 +1,11 @@
-"""Constant borders that the microscope did not record: what alignment, rotation and padding leave around an image."""
+"""What the microscope did not record: constant borders around an image, and what was drawn into it."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.spatial import ConvexHull
+
+from particlespy_ml.core.burnt_in import burnt_in
 
 # A border runs from a corner for at least so many pixels; fewer are alike by chance.
 MIN_RUN = 8
@@ -18,18 +20,21 @@ CHANCE = 1e-6
 BLURRED = 0.9
 
 
-def known_pixels(image: np.ndarray) -> np.ndarray | None:
-    """Tell the pixels that the microscope recorded from constant borders.
+def known_pixels(image: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray | None:
+    """Tell the pixels that the microscope recorded from constant borders, and from scale bars drawn into the image.
 
     A border is what lies outside of the smallest upright rectangle, or rotated one cut by the frame, that holds all
     pixels of another value than the corner has. Objects on a constant background have such a rectangle too, but hardly
     ever fill its sides: just inside of a border the values of the border must be few and scattered. Lines and edges
-    of mixed values, which interpolation leaves beside a border, belong to it.
+    of mixed values, which interpolation leaves beside a border, belong to it. For scale bars see
+    `particlespy_ml.core.burnt_in.burnt_in`.
 
     Parameters
     ----------
     image : numpy.ndarray
         Real image, shape (rows, columns), of any dtype. Values that are not finite count as recorded.
+    mask : numpy.ndarray, optional
+        Booleans, False where the user wants nothing to be looked at.
 
     Returns
     -------
@@ -53,6 +58,22 @@ def known_pixels(image: np.ndarray) -> np.ndarray | None:
     (3776, True)
     """
     image = np.asarray(image)
+    known = _within_border(image)
+    box = np.s_[:, :]
+    if known is not None:  # a border is no bar
+        rows, columns = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
+        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    drawn = burnt_in(image[box])
+    if drawn is not None:
+        known = np.ones(image.shape, bool) if known is None else known
+        known[box] &= ~drawn
+    if mask is not None and not mask.all():
+        known = mask if known is None else known & mask
+    return known
+
+
+def _within_border(image: np.ndarray) -> np.ndarray | None:
+    """Pixels inside of a constant border; None where there is none."""
     if image.ndim != 2 or min(image.shape) < MIN_RUN:
         return None
     top, bottom, left, right = 0, image.shape[0], 0, image.shape[1]

@@ -41,18 +41,18 @@ class FramePass:
     outputs: tuple[str, ...] = ("table",)
     inspect: Callable | None = None
 
-    def __call__(self, frames: np.ndarray, given: np.ndarray | None = None, *, indices: list[tuple]) -> list[tuple]:
+    def __call__(self, frames: np.ndarray, *given: np.ndarray, indices: list[tuple]) -> list[tuple]:
         """Return the outputs of each frame of a block."""
-        labels, tables = [], []
-        frames, given = self.label.turned(frames), None if given is None else self.label.turned(given)
-        for i, frame in enumerate(frames):
-            labels.append(self.label.labels(frame, None if given is None else given[i], indices[i]))
-            with named_frame(indices[i]):
-                if self.inspect is not None and not any(indices[i]):
+        seen, labels, tables = [], [], []
+        for (frame, found, known), index in zip(self.label.each(frames, given, indices), indices, strict=True):
+            seen.append(frame)
+            labels.append(found)
+            with named_frame(index):
+                if self.inspect is not None and not any(index):
                     self.inspect(frame)
-                tables.append(measure_frame(frame, labels[-1], self.grid))
+                tables.append(measure_frame(frame, found, self.grid, known))
         if self.classify is not None:
-            tables = self.classify(frames, labels, tables)
+            tables = self.classify(seen, labels, tables)
         results = {"labels": [self.label.turned(found) for found in labels], "table": tables}
         return list(zip(*(results[name] for name in self.outputs), strict=True))
 

@@ -64,7 +64,9 @@ def column_units(length_unit: str) -> dict[str, str]:
     return {name: units[unit] for name, _, unit in COLUMNS}
 
 
-def measure_frame(image: np.ndarray, labels: np.ndarray, grid: PixelGrid) -> np.ndarray:
+def measure_frame(
+    image: np.ndarray, labels: np.ndarray, grid: PixelGrid, known: np.ndarray | None = None
+) -> np.ndarray:
     """Measure every labelled particle of one frame.
 
     Positions are (x, y) in the image's calibration. The area of a particle is that of its pixels. Axes, eccentricity
@@ -98,6 +100,9 @@ def measure_frame(image: np.ndarray, labels: np.ndarray, grid: PixelGrid) -> np.
         Labels of the particles, same shape, integers from 0, which is background, to 2147483647.
     grid
         Calibration of the frame.
+    known
+        Pixels that were recorded and are wanted, booleans; by default as
+        `particlespy_ml.core.padding.known_pixels` tells them.
 
     Returns
     -------
@@ -137,7 +142,7 @@ def measure_frame(image: np.ndarray, labels: np.ndarray, grid: PixelGrid) -> np.
     masks = [labels[box] == number for number, box in found]
     if numbers is None:
         numbers = [number for number, _ in found]
-    return _measure_regions(image, labels > 0, boxes, masks, numbers, grid)
+    return _measure_regions(image, labels > 0, boxes, masks, numbers, grid, known)
 
 
 def measure_masks(image: np.ndarray, masks: list[np.ndarray], numbers: list[int], grid: PixelGrid) -> np.ndarray:
@@ -175,13 +180,14 @@ def _flip(grid: PixelGrid) -> tuple[slice, slice]:
     return np.s_[:: grid.direction[0], :: grid.direction[1]]
 
 
-def _measure_regions(image, covered, boxes, masks, numbers, grid: PixelGrid) -> np.ndarray:
+def _measure_regions(image, covered, boxes, masks, numbers, grid: PixelGrid, known=None) -> np.ndarray:
     """Rows of particles given by their boxes and masks in a frame turned by `_flip`; the image is not yet turned."""
+    known = known_pixels(np.asarray(image)) if known is None else None if known.all() else known
+    known = None if known is None else known[_flip(grid)]
     image, grid = np.asarray(image)[_flip(grid)], grid.ascending()
     table = np.zeros(len(boxes), dtype=measure_dtype())
     if not boxes:
         return table
-    known = known_pixels(image)
     table["label"] = numbers
     light = measure_light(image, covered, boxes, masks, grid.scale, known)
     for name in light.dtype.names:

@@ -21,6 +21,7 @@ def measure_particles(
     labels: BaseSignal | ArrayLike | None = None,
     *,
     method: str | TrainedSegmentation | parameters | None = None,
+    mask: BaseSignal | ArrayLike | None = None,
     exclude_border: bool = False,
     return_labels: bool = False,
     lazy_output: bool | None = None,
@@ -35,7 +36,7 @@ def measure_particles(
         Image or series of images of any navigation shape, lazy or not, calibrated in a unit of length.
     labels
         Labels or a mask, as `segment_particles` returns them; without, the frames are segmented in the same pass.
-    method, exclude_border, lazy_output, show_progressbar
+    method, mask, exclude_border, lazy_output, show_progressbar
         As for `segment_particles`.
     return_labels
         Return the labels too. Computed together, labels and table take one segmentation.
@@ -66,7 +67,7 @@ def measure_particles(
     from particlespy_ml.segmentation.choose import choose_segmenter
 
     image = ImageFrames.of(signal)
-    segmenter, others = choose_segmenter(image, method, labels, exclude_border, options)
+    segmenter, others = choose_segmenter(image, method, labels, exclude_border, options, mask)
     outputs = ("table", "labels") if return_labels else ("table",)
     results = run_pass(image, segmenter, others, outputs, lazy_output=lazy_output, show_progressbar=show_progressbar)
     return tuple(results) if return_labels else results[0]

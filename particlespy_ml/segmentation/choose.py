@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 
@@ -11,14 +13,21 @@ from particlespy_ml.segmentation.options import given_options
 from particlespy_ml.segmentation.segmenter import given_segmenter, make_segmenter
 
 
-def choose_segmenter(image: ImageFrames, method, labels, exclude_border: bool, options: dict):
+def choose_segmenter(image: ImageFrames, method, labels, exclude_border: bool, options: dict, mask=None):
     """Choose the segmenter of an image.
 
     Returns
     -------
     segmenter, others
-        *others* holds the user's labels as an array of the data's shape, or nothing.
+        *others* holds the user's labels, and then the mask, as arrays of the data's shape, where these are given.
     """
+    segmenter, others = _choose(image, method, labels, exclude_border, options)
+    if mask is None:
+        return segmenter, others
+    return replace(segmenter, masked=True), (*others, given_mask(image, mask))
+
+
+def _choose(image: ImageFrames, method, labels, exclude_border: bool, options: dict):
     options = given_options(options, image.grid)
     if labels is None and method is None:
         method = default_method(image.signal_type)
@@ -52,7 +61,15 @@ def needs_calibration(labels, method, signal_type: str) -> bool:
     return isinstance(method, str) and method in ("auto", "network")
 
 
-def given_labels(image: ImageFrames, labels) -> np.ndarray | da.Array:
+def given_mask(image: ImageFrames, mask) -> np.ndarray | da.Array:
+    """Return a user's mask, True where to look, in the shape of the frames of an image."""
+    given = given_labels(image, mask, "a mask")
+    if given.dtype.kind not in "biu":
+        raise TypeError(f"Expected a mask of booleans, True where to look, not {given.dtype}.")
+    return given != 0
+
+
+def given_labels(image: ImageFrames, labels, what: str = "labels") -> np.ndarray | da.Array:
     """Return a user's labels or mask in the shape of the frames of an image; one frame's labels serve all frames."""
     if isinstance(labels, str) or hasattr(labels, "segment") or callable(labels):
         raise TypeError(f"Expected labels or a mask, not {type(labels).__name__}; a way to segment goes in method=.")
@@ -65,5 +82,5 @@ def given_labels(image: ImageFrames, labels) -> np.ndarray | da.Array:
         broadcast = da.broadcast_to if isinstance(data, da.Array) else np.broadcast_to
         return broadcast(data, frames.shape)
     raise ValueError(
-        f"Expected labels of the shape {image.shape} or, for all frames alike, {frames.shape[-2:]}; got {data.shape}."
+        f"Expected {what} of the shape {image.shape} or, for all frames alike, {frames.shape[-2:]}; got {data.shape}."
     )

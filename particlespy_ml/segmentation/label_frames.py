@@ -12,6 +12,7 @@ import numpy as np
 
 from particlespy_ml.core.frames import ascending, frame_name
 from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.core.padding import known_pixels
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.segmentation.segmenter import is_constant
 
@@ -25,7 +26,7 @@ class LabelFrames:
     Parameters
     ----------
     segment
-        Frame, and the user's labels where there are any, to labels.
+        Frame, the user's labels where there are any, and the pixels to look at, to labels.
     direction
         Which way rows and columns run, as in `particlespy_ml.core.calibration.PixelGrid`.
     """
@@ -33,25 +34,41 @@ class LabelFrames:
     segment: Callable
     direction: tuple[int, int] = (1, 1)
 
-    def __call__(self, frames: np.ndarray, given: np.ndarray | None = None, *, indices: list[tuple]) -> list[tuple]:
+    def __call__(self, frames: np.ndarray, *given: np.ndarray, indices: list[tuple]) -> list[tuple]:
         """Return the labels of each frame of a block."""
-        frames, given = self.turned(frames), None if given is None else self.turned(given)
-        return [
-            (self.turned(self.labels(frame, None if given is None else given[i], indices[i])),)
-            for i, frame in enumerate(frames)
-        ]
+        return [(self.turned(labels),) for _, labels, _ in self.each(frames, given, indices)]
 
-    def labels(self, frame: np.ndarray, given: np.ndarray | None, index: tuple) -> np.ndarray:
-        """Return the labels of a frame whose axes ascend; errors and warnings name it."""
-        with named_frame(index):
-            found = self.segment(frame, given)
-            if is_constant(frame):
-                warnings.warn(f"Frame {frame_name(index)} is constant: it has no particles.", stacklevel=2)
-        return found
+    def each(self, frames: np.ndarray, given: tuple, indices: list[tuple]) -> Iterator[tuple]:
+        """Yield each frame with its labels and the pixels that were looked at, turned so that its axes ascend.
+
+        *given* holds the user's labels and mask, where there are any. Errors and warnings name the frame.
+        """
+        frames, given = self.turned(frames), [self.turned(array) for array in given]
+        masks = given.pop() if getattr(self.segment, "masked", False) else None
+        for i, frame in enumerate(frames):
+            with named_frame(indices[i]):
+                mask = None if masks is None else masks[i]
+                if mask is not None:
+                    frame = _without(frame, mask)
+                known = known_pixels(frame, mask)
+                known = np.ones(frame.shape, bool) if known is None else known
+                labels = self.segment(frame, given[0][i] if given else None, known)
+                if mask is not None:
+                    labels = np.where(mask, labels, 0)
+                if is_constant(frame):
+                    warnings.warn(f"Frame {frame_name(indices[i])} is constant: it has no particles.", stacklevel=2)
+            yield frame, labels, known
 
     def turned(self, frames: np.ndarray) -> np.ndarray:
         """Frames, or labels, so that their axes ascend, and back; torch takes no arrays that run backwards."""
         return frames if self.direction == (1, 1) else ascending(frames, self.direction).copy()
+
+
+def _without(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The frame with the median of what is wanted in place of the rest, which may be anything, NaN too."""
+    if not mask.any():
+        raise ValueError("mask= leaves no pixel to look at; expected True where particles are looked for.")
+    return np.where(mask, frame, np.median(frame[mask]).astype(frame.dtype))
 
 
 @contextmanager

@@ -26,6 +26,7 @@ def segment_particles(
     method: str | TrainedSegmentation | parameters | None = None,
     *,
     labels: BaseSignal | ArrayLike | None = None,
+    mask: BaseSignal | ArrayLike | None = None,
     exclude_border: bool = False,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
@@ -49,6 +50,10 @@ def segment_particles(
     labels
         Labels (integers) or a mask (booleans, or integers of one value such as 0 and 255) of your own, array or signal,
         for every frame or one for all frames.
+    mask
+        Where to look: booleans of the shape of the image, or of one frame for all. Pixels where it is False count
+        neither as particles nor as background, and may be NaN. Scale bars drawn into an image are left out by
+        themselves.
     exclude_border
         Drop the particles that the border cuts; they are kept, and flagged in tables, by default.
     lazy_output
@@ -101,7 +106,7 @@ def segment_particles(
     image = ImageFrames.of(signal, None)
     if needs_calibration(labels, method, image.signal_type):
         image = ImageFrames.of(signal)
-    segmenter, others = choose_segmenter(image, method, labels, exclude_border, options)
+    segmenter, others = choose_segmenter(image, method, labels, exclude_border, options, mask)
     run = LabelFrames(segmenter, image.direction)
     (array,) = image.run(run, others, (np.dtype(np.int32),), lazy_output, show_progressbar)
     return labels_signal(image, array, segmenter.parameters)

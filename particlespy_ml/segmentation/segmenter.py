@@ -70,6 +70,8 @@ class Segmenter:
         The model, for the method "network".
     numbered
         Whether labels are known to be numbers of particles: then one that is in pieces is no mask.
+    masked
+        Whether the user gives a mask of where to look, too.
     """
 
     method: str
@@ -79,6 +81,7 @@ class Segmenter:
     trained: TrainedSegmentation | None = None
     finder: ParticleFinder | None = None
     numbered: bool = False
+    masked: bool = False
 
     @property
     def parameters(self) -> dict:
@@ -87,19 +90,26 @@ class Segmenter:
         trained = {} if self.trained is None else self.trained.parameters
         if self.finder is not None:
             options |= {"model": self.finder.name, "sha256": self.finder.sha256}
-        return {**trained, "method": self.method, "exclude_border": self.exclude_border, **options}
+        masked = {"mask": "given"} if self.masked else {}
+        return {**trained, "method": self.method, "exclude_border": self.exclude_border, **masked, **options}
 
-    def __call__(self, image: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
-        """Return the labels of a frame, 1 to n unless they are the user's own, int32."""
+    def __call__(
+        self, image: np.ndarray, given: np.ndarray | None = None, known: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the labels of a frame, 1 to n unless they are the user's own, int32.
+
+        *known* are the pixels that were recorded and are wanted, as `known_pixels` tells them by default.
+        """
         check_frame(image)
         image = np.asarray(image)
+        known = known_pixels(image) if known is None else None if known.all() else known
         if self.method in ("mask", "labels"):
             labels = label_given(given, self.numbered)
         else:
-            labels = segment_known(image, known_pixels(image), self._find)
+            labels = segment_known(image, known, self._find)
         if self.exclude_border:
             labels = clear_border_particles(labels)
-            cut = cut_by_unknown(labels, known_pixels(image))
+            cut = cut_by_unknown(labels, known)
             labels = np.where(np.isin(labels, cut), 0, labels)
         return labels if self.method == "labels" else renumber(labels)
 

@@ -127,7 +127,9 @@ def test_a_table_from_a_file_keeps_the_order_of_its_columns(two_disks, add_class
     table.save(tmp_path / "table.hspy")
     loaded = hs.load(tmp_path / "table.hspy")
     for one in (loaded, loaded.select("area > 0"), loaded.track_particles(max_displacement=1).select("area > 0")):
-        assert [name for name in one.columns if name not in ("track", "drift_x", "drift_y", "unusual_frame")] == table.columns
+        assert [
+            name for name in one.columns if name not in ("track", "drift_x", "drift_y", "unusual_frame")
+        ] == table.columns
         assert list(one.data[0].dtype.names) == [name for name in one.columns if name != "class"]
 
 
