@@ -76,6 +76,8 @@ def run_pass(
     run = FramePass(LabelFrames(segmenter, image.direction), image.grid.ascending(), classify, outputs, inspect)
     dtypes = tuple(np.dtype(np.int32) if name == "labels" else np.dtype(object) for name in outputs)
     arrays = image.run(run, others, dtypes, lazy_output, show_progressbar)
+    if segmenter.loss is not None:
+        segmenter.loss.warn(stacklevel=4)
     signals = []
     for name, array in zip(outputs, arrays, strict=True):
         if name == "labels":

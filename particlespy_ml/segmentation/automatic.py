@@ -5,6 +5,8 @@ Arrays in, arrays out; lengths are in nm and pixel sizes are (rows, columns).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import ndimage as ndi
 
@@ -35,6 +37,7 @@ def segment_automatic(
     background_diameter: float | None = None,
     split: bool = True,
     split_depth: float = 0.15,
+    count: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Label the particles of one image.
 
@@ -63,6 +66,8 @@ def segment_automatic(
         Whether to cut touching particles apart.
     split_depth : float
         How much narrower, as a fraction, a neck must be than the narrower of the two parts to be cut.
+    count : callable, optional
+        Called with the number of particles and of what *min_diameter* left out.
 
     Returns
     -------
@@ -110,8 +115,12 @@ def segment_automatic(
     if background_diameter is None and texture > TEXTURED * contrast:
         height, labels = _on_texture(smooth, step, diameter, smoothing)
     labels = refine_outlines(labels, height, step, smoothing, split_depth if split else None)
-    labels = _drop(upsample_labels(labels, height, factor, frame.shape), pixel, min_diameter)
-    return np.zeros_like(labels) if is_blank(sign * frame, labels, pixel) else labels
+    labels, lost = _drop(upsample_labels(labels, height, factor, frame.shape), pixel, min_diameter)
+    if is_blank(sign * frame, labels, pixel):
+        return np.zeros_like(labels)
+    if count is not None:
+        count(int(labels.max()), lost)
+    return labels
 
 
 def check_options(
@@ -158,12 +167,12 @@ def _on_texture(
     return merged, found
 
 
-def _drop(labels: np.ndarray, pixel: np.ndarray, min_diameter: float) -> np.ndarray:
-    """Remove regions that are small and number the others 1 to n."""
+def _drop(labels: np.ndarray, pixel: np.ndarray, min_diameter: float) -> tuple[np.ndarray, int]:
+    """Remove regions that are small and number the others 1 to n; also how many were larger than specks of noise."""
     area = label_sizes(labels)
     keep = area >= max(MIN_PIXELS, np.pi / 4 * min_diameter**2 / pixel.prod())
     if keep[1:].all():
-        return labels.astype(np.int32, copy=False)
+        return labels.astype(np.int32, copy=False), 0
     keep[0] = False
     number = np.cumsum(keep) * keep
-    return number.astype(np.int32)[labels]
+    return number.astype(np.int32)[labels], int(np.count_nonzero((area >= MIN_PIXELS)[1:] & ~keep[1:]))

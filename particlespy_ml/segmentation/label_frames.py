@@ -55,6 +55,8 @@ class LabelFrames:
                 labels = self.segment(frame, given[0][i] if given else None, known)
                 if mask is not None:
                     labels = np.where(mask, labels, 0)
+                if not any(indices[i]) and hasattr(self.segment, "warn_of_small"):
+                    self.segment.warn_of_small(frame, labels)
                 if is_constant(frame):
                     warnings.warn(f"Frame {frame_name(indices[i])} is constant: it has no particles.", stacklevel=2)
             yield frame, labels, known

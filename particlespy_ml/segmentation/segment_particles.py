@@ -109,4 +109,6 @@ def segment_particles(
     segmenter, others = choose_segmenter(image, method, labels, exclude_border, options, mask)
     run = LabelFrames(segmenter, image.direction)
     (array,) = image.run(run, others, (np.dtype(np.int32),), lazy_output, show_progressbar)
+    if segmenter.loss is not None:
+        segmenter.loss.warn(stacklevel=3)
     return labels_signal(image, array, segmenter.parameters)

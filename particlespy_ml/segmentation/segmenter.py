@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,7 @@ from particlespy_ml.segmentation.particlespy import (
     segment_with_threshold,
     threshold_options,
 )
+from particlespy_ml.segmentation.size_loss import SizeLoss, warn_of_small
 
 if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
@@ -72,6 +73,8 @@ class Segmenter:
         Whether labels are known to be numbers of particles: then one that is in pieces is no mask.
     masked
         Whether the user gives a mask of where to look, too.
+    loss
+        Counts what the method "auto" leaves out for its size.
     """
 
     method: str
@@ -82,6 +85,7 @@ class Segmenter:
     finder: ParticleFinder | None = None
     numbered: bool = False
     masked: bool = False
+    loss: SizeLoss | None = field(default=None, compare=False)
 
     @property
     def parameters(self) -> dict:
@@ -113,6 +117,11 @@ class Segmenter:
             labels = np.where(np.isin(labels, cut), 0, labels)
         return labels if self.method == "labels" else renumber(labels)
 
+    def warn_of_small(self, image: np.ndarray, labels: np.ndarray) -> None:
+        """Warn if a frame holds many objects below the limit of size; see `particlespy_ml.segmentation.size_loss`."""
+        if self.method == "auto" and not is_constant(image):
+            warn_of_small(image, labels, self.pixel_size, self.options)
+
     def _find(self, image: np.ndarray) -> np.ndarray:
         """Return the labels of a frame without constant borders."""
         if is_constant(image):
@@ -120,7 +129,8 @@ class Segmenter:
         if self.method == "auto":
             from particlespy_ml.segmentation.automatic import segment_automatic
 
-            return segment_automatic(image, self.pixel_size, **self.options)
+            count = None if self.loss is None else self.loss.add
+            return segment_automatic(image, self.pixel_size, count=count, **self.options)
         if self.method == "network":
             from particlespy_ml.segmentation.network import segment_with_network
 
@@ -163,7 +173,8 @@ def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: boo
             )
         full = {**AUTOMATIC_OPTIONS, **options}
         check_options(grid.nanometres, **{key: value for key, value in full.items() if key != "split"})
-        return Segmenter("auto", full, grid.nanometres, exclude_border)
+        loss = SizeLoss(full["min_diameter"])
+        return Segmenter("auto", full, grid.nanometres, exclude_border, loss=loss)
     if isinstance(method, str) and method == "network":
         return _network_segmenter(grid, exclude_border, options)
     if isinstance(method, str):

@@ -1,0 +1,111 @@
+"""What a limit of size leaves out: counted over the frames of a call, and warned of once."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+# Share of all objects from which those left out are worth a warning.
+WORTH = 0.1
+# With no more particles than FEW in the first frame smaller ones are looked for: MANY, and so many times as many.
+FEW, MANY, TIMES = 12, 20, 5
+# Pixels across the smallest of these.
+SMALLEST = 10
+# Robust relative spread of the distances of neighbours below which objects are the columns of a lattice.
+LATTICE = 0.05
+
+
+class SizeLoss:
+    """Counts of particles and of what was left out for its size, over frames that may run side by side.
+
+    Parameters
+    ----------
+    min_diameter
+        The limit, in nm.
+    """
+
+    def __init__(self, min_diameter: float):
+        self.min_diameter = min_diameter
+        self.kept = self.lost = self.frames = 0
+        self._lock = threading.Lock()
+
+    def add(self, kept: int, lost: int) -> None:
+        """Count those of one frame."""
+        with self._lock:
+            self.kept, self.lost, self.frames = self.kept + kept, self.lost + lost, self.frames + (lost > 0)
+
+    def __getstate__(self) -> dict:
+        return {"min_diameter": self.min_diameter}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__init__(**state)
+
+    def warn(self, stacklevel: int = 2) -> None:
+        """Warn if many objects were left out, and count anew."""
+        kept, lost, frames = self.kept, self.lost, self.frames
+        self.kept = self.lost = self.frames = 0
+        if not lost or lost < WORTH * (kept + lost):
+            return
+        most = " Most objects lie below the limit: is the pixel size right?" if lost > kept else ""
+        where = f" in {frames} frames" if frames > 1 else ""
+        warnings.warn(
+            f"{lost} object{'s' * (lost != 1)} smaller than min_diameter ({self.min_diameter:g} nm) left out{where}, "
+            f"{kept} particle{'s' * (kept != 1)} kept.{most} Give a smaller min_diameter= where they are particles, or "
+            "a larger smoothing= where they are noise.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+def warn_of_small(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float], options: dict) -> None:
+    """Warn if a frame of few particles holds many objects below the limit, as one with a wrong calibration does.
+
+    Parameters
+    ----------
+    frame
+        Shape (rows, columns).
+    labels
+        What was found in it.
+    pixel
+        Rows and columns in nm.
+    options
+        Of `particlespy_ml.segmentation.automatic.segment_automatic`.
+    """
+    from particlespy_ml.segmentation.automatic import segment_automatic
+
+    limit = options["min_diameter"]
+    times = limit / (SMALLEST * max(pixel))
+    found = int(labels.max(initial=0))
+    if found > FEW or times < 2:
+        return
+    # seen as if its pixels were larger, all lengths in proportion
+    larger = {**options, "smoothing": None, "background_diameter": None}
+    small = segment_automatic(frame, tuple(times * size for size in pixel), **larger)
+    numbers = np.unique(small[(small > 0) & (labels == 0)])
+    if len(numbers) < max(MANY, TIMES * found):
+        return
+    counts = np.bincount(small.ravel())[numbers]
+    sizes = np.sqrt(4 / np.pi * counts * np.prod(pixel))
+    below = sizes < limit
+    if below.mean() < 0.5 or _is_lattice(small, numbers):
+        return
+    warnings.warn(
+        f"{found} particle{'s' * (found != 1)} found, but {np.count_nonzero(below)} objects of about "
+        f"{np.median(sizes[below]):.2g} nm lie below min_diameter ({limit:g} nm). Is the pixel size, {max(pixel):.3g} "
+        "nm, right? If it is, give a smaller min_diameter=.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def _is_lattice(labels: np.ndarray, numbers: np.ndarray) -> bool:
+    """Whether objects lie as evenly as atomic columns."""
+    from scipy.ndimage import center_of_mass
+
+    centres = np.array(center_of_mass(labels > 0, labels, numbers))
+    fourth = cKDTree(centres).query(centres, k=5)[0][:, 4]  # the nearest alone is as even where particles keep apart
+    middle = np.median(fourth)
+    return bool(1.4826 * np.median(np.abs(fourth - middle)) < LATTICE * middle)
