@@ -39,7 +39,7 @@ def unusual_counts(counts: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     >>> from particlespy_ml.tables.unusual_frames import unusual_counts
     >>> unusual, usual = unusual_counts([80, 79, 81, 22, 80, 78])
     >>> unusual.tolist(), float(usual[3])
-    ([False, False, False, True, False, False], 80.0)
+    ([False, False, False, True, False, False], 79.0)
     """
     counts = np.asarray(counts, float)
     usual = counts.copy()

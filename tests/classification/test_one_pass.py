@@ -60,10 +60,10 @@ def count_segmentations(monkeypatch):
 
     calls, lock, segment = [], threading.Lock(), Segmenter.__call__
 
-    def count(self, image, given=None):
+    def count(self, image, *others):
         with lock:
             calls.append(image.shape)
-        return segment(self, image, given)
+        return segment(self, image, *others)
 
     monkeypatch.setattr(Segmenter, "__call__", count)
     return calls

@@ -32,6 +32,10 @@ PARTICLE_ROWS = {
     "class_fractions": lambda t: of_frame(t.class_fractions()),
     "merge_classes": lambda t: of_frame(t.merge_classes({"most": ("one", "two")}).to_dataframe()),
     "summary": lambda t: of_frame(t.summary()),
+    "fit_sizes": lambda t: of_frame(t.fit_sizes(distribution="normal")),
+    "unusual_frames": lambda t: of_frame(t.unusual_frames()),
+    "to_csv": lambda t, folder: of_frame(exported(t.to_csv, folder, "csv")),
+    "to_excel": lambda t, folder: of_frame(exported(t.to_excel, folder, "xlsx")),
     "track_particles": lambda t: {"track": t.track_particles()["track"]},
     "measure_shape": lambda t: of_frame(t.measure_shape().to_dataframe()),
     "measure_shape with an image": lambda t: of_frame(t.measure_shape("radial", particles()).to_dataframe()),
@@ -59,6 +63,8 @@ COLUMN_ROWS = {
     "select": lambda t: of_frame(t.select("volume > 2").to_dataframe()),
     "drop": lambda t: of_frame(t.drop("width").to_dataframe()),
     "describe_columns": lambda t: {"lengths": t.describe_columns()["definition"].str.len()},
+    "to_csv": lambda t, folder: of_frame(exported(t.to_csv, folder, "csv")),
+    "to_excel": lambda t, folder: of_frame(exported(t.to_excel, folder, "xlsx")),
     "describe_flags": lambda t: {"lengths": [len(text) for text in t.describe_flags()]},
     "frame": lambda t: {"x": t.frame(0)[0]["x"]},
     "count_atoms": lambda t: {"count": t.count_atoms()["count"]},
@@ -74,6 +80,14 @@ COLUMN_ROWS = {
 
 
 LIBRARY = np.arange(1, 9) * 1.0
+
+
+def exported(write, folder, suffix):
+    import pandas as pd
+
+    path = folder / f"table.{suffix}"
+    write(path)
+    return (pd.read_csv if suffix == "csv" else pd.read_excel)(path)
 
 
 def saved(table, folder):
