@@ -7,13 +7,16 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy import ndimage as ndi
+from scipy.spatial import cKDTree
 
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.padding import known_pixels
+from particlespy_ml.particles.boundary import feret_diameters, perimeters
 from particlespy_ml.particles.contours import contours_of
+from particlespy_ml.particles.hull import solidities
 from particlespy_ml.particles.light import measure_light
 from particlespy_ml.particles.outline import OUTLINE_POINTS, fill_outline, trace_outlines
-from particlespy_ml.particles.shape import measure_shapes, solidities
+from particlespy_ml.particles.shape import measure_shapes
 from particlespy_ml.particles.sheet import Sheet, in_parts
 from particlespy_ml.segmentation.segmenter import DENSE, check_labels, label_given, number_particles
 
@@ -32,6 +35,8 @@ COLUMNS = (
     ("major_axis_length", "f8", "length"),
     ("minor_axis_length", "f8", "length"),
     ("orientation", "f8", "angle"),
+    ("feret_diameter_max", "f8", "length"),
+    ("feret_diameter_min", "f8", "length"),
     ("perimeter", "f8", "length"),
     ("circularity", "f8", None),
     ("eccentricity", "f8", None),
@@ -48,6 +53,7 @@ COLUMNS = (
     ("bbox_y_max", "f8", "length"),
     ("bbox_area", "f8", "area"),
     ("bbox_length", "f8", "length"),
+    ("nearest_neighbour_distance", "f8", "length"),
     ("touches_border", "?", None),
     ("outline", ("f8", (OUTLINE_POINTS, 2)), "length"),
 )
@@ -70,9 +76,11 @@ def measure_frame(
     """Measure every labelled particle of one frame.
 
     Positions are (x, y) in the image's calibration. The area of a particle is that of its pixels. Axes, eccentricity
-    and orientation are those of the ellipse with the same second moments. The perimeter is the estimate that
-    ParticleSpy takes, `skimage.measure.perimeter` with 4 neighbours, and circularity is 4 pi area / perimeter**2;
-    the estimate is 3 to 6 % long for smooth outlines, so that the circularity of a disk is about 0.9. The outline is
+    and orientation are those of the ellipse with the same second moments. The perimeter is that of a smooth outline,
+    see `particlespy_ml.particles.boundary.perimeters`, and circularity is 4 pi area / perimeter**2, 1 at most.
+    ParticleSpy takes the lengths of steps of pixels, 3 to 6 % more, so that its circularity of a disk is
+    about 0.9, but above 1 for small particles. Feret diameters are the largest and smallest caliper widths;
+    ``nearest_neighbour_distance`` is from centroid to centroid, NaN for a single particle. The outline is
     that of the filled region, see `particlespy_ml.particles.outline.trace_outline`: it knows no holes, and joins the
     pieces of a particle. It is logged where it differs from the pixels by more than a tenth of them.
 
@@ -118,7 +126,6 @@ def measure_frame(
 
     References
     ----------
-    K. Benkrid and D. Crookes, "Design and FPGA implementation of a perimeter estimator" (2000), for the perimeter.
     T. J. A. Slater et al., ParticleSpy, doi:10.5281/zenodo.5094360, for the choice of quantities.
 
     Examples
@@ -193,9 +200,13 @@ def _measure_regions(image, covered, boxes, masks, numbers, grid: PixelGrid, kno
     for name in light.dtype.names:
         table[name] = light[name]
     border = None if known is None else ndi.binary_dilation(~known, np.ones((3, 3)))  # of what was recorded
+    table["nearest_neighbour_distance"] = np.nan
     off = []
     for part in in_parts(masks):
         off += _measure_part(table[part], image, border, boxes[part], masks[part], grid)
+    if len(table) > 1:
+        places = np.column_stack([table["x"], table["y"]])
+        table["nearest_neighbour_distance"] = cKDTree(places).query(places, k=2)[0][:, 1]
     if off:
         _logger.warning(
             "The outlines of %d of %d particles (labels %s) differ from their pixels by more than %d %%: they are too "
@@ -213,7 +224,7 @@ def _measure_regions(image, covered, boxes, masks, numbers, grid: PixelGrid, kno
 def _measure_part(table, image, border, boxes, masks, grid: PixelGrid) -> list[int]:
     """Shapes, brightness and outlines of some particles; returns the labels of those whose outlines are off."""
     sheet = Sheet(masks)
-    measure_shapes(table, boxes, masks, sheet, grid)
+    measure_shapes(table, boxes, sheet, grid)
     top, left = np.array([[side.start for side in box] for box in boxes]).T
     rows, columns = sheet.rows + np.repeat(top, sheet.size), sheet.columns + np.repeat(left, sheet.size)
     table["touches_border"] = _touch_frame(boxes, grid.shape)
@@ -224,7 +235,11 @@ def _measure_part(table, image, border, boxes, masks, grid: PixelGrid) -> list[i
     table["intensity_mean"] = mean = sheet.mean(above)
     table["intensity_std"] = np.sqrt(sheet.mean((above - np.repeat(mean, sheet.size)) ** 2))
     contours = contours_of(masks, sheet)
-    table["solidity"] = solidities(np.array([len(mask) for mask in masks]), sheet.size, contours)
+    heights = np.array([len(mask) for mask in masks])
+    table["solidity"] = solidities(heights, sheet.size, contours)
+    table["perimeter"] = length = perimeters(contours, grid.scale)
+    table["circularity"] = 4 * np.pi * table["area"] / length**2
+    table["feret_diameter_max"], table["feret_diameter_min"] = feret_diameters(contours, heights, grid.scale)
     outlines, wrong = trace_outlines(contours, sheet.size)
     table["outline"] = np.stack(grid.to_xy(*np.moveaxis(outlines + np.stack([top, left], 1)[:, None], 2, 0)), axis=2)
     suspects = np.flatnonzero(wrong > WRONG_IN_OUTLINE * sheet.size)

@@ -10,7 +10,7 @@ from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.colours import written
 from particlespy_ml.plotting.table import _groups, axis_label, bin_edges
 from particlespy_ml.tables.dataframe import to_dataframe
-from particlespy_ml.tables.derive import DEFAULT_COLUMNS, column_of
+from particlespy_ml.tables.derive import DEFAULT_COLUMNS, DERIVED, column_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,11 +112,11 @@ def _columns_of(table, columns) -> tuple[str, ...]:
 
 
 def _values(table, frame, name: str) -> np.ndarray:
-    if name == "aspect_ratio" and name not in frame:
+    if name in DERIVED and name not in frame:
         return np.concatenate([column_of(rows, name) for rows in table.data.ravel()])
     if name not in frame or frame[name].dtype.kind not in "biuf":
         numeric = [column for column in frame if frame[column].dtype.kind in "biuf"]
-        raise ValueError(f"There is no column of numbers {name!r}; expected one of {', '.join(numeric)}, aspect_ratio.")
+        raise ValueError(f"There is no column of numbers {name!r}; expected one of {', '.join([*numeric, *DERIVED])}.")
     return frame[name].to_numpy(float)
 
 

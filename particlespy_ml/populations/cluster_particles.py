@@ -59,9 +59,11 @@ def cluster_particles(
         Particle table. Of a lazy one, frames are read in an order drawn by the seed until *sample* particles are there
         to be fitted; the clusters of the others are assigned when the result is computed, frame by frame.
     columns
-        Columns to cluster by. Beside those of the table there is "aspect_ratio". By default
-        ("equivalent_circular_diameter", "aspect_ratio", "circularity"): size, elongation and compactness. Shape
-        features come from `measure_shape`; columns of vectors enter by their 8 main components.
+        Columns to cluster by. Beside those of the table there are "aspect_ratio" and "elliptic_compactness", the
+        perimeter of the ellipse of that area and ratio over that of the particle. By default
+        ("equivalent_circular_diameter", "aspect_ratio", "elliptic_compactness"): size, elongation and compactness,
+        of which none follows from the others. Shape features come from `measure_shape`; columns of vectors enter by
+        their 8 main components.
     method
         "gaussian_mixture", whose components are merged to clusters until each two of them are parted by a valley;
         "kmeans", "agglomerative", "affinity_propagation", "dbscan", "hdbscan" or "optics". See
@@ -233,7 +235,7 @@ def _rows_to_fit(table, columns: tuple[str, ...], within: int | None, sample: in
             raise ValueError(f"within={within}, but the particles are not clustered; call cluster_particles() first.")
         if isinstance(within, bool) or not isinstance(within, (int, np.integer)):
             raise ValueError(f"within={within!r}; expected the number of a cluster.")
-    needed = [*columns, *(("major_axis_length", "minor_axis_length") if "aspect_ratio" in columns else ())]
+    needed = [*columns, *(source for name in columns for source in DERIVED.get(name, ()))]
     needed += ["touches_border", *([] if within is None else ["cluster"])]
     needed = [name for name in dict.fromkeys(needed) if name in table.columns]
     if table._lazy:

@@ -2,11 +2,10 @@
 
 import numpy as np
 from scipy import ndimage as ndi
-from skimage.measure import find_contours, perimeter
+from skimage.measure import find_contours
 
 from particlespy_ml.particles.contours import contours_of
-from particlespy_ml.particles.shape import perimeters
-from particlespy_ml.particles.sheet import AT_ONCE, Sheet, in_parts
+from particlespy_ml.particles.sheet import AT_ONCE, in_parts
 
 RNG = np.random.default_rng(0)
 MASKS = [RNG.random(RNG.integers(2, 25, 2)) < share for share in np.linspace(0.1, 0.9, 60)]
@@ -25,11 +24,6 @@ def test_contours_are_those_of_scikit_image():
         assert len(found) == len(wanted)
         for one, other in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(one, other)
-
-
-def test_perimeters_are_those_of_scikit_image():
-    found = perimeters(MASKS, Sheet(MASKS), (0.1, 0.1))
-    np.testing.assert_allclose(found, [0.1 * perimeter(mask, neighborhood=4) for mask in MASKS])
 
 
 def test_parts_hold_all_masks_once():

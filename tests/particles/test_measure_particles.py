@@ -36,7 +36,6 @@ def test_parity_with_particlespy(make_frame, make_image, dtype, units):
             "equivalent circular diameter",
             "major axis length",
             "minor axis length",
-            "circularity",
             "eccentricity",
             "solidity",
             "bbox_area",

@@ -125,7 +125,7 @@ def test_the_verb_adds_a_column(series, same_rows, lazy):
     assert tracked.axes_manager.navigation_axes[0].name == "time"
     assert "track" not in table.columns
     again = tracked.track_particles(max_displacement=0.5, memory=2)  # replaces the column
-    same_rows(tracked, again)
+    same_rows(tracked._computed(), again._computed())
 
 
 def jumping_disks(lazy=False, scale=0.2, units="nm", offset=0.0):

@@ -10,11 +10,20 @@ PIXEL = 0.04
 
 def rows_of(diameters, aspects, circularities):
     """Rows of a table with the columns that clusters are found by."""
-    names = ("x", "y", "equivalent_circular_diameter", "major_axis_length", "minor_axis_length", "circularity")
+    names = (
+        "x",
+        "y",
+        "equivalent_circular_diameter",
+        "major_axis_length",
+        "minor_axis_length",
+        "circularity",
+        "perimeter",
+    )
     rows = np.zeros(len(diameters), [("label", "i4"), *((name, "f8") for name in names)])
     rows["label"] = np.arange(1, len(rows) + 1)
     rows["x"] = rows["y"] = np.arange(len(rows))
     rows["equivalent_circular_diameter"], rows["circularity"] = diameters, circularities
+    rows["perimeter"] = np.pi * diameters / np.sqrt(circularities)
     rows["major_axis_length"] = diameters * np.sqrt(aspects)
     rows["minor_axis_length"] = diameters / np.sqrt(aspects)
     return rows

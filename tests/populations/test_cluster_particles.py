@@ -90,14 +90,14 @@ def test_clusters_are_clustered_again(make_kinds):
 
 def test_missing_numbers(make_kinds):
     table, truth = make_kinds()
-    values = [rows["circularity"].copy() for rows in table.data]
+    values = [rows["perimeter"].copy() for rows in table.data]
     values[0][:2] = np.nan
-    one = with_column(table, "circularity", values, "f8", "")
-    with pytest.warns(UserWarning, match=r"circularity \(2\)"):
+    one = with_column(table, "perimeter", values, "f8", "nm")
+    with pytest.warns(UserWarning, match=r"elliptic_compactness \(2\)"):
         found = one.cluster_particles(resamples=0)
     assert adjusted_rand_score(truth, found["cluster"]) > 0.95
     with pytest.warns(UserWarning, match="in no cluster"):
-        alone = one.cluster_particles("circularity", resamples=0)
+        alone = one.cluster_particles("perimeter", resamples=0)
     np.testing.assert_array_equal(alone["cluster"][:2], -1)
     with pytest.raises(ValueError, match="No particle has a number in empty"):
         empty = with_column(table, "empty", [np.nan * v for v in values], "f8", "")
