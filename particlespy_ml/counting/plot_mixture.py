@@ -8,7 +8,7 @@ import numpy as np
 
 from particlespy_ml.columns.rows import NOT_COUNTED, check_cross_sections
 from particlespy_ml.counting.selection import choose_mixture
-from particlespy_ml.plotting.colours import PALETTE
+from particlespy_ml.plotting.colours import PALETTE, line_colour
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 def plot_mixture(
     table: BaseSignal,
     index: int = 0,
-    axes: ArrayLike | None = None,
     *,
     bins: int = 60,
     criterion: str = "icl",
     width: str = "dose_and_scatter",
     n_components: int | None = None,
     max_components: int = 40,
+    axes: ArrayLike | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> np.ndarray:
     """Draw the histogram of the cross-sections of a frame with the components of the mixture, and the criterion.
 
@@ -34,14 +35,16 @@ def plot_mixture(
         Column table. A lazy one is computed.
     index
         Number of the frame.
-    axes
-        Two axes to draw in; by default those of a new figure.
     bins
         Number of bins of the histogram.
     criterion
         "icl", "bic" or "aic".
     width, n_components, max_components
         As for `count_atoms`.
+    axes
+        Two axes to draw in; by default those of a new figure.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def plot_mixture(
     if axes is None:
         import matplotlib.pyplot as plt
 
-        axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", width_ratios=(3, 2))[1]
+        axes = plt.subplots(1, 2, figsize=figsize or (9, 3.4), layout="constrained", width_ratios=(3, 2))[1]
     left, right = axes
     edges = np.linspace(0, values.max() * 1.05, bins + 1) if len(values) else np.linspace(0, 1, bins + 1)
     left.hist(values, edges, color="#BBBBBB")
@@ -65,7 +68,7 @@ def plot_mixture(
         grid = np.linspace(edges[0], edges[-1], 1000)
         parts = choice.chosen.density(grid) * len(values) * (edges[1] - edges[0])
         for number, part in enumerate(parts.T):
-            left.plot(grid, part, color=PALETTE[number % len(PALETTE)], linewidth=1)
+            left.plot(grid, part, color=line_colour(number), linewidth=1.2)
         left.plot(grid, parts.sum(1), color="black", linewidth=0.8)
         left.set_title(f"{len(choice.chosen.means)} components", fontsize=9)
     else:

@@ -129,12 +129,12 @@ class TemperatureSeries:
         ]
         return pd.DataFrame(rows, columns=columns)
 
-    def plot(self, pairs=None, ax=None):
+    def plot(self, pairs=None, ax=None, figsize=None):
         """Draw the points with their intervals, and the lines with their bands, against inverse temperature.
 
         Parameters
         ----------
-        pairs, ax
+        pairs, ax, figsize
             See `particlespy_ml.plotting.arrhenius.plot_arrhenius`.
 
         Returns
@@ -143,7 +143,7 @@ class TemperatureSeries:
         """
         from particlespy_ml.plotting.arrhenius import plot_arrhenius
 
-        return plot_arrhenius(self, pairs, ax)
+        return plot_arrhenius(self, pairs, ax, figsize)
 
 
 def fit_barriers(tables: Sequence[BaseSignal], temperatures: ArrayLike, confidence: float = 0.95) -> TemperatureSeries:

@@ -25,8 +25,9 @@ def plot_class_fractions(
     table: BaseSignal,
     per: str | int | ArrayLike = "frame",
     confidence: float = 0.95,
-    ax: Axes | None = None,
     by: str = "class",
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Axes:
     """Draw the fractions of the classes of a table.
 
@@ -41,10 +42,12 @@ def plot_class_fractions(
         `plot_fractions`.
     confidence
         Confidence of the intervals.
-    ax
-        Axes to draw in; by default a new figure's.
     by
         "class", or "cluster" or another column of whole numbers or names, whose values are taken for classes.
+    ax
+        Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def plot_class_fractions(
     if not isinstance(per, str) or per != "frame":
         whole = isinstance(per, str) and per == "series"
         frame = series_fractions(table, confidence) if whole else step_fractions(table, per, confidence)
-        return plot_fractions(frame, ax=ax)
+        return plot_fractions(frame, ax=ax, figsize=figsize)
     if len(table.axes_manager.navigation_axes) > 1:
         raise ValueError(
             f"Class fractions are drawn along one axis, but the table has {len(table.axes_manager.navigation_axes)}; "
@@ -71,7 +74,7 @@ def plot_class_fractions(
     if len(fractions) > 1:
         position, label = navigation_position(table)
         edges = frame_edges(position)
-    ax = new_axes(ax)
+    ax = new_axes(ax, figsize)
     colours = class_colours(table.classes)
     names = [*table.classes, UNDEFINED]
     if len(fractions) == 1:

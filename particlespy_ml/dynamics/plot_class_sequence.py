@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_class_sequence(table: BaseSignal, smooth: bool | str = True, ax: Axes | None = None) -> Axes:
+def plot_class_sequence(
+    table: BaseSignal,
+    smooth: bool | str = True,
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Axes:
     """Draw the class of every particle over time, as one strip for each particle.
 
     Parameters
@@ -29,6 +34,8 @@ def plot_class_sequence(table: BaseSignal, smooth: bool | str = True, ax: Axes |
         half way to its neighbours, which need not be evenly spaced.
     ax
         Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -73,7 +80,7 @@ def plot_class_sequence(table: BaseSignal, smooth: bool | str = True, ax: Axes |
         import matplotlib.pyplot as plt
 
         height = np.clip(1.2 + (0.5 if smooth == "both" else 0.3) * len(found.tracks), 1.7, 12)
-        ax = plt.subplots(figsize=(7, height), layout="constrained")[1]
+        ax = plt.subplots(figsize=figsize or (7, height), layout="constrained")[1]
     draw_strips(ax, rows, edges, found.classes)
     count = len(found.tracks)
     every = int(np.ceil(count / 30))

@@ -217,12 +217,12 @@ class Transitions:
         total = departures.sum(1, keepdims=True)
         return np.divide(departures, total, out=np.zeros_like(departures), where=total > 0)
 
-    def plot(self, min_count: float = 0.5, ax=None):
+    def plot(self, min_count: float = 0.5, ax=None, figsize=None):
         """Draw the classes as nodes and the transitions between them as arrows.
 
         Parameters
         ----------
-        min_count, ax
+        min_count, ax, figsize
             See `particlespy_ml.plotting.transitions.plot_transitions`.
 
         Returns
@@ -231,7 +231,7 @@ class Transitions:
         """
         from particlespy_ml.plotting.transitions import plot_transitions
 
-        return plot_transitions(self, min_count, ax)
+        return plot_transitions(self, min_count, ax, figsize)
 
     def to_dataframe(self):
         """Return one row for each pair of classes: expected count, rate in 1/s with its interval, branching ratio.

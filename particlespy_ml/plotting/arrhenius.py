@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.plotting.colours import PALETTE, written
+from particlespy_ml.plotting.colours import PALETTE, line_colour, written
 
 MARKERS = "osD^vP"
 FARTHEST = 300.0  # logarithms are drawn up to here: their exponentials are still numbers
 WIDEST = 14.0  # of a logarithm's error that the limits of the axis make room for, a factor of a million
 
 
-def plot_arrhenius(series, pairs=None, ax=None):
+def plot_arrhenius(series, pairs=None, ax=None, figsize=None):
     """Draw rates, or ratios of fractions, against inverse temperature with the fitted lines.
 
     Parameters
@@ -22,6 +22,8 @@ def plot_arrhenius(series, pairs=None, ax=None):
         Pairs of names (from, to) to draw; by default all that have a line.
     ax
         Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def plot_arrhenius(series, pairs=None, ax=None):
     if ax is None:
         import matplotlib.pyplot as plt
 
-        ax = plt.subplots(figsize=(7.8, 4.2), layout="constrained")[1]
+        ax = plt.subplots(figsize=figsize or (7.8, 4.2), layout="constrained")[1]
     inverse = 1000 / series.temperatures
     margin = 0.06 * np.ptp(inverse)
     grid = np.linspace(inverse.min() - margin, inverse.max() + margin, 100)
@@ -67,7 +69,7 @@ def plot_arrhenius(series, pairs=None, ax=None):
     for place, pair in enumerate(wanted):
         number = names.index(pair)
         fit = series.fits[number]
-        colour = _line_colour(place)
+        colour = line_colour(place)
         label = _label(pair, fit)
         x = inverse + (shift[place] if len(wanted) > 1 else 0)
         with np.errstate(invalid="ignore"):  # of errors that are not known
@@ -126,12 +128,6 @@ def _invert(values: np.ndarray) -> np.ndarray:
     """Between 1000 / T and T; the axis asks for zero before it has limits."""
     values = np.asarray(values, dtype=float)
     return np.divide(1000, values, out=np.full(values.shape, np.inf), where=values != 0)
-
-
-def _line_colour(place: int) -> str:
-    # yellow is too light for a line on white
-    palette = [colour for colour in PALETTE if colour != "#F0E442"]
-    return palette[place % len(palette)]
 
 
 def _interval_factor(confidence: float) -> float:

@@ -24,7 +24,12 @@ SCORES = {
 }
 
 
-def plot_clustering(table: BaseSignal, within: int | None = None, ax: Axes | None = None) -> Axes:
+def plot_clustering(
+    table: BaseSignal,
+    within: int | None = None,
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Axes:
     """Draw what the clusters of a table stand on.
 
     For agglomerative clustering the dendrogram; for OPTICS and HDBSCAN the reachability of the particles in their
@@ -40,6 +45,8 @@ def plot_clustering(table: BaseSignal, within: int | None = None, ax: Axes | Non
         The cluster whose parts are meant; by default the clusters of all particles.
     ax
         Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -69,7 +76,7 @@ def plot_clustering(table: BaseSignal, within: int | None = None, ax: Axes | Non
             f"The number of clusters was given, {record['n_clusters']}, so {record['method']!r} has no score to draw; "
             "call cluster_particles() without n_clusters."
         )
-    ax = _axes(ax)
+    ax = _axes(ax, figsize)
     first = int(record.get("first", 0))
     if "linkage" in diagram:
         _draw_dendrogram(ax, np.asarray(diagram["linkage"], float), np.asarray(diagram["labels"]) + first)

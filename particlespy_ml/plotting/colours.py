@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.tables.classes import UNDEFINED
 
@@ -12,6 +13,7 @@ PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0
 PLAIN = "#F0E442"
 UNDEFINED_COLOUR = "#BBBBBB"
 NO_VALUE = "–"  # written where a number is not finite
+HALF_CHARACTER, LINE = 0.01, 0.04  # room that 10 points take of an image in HyperSpy's window, per longer edge
 LONGEST_TEXT = 32  # characters; a longer name would leave no room for the figure
 
 
@@ -66,6 +68,12 @@ def class_colours(classes: tuple[str, ...]) -> dict[str, str]:
     return {**colours, UNDEFINED: UNDEFINED_COLOUR}
 
 
+def line_colour(place: int) -> str:
+    """Return the colour of a line on white, for which yellow is too light."""
+    palette = [colour for colour in PALETTE if colour != "#F0E442"]
+    return palette[place % len(palette)]
+
+
 def cluster_colour(number: int) -> str:
     """Return the colour of a cluster; grey for particles that are in none."""
     return PALETTE[number % len(PALETTE)] if number >= 0 else UNDEFINED_COLOUR
@@ -87,6 +95,39 @@ def label_anchors(table, rows: np.ndarray) -> np.ndarray:
     """Return where the label of each row stands, shape (rows, 2) in (x, y): the middle of its upper edge."""
     direction = table.metadata.get_item(f"{METADATA_NODE}.image.direction", (1, 1))
     return np.column_stack([rows["x"], rows["bbox_y_min" if direction[0] > 0 else "bbox_y_max"]])
+
+
+def inner_anchors(table, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return `label_anchors`, moved as far as labels in windows of HyperSpy's size need to stand inside of the image.
+
+    Parameters
+    ----------
+    table
+        The table that the rows are of.
+    rows
+        Rows of one frame.
+    labels
+        What is written over each row.
+    """
+    anchors = label_anchors(table, rows)
+    record = table.metadata.get_item(f"{METADATA_NODE}.image")
+    if record is None or not len(rows):
+        return anchors
+    grid = PixelGrid.from_dict(record.as_dictionary())
+    height, width = grid.shape[0] * grid.scale[0], grid.shape[1] * grid.scale[1]
+    left, top = grid.to_xy(-0.5, -0.5)
+    longest = max(height, width)
+    half = np.array([min(HALF_CHARACTER * len(label) * longest, width / 2) for label in labels])
+    across = grid.direction[1] * (anchors[:, 0] - left)  # from the left and from the top as they are seen
+    down = grid.direction[0] * (anchors[:, 1] - top)
+    moved_x = left + grid.direction[1] * np.clip(across, half, width - half)
+    moved_y = top + grid.direction[0] * np.clip(down, min(LINE * longest, height), height)
+    return np.column_stack(
+        [
+            np.where((across < half) | (across > width - half), moved_x, anchors[:, 0]),
+            np.where((down < LINE * longest) | (down > height), moved_y, anchors[:, 1]),
+        ]
+    )
 
 
 def row_labels(table, rows: np.ndarray, label: str | None) -> list[str]:

@@ -8,18 +8,27 @@ import numpy as np
 
 from particlespy_ml.core.frames import frames_array
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR
-from particlespy_ml.plotting.overlay import _draw_frame
+from particlespy_ml.plotting.overlay import draw_frame
 
 if TYPE_CHECKING:
     from ase import Atoms
     from hyperspy.signals import BaseSignal, Signal2D
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 
 FLAGGED = PALETTE[5]
 
 
-def plot_columns(table: BaseSignal, image: Signal2D, index: int = 0, ax: Axes | None = None) -> Axes:
+def plot_columns(
+    table: BaseSignal,
+    image: Signal2D,
+    index: int = 0,
+    scale_bar: bool = True,
+    cmap: str | Colormap = "gray",
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Axes:
     """Draw the columns of a frame over the image, those with flags in another colour.
 
     Parameters
@@ -30,8 +39,14 @@ def plot_columns(table: BaseSignal, image: Signal2D, index: int = 0, ax: Axes | 
         Image or series that the columns are of; only the frame drawn is read.
     index
         Number of the frame.
+    scale_bar
+        Whether a bar of a round length is drawn.
+    cmap
+        Colour map of the image.
     ax
         Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -39,18 +54,27 @@ def plot_columns(table: BaseSignal, image: Signal2D, index: int = 0, ax: Axes | 
     """
     table = table._computed()
     rows, where = table.frame(index)
-    ax = _image_axes(table, image, where, ax)
     flagged = rows["flags"] != 0
+    ax = _new_axes(table, ax, figsize, beside=0.8 if flagged.any() else 0)
+    _draw_image(ax, table, image, where, scale_bar, cmap)
     for which, colour, name in ((~flagged, PALETTE[1], "columns"), (flagged, FLAGGED, "flagged")):
         if which.any():
             style = {"s": 14, "color": colour, "edgecolors": "white", "linewidths": 0.7}  # seen on dark and on bright
             ax.scatter(rows["x"][which], rows["y"][which], label=name, **style)
     if flagged.any():
-        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8, markerscale=1.8)
     return ax
 
 
-def plot_counts(table: BaseSignal, image: Signal2D | None = None, index: int = 0, ax: Axes | None = None) -> Axes:
+def plot_counts(
+    table: BaseSignal,
+    image: Signal2D | None = None,
+    index: int = 0,
+    scale_bar: bool = True,
+    cmap: str | Colormap = "viridis",
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Axes:
     """Draw the number of atoms of every column of a frame as a map, over the image where it is given.
 
     Columns that are not counted are grey; the fainter a column, the less probable its count.
@@ -63,8 +87,14 @@ def plot_counts(table: BaseSignal, image: Signal2D | None = None, index: int = 0
         Image or series that the columns are of.
     index
         Number of the frame.
+    scale_bar
+        Whether a bar of a round length is drawn.
+    cmap
+        Colour map of the numbers of atoms; the image is grey.
     ax
         Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -78,15 +108,17 @@ def plot_counts(table: BaseSignal, image: Signal2D | None = None, index: int = 0
         raise ValueError("The columns are not counted; call count_atoms() first.")
     table = table._computed()
     rows, where = table.frame(index)
-    ax = _image_axes(table, image, where, ax)
     counted = rows["count"] >= 0
+    beside, ticks = (0.8 if counted.any() else 0), (0.4 if image is None else 0)
+    ax = _new_axes(table, ax, figsize, beside + ticks, ticks + (0.2 if counted.any() else 0))
+    _draw_image(ax, table, image, where, scale_bar, "gray")
     size = _marker_size(ax, rows)
     if (~counted).any():
         ax.scatter(rows["x"][~counted], rows["y"][~counted], s=size, color=UNDEFINED_COLOUR, linewidths=0)
     if counted.any():
         count = rows["count"][counted]
         low, high = int(count.min()), int(count.max())
-        colours = plt.get_cmap("viridis", max(high - low + 1, 2))
+        colours = plt.get_cmap(cmap).resampled(max(high - low + 1, 2))
         norm = BoundaryNorm(np.arange(low - 0.5, max(high, low + 1) + 1), colours.N)
         shown = ax.scatter(
             rows["x"][counted],
@@ -111,7 +143,9 @@ def plot_atoms(
     colour_by: str = "coordination",
     azimuth: float = 20.0,
     elevation: float = 25.0,
+    cmap: str | Colormap | None = None,
     ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Axes:
     """Draw a model of a particle in three dimensions; with an interactive matplotlib backend it can be turned.
 
@@ -123,8 +157,12 @@ def plot_atoms(
         "coordination": number of neighbours; "height": place along the beam.
     azimuth, elevation
         Direction of view in degrees.
+    cmap
+        Colour map of the atoms.
     ax
         Three-dimensional axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -134,10 +172,13 @@ def plot_atoms(
 
     if colour_by not in ("coordination", "height"):
         raise ValueError(f"colour_by={colour_by!r}; expected 'coordination' or 'height'.")
+    zoom = 1.0
     if ax is None:
         import matplotlib.pyplot as plt
 
-        ax = plt.figure(figsize=(5, 5), layout="constrained").add_subplot(projection="3d")
+        figsize = figsize or (5, 5)
+        zoom = min(figsize) / 5
+        ax = plt.figure(figsize=figsize, layout="constrained").add_subplot(projection="3d")
     positions = atoms.positions
     if colour_by == "coordination" and len(atoms) > 1:
         tree = cKDTree(positions)
@@ -146,21 +187,33 @@ def plot_atoms(
     else:
         values = positions[:, 2]
     extent = max(float(np.ptp(positions, axis=0).max()), 1.0) if len(atoms) else 1.0
-    size = (260 * 2.6 / (extent + 3)) ** 2 * 0.5
-    shown = ax.scatter(*positions.T, c=values, s=size, edgecolors="black", linewidths=0.3, depthshade=True, alpha=1)
+    size = (zoom * 260 * 2.6 / (extent + 3)) ** 2 * 0.4
+    style = {"edgecolors": "black", "linewidths": 0.3, "depthshade": True, "alpha": 1}
+    shown = ax.scatter(*positions.T, c=values, s=size, cmap=cmap, **style)
     label = "Neighbours" if colour_by == "coordination" else "Height (Å)"
     ax.figure.colorbar(shown, ax=ax, label=label, shrink=0.6)
-    ax.set_box_aspect(np.maximum(np.ptp(positions, axis=0), 0.05 * extent) if len(atoms) else (1, 1, 1))
+    box = np.maximum(np.ptp(positions, axis=0), 0.05 * extent) if len(atoms) else (1, 1, 1)
+    ax.set_box_aspect(box, zoom=0.9)  # room for the labels
     ax.set(xlabel="x (Å)", ylabel="y (Å)", zlabel="z (Å)")
     ax.view_init(elev=elevation, azim=azimuth)
     return ax
 
 
-def _image_axes(table, image, where, ax):
-    if ax is None:
-        import matplotlib.pyplot as plt
+def _new_axes(table, ax, figsize, beside: float = 0.0, above: float = 0.0):
+    """The axes given, or those of a new figure as high as its image, with so many inches for what stands around it."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
 
-        ax = plt.subplots(figsize=(5.5, 5), layout="constrained")[1]
+    from particlespy_ml.plotting.layout import SettledLayout
+
+    rows, columns = np.multiply(table.grid.shape, table.grid.scale)
+    figsize = figsize or (5 + beside, np.clip(5 * rows / columns, 1.5, 10) + above)
+    return plt.subplots(figsize=figsize, layout=SettledLayout())[1]
+
+
+def _draw_image(ax, table, image, where, scale_bar: bool, cmap) -> None:
+    """Draw a frame, or axes as large as it is where there is none."""
     grid = table.grid
     if image is not None:
         frames = frames_array(image)
@@ -169,13 +222,12 @@ def _image_axes(table, image, where, ax):
                 f"The columns are of frames of {grid.shape} pixels and the navigation shape {table.data.shape}; "
                 f"this image has {frames.shape[-2:]} and {frames.shape[:-2]}."
             )
-        _draw_frame(ax, np.asarray(frames[where], float), grid)
+        draw_frame(ax, np.asarray(frames[where], float), grid, scale_bar, cmap)
     else:
         ax.set_aspect("equal")
         left, top = grid.to_xy(0, 0)
         right, bottom = grid.to_xy(grid.shape[0] - 1, grid.shape[1] - 1)
         ax.set(xlim=(left, right), ylim=(bottom, top), xlabel=f"x ({grid.units})", ylabel=f"y ({grid.units})")
-    return ax
 
 
 def _marker_size(ax, rows) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.plotting.colours import PALETTE
-from particlespy_ml.plotting.overlay import _draw_frame
+from particlespy_ml.plotting.overlay import draw_frame
 
 # name of each mode: its key, and what the mouse does in it
 MODES = {
@@ -59,7 +59,7 @@ class EditorFigure:
         self.figure.label_editor = editor
         bottom = 0.7 / (height + 0.8)
         self.ax = self.figure.add_axes((0.01, bottom, 0.77, 0.99 - bottom))
-        _draw_frame(self.ax, np.asarray(image, float), grid)
+        draw_frame(self.ax, np.asarray(image, float), grid)
         self._outlines = self.ax.add_collection(PathCollection([], linewidths=1.5), autolim=False)
         self._drag = self.ax.add_line(Line2D([], [], color="white", linewidth=1.5, visible=False))
         self._points: list[tuple[float, float]] | None = None

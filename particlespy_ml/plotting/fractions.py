@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_fractions(frame: pd.DataFrame, corrected: bool | None = None, ax: Axes | None = None) -> Axes:
+def plot_fractions(
+    frame: pd.DataFrame,
+    corrected: bool | None = None,
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Axes:
     """Draw fractions with their intervals: lines with bands over numbers, otherwise points beside each other.
 
     Parameters
@@ -26,6 +31,8 @@ def plot_fractions(frame: pd.DataFrame, corrected: bool | None = None, ax: Axes 
         Draw the fractions that are corrected by the model's confusion matrix; by default where there are any.
     ax
         Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -60,7 +67,7 @@ def plot_fractions(frame: pd.DataFrame, corrected: bool | None = None, ax: Axes 
     classes = tuple(dict.fromkeys(frame["class"]))
     colours = class_colours(classes)
     step = frame.columns[0] if frame.columns[0] != "class" else None
-    ax = new_axes(ax)
+    ax = new_axes(ax, figsize)
     ylabel = "Fraction, corrected" if corrected else "Fraction"
     if step is None:
         for place, (name, *values) in enumerate(frame[["class", *names]].itertuples(index=False)):
@@ -81,7 +88,7 @@ def plot_fractions(frame: pd.DataFrame, corrected: bool | None = None, ax: Axes 
             x = rows[step].to_numpy(float)
             ax.fill_between(x, values[1], values[2], color=colours[name], alpha=0.15, linewidth=0)
             ax.plot(x, values[1:].T, color=colours[name], alpha=0.5, linewidth=0.6)
-            style = {"color": colours[name], "markersize": 4, "linewidth": 1.5, "label": name}
+            style = {"color": colours[name], "markersize": 4, "linewidth": 1.5, "label": name, "clip_on": False}
             (lines[name],) = ax.plot(x, values[0], "o-", **style)
         else:
             x = np.array([steps.index(value) for value in rows[step]]) + (place - (len(classes) - 1) / 2) * 0.7 / len(
@@ -99,19 +106,19 @@ def plot_fractions(frame: pd.DataFrame, corrected: bool | None = None, ax: Axes 
     return ax
 
 
-def new_axes(ax):
+def new_axes(ax, figsize=None):
     """Return the axes given, or those of a new figure."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
-    return plt.subplots(figsize=(5.4, 3.6), layout="constrained")[1]
+    return plt.subplots(figsize=figsize or (5.4, 3.6), layout="constrained")[1]
 
 
 def _points(ax, x, values, low, high, colour, label):
     """Draw points with bars from low to high, which need not hold the point, and return the points."""
     ax.vlines(x, low, high, color=colour, linewidth=2)
-    return ax.plot(x, values, "o", color=colour, markersize=6, label=label)[0]
+    return ax.plot(x, values, "o", color=colour, markersize=6, label=label, clip_on=False)[0]
 
 
 def turn_crowded_labels(ax, labels, room: int = 40) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.plotting.colours import label_anchors, row_colours, row_labels
+from particlespy_ml.plotting.colours import inner_anchors, row_colours, row_labels
 from particlespy_ml.tables.check import check_measured
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ def to_markers(table: BaseSignal, label: str | None = "auto") -> list:
     Returns
     -------
     list of hyperspy markers
-        Polygons, and texts where a particle has a label. Add them with ``image.add_marker(markers)``. They are not
-        meant to be permanent: permanent markers that vary in number stop HyperSpy from plotting parts of a series.
+        Polygons, and texts, inside of the image, where a particle has a label. Add them with
+        ``image.add_marker(markers)``. They are not meant to be permanent: permanent markers that vary in number stop
+        HyperSpy from plotting parts of a series.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def to_markers(table: BaseSignal, label: str | None = "auto") -> list:
         labelled |= some.any()
         outlines[index] = rows["outline"].astype(float)
         colours[index] = to_rgba_array(row_colours(table, rows)) if len(rows) else np.zeros((0, 4))
-        anchors[index] = label_anchors(table, rows)[some]
+        anchors[index] = inner_anchors(table, rows, labels)[some]
         texts[index] = labels[some]
     arrays = (outlines, colours, anchors, texts)
     # HyperSpy looks markers up by its own order of the navigation axes, the reverse of the array's
@@ -63,8 +64,17 @@ def to_markers(table: BaseSignal, label: str | None = "auto") -> list:
     return markers
 
 
-def plot_particles(image: Signal2D, table: BaseSignal, label: str | None = "auto", **kwargs: object) -> None:
-    """Show an image with the outlines and labels of its particles.
+def plot_particles(
+    image: Signal2D,
+    table: BaseSignal,
+    label: str | None = "auto",
+    *,
+    figsize: tuple[float, float] | None = None,
+    **kwargs: object,
+) -> None:
+    """Show an image with the outlines and labels of its particles, which follow the navigation.
+
+    In Jupyter the windows are live after ``%matplotlib widget``, which needs ipympl.
 
     Parameters
     ----------
@@ -74,8 +84,10 @@ def plot_particles(image: Signal2D, table: BaseSignal, label: str | None = "auto
         Its particle table. A lazy one is computed.
     label
         As for `to_markers`.
+    figsize
+        Width and height of the image's window in inches.
     **kwargs
-        For `hyperspy.api.signals.Signal2D.plot`.
+        For `hyperspy.api.signals.Signal2D.plot`, such as ``cmap``.
 
     Raises
     ------
@@ -95,6 +107,8 @@ def plot_particles(image: Signal2D, table: BaseSignal, label: str | None = "auto
     others = plt.get_fignums()
     try:
         image.plot(**kwargs)
+        if figsize is not None:
+            image._plot.signal_plot.figure.set_size_inches(figsize)
         if table.n_particles:
             image.add_marker(markers, permanent=False)
     except Exception:

@@ -10,12 +10,14 @@ from particlespy_ml.core.calibration import PixelGrid, pixel_grid
 from particlespy_ml.core.frames import frames_array
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.colours import class_colours, label_anchors, row_colours, row_labels
-from particlespy_ml.plotting.table import legend, legend_columns
+from particlespy_ml.plotting.scale_bar import draw_scale_bar
+from particlespy_ml.plotting.table import legend, legend_columns, width_of
 from particlespy_ml.tables.check import check_measured
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 
 def plot_overlay(
@@ -23,7 +25,10 @@ def plot_overlay(
     image: Signal2D,
     index: int | tuple[int, ...] | None = None,
     label: str | None = "auto",
+    scale_bar: bool = True,
+    cmap: str | Colormap = "gray",
     ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Axes:
     """Draw one frame with the outlines of its particles, a scale bar and a legend of classes.
 
@@ -39,8 +44,14 @@ def plot_overlay(
     label
         Column written beside each particle: "class", "track", "label" or any other; None for outlines alone. By default
         the class where there is one, or else the number of the track or of the particle.
+    scale_bar
+        Whether a bar of a round length is drawn.
+    cmap
+        Colour map of the image.
     ax
         Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -62,14 +73,21 @@ def plot_overlay(
             "axis, as for inav, or the number of the frame."
         )
     frame = np.asarray(frames[where], dtype=float)
-    texts = row_labels(table, table.data[where], label)
+    rows = table.data[where]
+    texts = row_labels(table, rows, label)
+    entries = _legend_entries(table, rows)
     if ax is None:
         import matplotlib.pyplot as plt
 
+        from particlespy_ml.plotting.layout import SettledLayout
+
         ratio = grid.shape[0] * grid.scale[0] / (grid.shape[1] * grid.scale[1])
-        _, ax = plt.subplots(figsize=(6, np.clip(6 * ratio, 1.5, 12) + 0.3), layout="constrained")
-    _draw_frame(ax, frame, grid)
-    _draw_particles(ax, table, table.data[where], texts)
+        lines = -(-len(entries) // legend_columns(entries, 6.0))
+        figsize = figsize or (6, np.clip(6 * ratio, 1.5, 12) + (0.03 + 0.19 * lines if lines else 0))
+        ax = plt.subplots(figsize=figsize, layout=SettledLayout())[1]
+    draw_frame(ax, frame, grid, scale_bar, cmap)
+    _draw_particles(ax, table, rows, texts)
+    legend(ax, entries, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=legend_columns(entries, width_of(ax)))
     return ax
 
 
@@ -97,28 +115,24 @@ def frame_place(index: int | tuple[int, ...], shape: tuple[int, ...]) -> tuple[i
     return tuple(i % n for i, n in zip(where, shape, strict=True))
 
 
-def _draw_frame(ax, frame: np.ndarray, grid: PixelGrid) -> None:
+def draw_frame(
+    ax: Axes, frame: np.ndarray, grid: PixelGrid, scale_bar: bool = True, cmap: str | Colormap = "gray"
+) -> None:
+    """Draw a frame where its grid is, without ticks, with a scale bar if wanted."""
     left, top = grid.to_xy(-0.5, -0.5)
     right, bottom = grid.to_xy(grid.shape[0] - 0.5, grid.shape[1] - 0.5)
     low, high = grey_limits(frame)
-    ax.imshow(frame, cmap="gray", extent=(left, right, bottom, top), vmin=low, vmax=high)
+    ax.imshow(frame, cmap=cmap, extent=(left, right, bottom, top), vmin=low, vmax=high)
     ax.set_axis_off()
-    length = np.copysign(round_length(abs(right - left) / 5), right - left)
-    x, y = left + 0.04 * (right - left), bottom - 0.04 * (bottom - top)
-    from matplotlib.patheffects import withStroke
-
-    edge = [withStroke(linewidth=3, foreground="black")]
-    bar = [withStroke(linewidth=5, foreground="black")]
-    ax.plot([x, x + length], [y, y], color="white", linewidth=3, solid_capstyle="butt", path_effects=bar)
-    text = f"{abs(length):g} {grid.units}"
-    position = (x + length / 2, y - 0.02 * (bottom - top))
-    ax.text(*position, text, color="white", ha="center", va="bottom", path_effects=edge)
+    if scale_bar:
+        draw_scale_bar(ax, grid.units)
 
 
 def _draw_particles(ax, table, rows: np.ndarray, texts: list[str]) -> None:
     from matplotlib.collections import PolyCollection
-    from matplotlib.lines import Line2D
     from matplotlib.patheffects import withStroke
+
+    from particlespy_ml.plotting.inner_text import InnerText
 
     colours = row_colours(table, rows)
     if len(rows):
@@ -127,18 +141,22 @@ def _draw_particles(ax, table, rows: np.ndarray, texts: list[str]) -> None:
         ax.add_collection(
             PolyCollection(polygons, facecolors="none", edgecolors=colours, linewidths=1.3, path_effects=edge)
         )
-    outline = [withStroke(linewidth=2, foreground="black")]
+    outline = [withStroke(linewidth=1.6, foreground="black")]
+    style = {"ha": "center", "va": "bottom", "fontsize": 8, "path_effects": outline}
     for (x, y), colour, text in zip(label_anchors(table, rows), colours, texts, strict=True):
-        across, down = ax.transAxes.inverted().transform(ax.transData.transform((x, y)))
-        # beside the edges of the frame a label grows inwards
-        side = "left" if across < 0.08 else "right" if across > 0.92 else "center"
-        style = {"ha": side, "va": "top" if down > 0.95 else "bottom", "path_effects": outline, "clip_on": True}
-        ax.text(x, y, text, color=colour, fontsize=7, **style)
-    if table.classes and "class_index" in (rows.dtype.names or ()):
-        present = set(table.class_names(rows["class_index"]))
-        colours = class_colours(table.classes)
-        lines = {name: Line2D([], [], color=colour) for name, colour in colours.items() if name in present}
-        legend(ax, lines, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=legend_columns(lines))
+        InnerText(ax, x, y, text, color=colour, **style)
+
+
+def _legend_entries(table, rows: np.ndarray) -> dict:
+    """Lines in the colours of the classes that a frame has."""
+    from matplotlib.lines import Line2D
+
+    if not table.classes or "class_index" not in (rows.dtype.names or ()):
+        return {}
+    present = set(table.class_names(rows["class_index"]))
+    return {
+        name: Line2D([], [], color=colour) for name, colour in class_colours(table.classes).items() if name in present
+    }
 
 
 def grey_limits(image: np.ndarray) -> tuple[float, float]:
@@ -160,9 +178,3 @@ def grey_limits(image: np.ndarray) -> tuple[float, float]:
     if high <= low:
         low, high = low - max(0.5, 1e-3 * abs(low)), high + max(0.5, 1e-3 * abs(high))
     return low, high
-
-
-def round_length(length: float) -> float:
-    """The largest of 1, 2, 5 times a power of ten that is not above a length."""
-    power = 10.0 ** np.floor(np.log10(length))
-    return float(max(step * power for step in (1, 2, 5) if step * power <= length * 1.0001))

@@ -28,6 +28,7 @@ def plot_pairs(
     *,
     bins: int = 40,
     seed: int = 0,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw columns against each other in pairs, coloured by the values of another one, with histograms.
 
@@ -43,6 +44,8 @@ def plot_pairs(
         Bins of the histograms.
     seed
         Of the choice of the 3,000 particles that are drawn at most; the histograms hold all.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -76,7 +79,8 @@ def plot_pairs(
     drawn[rng.permutation(len(frame))[:MOST_POINTS]] = True
     size = len(columns)
     edge = float(np.clip(8 / size, 1.5, 2.6))
-    figure, axes = plt.subplots(size, size, figsize=(edge * size + 0.9, edge * size + 0.3), layout="constrained")
+    figsize = figsize or (edge * size + 0.9, edge * size + 0.3)
+    figure, axes = plt.subplots(size, size, figsize=figsize, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02)
     for row, y in enumerate(columns):
         for column, x in enumerate(columns):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml.plotting.colours import class_colours
-from particlespy_ml.plotting.table import legend, legend_columns
+from particlespy_ml.plotting.table import legend, legend_columns, width_of
 from particlespy_ml.tables.classes import UNDEFINED
 
 
@@ -31,7 +31,7 @@ def draw_strips(ax, rows: list[tuple], edges: np.ndarray, classes: tuple[str, ..
     shown = {name: Patch(color=colours[name]) for name in names if name in used}
     # above the strips, where the legend covers none of them
     style = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.3, "borderpad": 0}
-    legend(ax, shown, ncols=legend_columns(shown), handlelength=1, **style)
+    legend(ax, shown, ncols=legend_columns(shown, 0.86 * width_of(ax)), handlelength=1, **style)
 
 
 def frame_edges(position: np.ndarray) -> np.ndarray:

@@ -117,6 +117,8 @@ def draw_histogram(
     for name, mask, colour in groups or _groups(None, values, None):
         height = np.histogram(values[mask & finite], edges)[0]
         entries[name] = ax.bar(edges[:-1], height, np.diff(edges), bottom, align="edge", color=colour, linewidth=0)
+        for bar in entries[name]:
+            bar.sticky_edges.y[:] = [0]  # not the upper edge of the bar beneath, which would end the axis
         bottom += height
     return entries if fitted is None else entries | _draw_law(ax, fitted, edges, unit)
 
@@ -260,9 +262,15 @@ def legend(ax, entries: dict, title: str | None = None, **style) -> None:
         ax.legend(list(entries.values()), [written(name) for name in entries], **style)
 
 
-def legend_columns(names, room: int = 70) -> int:
-    """Return how many names of a legend stand beside each other, in a line of so many characters."""
-    return max(1, min(len(names), room // (max(len(written(name)) for name in names) + 4))) if names else 1
+def legend_columns(names, width: float) -> int:
+    """Return how many names of a legend stand beside each other in so many inches."""
+    room = 11.7 * width  # characters
+    return int(max(1, min(len(names), room // (max(len(written(name)) for name in names) + 4)))) if names else 1
+
+
+def width_of(ax) -> float:
+    """Return the width in inches that axes will have when a layout has made them as wide as it can."""
+    return ax.bbox.width / ax.figure.dpi / 0.775  # of a new subplot until then
 
 
 def legend_beside(ax, entries: dict, title: str | None = None) -> None:

@@ -9,7 +9,7 @@ from particlespy_ml.plotting.colours import NO_VALUE, class_colours, written
 LARGEST_NODE = 0.42  # radius of a node that takes all of the time, with the nodes on a ring of radius one
 
 
-def plot_transitions(transitions, min_count: float = 0.5, ax=None):
+def plot_transitions(transitions, min_count: float = 0.5, ax=None, figsize=None):
     """Draw the classes as nodes and the transitions between them as arrows.
 
     The area of a node is the fraction of time in the class, the width of an arrow grows with the logarithm of the rate.
@@ -22,6 +22,8 @@ def plot_transitions(transitions, min_count: float = 0.5, ax=None):
         Leave out transitions that are expected to have taken place fewer times.
     ax
         Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -46,7 +48,8 @@ def plot_transitions(transitions, min_count: float = 0.5, ax=None):
         import matplotlib.pyplot as plt
 
         size = 3.8 + 0.7 * k if k < 5 else 1.7 * k
-        ax = plt.subplots(figsize=(size + (0.8 if k < 5 else 1.8), size if k > 2 else 3.2), layout="constrained")[1]
+        whole = (size + (0.8 if k < 5 else 1.8), size if k > 2 else 3.2)
+        ax = plt.subplots(figsize=figsize or whole, layout="constrained")[1]
     colours = class_colours(classes)
     fractions = fit.occupation / max(fit.occupation.sum(), 1e-300)
     radii = LARGEST_NODE * np.sqrt(np.maximum(fractions, 0.01))

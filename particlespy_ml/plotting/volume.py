@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.plotting.overlay import grey_limits, round_length
+from particlespy_ml.plotting.overlay import grey_limits
+from particlespy_ml.plotting.scale_bar import draw_scale_bar
 
 
-def plot_fsc(reconstruction, criterion: float = 0.143, ax=None):
+def plot_fsc(reconstruction, criterion: float = 0.143, ax=None, figsize=None):
     """Draw the Fourier shell correlation of the half maps.
 
     Parameters
@@ -17,7 +18,9 @@ def plot_fsc(reconstruction, criterion: float = 0.143, ax=None):
     criterion
         Correlation that is drawn as a line.
     ax
-        Matplotlib axes; by default of a new figure.
+        Axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -26,7 +29,7 @@ def plot_fsc(reconstruction, criterion: float = 0.143, ax=None):
     import matplotlib.pyplot as plt
 
     if ax is None:
-        _, ax = plt.subplots(figsize=(4.5, 3), layout="constrained")
+        _, ax = plt.subplots(figsize=figsize or (4.5, 3), layout="constrained")
     table, units = reconstruction.fsc, reconstruction.units
     ax.plot(table["frequency"], table["correlation"], color="#1f5a96", lw=1.6)
     ax.axhline(criterion, color="0.5", lw=0.8, ls="--")
@@ -45,15 +48,21 @@ def plot_fsc(reconstruction, criterion: float = 0.143, ax=None):
     return ax
 
 
-def plot_slices(reconstruction, axes=None):
-    """Draw the three slices through the middle, with a scale bar.
+def plot_slices(reconstruction, scale_bar: bool = True, cmap="gray", axes=None, figsize=None):
+    """Draw the three slices through the middle, the first with a scale bar.
 
     Parameters
     ----------
     reconstruction
         A `Reconstruction`.
+    scale_bar
+        Whether a bar of a round length is drawn.
+    cmap
+        Colour map of the slices.
     axes
-        Three matplotlib axes; by default of a new figure.
+        Three axes to draw in; by default those of a new figure.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -62,7 +71,7 @@ def plot_slices(reconstruction, axes=None):
     import matplotlib.pyplot as plt
 
     if axes is None:
-        _, axes = plt.subplots(1, 3, figsize=(7.5, 2.6), layout="constrained")
+        _, axes = plt.subplots(1, 3, figsize=figsize or (7.5, 2.6), layout="constrained")
     volume = reconstruction.volume.data
     box = volume.shape[0]
     middle = box // 2
@@ -72,20 +81,14 @@ def plot_slices(reconstruction, axes=None):
     names = (("x", "y"), ("x", "z"), ("y", "z"))
     slices = (volume[middle], volume[:, middle], volume[:, :, middle])
     for ax, picture, (horizontal, vertical) in zip(axes, slices, names, strict=True):
-        ax.imshow(picture, cmap="gray", vmin=low, vmax=high, origin="lower")
+        ax.imshow(picture, cmap=cmap, vmin=low, vmax=high, origin="lower")
         ax.set(xticks=[], yticks=[], xlabel=horizontal, ylabel=vertical)
-    _scale_bar(axes[0], box, reconstruction.volume.axes_manager.signal_axes[0])
+    if scale_bar:
+        draw_scale_bar(axes[0], reconstruction.units, reconstruction.volume.axes_manager.signal_axes[0].scale)
     return np.asarray(axes)
 
 
-def _scale_bar(ax, box: int, axis) -> None:
-    length = round_length(box * axis.scale / 4)
-    start = 0.06 * box
-    ax.plot([start, start + length / axis.scale], [start, start], color="white", lw=2.5, solid_capstyle="butt")
-    ax.text(start, start + 0.03 * box, f"{length:g} {axis.units}", color="white", fontsize=8, va="bottom")
-
-
-def plot_surface(reconstruction, level: float | None = None, ax=None):
+def plot_surface(reconstruction, level: float | None = None, ax=None, figsize=None):
     """Draw the surface of the volume, shaded.
 
     Parameters
@@ -95,7 +98,9 @@ def plot_surface(reconstruction, level: float | None = None, ax=None):
     level
         Value of the surface; by default Otsu's threshold of the volume smoothed to its resolution.
     ax
-        Matplotlib axes with projection="3d"; by default of a new figure.
+        Three-dimensional axes to draw in; by default a new figure's.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -124,7 +129,7 @@ def plot_surface(reconstruction, level: float | None = None, ax=None):
     corners, faces, _, _ = marching_cubes(volume, level)
     corners = (corners[:, ::-1] - volume.shape[0] // 2) * scale
     if ax is None:
-        _, ax = plt.subplots(figsize=(4, 4), subplot_kw={"projection": "3d"}, layout="constrained")
+        _, ax = plt.subplots(figsize=figsize or (4, 4), subplot_kw={"projection": "3d"}, layout="constrained")
     ax.plot_trisurf(
         *corners.T, triangles=faces, color="#e0b040", lightsource=LightSource(315, 40), linewidth=0, antialiased=False
     )

@@ -88,41 +88,41 @@ class Reconstruction:
             with replacing(target) as part:
                 write_mrc(part, data, pixel)
 
-    def plot_fsc(self, criterion: float = 0.143, ax=None):
+    def plot_fsc(self, criterion: float = 0.143, ax=None, figsize=None):
         """Draw the Fourier shell correlation.
 
         Parameters
         ----------
-        criterion, ax
+        criterion, ax, figsize
             See `particlespy_ml.plotting.volume.plot_fsc`.
         """
         from particlespy_ml.plotting.volume import plot_fsc
 
-        return plot_fsc(self, criterion, ax)
+        return plot_fsc(self, criterion, ax, figsize)
 
-    def plot_slices(self, axes=None):
+    def plot_slices(self, scale_bar: bool = True, cmap="gray", axes=None, figsize=None):
         """Draw the three middle slices.
 
         Parameters
         ----------
-        axes
+        scale_bar, cmap, axes, figsize
             See `particlespy_ml.plotting.volume.plot_slices`.
         """
         from particlespy_ml.plotting.volume import plot_slices
 
-        return plot_slices(self, axes)
+        return plot_slices(self, scale_bar, cmap, axes, figsize)
 
-    def plot_surface(self, level: float | None = None, ax=None):
+    def plot_surface(self, level: float | None = None, ax=None, figsize=None):
         """Draw the surface of the volume, rendered.
 
         Parameters
         ----------
-        level, ax
+        level, ax, figsize
             See `particlespy_ml.plotting.volume.plot_surface`.
         """
         from particlespy_ml.plotting.volume import plot_surface
 
-        return plot_surface(self, level, ax)
+        return plot_surface(self, level, ax, figsize)
 
     def __repr__(self) -> str:
         return (

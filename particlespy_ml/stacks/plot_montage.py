@@ -8,13 +8,15 @@ import numpy as np
 
 from particlespy_ml.core.frames import compute, frames_array
 from particlespy_ml.plotting.colours import NO_VALUE, class_colours, room_for, written
-from particlespy_ml.plotting.tiles import draw_scale_bar, draw_tile
+from particlespy_ml.plotting.scale_bar import draw_scale_bar
+from particlespy_ml.plotting.tiles import draw_tile
 from particlespy_ml.stacks.extract_particles import extract_particles
 from particlespy_ml.tables.as_classes import as_classes
 from particlespy_ml.tables.classes import UNDEFINED
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 ORDERS = ("random", "most probable", "least probable")
@@ -28,6 +30,9 @@ def plot_montage(
     box: float | str | None = None,
     seed: int = 0,
     by: str = "class",
+    scale_bar: bool = True,
+    cmap: str | Colormap = "gray",
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw particles of each class with their probabilities, one row for each class.
 
@@ -49,6 +54,12 @@ def plot_montage(
         Of the random choice.
     by
         "class", or "cluster" or another column of whole numbers or names, whose values are taken for classes.
+    scale_bar
+        Whether the first particle has a bar of a round length.
+    cmap
+        Colour map of the images.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -71,6 +82,8 @@ def plot_montage(
     """
     import matplotlib.pyplot as plt
 
+    from particlespy_ml.plotting.layout import SettledLayout
+
     if order not in ORDERS:
         raise ValueError(f"order={order!r}; expected one of {', '.join(map(repr, ORDERS))}.")
     if columns < 1:
@@ -91,23 +104,23 @@ def plot_montage(
     figure, axes = plt.subplots(
         len(chosen),
         across,
-        figsize=(0.9 * across + 1.2 + room_for(chosen), 1.08 * len(chosen) + 0.45),
+        figsize=figsize or (0.9 * across + 1.2 + room_for(chosen), 1.08 * len(chosen) + 0.45),
         squeeze=False,
-        layout="constrained",
+        layout=SettledLayout(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02),
     )
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
     colours = class_colours(table.classes)
     for line, (name, rows) in zip(axes, chosen.items(), strict=True):
         for ax in line:
             ax.set_axis_off()
         for ax, number in zip(line, rows, strict=False):
-            draw_tile(ax, tiles[where[number]], colours[name])
+            draw_tile(ax, tiles[where[number]], colours[name], cmap)
             value = probability[number]
             if not known:
                 continue
             ax.set_xlabel(f"{100 * value:.0f} %" if np.isfinite(value) else NO_VALUE, fontsize=8, labelpad=2)
         line[0].set_ylabel(written(name), rotation=0, ha="right", va="center", fontsize=9, labelpad=6)
-    draw_scale_bar(axes[0, 0], tiles.shape[-1], scale, units)
+    if scale_bar:
+        draw_scale_bar(axes[0, 0], units, scale, share=0.5, fontsize=7)
     return figure
 
 

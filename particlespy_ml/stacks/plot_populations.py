@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from particlespy_ml.plotting.colours import class_colours, room_for, written
-from particlespy_ml.plotting.tiles import draw_scale_bar, draw_tile
+from particlespy_ml.plotting.scale_bar import draw_scale_bar
+from particlespy_ml.plotting.tiles import draw_tile
 from particlespy_ml.stacks.class_averages import class_averages
 from particlespy_ml.stacks.extract_particles import extract_particles
 from particlespy_ml.stacks.plot_montage import choose_particles, cut_tiles, is_stack
@@ -16,6 +17,7 @@ from particlespy_ml.tables.check import check_measured
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 
@@ -29,6 +31,9 @@ def plot_populations(
     most: int = 200,
     mirror: bool = False,
     seed: int = 0,
+    scale_bar: bool = True,
+    cmap: str | Colormap = "gray",
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw the aligned mean image of each cluster, and beside it some of its particles as they are.
 
@@ -50,6 +55,12 @@ def plot_populations(
         Whether particles may be mirrored for the mean.
     seed
         Of the random choices.
+    scale_bar
+        Whether the first mean has a bar of a round length.
+    cmap
+        Colour map of the images.
+    figsize
+        Width and height of a new figure in inches.
 
     Returns
     -------
@@ -72,6 +83,8 @@ def plot_populations(
     """
     import matplotlib.pyplot as plt
 
+    from particlespy_ml.plotting.layout import SettledLayout
+
     if columns < 1 or most < 1:
         raise ValueError(f"columns={columns}, most={most}; expected one or more of each.")
     table = table._computed()
@@ -88,23 +101,23 @@ def plot_populations(
     tiles, scale, units = cut_tiles(image, table, numbers, box, stack)
     where = {number: i for i, number in enumerate(numbers)}
     across = max(len(rows) for rows in chosen.values())
-    figure = plt.figure(figsize=(0.8 * across + 2.9, 1.6 * len(chosen) + 0.3), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03, wspace=0.01, hspace=0.01)
     half = -(-across // 2)
+    layout = SettledLayout(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.01)
+    figsize = figsize or (0.8 * (2 + half) + 1.3 + room_for(chosen), 1.66 * len(chosen) + 0.15)
+    figure = plt.figure(figsize=figsize, layout=layout)
     grid = figure.add_gridspec(2 * len(chosen), 2 + half)
     colours = class_colours(grouped.classes)
     for line, (name, rows) in enumerate(chosen.items()):
         large = figure.add_subplot(grid[2 * line : 2 * line + 2, :2])
-        draw_tile(large, means[name], colours[name])
-        if line == 0:
-            draw_scale_bar(large, tiles.shape[-1], scale, units)
+        draw_tile(large, means[name], colours[name], cmap)
+        if line == 0 and scale_bar:
+            draw_scale_bar(large, units, scale, share=0.4, fontsize=8)
         large.set_ylabel(
             f"{written(name)}\n{counts[name]:,}", rotation=0, ha="right", va="center", fontsize=9, labelpad=8
         )
         for i, number in enumerate(rows):
             small = figure.add_subplot(grid[2 * line + i // half, 2 + i % half])
-            draw_tile(small, tiles[where[number]], colours[name])
-    figure.set_size_inches(0.8 * (2 + half) + 1.3 + room_for(chosen), 1.66 * len(chosen) + 0.15)
+            draw_tile(small, tiles[where[number]], colours[name], cmap)
     return figure
 
 

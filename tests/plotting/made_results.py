@@ -1,14 +1,19 @@
 """Results of every kind, made without what would find them: ordinary ones and those with little to draw."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from hyperspy.signals import Signal2D
 
+import particlespy_ml
 from particlespy_ml.columns.rows import column_dtype, column_units
 from particlespy_ml.dynamics import TemperatureSeries, Transitions
 from particlespy_ml.dynamics.barriers import ArrheniusFit
 from particlespy_ml.dynamics.rates import RateFit
 from particlespy_ml.reconstruction import Reconstruction
+from particlespy_ml.tables.dataframe import with_column
 from particlespy_ml.tables.table import make_table, object_array
 
 SHAPE = (40, 50)
@@ -102,3 +107,36 @@ def steps(values, name="temperature", classes=("icosahedron", "$x_{$"), correcte
         for c, f in zip(classes, (0.2, np.nan), strict=False)
     ]
     return pd.DataFrame(rows, columns=[name, "class", "fraction", "low", "high"])
+
+
+def classify(table, classes, cycle):
+    """Give particles classes in turn; undefined ones, of -1, have no probabilities."""
+    counts = [len(rows) for rows in table.data.ravel()]
+    index = np.resize(cycle, sum(counts)).astype(int)
+    parts = np.split(index, np.cumsum(counts)[:-1])
+    values = {"class_index": (parts, "i1"), "probability": ([np.where(p < 0, np.nan, 0.75) for p in parts], "f4")}
+    for number, name in enumerate(classes):
+        shares = [np.where(p < 0, np.nan, np.where(p == number, 0.75, 0.25 / (len(classes) - 1))) for p in parts]
+        values[f"probability_{name}"] = (shares, "f4")
+    for name, (value, dtype) in values.items():
+        table = with_column(table, name, value, dtype, "")
+    table.metadata.set_item("particlespy_ml.classes", list(classes))
+    return table
+
+
+def all_figures():
+    """Functions, and methods of tables, images and results, that draw: names "plot", "plot_..." and "to_markers".
+
+    Module and name of each; the functions in other modules that are methods as they are do not count twice.
+    """
+    root = Path(particlespy_ml.__file__).parent
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        module = ".".join(path.relative_to(root.parent).with_suffix("").parts)
+        nodes = ast.walk(ast.parse(text)) if "def plot" in text or "def to_markers" in text else ()
+        for node in nodes:
+            for part in node.body if isinstance(node, (ast.Module, ast.ClassDef)) else []:
+                if isinstance(part, ast.FunctionDef) and (part.name.startswith("plot") or part.name == "to_markers"):
+                    found.append((module, f"{node.name}.{part.name}" if isinstance(node, ast.ClassDef) else part.name))
+    return found

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR
+from particlespy_ml.plotting.scale_bar import scale_bar_text
 from particlespy_ml.plotting.table import plot_histogram
 from particlespy_ml.tables.table import make_table, object_array
 
@@ -120,7 +121,7 @@ def test_mean_images_of_clusters(series, lazy):
     shown = [ax for ax in figure.axes if ax.images]
     labels = [ax.get_ylabel() for ax in shown if ax.get_ylabel()]
     assert len(shown) == 2 + 3 and sorted(label[:9] for label in labels) == ["cluster 0", "cluster 1"]
-    assert "0.5 nm" in [text.get_text() for ax in shown for text in ax.texts]
+    assert [scale_bar_text(bar) for ax in shown for bar in ax.artists] == ["0.5 nm"]
     stack = image.extract_particles(table, box="60 px")
     assert len(table.plot_populations(stack, columns=1).axes) == 4
 

@@ -29,7 +29,6 @@ def test_image_and_stack_show_the_same(series, table, lazy):
     assert [ax.get_ylabel() for ax in one] == ["icosahedron", "amorphous", "undefined"]
     assert [ax.get_xlabel() for ax in one] == ["75 %"] * 3
     assert to_hex(one[0].spines["left"].get_edgecolor()).upper() == PALETTE[0]
-    assert [text.get_text() for text in one[0].texts] == ["1 nm"]
     stack = series.extract_particles(table, box="50 px")
     np.testing.assert_array_equal(one[1].images[0].get_array(), stack.data[1])
 

@@ -7,7 +7,6 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR, class_colours, row_colours, row_labels
-from particlespy_ml.plotting.overlay import round_length
 from particlespy_ml.tables.dataframe import with_column
 
 
@@ -119,8 +118,6 @@ def test_outlines_lie_on_the_particles_where_the_image_is_shown(two_disks):
         image = two_disks.isig[slices]
         ax = measured(image).plot_overlay(image)
         left, right, bottom, top = ax.images[0].get_extent()
-        bar = ax.lines[0].get_xdata()
-        assert 0 < (bar[0] - left) / (right - left) < (bar[1] - left) / (right - left) < 0.3
         shown = np.asarray(ax.images[0].get_array())
         rows, columns = shown.shape
         for outline in vertices(ax):
@@ -140,7 +137,7 @@ def test_overlay_of_a_frame(uneven):
         np.testing.assert_array_equal(ax.images[0].get_array(), uneven.data[index[::-1]])
         found = vertices(ax) if len(rows) else []
         assert len(found) == len(rows)
-        assert [t.get_text() for t in ax.texts] == ["1 nm", *(str(n) for n in rows["label"])]
+        assert [t.get_text() for t in ax.texts] == [str(n) for n in rows["label"]]
         assert ax.get_legend() is None
         plt.close(ax.figure)
 
@@ -166,33 +163,16 @@ def test_overlay_has_a_legend_of_the_classes_in_the_frame(series, add_classes):
     assert handles == {"icosahedron": PALETTE[0], "amorphous": PALETTE[1]}
     (collection,) = ax.collections
     assert [to_hex(c).upper() for c in collection.get_edgecolor()] == [PALETTE[0], PALETTE[1]]
-    assert [t.get_text() for t in ax.texts][1:] == ["icosahedron 75 %", "amorphous 75 %"]
+    assert [t.get_text() for t in ax.texts] == ["icosahedron 75 %", "amorphous 75 %"]
     ax = table.plot_overlay(series, 2)
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["undefined"]
     assert table.plot_overlay(series, 1).get_legend() is None
 
 
-def test_overlay_has_a_scale_bar_of_around_length(two_disks):
-    for scale, units, text in [(0.04, "nm", "1 nm"), (0.4, "Å", "10 Å"), (2.1, "pm", "50 pm")]:
-        two_disks.axes_manager.signal_axes.set(scale=scale, units=units)
-        ax = measured(two_disks).plot_overlay(two_disks)
-        assert ax.texts[0].get_text() == text
-        bar = ax.lines[0].get_xdata()
-        assert bar[1] - bar[0] == pytest.approx(float(text.split()[0]))
-        assert 0 < bar[0] < bar[1] < 160 * scale / 3
-
-
-@pytest.mark.parametrize(
-    ("length", "expected"), [(1, 1), (1.9, 1), (2, 2), (4.99, 2), (0.07, 0.05), (3e-5, 2e-5), (999, 500)]
-)
-def testround_lengths(length, expected):
-    assert round_length(length) == pytest.approx(expected)
-
-
 def test_overlay_on_axes_of_ones_own_and_without_labels(two_disks):
     figure, ax = plt.subplots()
     assert measured(two_disks).plot_overlay(two_disks, label=None, ax=ax) is ax
-    assert [t.get_text() for t in ax.texts if t.get_text()] == ["1 nm"]
+    assert [t.get_text() for t in ax.texts if t.get_text()] == []
     assert len(plt.get_fignums()) == 1
 
 

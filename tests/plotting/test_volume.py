@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from hyperspy.signals import Signal2D
 
+from particlespy_ml.plotting.scale_bar import scale_bar_text
 from particlespy_ml.reconstruction import Reconstruction
 
 
@@ -37,7 +38,7 @@ def test_the_correlation_is_drawn_with_its_resolution(reconstruction):
 def test_slices_have_a_scale_bar(reconstruction):
     axes = reconstruction.plot_slices()
     assert len(axes) == 3
-    assert [text.get_text() for text in axes[0].texts] == ["0.5 nm"]
+    assert scale_bar_text(axes[0].artists[0]) == "0.2 nm"
     assert axes[0].images[0].get_array().sum() == pytest.approx(reconstruction.volume.data[12].sum())
 
 

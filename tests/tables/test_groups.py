@@ -82,7 +82,7 @@ def test_everything_by_class_works_by_names(zoned):
 
 def test_names_are_written_beside_particles(zoned):
     ax = zoned.plot_overlay(pml.data.gold_on_carbon(), label="zone_axis")
-    assert [text.get_text() for text in ax.texts][1:] == zoned["zone_axis"].tolist()
+    assert [text.get_text() for text in ax.texts] == zoned["zone_axis"].tolist()
 
 
 def test_lists_of_numbers_for_stacks():
