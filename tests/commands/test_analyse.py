@@ -33,7 +33,8 @@ def test_files_of_different_units_in_one_table_in_nm(tmp_path, two_disks):
 def test_options_of_the_segmentation(tmp_path, two_disks):
     two_disks.save(tmp_path / "still.hspy")
     given = ("--min-diameter", 1.3, "--polarity", "bright", "--no-split", "--smoothing", 0.1)
-    assert run("measure", tmp_path / "still.hspy", *given, "--out", tmp_path / "out") == 0
+    with pytest.warns(UserWarning, match="1 object smaller than min_diameter"):
+        assert run("measure", tmp_path / "still.hspy", *given, "--out", tmp_path / "out") == 0
     table = hs.load(tmp_path / "out" / "still.hspy")
     assert table.n_particles == 1
     used = table.metadata.particlespy_ml.segmentation.as_dictionary()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from scipy.special import ellipe
 
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR
 from particlespy_ml.plotting.scale_bar import scale_bar_text
@@ -16,12 +17,16 @@ def kinds():
     rng = np.random.default_rng(0)
     count = 160
     truth = np.arange(count) % 2
-    names = ("equivalent_circular_diameter", "major_axis_length", "minor_axis_length", "circularity")
+    lengths = ("equivalent_circular_diameter", "major_axis_length", "minor_axis_length", "perimeter")
+    names = (*lengths, "circularity")
     rows = np.zeros(count, [("label", "i4"), *((name, "f8") for name in names)])
     rows["equivalent_circular_diameter"] = np.exp(rng.normal(np.where(truth, 1.5, 1.0), 0.06))
     rows["minor_axis_length"] = 1
     rows["major_axis_length"] = np.exp(np.abs(rng.normal(0.1, 0.03, count)) + 0.5 * truth)
     rows["circularity"] = rng.normal(np.where(truth, 0.8, 0.9), 0.01)
+    ratio = rows["major_axis_length"]
+    around = 2 * rows["equivalent_circular_diameter"] * np.sqrt(ratio) * ellipe(1 - 1 / ratio**2)
+    rows["perimeter"] = around / rng.normal(np.where(truth, 0.85, 0.95), 0.01)
     data = object_array([rows[:90], rows[90:]], (2,))
     axes = [{"name": "time", "size": 2, "navigate": True, "units": "s"}]
     units = {name: "nm" if "_" in name else "" for name in rows.dtype.names}
