@@ -49,7 +49,7 @@ def test_pairs(clustered):
     # histograms on the diagonal hold all particles
     heights = [patch.get_height() for patch in figure.axes[0].patches if hasattr(patch, "get_height")]
     assert sum(heights) == clustered.n_particles
-    assert figure.axes[-1].get_xlabel() == "Circularity"
+    assert figure.axes[-1].get_xlabel() == "Elliptic compactness"
 
 
 def test_pairs_of_chosen_columns(kinds, clustered):
