@@ -28,6 +28,10 @@ NANOMETRES = {
 }
 
 
+NO_UNIT = ("", "None", "<undefined>")  # what HyperSpy's axes without a unit say
+PIXEL = "px"
+
+
 @dataclass(frozen=True)
 class PixelGrid:
     """The calibrated grid of an image.
@@ -149,6 +153,16 @@ def pixel_grid(signal, calibrated: bool = True) -> PixelGrid:
         if not np.isfinite(axis.scale) or axis.scale == 0:
             raise ValueError(f"The axis {axis.name!s} has the scale {axis.scale}; expected a pixel size above zero.")
     units, to_units = str(x_axis.units), 1.0
+    if not calibrated and units in NO_UNIT and str(y_axis.units) in NO_UNIT:
+        # lengths of an image without calibration are in pixels
+        units = PIXEL if abs(x_axis.scale) == abs(y_axis.scale) == 1 else ""
+        return PixelGrid(
+            (y_axis.size, x_axis.size),
+            (abs(y_axis.scale), abs(x_axis.scale)),
+            (y_axis.offset, x_axis.offset),
+            units,
+            axis_directions(signal),
+        )
     if calibrated or units != str(y_axis.units):
         for axis in (x_axis, y_axis):
             _check_unit(axis)
@@ -171,7 +185,7 @@ def axis_directions(signal) -> tuple[int, int]:
 def _check_unit(axis) -> None:
     units = str(axis.units)
     if units not in NANOMETRES:
-        reason = "has no unit" if units in ("<undefined>", "None", "") else f"has the unit {units!r}"
+        reason = "has no unit" if units in NO_UNIT else f"has the unit {units!r}"
         raise ValueError(
             f"The image is not calibrated as a length: its axis {axis.name!s} {reason}; expected one of "
             "pm, Å, nm, µm, mm or m. Set the pixel size, for example "

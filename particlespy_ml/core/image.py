@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -155,6 +156,7 @@ def check_image(signal) -> None:
             f"Expected two signal dimensions (an image or a series of images), not {dimension}; "
             "change them with s.transpose(signal_axes=2) or s.as_signal2D((x_axis, y_axis))."
         )
+    _warn_of_swapped_axes(signal)
     dtype = signal.data.dtype
     if dtype.fields is not None:
         numbers = "uint16" if dtype[0].itemsize == 2 else "uint8"
@@ -166,3 +168,18 @@ def check_image(signal) -> None:
         raise TypeError("Expected an image of real numbers, not complex ones; take s.amplitude or s.real first.")
     if dtype.kind not in "biuf":
         raise TypeError(f"Expected an image of real numbers, not {dtype}.")
+
+
+def _warn_of_swapped_axes(signal) -> None:
+    """Warn of frames that are narrow and as many as they are long, as an array of (rows, columns, frames) gives."""
+    shape = signal.data.shape
+    if len(shape) != 3 or signal.axes_manager.navigation_dimension != 1:
+        return
+    frames, rows, columns = shape
+    if min(frames, rows) >= max(4 * columns, 32) and max(frames, rows) <= 2 * min(frames, rows):
+        warnings.warn(
+            f"{frames} frames of {rows} by {columns} pixels: if the array was (rows, columns, frames), turn it with "
+            f"Signal2D(numpy.moveaxis(data, -1, 0)), which gives {columns} frames of {frames} by {rows} pixels.",
+            UserWarning,
+            stacklevel=4,
+        )

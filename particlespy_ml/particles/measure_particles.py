@@ -33,7 +33,9 @@ def measure_particles(
     Parameters
     ----------
     signal
-        Image or series of images of any navigation shape, lazy or not, calibrated in a unit of length.
+        Image or series of images of any navigation shape, lazy or not. The methods "auto" and "network" need one that
+        is calibrated in a unit of length; with others, and with *labels*, lengths of an image that is not are in
+        pixels, "px".
     labels
         Labels or a mask, as `segment_particles` returns them; without, the frames are segmented in the same pass.
     method, mask, exclude_border, lazy_output, show_progressbar
@@ -64,9 +66,10 @@ def measure_particles(
     """
     from particlespy_ml.core.image import ImageFrames
     from particlespy_ml.particles.frame_pass import run_pass
-    from particlespy_ml.segmentation.choose import choose_segmenter
+    from particlespy_ml.segmentation.choose import choose_segmenter, needs_calibration
 
-    image = ImageFrames.of(signal)
+    image = ImageFrames.of(signal, None)
+    image = ImageFrames.of(signal, needs_calibration(labels, method, image.signal_type))
     segmenter, others = choose_segmenter(image, method, labels, exclude_border, options, mask)
     outputs = ("table", "labels") if return_labels else ("table",)
     results = run_pass(image, segmenter, others, outputs, lazy_output=lazy_output, show_progressbar=show_progressbar)

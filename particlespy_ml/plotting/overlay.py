@@ -60,8 +60,9 @@ def plot_overlay(
     check_measured(table)
     table = table._computed()
     grid = PixelGrid.from_dict(table.metadata.get_item(f"{METADATA_NODE}.image").as_dictionary())
-    if pixel_grid(image).shape != grid.shape:
-        raise ValueError(f"The table was measured on frames of {grid.shape} pixels, not {pixel_grid(image).shape}.")
+    shape = pixel_grid(image, False).shape
+    if shape != grid.shape:
+        raise ValueError(f"The table was measured on frames of {grid.shape} pixels, not {shape}.")
     if index is None:
         index = image.axes_manager.indices
     frames = frames_array(image)

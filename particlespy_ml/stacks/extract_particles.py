@@ -78,7 +78,7 @@ def extract_particles(
     >>> stack.data.shape
     (6, 48, 48)
     """
-    image = ImageFrames.of(signal)
+    image = ImageFrames.of(signal, False)
     grid = image.grid
     if not hasattr(table, "n_particles"):
         raise TypeError(f"Expected a particle table, as measure_particles returns it, not {type(table).__name__}.")
