@@ -72,10 +72,10 @@ def resample_frame(image: np.ndarray, step: tuple[float, float]) -> np.ndarray:
     return _clamped(image, steps, shape)
 
 
-def enlarge_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return a map on a grid of another shape that covers the same area, interpolated linearly."""
+def enlarge_map(values: np.ndarray, shape: tuple[int, int], rows: slice = slice(None)) -> np.ndarray:
+    """Return some rows of a map on a grid of another shape that covers the same area, interpolated linearly."""
     steps = np.array(values.shape) / np.array(shape)
-    return _clamped(values.astype(np.float32), steps, shape)
+    return _clamped(values.astype(np.float32), steps, shape, rows)
 
 
 def nearest_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -86,7 +86,8 @@ def nearest_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return values[np.ix_(rows, columns)]
 
 
-def _clamped(image: np.ndarray, steps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _clamped(image: np.ndarray, steps: np.ndarray, shape: tuple[int, int], rows: slice = slice(None)) -> np.ndarray:
     """Samples of pixels whose grid covers the image, the value at the edge beyond the middle of the outer pixels."""
-    padded = np.pad(image, 1, mode="edge")
-    return interpolate(padded, (steps - 1) / 2 + 1, steps, shape)
+    first, last, _ = rows.indices(shape[0])
+    padded, start = np.pad(image, 1, mode="edge"), (steps - 1) / 2 + 1
+    return interpolate(padded, start + (first * steps[0], 0), steps, (last - first, shape[1]))

@@ -11,6 +11,7 @@ from skimage.morphology import reconstruction
 from skimage.segmentation import expand_labels, watershed
 
 from particlespy_ml.core.resample import enlarge_map, nearest_map, resample_frame
+from particlespy_ml.core.threads import side_by_side
 from particlespy_ml.segmentation.edges import has_steep_edges
 from particlespy_ml.segmentation.grey_level import grey_level_outlines
 from particlespy_ml.segmentation.grid import as_float
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
 
 _CLIP = 6.0
+STRIP = 512  # rows that are interpolated at a time
 
 
 def segment_with_network(
@@ -75,7 +77,11 @@ def segment_with_network(
     threshold = model.threshold if threshold is None else threshold
     labels = labels_from_maps(probability, depth, threshold, split_depth)
     labels = nearest_map(expand_labels(labels, 3), image.shape)
-    labels[enlarge_map(probability, image.shape) < threshold] = 0
+
+    def clear(rows: slice) -> None:
+        labels[rows][enlarge_map(probability, image.shape, rows) < threshold] = 0
+
+    side_by_side(clear, [slice(k, k + STRIP) for k in range(0, len(labels), STRIP)])
     if outline == "auto":
         outline = "level" if has_steep_edges(image, labels, pixel_size) else "atoms"
     if outline != "atoms":
