@@ -24,7 +24,7 @@ def measured():
 
 def check(folder, name, capsys):
     table = hs.load(folder / f"{name}.hspy")
-    frame = pd.read_csv(folder / f"{name}.csv")
+    frame = pd.read_csv(folder / f"{name}.csv", encoding="utf-8-sig")
     assert type(table).__name__ == "ParticleTable"
     assert len(frame) == table.n_particles > 0
     assert frame["class"].tolist() == list(table["class"])
@@ -40,6 +40,7 @@ def test_demo(measured, tmp_path, capsys):
     movie = check(tmp_path / "out", "isomer_movie", capsys)
     assert movie.n_particles == 48
     assert (tmp_path / "out" / "isomer_movie_fractions.png").is_file()
+    assert "Simulated: 22 particles" in printed and "Simulated: two particles in 24 frames" in printed
     assert "LazyHAADFImage" in printed and "probability" in printed and str(tmp_path / "out") in printed
 
 
