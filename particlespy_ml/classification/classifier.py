@@ -10,6 +10,7 @@ import numpy as np
 from particlespy_ml.classification.preprocess import standardise
 from particlespy_ml.classification.windows import cut_window, window_edges
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid
+from particlespy_ml.core.progress import bar
 from particlespy_ml.models.model import Classifier
 from particlespy_ml.tables.classes import class_columns, classes_from_probabilities
 from particlespy_ml.tables.rows import add_columns
@@ -53,14 +54,16 @@ class ParticleClassifier:
         if self.in_pixel_range():
             waiting: list[tuple[int, np.ndarray]] = []
             number = 0
-            for frame, label, table in zip(frames, labels, tables, strict=True):
-                edges = window_edges(table, self.grid, self.pixel_size, self.model.windows)
-                for row, edge in zip(table, edges, strict=True):
-                    waiting.append((number, cut_window(frame, label, row, self.grid, self.pixel_size, int(edge))))
-                    number += 1
-                    if len(waiting) >= FLUSH:
-                        self._predict(waiting, probabilities)
-            self._predict(waiting, probabilities)
+            with bar(sum(counts), f"Classifying ({self.model.name})", "particle") as steps:
+                for frame, label, table in zip(frames, labels, tables, strict=True):
+                    edges = window_edges(table, self.grid, self.pixel_size, self.model.windows)
+                    for row, edge in zip(table, edges, strict=True):
+                        waiting.append((number, cut_window(frame, label, row, self.grid, self.pixel_size, int(edge))))
+                        number += 1
+                        if len(waiting) >= FLUSH:
+                            steps.update(len(waiting))
+                            self._predict(waiting, probabilities)
+                self._predict(waiting, probabilities)
         return [
             self._with_classes(table, part)
             for table, part in zip(tables, np.split(probabilities, np.cumsum(counts)[:-1]), strict=True)

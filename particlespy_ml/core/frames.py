@@ -10,6 +10,8 @@ import dask
 import dask.array as da
 import numpy as np
 
+from particlespy_ml.core.progress import bars_shown
+
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
@@ -188,13 +190,19 @@ def map_frames(
 
 def compute(*arrays, show_progressbar: bool | None = None, scheduler: str | None = None) -> list:
     """Compute dask arrays together, with HyperSpy's progress bar."""
-    import hyperspy.api as hs
     from dask.diagnostics import ProgressBar
 
-    if show_progressbar is None:
-        show_progressbar = hs.preferences.General.show_progressbar
-    with ProgressBar() if show_progressbar else nullcontext():
+    with ProgressBar() if _wants_bar(show_progressbar) else nullcontext():
         return list(dask.compute(*arrays, scheduler=scheduler))
+
+
+def _wants_bar(show_progressbar: bool | None) -> bool:
+    """Whether progress is shown: as asked for, or by HyperSpy's preference."""
+    if show_progressbar is not None:
+        return bool(show_progressbar)
+    import hyperspy.api as hs
+
+    return bool(hs.preferences.General.show_progressbar)
 
 
 def _like(other, data: da.Array) -> da.Array:
@@ -249,7 +257,8 @@ def run_frames(
     lazy = isinstance(data, da.Array) if lazy_output is None else lazy_output
     if not lazy and not isinstance(data, da.Array) and data.shape[:-2] == (1,):
         others = tuple(np.asarray(other) for other in others)
-        result = function(data, *others, indices=[(0,)])[0]
+        with bars_shown(_wants_bar(show_progressbar)):
+            result = function(data, *others, indices=[(0,)])[0]
         return [_single(value, dtype) for value, dtype in zip(result, outputs, strict=True)]
     arrays = map_frames(function, data, others, outputs)
     if lazy:

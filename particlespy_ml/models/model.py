@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from particlespy_ml.core.progress import bar
 from particlespy_ml.core.threads import side_by_side
 from particlespy_ml.models.networks import CPU_ONLY, load_network, torch_device
 
@@ -304,10 +305,12 @@ class MapModel(Model):
                     slice(first, first + own.stop - own.start) for first, own in zip(start, inner, strict=True)
                 )
                 result[(slice(None), *inner)] = found[(slice(None), *part)].cpu().numpy()
+            steps.update()
 
         tiles = _tiles(padded.shape[-2:], tile, overlap)
-        for group in [tiles] if device == "cpu" else [[one] for one in tiles]:
-            side_by_side(fill, group)
+        with bar(len(tiles), f"Finding ({self.name})", "tile") as steps:
+            for group in [tiles] if device == "cpu" else [[one] for one in tiles]:
+                side_by_side(fill, group)
         return result[:, :rows, :columns]
 
 
