@@ -112,6 +112,7 @@ def _add_segmentation(command) -> None:
         action=argparse.BooleanOptionalAction,
         help="leave out particles that the border cuts; by default only where HRTEM images are classified",
     )
+    group.add_argument("--mask", type=Path, metavar="FILE", help="image that is not zero where to look")
     group.add_argument("--polarity", choices=("auto", "bright", "dark"), help="whether particles are bright or dark")
     group.add_argument("--min-diameter", type=_positive, metavar="NM", help="smaller particles are left out")
     group.add_argument("--smoothing", type=_positive, metavar="NM", help="sigma of the Gaussian of method auto")

@@ -12,6 +12,7 @@ from particlespy_ml.commands.results import Results
 from particlespy_ml.core.files import replacing
 
 if TYPE_CHECKING:
+    import numpy as np
     from hyperspy.signals import BaseSignal
     from matplotlib.figure import Figure
 
@@ -72,8 +73,10 @@ def _particles(options, model) -> Callable:
     for name in set(LENGTHS) & set(segmentation):
         segmentation[name] = f"{segmentation[name]} nm"
 
+    mask = None if options.mask is None else _mask(options.mask)
+
     def find(image: BaseSignal) -> BaseSignal:
-        settings = {**segmentation, "method": options.method, "lazy_output": False}
+        settings = {**segmentation, "method": options.method, "mask": mask, "lazy_output": False}
         if model is None:
             return image.measure_particles(exclude_border=bool(options.exclude_border), **settings)
         constant = options.lattice_constant
@@ -86,6 +89,16 @@ def _particles(options, model) -> Callable:
         )
 
     return find
+
+
+def _mask(path: Path) -> np.ndarray:
+    """The one image of a file, true where it is not zero."""
+    import numpy as np
+
+    images, _ = load_images(path, "particle_image")
+    if len(images) > 1:
+        raise ValueError(f"{path} holds {len(images)} images; expected one mask.")
+    return np.asarray(images[0][1].data) != 0
 
 
 def _run(options, rows_are: str, doing: str, analyse: Callable) -> int:

@@ -42,6 +42,19 @@ def test_options_of_the_segmentation(tmp_path, two_disks):
     assert run("measure", tmp_path / "still.hspy", "--gaussian", 2, "--out", tmp_path / "out") == 1  # of thresholds
 
 
+def test_a_mask(tmp_path, two_disks):
+    from PIL import Image
+
+    two_disks.save(tmp_path / "still.hspy")
+    mask = np.zeros(two_disks.data.shape, np.uint8)
+    mask[:, :75] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    given = ("--mask", tmp_path / "mask.png", "--out", tmp_path / "out")
+    assert run("measure", tmp_path / "still.hspy", *given) == 0
+    assert hs.load(tmp_path / "out" / "still.hspy").n_particles == 1
+    assert run("measure", tmp_path / "still.hspy", "--mask", tmp_path / "none.png", "--out", tmp_path / "out") == 2
+
+
 @pytest.fixture
 def frames(tmp_path):
     """Six single images of two particles that drift."""
