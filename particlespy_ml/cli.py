@@ -113,7 +113,7 @@ def _add_segmentation(command) -> None:
         help="leave out particles that the border cuts; by default only where HRTEM images are classified",
     )
     group.add_argument("--mask", type=Path, metavar="FILE", help="image that is not zero where to look")
-    group.add_argument("--polarity", choices=("auto", "bright", "dark"), help="whether particles are bright or dark")
+    group.add_argument("--polarity", choices=("auto", "bright", "dark"), help="of particles (auto, network)")
     group.add_argument("--min-diameter", type=_positive, metavar="NM", help="smaller particles are left out")
     group.add_argument("--smoothing", type=_positive, metavar="NM", help="sigma of the Gaussian of method auto")
     group.add_argument("--background-diameter", type=_positive, metavar="NM", help="what is wider is background (auto)")
@@ -122,6 +122,9 @@ def _add_segmentation(command) -> None:
     )
     group.add_argument(
         "--gaussian", type=_positive, metavar="PX", help="sigma of the Gaussian of thresholds, in pixels"
+    )
+    group.add_argument(
+        "--invert", action="store_const", const=True, help="particles are darker than the threshold (thresholds)"
     )
     group.add_argument("--min-size", type=int, metavar="PX", help="smallest particle of thresholds, in pixels")
 

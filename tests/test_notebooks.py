@@ -9,8 +9,8 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 # Less data than readers see, for the same cells.
 SHORTER = {
     "02_isomers_in_a_movie.ipynb": {
-        "frames=1000": "frames=200",
-        "(0, 200, 400, 600, 800, 999)": "(0, 40, 80, 120, 160, 199)",
+        "frames=1000": "frames=120",
+        "(0, 200, 400, 600, 800, 999)": "(0, 24, 48, 72, 96, 119)",
     },
     "05_populations_in_3d.ipynb": {
         "three_populations(8)": "three_populations(3)",

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
     from matplotlib.figure import Figure
 
-SEGMENTATION = ("polarity", "smoothing", "min_diameter", "background_diameter", "split", "gaussian", "min_size")
+SEGMENTATION = (
+    "polarity",
+    "smoothing",
+    "min_diameter",
+    "background_diameter",
+    "split",
+    "gaussian",
+    "min_size",
+    "invert",
+)
 LENGTHS = ("smoothing", "min_diameter", "background_diameter")  # in nm on the command line
 
 

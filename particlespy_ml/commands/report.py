@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
     from particlespy_ml.commands.results import Results
+    from particlespy_ml.tables.distributions import FittedDistribution
 
 MOST_ROWS, MOST_PICTURES, PICTURE = 1000, 40, 900  # so that a browser opens the report of a long run
 SIZE = "equivalent_circular_diameter"
@@ -48,6 +49,8 @@ def write_report(path: Path, results: Results, pictures: dict[str, Path], comman
     rows = results.to_dataframe()
     parts = [f"<h1>{html.escape(_heading(results))}</h1>", f'<p class="small">{datetime.now():%Y-%m-%d %H:%M}</p>']
     parts += ["<h2>In short</h2>", _table(_in_short(results))]
+    if _has_sizes(rows):
+        parts.append('<p class="small">Counts and means are of all particles, those that the border cuts included.</p>')
     if _has_sizes(rows):
         parts += ["<h2>Sizes</h2>", *_sizes(rows)]
     parts += ["<h2>Pictures</h2>", *(_figure(pictures[name], name) for name in results.names[:MOST_PICTURES])]
@@ -120,9 +123,22 @@ def _sizes(rows: pd.DataFrame) -> list[str]:
             plt.close(figure)
         cut = len(rows) - len(whole)
         note = f"{cut} particles that the border of an image cuts are left out. " if cut else ""
-        law = "D10, D50 and D90 by number, with 95 % limits." if fitted else "Too few sizes for a law."
-        parts += [_image(content, "histogram of sizes"), f'<p class="small">{note}{law}</p>']
+        parts.append(_image(content, "histogram of sizes"))
+        if fitted is None:
+            parts.append(f'<p class="small">{note}Too few sizes for a law.</p>')
+            continue
+        said = f"A {fitted.name} law, the better of two (AIC); D10, D50 and D90 by number, with 95 % limits."
+        parts += [_quantiles(fitted), f'<p class="small">{note}{said}</p>']
     return parts
+
+
+def _quantiles(fitted: FittedDistribution) -> str:
+    """D10, D50 and D90 with their limits, as a table."""
+    import pandas as pd
+
+    shares = {"D10": 0.1, "D50": 0.5, "D90": 0.9}
+    rows = [(name, *fitted.quantile(share)) for name, share in shares.items()]
+    return _table(pd.DataFrame(rows, columns=["", "value", "low", "high"]))
 
 
 def _figure(picture: Path, name: str) -> str:

@@ -171,6 +171,9 @@ def _drop(labels: np.ndarray, pixel: np.ndarray, min_diameter: float) -> tuple[n
     """Remove regions that are small and number the others 1 to n; also how many were larger than specks of noise."""
     area = label_sizes(labels)
     keep = area >= max(MIN_PIXELS, np.pi / 4 * min_diameter**2 / pixel.prod())
+    for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        # lines of pixels along the border, as cameras and compression leave them
+        keep &= np.bincount(line, minlength=len(area)) < np.maximum(area, 1)
     if keep[1:].all():
         return labels.astype(np.int32, copy=False), 0
     keep[0] = False

@@ -20,7 +20,7 @@ from particlespy_ml.segmentation.particlespy import (
     segment_with_threshold,
     threshold_options,
 )
-from particlespy_ml.segmentation.size_loss import SizeLoss, warn_of_small
+from particlespy_ml.segmentation.size_loss import SizeLoss, warn_of_dark, warn_of_small
 
 if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
@@ -118,9 +118,10 @@ class Segmenter:
         return labels if self.method == "labels" else renumber(labels)
 
     def warn_of_small(self, image: np.ndarray, labels: np.ndarray) -> None:
-        """Warn if a frame holds many objects below the limit of size; see `particlespy_ml.segmentation.size_loss`."""
+        """Warn if a frame holds many objects that were not looked for; see `particlespy_ml.segmentation.size_loss`."""
         if self.method == "auto" and not is_constant(image):
             warn_of_small(image, labels, self.pixel_size, self.options)
+            warn_of_dark(image, labels, self.pixel_size, self.options)
 
     def _find(self, image: np.ndarray) -> np.ndarray:
         """Return the labels of a frame without constant borders."""

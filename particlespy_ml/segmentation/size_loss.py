@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 WORTH = 0.1
 # With no more particles than FEW in the first frame smaller ones are looked for: MANY, and so many times as many.
 FEW, MANY, TIMES = 12, 20, 5
+SOME = 5  # dark particles, where hardly any is bright
 # Pixels across the smallest of these.
 SMALLEST = 10
 # Robust relative spread of the distances of neighbours below which objects are the columns of a lattice.
@@ -99,6 +100,29 @@ def warn_of_small(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, flo
         UserWarning,
         stacklevel=2,
     )
+
+
+def warn_of_dark(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float], options: dict) -> None:
+    """Warn if a frame in which bright particles were looked for has many that are dark instead.
+
+    Parameters
+    ----------
+    frame, labels, pixel, options
+        As for `warn_of_small`.
+    """
+    from particlespy_ml.segmentation.automatic import segment_automatic
+
+    found = int(labels.max(initial=0))
+    if found > FEW or options["polarity"] != "bright":
+        return
+    dark = int(segment_automatic(frame, pixel, **{**options, "polarity": "dark"}).max(initial=0))
+    if dark >= max(SOME, TIMES * found):
+        warnings.warn(
+            f"{found} bright particle{'s' * (found != 1)} found, but {dark} that are darker than their support. If the "
+            'image is no HAADF image, call set_signal_type("particle_image"); or give polarity="dark".',
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _is_lattice(labels: np.ndarray, numbers: np.ndarray) -> bool:

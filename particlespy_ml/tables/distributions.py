@@ -101,7 +101,7 @@ def fit_distribution(values: np.ndarray, name: str = "lognormal") -> FittedDistr
     values = values[np.isfinite(values)]
     if len(values) < FEWEST or np.ptp(values) <= 1e-9 * np.abs(values).max(initial=0):
         raise ValueError(
-            f"{len(values)} values, {len(np.unique(values))} of them different; expected {FEWEST} or more."
+            f"Too few values for a law: {len(values)}, {len(np.unique(values))} different; expected {FEWEST} or more."
         )
     if name == "auto":
         laws = DISTRIBUTIONS if (values > 0).all() else ("normal",)

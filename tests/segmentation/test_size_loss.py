@@ -91,3 +91,21 @@ def test_counts_do_not_travel():
     loss.add(3, 2)
     copy = pickle.loads(pickle.dumps(loss))
     assert (copy.kept, copy.lost, copy.min_diameter) == (0, 0, 0.8) and loss.lost == 2
+
+
+def test_dark_particles_where_bright_ones_were_looked_for(make_frame, make_image):
+    places = [(50 + 90 * i, 60 + 110 * j) for i in range(3) for j in range(4)]
+    dark = make_image(make_frame(places, [16] * 12, shape=(300, 460), polarity=-1))
+    with pytest.warns(UserWarning, match=r"0 bright particles found, but 12 that are darker.*polarity=\"dark\""):
+        dark.measure_particles()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert dark.measure_particles(polarity="dark").n_particles == 12
+        assert make_image(make_frame(places, [16] * 12, shape=(300, 460))).segment_particles().data.max() == 12
+
+
+def test_a_line_of_pixels_along_the_border_is_no_particle(two_disks):
+    image = two_disks.deepcopy()
+    image.data[-1] = 4
+    image.data[:, 0] = 4
+    assert image.measure_particles(min_diameter=0.2).n_particles == 2

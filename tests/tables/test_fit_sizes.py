@@ -60,9 +60,9 @@ def test_auto_takes_the_better_law():
     ("values", "name", "message"),
     [
         ([1, 2, 3], "weibull", "expected one of lognormal, normal, auto"),
-        ([1, 2], "normal", "2 values"),
-        ([2, 2, 2, 2], "lognormal", "1 of them different"),
-        ([1, 2, np.nan, np.inf], "normal", "2 values"),
+        ([1, 2], "normal", "law: 2, 2 different"),
+        ([2, 2, 2, 2], "lognormal", "4, 1 different"),
+        ([1, 2, np.nan, np.inf], "normal", "law: 2, 2 different"),
         ([-1, 2, 3], "lognormal", "positive"),
     ],
 )
