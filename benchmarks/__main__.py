@@ -1,6 +1,6 @@
 """``python -m benchmarks``: every benchmark that needs no simulations, one after the other."""
 
-from benchmarks import cluster, dynamics, frames, hrtem, series
+from benchmarks import cluster, dynamics, frames, hrtem, series, tracking
 
 if __name__ == "__main__":
     frames.main()
@@ -8,3 +8,4 @@ if __name__ == "__main__":
     series.main()
     cluster.main()
     dynamics.main([])
+    tracking.main(["--seeds", "2"])
