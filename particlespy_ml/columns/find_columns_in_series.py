@@ -19,6 +19,7 @@ from particlespy_ml.quality.noise import Noise
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal, Signal2D
+    from numpy.typing import ArrayLike
 
     from particlespy_ml.columns.search.in_image import FoundColumns
 
@@ -34,6 +35,7 @@ def find_columns_in_series(
     false_positives: float = 0.05,
     background: int | str = "auto",
     max_shift: float | str | None = None,
+    mask: BaseSignal | ArrayLike | None = None,
     check_lattice: bool = True,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
@@ -54,6 +56,8 @@ def find_columns_in_series(
         Largest drift between a frame and the first one, less than the longer side of the image: a number in the image's
         units, or a text such as "20 px". By default a tenth of the shorter side. A drift by a lattice vector is told by
         the outline of the particle alone.
+    mask
+        Where to look in every frame, booleans of the shape of one.
 
     Returns
     -------
@@ -86,6 +90,15 @@ def find_columns_in_series(
     check_rate(false_positives)
     check_background(background)
     spacing = check_spacing(spacing, grid)
+    where = None
+    if mask is not None:
+        where = np.asarray(getattr(mask, "data", mask))
+        if where.shape != grid.shape or where.dtype.kind not in "biu" or not where.any():
+            raise ValueError(
+                f"Expected a mask of booleans of the shape of one frame, {grid.shape}, True where to look, not "
+                f"{where.dtype} of {where.shape}."
+            )
+        where = where != 0
     reach = 0.1 * min(grid.shape) if max_shift is None else in_pixels(max_shift, grid, "max_shift")
     finder = SeriesFinder(
         grid,
@@ -95,6 +108,7 @@ def find_columns_in_series(
         false_positives,
         background,
         check_lattice,
+        where,
     )
     data = map_series(finder, finder.measure, image.frames, lazy_output, show_progressbar)
     record = {
@@ -122,6 +136,8 @@ class SeriesFinder:
         In pixels.
     noise, false_positives, background, check_lattice
         As for `find_columns`.
+    mask
+        Where to look in every frame; None for everywhere.
     """
 
     grid: PixelGrid
@@ -131,6 +147,7 @@ class SeriesFinder:
     false_positives: float
     background: int | str
     check_lattice: bool
+    mask: np.ndarray | None = None
 
     def __call__(self, frames) -> SeriesColumns:
         """Return the columns of the sum of frames."""
@@ -140,7 +157,7 @@ class SeriesFinder:
 
         for number, frame in enumerate(frames):
             check_frame(frame, f"Frame {number}")
-        aligned = align(frames, self.max_shift)
+        aligned = align(frames, self.max_shift, mask=self.mask)
         _warn_of_unused(aligned.used, self.grid)
         n = int(aligned.used.sum())
         found = find_columns_in(
@@ -170,7 +187,7 @@ class SeriesFinder:
         if not len(rows):
             return rows
         grid, found = self.grid, known.found
-        frame, seen = recorded(frame)
+        frame, seen = recorded(frame, self.mask)
         seen = seen > 0
         fit = measure_frame(frame, found.fit, known.shifts[number], found.background, self.noise, seen)
         for name in column_dtype().names:

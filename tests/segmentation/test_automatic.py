@@ -305,3 +305,18 @@ def test_pixels_are_labelled_and_spread_as_scipy_does(seed):
             np.testing.assert_array_equal(dilate(mask, size), ndi.maximum_filter(mask, size))
         values = rng.random(mask.shape)
         np.testing.assert_array_equal(highest_beside(values), ndi.maximum_filter(values, 3))
+
+
+@pytest.mark.parametrize("times", [2, 10, 40])
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut by the border"])
+def test_one_bright_particle_among_ten_dim_ones(times, cut):
+    """Spheres of about one size, of which one is far brighter, away from the others."""
+    rng = np.random.default_rng(times)
+    rows, columns = np.mgrid[:400, :400]
+    places = [(6 if cut else 60, 60), *((150 + 70 * (k // 4), 50 + 95 * (k % 4)) for k in range(10))]
+    image = rng.normal(50, 1, (400, 400))
+    for number, (row, column) in enumerate(places):
+        depth = 1 - ((rows - row) ** 2 + (columns - column) ** 2) / 17**2
+        image += 10 * np.sqrt(np.clip(depth, 0, None)) * (1 if number else times)
+    labels = segment_automatic(image, (0.1, 0.1), polarity="bright")
+    assert labels.max() == 11 and all(labels[place] > 0 for place in places)

@@ -39,7 +39,7 @@ class AlignedFrames:
     used: np.ndarray
 
 
-def align(frames, max_shift: float, rounds: int = 2) -> AlignedFrames:
+def align(frames, max_shift: float, rounds: int = 2, mask: np.ndarray | None = None) -> AlignedFrames:
     """Shift frames onto each other by whole pixels.
 
     Each frame is compared with the mean of those before, in the second round with the mean of all. A frame that fits
@@ -53,6 +53,8 @@ def align(frames, max_shift: float, rounds: int = 2) -> AlignedFrames:
         Largest shift against the first frame in pixels; along each axis not more than three quarters of the frame.
     rounds
         Number of rounds.
+    mask
+        Where to look in every frame, booleans of shape (rows, columns); everywhere by default.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def align(frames, max_shift: float, rounds: int = 2) -> AlignedFrames:
         reference = np.where(count > 0, mean, np.median(mean[count > 0]) if count.any() else 0)
         new, seen = np.zeros(shape), np.zeros(shape)
         for k in range(len(frames)):
-            frame, known = recorded(frames[k])
+            frame, known = recorded(frames[k], mask)
             if k or number:
                 shifts[k], used[k] = find_shift(frame, reference, limits)
             if used[k]:
@@ -97,10 +99,10 @@ def align(frames, max_shift: float, rounds: int = 2) -> AlignedFrames:
     return AlignedFrames(np.where(known, mean, np.median(mean[known])), known, shifts, used)
 
 
-def recorded(frame) -> tuple[np.ndarray, np.ndarray]:
-    """Return a frame with the median in place of constant borders, and where it was recorded, as numbers."""
+def recorded(frame, mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return a frame with the median in place of what is not known or masked, and where the rest is, as numbers."""
     frame = np.asarray(frame)
-    known = known_pixels(frame)
+    known = known_pixels(frame, mask)
     frame = frame.astype(float)
     if known is None:
         return frame, np.ones(frame.shape)

@@ -85,3 +85,17 @@ def test_pixels_that_are_not_finite_are_named(make_image):
     frames[1, 3, 4] = np.nan
     with pytest.raises(ValueError, match="Frame 1: 1 of 4096 pixels are not finite"):
         make_image(frames, scale=0.02).find_columns_in_series()
+
+
+def test_a_mask_of_where_to_look(make_image):
+    """Text drawn beside the particle neither holds the frames in place nor is it columns."""
+    frames = noisy([frame((64, 64), 28 + 2 * k, 32) for k in range(3)])
+    frames[:, 2:6, 4:60:4] += 40 * np.abs(frames).max()
+    mask = np.ones((64, 64), bool)
+    mask[:10] = False
+    table = make_image(frames, scale=0.02).find_columns_in_series(max_shift=0.16, mask=mask)
+    assert [len(rows) for rows in table.data] == [21, 21, 21]
+    assert np.median(table.data[2]["y"] - table.data[0]["y"]) == pytest.approx(4 * 0.02, abs=0.01)
+    for wrong in (mask[:5], np.zeros((64, 64), bool), mask.astype(float)):
+        with pytest.raises(ValueError, match=r"mask of booleans of the shape of one frame, \(64, 64\)"):
+            make_image(frames, scale=0.02).find_columns_in_series(mask=wrong)
