@@ -10,6 +10,8 @@ from scipy import ndimage as ndi
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from benchmarks.populations.samples import read_cache
+
 PIXEL = 0.2  # nm
 BACKGROUND = 3.0  # nm of support, in thickness of particles of density 1
 TILT = 20.0  # standard deviation in degrees of what is "tilted"
@@ -276,9 +278,9 @@ def cached_pool(name: str, cache: Path | None) -> tuple[np.ndarray, np.ndarray]:
     makes = {**TUNING, **HELD_OUT}
     seed = list(makes).index(name)
     path = None if cache is None else cache / f"make-{seed}-{POOL}.npz"
-    if path is not None and path.exists():
-        with np.load(path) as file:
-            return file["rows"], file["truth"]
+    known = read_cache(path)
+    if known is not None:
+        return known
     rows, truth = measured_pool(makes[name], seed)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -96,6 +96,16 @@ def measured_sample(kinds: list[Kind], numbers: np.ndarray, seed: int, dose: flo
     return series, table, np.concatenate(truth)
 
 
+def read_cache(path: Path | None) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows and truth of a cache, unless there is none or its rows were measured with other columns than today."""
+    from particlespy_ml.particles.measure import measure_dtype
+
+    if path is None or not path.exists():
+        return None
+    with np.load(path) as file:
+        return (file["rows"], file["truth"]) if file["rows"].dtype == measure_dtype() else None
+
+
 def three_populations(seed: int, count: int = 3000, cache: Path | None = None, shares=(0.4, 0.3, 0.3)):
     """The three populations, mixed: table and true kinds; simulated and measured unless the cache has them."""
     from particlespy_ml.core.calibration import PixelGrid
@@ -103,7 +113,8 @@ def three_populations(seed: int, count: int = 3000, cache: Path | None = None, s
     from particlespy_ml.tables.table import make_table, object_array
 
     path = None if cache is None else cache / f"three-{count}-{seed}.npz"
-    if path is None or not path.exists():
+    known = read_cache(path)
+    if known is None:
         rng = np.random.default_rng([seed, 1])
         numbers = rng.choice(len(KINDS), size=count, p=shares)
         _, table, truth = measured_sample([POPULATIONS[name] for name in KINDS], numbers, seed)
@@ -112,8 +123,7 @@ def three_populations(seed: int, count: int = 3000, cache: Path | None = None, s
             path.parent.mkdir(parents=True, exist_ok=True)
             np.savez(path, rows=rows, truth=truth)
     else:
-        with np.load(path) as file:
-            rows, truth = file["rows"], file["truth"]
+        rows, truth = known
     grid = PixelGrid((CELLS * PITCH,) * 2, (PIXEL,) * 2, (0.0, 0.0), "nm")
     axes = [{"name": "image", "size": 1, "navigate": True}]
     return make_table(object_array([rows], (1,)), axes, column_units("nm"), {"image": grid.as_dict()}), truth
