@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _networks: dict[str, object] = {}
 _networks_lock = threading.Lock()
 
-# Probability of a class from which two views of a window are enough: it differs from that of all eight by 0.001 in the
-# mean and by 0.02 at most.
+# Probability of a class from which two views of a window are enough: `benchmarks.hrtem` prints by how little those of all
+# eight differ.
 SURE = 0.9
 
 
