@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _networks: dict[str, object] = {}
 _networks_lock = threading.Lock()
 
-# Probability of a class from which two views of a window are enough: `benchmarks.hrtem` prints by how little those of all
-# eight differ.
+# Probability of a class from which two views of a window are enough: `benchmarks.hrtem` prints by how little those of
+# all eight differ.
 SURE = 0.9
 
 
