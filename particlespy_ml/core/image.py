@@ -90,6 +90,11 @@ class ImageFrames:
         return isinstance(self.frames, da.Array)
 
     @property
+    def count(self) -> int:
+        """Number of frames."""
+        return int(np.prod(self.frames.shape[:-2]))
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the data of the signal."""
         return self.frames.shape if self.is_series else self.frames.shape[1:]

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import dask.array as da
 import numpy as np
 
 from particlespy_ml.core.calibration import PixelGrid
@@ -77,7 +78,7 @@ def run_pass(
     dtypes = tuple(np.dtype(np.int32) if name == "labels" else np.dtype(object) for name in outputs)
     arrays = image.run(run, others, dtypes, lazy_output, show_progressbar)
     if segmenter.loss is not None:
-        segmenter.loss.warn(stacklevel=4)
+        segmenter.loss.report(image.count, isinstance(arrays[0], da.Array), stacklevel=4)
     signals = []
     for name, array in zip(outputs, arrays, strict=True):
         if name == "labels":

@@ -53,6 +53,8 @@ class LabelFrames:
                 known = known_pixels(frame, mask)
                 known = np.ones(frame.shape, bool) if known is None else known
                 labels = self.segment(frame, given[0][i] if given else None, known)
+                if getattr(self.segment, "loss", None) is not None:
+                    self.segment.loss.after(indices[i])
                 if mask is not None:
                     labels = np.where(mask, labels, 0)
                 if not any(indices[i]) and hasattr(self.segment, "warn_of_small"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
+import dask.array as da
 import numpy as np
 
 from particlespy_ml.core.image import ImageFrames
@@ -95,6 +96,12 @@ def segment_particles(
     TypeError
         If the image is complex or RGB, or an option is unknown.
 
+    Warns
+    -----
+    UserWarning
+        If *min_diameter* leaves out a tenth of the objects or more: after all frames or, where the result is lazy, once
+        while it is computed.
+
     Examples
     --------
     >>> import particlespy_ml as pml
@@ -110,5 +117,5 @@ def segment_particles(
     run = LabelFrames(segmenter, image.direction)
     (array,) = image.run(run, others, (np.dtype(np.int32),), lazy_output, show_progressbar)
     if segmenter.loss is not None:
-        segmenter.loss.warn(stacklevel=3)
+        segmenter.loss.report(image.count, isinstance(array, da.Array), stacklevel=3)
     return labels_signal(image, array, segmenter.parameters)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import uuid
 import warnings
+from functools import lru_cache
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 # Share of all objects from which those left out are worth a warning.
 WORTH = 0.1
+# So many left out are worth it before all frames of a lazy series were seen.
+SURE = 5
 # With no more particles than FEW in the first frame smaller ones are looked for: MANY, and so many times as many.
 FEW, MANY, TIMES = 12, 20, 5
 SOME = 5  # dark particles, where hardly any is bright
@@ -22,6 +26,8 @@ LATTICE = 0.05
 class SizeLoss:
     """Counts of particles and of what was left out for its size, over frames that may run side by side.
 
+    The counts do not travel to other processes, but in each of them all copies count together.
+
     Parameters
     ----------
     min_diameter
@@ -30,35 +36,88 @@ class SizeLoss:
 
     def __init__(self, min_diameter: float):
         self.min_diameter = min_diameter
-        self.kept = self.lost = self.frames = 0
+        self.series = 0  # frames of a lazy series; 0 where the counts are asked for once all frames were seen
+        self._first: tuple | None = None
+        self._said_at: tuple | None = None
         self._lock = threading.Lock()
+        self._of_thread = threading.local()
+        self._name = uuid.uuid4().hex
+        self._clear()
+
+    def _clear(self) -> None:
+        self.kept = self.lost = self.frames = self.seen = 0
 
     def add(self, kept: int, lost: int) -> None:
-        """Count those of one frame."""
+        """Count those of one frame; of a lazy series they wait until `after` says which."""
+        if self.series:
+            self._of_thread.counts = kept, lost
+            return
         with self._lock:
-            self.kept, self.lost, self.frames = self.kept + kept, self.lost + lost, self.frames + (lost > 0)
+            self._sum(kept, lost)
 
-    def __getstate__(self) -> dict:
-        return {"min_diameter": self.min_diameter}
+    def _sum(self, kept: int, lost: int) -> None:
+        self.kept, self.lost, self.frames = self.kept + kept, self.lost + lost, self.frames + (lost > 0)
 
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(**state)
+    def __reduce__(self) -> tuple:
+        return _of_process, (self._name, self.min_diameter, self.series)
+
+    def report(self, frames: int, lazy: bool, stacklevel: int = 2) -> None:
+        """Warn of the counts of so many frames: now or, where they are lazy, while they are computed."""
+        self.series = frames * lazy
+        if not lazy:
+            self.warn(stacklevel + 1)
+
+    def after(self, index: tuple) -> None:
+        """Count a frame of a lazy series and warn once; what comes after a frame that comes again is counted anew."""
+        if not self.series:
+            return
+        counts = getattr(self._of_thread, "counts", (0, 0))
+        self._of_thread.counts = 0, 0  # a frame without particles adds none
+        with self._lock:
+            if index in (self._first, self._said_at):
+                self._first = self._said_at = None
+                self._clear()
+            if self._said_at is not None:
+                return
+            if self._first is None:
+                self._first = index
+            self._sum(*counts)
+            self.seen += 1
+            text = self._text() if self.seen >= self.series or self.lost >= SURE else ""
+            if text:
+                self._said_at = index
+        if text:
+            warnings.warn(text, UserWarning, stacklevel=2)
 
     def warn(self, stacklevel: int = 2) -> None:
         """Warn if many objects were left out, and count anew."""
-        kept, lost, frames = self.kept, self.lost, self.frames
-        self.kept = self.lost = self.frames = 0
+        text = self._text()
+        self._clear()
+        if text:
+            warnings.warn(text, UserWarning, stacklevel=stacklevel + 1)
+
+    def _text(self) -> str:
+        """What is said of the counts; empty where few were left out."""
+        kept, lost = self.kept, self.lost
         if not lost or lost < WORTH * (kept + lost):
-            return
+            return ""
         most = " Most objects lie below the limit: is the pixel size right?" if lost > kept else ""
-        where = f" in {frames} frames" if frames > 1 else ""
-        warnings.warn(
+        where = f" in {self.frames} frames" if self.frames > 1 else ""
+        if self.seen < self.series:
+            where = f" in the first {self.seen} frames computed" if self.seen > 1 else " in the first frame computed"
+        return (
             f"{lost} object{'s' * (lost != 1)} smaller than min_diameter ({self.min_diameter:g} nm) left out{where}, "
             f"{kept} particle{'s' * (kept != 1)} kept.{most} Give a smaller min_diameter= where they are particles, or "
-            "a larger smoothing= where they are noise.",
-            UserWarning,
-            stacklevel=stacklevel + 1,
+            "a larger smoothing= where they are noise."
         )
+
+
+@lru_cache(64)
+def _of_process(name: str, min_diameter: float, series: int) -> SizeLoss:
+    """The counts of a call in this process, which each task would begin anew."""
+    loss = SizeLoss(min_diameter)
+    loss._name, loss.series = name, series
+    return loss
 
 
 def warn_of_small(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float], options: dict) -> None:

@@ -58,6 +58,94 @@ def test_one_warning_a_call(sizes):
     assert len(said) == 1 and "24 objects" in said[0] and "in 3 frames" in said[0] and "36 particles" in said[0]
 
 
+def lazy_series(sizes, frames, count=6):
+    """Some frames, of which those named have the eight small particles, in chunks of one frame."""
+    from hyperspy.signals import Signal2D
+
+    plain = sizes.data.copy()
+    plain[96:], plain[48:96, 96:] = plain[:1, :1], plain[:1, :1]
+    stack = np.stack([sizes.data if i in frames else plain for i in range(count)])
+    series = Signal2D(stack).as_lazy(chunks=(1, *stack.shape[1:]))
+    series.axes_manager.signal_axes.set(scale=0.04, units="nm")
+    series.set_signal_type("HAADF")
+    return series
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "synchronous"])
+@pytest.mark.parametrize("verb", ["segment_particles", "measure_particles"])
+def test_a_lazy_call_warns_once_while_it_is_computed(sizes, verb, scheduler):
+    import dask
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = getattr(lazy_series(sizes, range(6)), verb)(polarity="bright")
+    for _ in range(2):
+        with pytest.warns(UserWarning) as caught, dask.config.set(scheduler=scheduler):
+            dask.compute(result.data)
+        (said,) = {str(one.message) for one in caught}
+        assert len(caught) == 1
+        assert "8 objects smaller" in said and "in the first frame computed, 12 particles kept" in said
+
+
+def test_a_lazy_call_with_classes_and_labels(sizes, model_folder):
+    import particlespy_ml as pml
+
+    results = lazy_series(sizes, [2]).classify_particles(model_folder, polarity="bright", return_labels=True)
+    with pytest.warns(UserWarning) as caught:
+        pml.compute_together(*results, show_progressbar=False)
+    assert sum("smaller than min_diameter" in str(one.message) for one in caught) == 1
+
+
+def test_a_lazy_image_warns_as_an_eager_one(sizes):
+    with pytest.warns(UserWarning) as eager:
+        sizes.segment_particles()
+    labels = sizes.as_lazy().segment_particles()
+    with pytest.warns(UserWarning) as lazy:
+        labels.compute(show_progressbar=False)
+    assert [str(one.message) for one in lazy] == [str(one.message) for one in eager]
+
+
+def test_a_lazy_call_says_few_losses_after_the_last_frame():
+    def seen(losses):
+        loss, said = SizeLoss(0.8), []
+        loss.report(len(losses), lazy=True)
+        for i, lost in enumerate(losses):
+            loss.add(5, lost)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                loss.after((i,))
+            said += [(i, str(one.message)) for one in caught]
+        return said
+
+    assert seen([1, 0, 0]) == []  # as of eager frames: 1 of 16
+    ((frame, text),) = seen([1, 0, 1])
+    assert frame == 2 and "2 objects" in text and "in 2 frames" in text
+    ((frame, text),) = seen([3, 3, 9, 9])
+    assert frame == 1 and "6 objects" in text and "in the first 2 frames computed" in text
+
+
+def test_copies_in_a_process_warn_once():
+    loss = SizeLoss(0.8)
+    loss.report(100, lazy=True)
+    sent = pickle.dumps(loss)
+    with pytest.warns(UserWarning, match="7 objects") as caught:
+        for i in range(3):
+            copy = pickle.loads(sent)
+            copy.add(3, 7)
+            copy.after((i,))
+    assert len(caught) == 1
+
+
+@pytest.mark.slow
+def test_a_lazy_call_in_other_processes(sizes):
+    import dask
+
+    labels = lazy_series(sizes, range(2), 2).segment_particles(polarity="bright")
+    with dask.config.set(scheduler="processes", num_workers=1):
+        (array,) = dask.compute(labels.data)
+    assert array.max() == 12
+
+
 def test_most_objects_below_the_limit(sizes):
     with pytest.warns(UserWarning, match="8 objects.*2 particles kept. Most objects lie below the limit: is the pixel"):
         sizes.isig[:, 96:].segment_particles()
