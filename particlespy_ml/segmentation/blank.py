@@ -21,7 +21,7 @@ CLEAR = 8
 # In radii of a region: bands on both sides of its outline, and what surrounds it.
 BAND, AROUND = 0.2, (0.3, 0.8)
 # Least fall across the outline relative to the contrast; a projected sphere has 0.4, a Gaussian 0.17.
-MIN_FALL = 0.22
+MIN_FALL = 0.27
 # The same in standard deviations of white noise.
 MIN_SIGNIFICANCE = 6
 
@@ -49,7 +49,7 @@ def is_blank(frame: np.ndarray, labels: np.ndarray, pixel: np.ndarray) -> bool:
     """
     sizes = label_sizes(labels)
     sizes[0] = 0
-    radii = np.sqrt(sizes * pixel.prod() / np.pi)
+    radii = _radii(labels, sizes, pixel)
     numbers = np.flatnonzero(sizes)
     steps = np.round(2 * np.log2(np.maximum(radii, 1e-9) / pixel.max())).astype(int)
     # the most frequent size first: one region that stands out is enough
@@ -59,6 +59,28 @@ def is_blank(frame: np.ndarray, labels: np.ndarray, pixel: np.ndarray) -> bool:
         if _stands_out(frame, labels, own, float(np.median(radii[own])), pixel):
             return False
     return True
+
+
+def _radii(labels: np.ndarray, sizes: np.ndarray, pixel: np.ndarray) -> np.ndarray:
+    """Radii of regions: of a disc of their area or, where the border of the frame cuts them, of one that fits inside.
+
+    Half a disc has the area of a smaller one, but the depth of the whole.
+    """
+    radii = np.sqrt(sizes * pixel.prod() / np.pi)
+    boxes = ndi.find_objects(labels)
+    for number in np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])):
+        if number == 0:
+            continue
+        box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in boxes[number - 1])
+        part = labels[box] == number
+        if not part.all():
+            radii[number] = max(radii[number], _inner_radius(ndi.distance_transform_edt(part, sampling=pixel), pixel))
+    return radii
+
+
+def _inner_radius(inside: np.ndarray, pixel: np.ndarray) -> float:
+    """Radius of the largest disc inside of a region, from the distances to the pixels outside, in the frame."""
+    return float(inside.max() - pixel.max() / 2)
 
 
 def _stands_out(frame: np.ndarray, labels: np.ndarray, own: np.ndarray, radius: float, pixel: np.ndarray) -> bool:
@@ -126,7 +148,7 @@ def _is_steep(frame: np.ndarray, level: np.ndarray, region: np.ndarray, pixel: n
     if region.sum() < 4 or region.all():
         return bool(region.any())
     inside, outside = (ndi.distance_transform_edt(part, sampling=pixel) for part in (region, ~region))
-    radius = np.sqrt(region.sum() * pixel.prod() / np.pi)
+    radius = max(np.sqrt(region.sum() * pixel.prod() / np.pi), _inner_radius(inside, pixel))
     around = (outside > AROUND[0] * radius) & (outside < AROUND[1] * radius)
     if not around.any():
         return True

@@ -73,6 +73,24 @@ def test_faint_particles_are_found(contrast, radius, count, least):
     assert hits >= least * 4 * len(places)
 
 
+@pytest.mark.parametrize("kind", ["sphere", "disc"])
+@pytest.mark.parametrize(("side", "least"), [("edge", 10), ("corner", 9)])
+def test_one_large_particle_that_the_border_cuts(kind, side, least):
+    y, x = np.mgrid[:256, :256]
+    hits = 0
+    for seed in range(12):
+        rng = np.random.default_rng([2, seed])
+        row, column = (rng.uniform(-20, 20), rng.uniform(80, 176)) if side == "edge" else (0, 0)
+        distance = np.hypot(y - row, x - column) / 60
+        truth = distance < 1
+        particle = np.sqrt(np.clip(1 - distance**2, 0, None)) if kind == "sphere" else 1.0 * truth
+        support = [ndi.gaussian_filter(rng.normal(size=truth.shape), width) for width in (4, 15)]
+        frame = 10 * particle + sum(layer / layer.std() for layer in support) + rng.normal(size=truth.shape)
+        found = segment_automatic(frame, (0.1, 0.1), polarity="bright") > 0
+        hits += (found & truth).sum() > 0.5 * (found | truth).sum()
+    assert hits >= least
+
+
 def test_large_particles_that_leave_little_background():
     places = [(50 + 75 * i, 50 + 75 * j) for i in range(3) for j in range(3)]
     for seed in range(3):
