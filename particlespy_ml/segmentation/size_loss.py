@@ -87,7 +87,7 @@ class SizeLoss:
             if text:
                 self._said_at = index
         if text:
-            warnings.warn(text, UserWarning, stacklevel=2)
+            warnings.warn(text, UserWarning, stacklevel=6)  # beyond this package
 
     def warn(self, stacklevel: int = 2) -> None:
         """Warn if many objects were left out, and count anew."""
