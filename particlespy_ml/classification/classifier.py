@@ -12,6 +12,7 @@ from particlespy_ml.classification.windows import cut_window, window_edges
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid
 from particlespy_ml.core.progress import bar
 from particlespy_ml.models.model import Classifier
+from particlespy_ml.quality.fringes import lacks_fringes
 from particlespy_ml.tables.classes import class_columns, classes_from_probabilities
 from particlespy_ml.tables.rows import add_columns
 
@@ -34,6 +35,9 @@ class ParticleClassifier:
         Lattice constant of the sample over that of the model. All lengths of the model are in proportion to it.
     calibrated
         Whether probabilities are calibrated.
+    spacing
+        Lattice spacing in nm without which a frame shows no classes: particles that are undefined in such a frame have
+        no probabilities. None for models that need no fringes.
     """
 
     model: Classifier
@@ -41,6 +45,7 @@ class ParticleClassifier:
     min_probability: float
     scale: float = 1.0
     calibrated: bool = True
+    spacing: float | None = None
 
     @property
     def pixel_size(self) -> float:
@@ -64,10 +69,8 @@ class ParticleClassifier:
                             steps.update(len(waiting))
                             self._predict(waiting, probabilities)
                 self._predict(waiting, probabilities)
-        return [
-            self._with_classes(table, part)
-            for table, part in zip(tables, np.split(probabilities, np.cumsum(counts)[:-1]), strict=True)
-        ]
+        parts = np.split(probabilities, np.cumsum(counts)[:-1])
+        return [self._with_classes(*one) for one in zip(frames, tables, parts, strict=True)]
 
     def in_pixel_range(self) -> bool:
         """Whether the frames resolve what the model looks at."""
@@ -83,10 +86,13 @@ class ParticleClassifier:
             probabilities[[number for number, _ in group]] = self.model.predict(windows, calibrated=self.calibrated)
         waiting.clear()
 
-    def _with_classes(self, table: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    def _with_classes(self, frame: np.ndarray, table: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         columns = class_columns(self.model.classes)
         out = add_columns(table, columns)
         index, probability = classes_from_probabilities(probabilities, self.min_probability)
+        if self.spacing is not None and (index < 0).any():
+            if lacks_fringes(frame, self.grid.nanometres, self.spacing):
+                probabilities[index < 0] = probability[index < 0] = np.nan
         out["class_index"] = np.where(self._in_size_range(table), index, -1)
         out["probability"] = probability
         for number, name in enumerate(self.model.classes):

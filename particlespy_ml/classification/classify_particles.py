@@ -77,7 +77,9 @@ def classify_particles(
     -------
     ParticleTable or LazyParticleTable
         The measured columns, and ``class_index``, ``probability`` and one ``probability_*`` column for each class.
-        ``table["class"]`` gives the names. Particles outside the model's range of sizes are "undefined".
+        ``table["class"]`` gives the names. Particles outside the model's range of sizes are "undefined". Without
+        probabilities are those of pixels that the model does not take and, where crystallinity is asked for, those that
+        are undefined in a frame without lattice fringes.
     Signal2D or LazySignal2D
         The labels, with *return_labels*.
 
@@ -131,11 +133,13 @@ def classify_particles(
     if lattice_constant is not None:
         lattice_constant = in_nanometres(lattice_constant, image.grid, "lattice_constant")
     scale = _scale(model, lattice_constant)
-    classifier = ParticleClassifier(model, image.grid.ascending(), float(min_probability), scale, calibrated)
+    spacing = None
+    if TASKS[model.card["task"]].needs_fringes:
+        spacing = (lattice_constant or model.card["lattice_constant_nm"]) / 3**0.5  # of {111}
+    classifier = ParticleClassifier(model, image.grid.ascending(), float(min_probability), scale, calibrated, spacing)
     warn_out_of_range(classifier)
     inspect = None
-    if TASKS[model.card["task"]].needs_fringes and classifier.in_pixel_range():
-        spacing = (lattice_constant or model.card["lattice_constant_nm"]) / 3**0.5  # of {111}
+    if spacing is not None and classifier.in_pixel_range():
         inspect = partial(warn_without_fringes, pixel_size=image.grid.nanometres, spacing=spacing)
     outputs = ("table", "labels") if return_labels else ("table",)
     record = {
@@ -145,6 +149,7 @@ def classify_particles(
             "sha256": model.sha256,
             "min_probability": float(min_probability),
             "calibrated": bool(calibrated),
+            "diameter_range_nm": [float(limit * scale) for limit in model.card["diameter_range_nm"]],
             **({} if lattice_constant is None else {"lattice_constant_nm": float(lattice_constant)}),
             # the card's matrix above a probability is one above a calibrated one
             "confusion_matrix": model.confusion_matrix(min_probability).ravel().tolist()

@@ -65,6 +65,11 @@ def fringe_power(image: np.ndarray, pixel_size: tuple[float, float], spacing: fl
     return float(at.mean() * np.log(2) / np.median(below))  # power of noise is distributed exponentially
 
 
+def lacks_fringes(image: np.ndarray, pixel_size: tuple[float, float], spacing: float) -> bool:
+    """Whether an image holds next to nothing at a lattice spacing, see `fringe_power`."""
+    return fringe_power(image, pixel_size, spacing) < LEAST_POWER
+
+
 def warn_without_fringes(image: np.ndarray, pixel_size: tuple[float, float], spacing: float) -> None:
     """Warn if an image holds next to nothing at a lattice spacing.
 

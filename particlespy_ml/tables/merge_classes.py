@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from particlespy_ml.core.calibration import NANOMETRES
 from particlespy_ml.core.frames import map_rows
 from particlespy_ml.tables.classes import check_class_names, class_columns, classes_from_probabilities
 from particlespy_ml.tables.rows import add_columns
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
 
+DIAMETER = "equivalent_circular_diameter"
+
+
 def merge_rows(
     rows: np.ndarray,
     classes: tuple[str, ...],
     groups: dict[str, tuple[str, ...]],
     min_probability: float,
     former_probability: float,
+    diameters: tuple[float, float] = (0.0, np.inf),
 ) -> np.ndarray:
     """Return the rows of a frame with the probabilities of classes summed.
 
@@ -35,7 +40,9 @@ def merge_rows(
         Particles whose largest probability is below are undefined.
     former_probability
         The same of the classes as they were. Particles that are undefined though they are above it are out of the
-        model's range of sizes, and stay undefined.
+        model's range of sizes, and stay undefined. So do particles without probabilities.
+    diameters
+        Least and largest equivalent diameter that the model takes, in the unit of the table.
     """
     out = add_columns(rows, class_columns(tuple(groups)), without=[name for name, _ in class_columns(classes)])
     probabilities = np.stack(
@@ -43,6 +50,10 @@ def merge_rows(
     ).astype(np.float32)
     index, probability = classes_from_probabilities(probabilities, min_probability)
     out_of_range = (rows["class_index"] < 0) & (rows["probability"] >= former_probability)
+    if DIAMETER in rows.dtype.names:
+        out_of_range |= (rows["class_index"] < 0) & ~(
+            (rows[DIAMETER] >= diameters[0]) & (rows[DIAMETER] <= diameters[1])
+        )
     out["class_index"], out["probability"] = np.where(out_of_range, -1, index), probability
     for number, name in enumerate(groups):
         out[f"probability_{name}"] = probabilities[:, number]
@@ -93,8 +104,9 @@ def merge_classes(
         Classes that make up each new one, such as ``{"crystalline": ("monocrystalline", "polycrystalline")}``; classes
         that are in none stay.
     min_probability
-        Particles whose largest probability is below are undefined; by default as the table was made. Particles out of
-        the model's range of sizes stay undefined.
+        Particles whose largest probability is below are undefined; by default as the table was made. Particles that are
+        undefined because of their image stay so: those out of the model's range of sizes, and those without
+        probabilities, as in frames without lattice fringes.
 
     Returns
     -------
@@ -124,11 +136,14 @@ def merge_classes(
     former = float(model.get("min_probability", 0.0))
     if min_probability is None:
         min_probability = former
+    factor = NANOMETRES.get(table.units.get(DIAMETER, ""), np.nan)
+    limits = [float(limit) / factor for limit in model.get("diameter_range_nm", ())]
+    diameters = tuple(limits) if np.isfinite(limits).all() and len(limits) == 2 else (0.0, np.inf)
     units = {name: unit for name, unit in table.units.items() if name != "class"}
     for name, _ in class_columns(table.classes):
         units.pop(name)
     units |= {name: "" for name, _ in class_columns(tuple(full))}
-    data = map_rows(merge_rows, table.data, table.classes, full, float(min_probability), former)
+    data = map_rows(merge_rows, table.data, table.classes, full, float(min_probability), former, diameters)
     # the confusion of merged classes does not follow from that of the classes: other particles are undefined
     record |= {
         "classes": list(full),

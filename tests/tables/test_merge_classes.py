@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
 from particlespy_ml.tables.merge_classes import full_groups
 
@@ -55,6 +56,40 @@ def test_particles_out_of_the_range_of_sizes_stay_undefined(make_model, series):
     table = series.classify_particles(make_model(diameter_range_nm=[90.0, 95.0]))
     assert set(table["class"]) == {"undefined"}
     assert set(table.merge_classes(TWO)["class"]) == {"undefined"}
+
+
+@pytest.mark.parametrize("units", ["nm", "Å"])
+def test_improbable_particles_out_of_the_range_of_sizes_stay_undefined(make_model, two_disks, units):
+    image = two_disks.deepcopy()
+    image.axes_manager.signal_axes.set(scale=0.04 * (10 if units == "Å" else 1), units=units)
+    diameters = np.sort(two_disks.measure_particles()["equivalent_circular_diameter"])
+    folder = make_model(diameter_range_nm=[0.1, float(diameters.mean())])
+    table = image.classify_particles(folder, min_probability=0.999)
+    assert set(table["class"]) == {"undefined"}
+    merged = table.merge_classes({"any": table.classes})
+    large = merged["equivalent_circular_diameter"] == merged["equivalent_circular_diameter"].max()
+    assert merged["class"][~large].tolist() == ["any"] and merged["class"][large].tolist() == ["undefined"]
+    assert merged.drop("equivalent_circular_diameter").merge_classes({"all": ("any",)}).n_particles == 2
+
+
+def test_what_is_undefined_for_want_of_fringes_stays_so(make_frame, make_image):
+    rng = np.random.default_rng(0)
+    frames = np.stack([make_frame([(60, 60)], [20]) + rng.normal(0, 20, (128, 160)) for _ in range(2)])
+    frames[1] = ndi.gaussian_filter(frames[1], 4)
+    image = make_image(frames, scale=0.04, names=("time",))
+    image.set_signal_type("HRTEM")
+    labels = np.zeros(frames.shape, int)
+    labels[:, 40:80, 40:80] = 1
+    for lazy in (False, True):
+        table = (image.as_lazy() if lazy else image).classify_particles(labels=labels, min_probability=1)
+        merged = table.merge_classes({"any": table.classes}, min_probability=0.5)._computed()
+        table = table._computed()
+        assert set(table["class"]) == {"undefined"}
+        assert np.isfinite(table["probability"]).tolist() == [True, False]
+        assert merged["class"].tolist() == ["any", "undefined"]
+    with pytest.warns(UserWarning, match="No lattice fringes"):
+        sure = image.inav[1].classify_particles(labels=labels[1], min_probability=0, calibrated=False)
+    assert np.isfinite(sure["probability"]).all()  # what is not undefined keeps its class
 
 
 def test_table_without_particles(two_disks, model_folder):
