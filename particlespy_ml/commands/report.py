@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from particlespy_ml.core.files import replacing
 from particlespy_ml.core.provenance import METADATA_NODE, package_versions
 from particlespy_ml.tables.distributions import FEWEST, fit_distribution
+from particlespy_ml.tables.units import name_with_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +87,7 @@ def _in_short(results: Results) -> pd.DataFrame:
 def _of_one(table: BaseSignal) -> pd.DataFrame:
     if hasattr(table, "total_counts"):
         return table.total_counts()
-    summary = table.summary()
+    summary = table.summary().drop(columns="unit")  # in the heads of this report, as in its rows
     unit = summary.attrs["units"]
     return summary.rename(columns={name: f"{name} ({unit})" for name in summary if "diameter" in name and unit})
 
@@ -128,17 +129,18 @@ def _sizes(rows: pd.DataFrame) -> list[str]:
             parts.append(f'<p class="small">{note}Too few sizes for a law.</p>')
             continue
         said = f"A {fitted.name} law, the better of two (AIC); D10, D50 and D90 by number, with 95 % limits."
-        parts += [_quantiles(fitted), f'<p class="small">{note}{said}</p>']
+        parts += [_quantiles(fitted, column.removeprefix(SIZE).strip(" ()")), f'<p class="small">{note}{said}</p>']
     return parts
 
 
-def _quantiles(fitted: FittedDistribution) -> str:
+def _quantiles(fitted: FittedDistribution, unit: str) -> str:
     """D10, D50 and D90 with their limits, as a table."""
     import pandas as pd
 
     shares = {"D10": 0.1, "D50": 0.5, "D90": 0.9}
     rows = [(name, *fitted.quantile(share)) for name, share in shares.items()]
-    return _table(pd.DataFrame(rows, columns=["", "value", "low", "high"]))
+    heads = [name_with_unit(name, unit) for name in ("value", "low", "high")]
+    return _table(pd.DataFrame(rows, columns=["", *heads]))
 
 
 def _figure(picture: Path, name: str) -> str:

@@ -46,10 +46,10 @@ def fit_sizes(
     Returns
     -------
     pandas.DataFrame
-        A row for "all", and one for each value of *by*: ``count``; ``distribution``; ``D10``, ``D50`` (the median) and
-        ``D90``, below which a tenth, a half and nine tenths of the particles lie, by number; ``spread``, the standard
-        deviation, of a lognormal law the geometric one, which has no unit; each with its limits ``_low`` and
-        ``_high``; and ``aic``. NaN for fewer than three particles. The unit is in ``attrs["units"]``.
+        A row for "all", and one for each value of *by*: ``count``; ``distribution``; ``unit``, which is in
+        ``attrs["units"]`` too; ``D10``, ``D50`` (the median) and ``D90``, below which a tenth, a half and nine tenths of
+        the particles lie, by number; ``spread``, the standard deviation, of a lognormal law the geometric one, which has
+        no unit; each with its limits ``_low`` and ``_high``; and ``aic``. NaN for fewer than three particles.
 
     Raises
     ------
@@ -104,5 +104,6 @@ def fit_sizes(
     names = [f"{key}{end}" for key in (*SHARES, "spread") for end in ("", "_low", "_high")]
     result = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=["count", "distribution", *names, "aic"])
     result.attrs["units"] = table.units.get(column, "")
+    result.insert(2, "unit", result.attrs["units"])
     result.attrs["confidence"] = confidence
     return result

@@ -36,9 +36,10 @@ def summary(table: BaseSignal, confidence: float = 0.95, by: str = "class") -> p
         A row for "all", and where particles are classified one for each class and one for "undefined". ``count``;
         ``fraction`` of all particles with its bounds ``fraction_low`` and ``fraction_high`` (Wilson), which add up to
         one over the classes and "undefined"; ``mean_diameter`` with the standard error ``diameter_error`` and the
-        standard deviation ``diameter_spread`` of the equivalent circular diameter, NaN where the table has none. The
-        unit of length is in ``attrs["units"]``. `class_fractions` gives fractions of the particles that have a class;
-        those here take particles as independent: of a movie, see ``class_fractions(per="series")``.
+        standard deviation ``diameter_spread`` of the equivalent circular diameter, NaN where the table has none, and
+        ``unit``, their unit of length, which is in ``attrs["units"]`` too. `class_fractions` gives fractions of the
+        particles that have a class; those here take particles as independent: of a movie, see
+        ``class_fractions(per="series")``.
 
     References
     ----------
@@ -81,5 +82,6 @@ def summary(table: BaseSignal, confidence: float = 0.95, by: str = "class") -> p
     report = pd.DataFrame.from_dict(rows, orient="index")
     report["count"] = report["count"].astype(int)
     report.attrs["units"] = table.units.get(DIAMETER, "")
+    report["unit"] = report.attrs["units"]
     report.attrs["confidence"] = confidence
     return report

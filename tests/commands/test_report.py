@@ -22,7 +22,7 @@ def test_what_it_holds(report):
     assert "5 particles in 2 images" in report
     assert "bad.hspy" in report and "movie &amp; more" in report and "movie & more" not in report
     assert report.count("data:image/jpeg;base64,") == 3  # a histogram and two pictures
-    assert "D10, D50 and D90" in report and "area (nm²)" in report
+    assert "D10, D50 and D90" in report and "value (nm)" in report and "area (nm²)" in report
     assert "particlespy-ml measure" in report and "method: auto" in report and "hyperspy 2" in report
     assert "0.04 x 0.04 nm" in report
 

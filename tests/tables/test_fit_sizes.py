@@ -82,7 +82,7 @@ def test_the_verb_groups_and_leaves_out_what_is_cut(add_classes):
     split = table.fit_sizes("area", by="class", distribution="normal")
     assert list(split.index) == ["all", "icosahedron", "amorphous", "undefined"]
     assert split["count"].tolist() == [6, 2, 2, 2] and split.loc["amorphous"].isna()["D50"]
-    assert split.attrs["units"] == "nm²"
+    assert split.attrs["units"] == "nm²" and set(split["unit"]) == {"nm²"} and "nm²" in split.to_string()
 
 
 def test_particles_that_the_border_cuts(series):

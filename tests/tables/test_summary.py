@@ -1,6 +1,7 @@
 """The short report of a table."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
@@ -21,7 +22,7 @@ def test_counts_fractions_and_sizes(series, add_classes):
         assert row["mean_diameter"] == pytest.approx(part["equivalent_circular_diameter"].mean())
     assert report.loc["undefined", "fraction"] == pytest.approx(1 - known / len(frame))
     assert report.loc[[*table.classes, "undefined"], "fraction"].sum() == pytest.approx(1)
-    assert report.attrs["units"] == "nm"
+    assert report.attrs["units"] == "nm" and set(report["unit"]) == {"nm"}
 
 
 def test_wider_with_more_confidence(series, add_classes):
@@ -35,7 +36,7 @@ def test_wider_with_more_confidence(series, add_classes):
 
 def test_lazy_as_eager(series):
     eager, lazy = series.measure_particles().summary(), series.as_lazy().measure_particles().summary()
-    np.testing.assert_allclose(lazy.to_numpy(float), eager.to_numpy(float))
+    pd.testing.assert_frame_equal(lazy, eager)
 
 
 def test_not_classified_and_empty(two_disks):
