@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from particlespy_ml.commands.images import find_files, load_images
-from particlespy_ml.commands.results import Results
+from particlespy_ml.commands.images import find_files, load_images, natural_key
+from particlespy_ml.commands.results import Results, older_results
 from particlespy_ml.core.files import replacing
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ SEGMENTATION = (
     "min_size",
     "invert",
 )
+SUFFIXES, REPORT, MOST_NAMES = (".hspy", ".csv", ".png"), "report.html", 6
 LENGTHS = ("smoothing", "min_diameter", "background_diameter")  # in nm on the command line
 
 
@@ -117,6 +118,8 @@ def _run(options, rows_are: str, doing: str, analyse: Callable) -> int:
     files, empty = find_files(options.files, options.out)
     options.out.mkdir(parents=True, exist_ok=True)
     results, pictures = Results(failures=empty), {}
+    before = older_results(options.out, SUFFIXES, ("particles.csv", "columns.csv", REPORT))
+    before -= {path.name for path in files}  # images in the folder of results
     # the table of all files has this name, and results must not replace the files they come from
     taken = {rows_are, "report", *(path.stem for path in files if path.resolve().parent == options.out.resolve())}
     bar = {"desc": doing, "unit": "file", "total": None if getattr(options, "together", False) else len(files)}
@@ -141,12 +144,34 @@ def _run(options, rows_are: str, doing: str, analyse: Callable) -> int:
         if options.report:
             from particlespy_ml.commands.report import write_report
 
-            write_report(options.out / "report.html", results, pictures, options.command_line)
+            write_report(options.out / REPORT, results, pictures, options.command_line)
+    _warn_of_older(options.out, before - _written(results, rows_are, options.report))
     total = sum(table.n_rows for table in results.tables)
     print(f"{total} {rows_are} in {len(results.tables)} images; results in {options.out}")
     for path, reason in results.failures:
         print(f"could not be done: {path}: {reason}", file=sys.stderr)
     return 1 if results.failures else 0
+
+
+def _written(results: Results, rows_are: str, report: bool) -> set[str]:
+    """Names of the files that a run has made."""
+    names = {f"{name}{suffix}" for name in results.names for suffix in SUFFIXES}
+    if results.tables:
+        names |= {f"{rows_are}.csv"} | ({REPORT} if report else set())
+    return names
+
+
+def _warn_of_older(out: Path, older: set[str]) -> None:
+    """Say which results of an earlier run stand beside those of this one, and are not of it."""
+    if not older:
+        return
+    names = sorted(older, key=lambda name: natural_key(Path(name)))
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    print(
+        f"warning: {out} also holds results of an earlier run, which were left as they are: "
+        f"{', '.join(names[:MOST_NAMES])}{more}. Delete them, or give each run an --out of its own.",
+        file=sys.stderr,
+    )
 
 
 def _images(options, files: list[Path], results: Results):

@@ -39,3 +39,21 @@ class Results:
             frame.insert(1, "image", name)
             frames.append(frame)
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def older_results(out: Path, suffixes: tuple[str, ...], named: tuple[str, ...]) -> set[str]:
+    """Return the names of files in a folder that a run has made: of images, which have all suffixes, and named ones.
+
+    Parameters
+    ----------
+    out
+        The folder.
+    suffixes
+        Of the files that a run makes of each image.
+    named
+        Files that it makes of all images.
+    """
+    there = {path.name for path in out.iterdir() if path.is_file()}
+    stems = {name.removesuffix(suffixes[0]) for name in there if name.endswith(suffixes[0])}
+    found = [{f"{stem}{suffix}" for suffix in suffixes} for stem in stems]
+    return set().union(*(names for names in found if names <= there), there & set(named))

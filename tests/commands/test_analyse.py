@@ -95,3 +95,28 @@ def test_columns_are_counted(tmp_path):
     table = pd.read_csv(tmp_path / "out" / "columns.csv", encoding="utf-8-sig")
     assert {"volume (nm²)", "count", "file"} <= set(table) and len(table) == counted.n_rows
     assert "total" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_results_of_an_earlier_run_are_named_and_left(tmp_path, two_disks, capsys):
+    for name in ("one", "two"):
+        two_disks.save(tmp_path / f"{name}.hspy")
+    out = tmp_path / "out"
+    assert run("measure", tmp_path / "one.hspy", "--out", out) == 0
+    (out / "notes.csv").write_text("mine")
+    assert "earlier run" not in capsys.readouterr().err
+    assert run("measure", tmp_path / "one.hspy", "--out", out) == 0
+    assert "earlier run" not in capsys.readouterr().err  # all were replaced
+    assert run("measure", tmp_path / "two.hspy", "--out", out, "--no-report") == 0
+    said = capsys.readouterr().err
+    assert f"warning: {out} also holds results of an earlier run" in said and "--out of its own" in said
+    assert "one.csv, one.hspy, one.png, report.html" in said
+    assert "two" not in said and "particles.csv" not in said and "notes" not in said
+    assert {"one.csv", "one.hspy", "one.png", "report.html", "notes.csv"} < {path.name for path in out.iterdir()}
+
+
+def test_images_in_the_folder_of_results_are_no_results(tmp_path, two_disks, capsys):
+    two_disks.save(tmp_path / "one.hspy")
+    for suffix in (".csv", ".png"):
+        (tmp_path / f"one{suffix}").write_text("mine")
+    assert run("measure", tmp_path / "one.hspy", "--out", tmp_path) == 0
+    assert "one.hspy" not in capsys.readouterr().err
