@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 EDITS_NODE = f"{METADATA_NODE}.edits"
 # Radius of the brush, as a fraction of the width of the frame, and in pixels at least.
 BRUSH, FINEST_BRUSH = 0.01, 2
+MOST_NAMED = 4  # positions in a message
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,8 @@ class LabelEditor:
             Numbers of the parts, that of the largest first, which keeps its number.
         """
         pixels = None if line is None else self._pixels(line)
-        found = edits.split(self._frame, number, pixels, new_number=self._next)
+        with self._saying_where(line):
+            found = edits.split(self._frame, number, pixels, new_number=self._next)
         return self._parted(found, number, {"action": "split", "number": int(number)}, line=line)
 
     def split_at(self, number: int, points: ArrayLike) -> list[int]:
@@ -229,7 +232,9 @@ class LabelEditor:
             Numbers of the parts in the order of the points; the first one keeps its number.
         """
         options = {"new_number": self._next, "pixel_size": self.grid.scale}
-        found = edits.split_at(self._frame, number, self._pixels(points), **options)
+        pixels = self._pixels(points)
+        with self._saying_where(points):
+            found = edits.split_at(self._frame, number, pixels, **options)
         return self._parted(found, number, {"action": "split_at", "number": int(number)}, points=points)
 
     def paint(self, points: ArrayLike, radius: float | str | None = None, number: int | None = None) -> int:
@@ -257,7 +262,10 @@ class LabelEditor:
             raise ValueError(f"Expected the number of a particle, 1 or more, not {number}; erase() makes background.")
         else:
             change |= {"number": int(number)} | ({} if number in self.numbers else {"new": [int(number)]})
-        self._change(edits.paint(self._frame, self._pixels(points), self._radii(radius), number), change, [number])
+        pixels, radii = self._pixels(points), self._radii(radius)
+        with self._saying_where(points):
+            found = edits.paint(self._frame, pixels, radii, number)
+        self._change(found, change, [number])
         return int(number)
 
     def erase(self, points: ArrayLike, radius: float | str | None = None, number: int | None = None) -> None:
@@ -275,7 +283,9 @@ class LabelEditor:
             change["number"] = int(number)
             if number not in self.numbers:
                 raise ValueError(f"There is no particle {number}; the particles are: {self.numbers}.")
-        found = edits.paint(self._frame, self._pixels(points), self._radii(radius), 0, only=number)
+        pixels, radii = self._pixels(points), self._radii(radius)
+        with self._saying_where(points):
+            found = edits.paint(self._frame, pixels, radii, 0, only=number)
         self._change(found, change, self.selected)
 
     def undo(self) -> None:
@@ -340,6 +350,29 @@ class LabelEditor:
             raise ValueError(f"Expected positions (x, y) of the shape (points, 2), not {points.shape}.")
         # rounded, so that neither offsets nor the way that an axis runs decide between two pixels
         return np.round(np.stack(self.grid.to_pixels(*points.T), axis=1), 6)
+
+    @contextmanager
+    def _saying_where(self, points: ArrayLike | None) -> Iterator[None]:
+        """Errors with the positions that lie outside of the image, and how far it reaches."""
+        try:
+            yield
+        except ValueError as error:
+            text = "" if points is None else self._outside(points)
+            raise (ValueError(f"{error}{text}") if text else error) from None
+
+    def _outside(self, points: ArrayLike) -> str:
+        """Text about the positions that lie outside of the image; empty where none does."""
+        points = np.asarray(points, float).reshape(-1, 2)
+        low, high = (self.grid.to_xy(*place) for place in ((-0.5, -0.5), np.subtract(self._frame.shape, 0.5)))
+        low, high = np.minimum(low, high), np.maximum(low, high)
+        outside = points[((points < low) | (points > high)).any(1)]
+        if not len(outside):
+            return ""
+        named = ", ".join(f"({x:.4g}, {y:.4g})" for x, y in outside[:MOST_NAMED]) + ", …" * (len(outside) > MOST_NAMED)
+        return (
+            f" Of {len(points)} positions (x, y) {len(outside)} lie outside of the image: {named}; it reaches from "
+            f"({low[0]:.4g}, {low[1]:.4g}) to ({high[0]:.4g}, {high[1]:.4g}) {self.grid.units}."
+        )
 
     def _stroke(self, points: ArrayLike, radius: float | str | None) -> dict:
         """What is kept of a stroke."""

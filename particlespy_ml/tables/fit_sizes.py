@@ -47,9 +47,9 @@ def fit_sizes(
     -------
     pandas.DataFrame
         A row for "all", and one for each value of *by*: ``count``; ``distribution``; ``unit``, which is in
-        ``attrs["units"]`` too; ``D10``, ``D50`` (the median) and ``D90``, below which a tenth, a half and nine tenths of
-        the particles lie, by number; ``spread``, the standard deviation, of a lognormal law the geometric one, which has
-        no unit; each with its limits ``_low`` and ``_high``; and ``aic``. NaN for fewer than three particles.
+        ``attrs["units"]`` too; ``D10``, ``D50`` (the median) and ``D90``, below which a tenth, a half and nine tenths
+        of the particles lie, by number; ``spread``, the standard deviation, of a lognormal law the geometric one, which
+        has no unit; each with its limits ``_low`` and ``_high``; and ``aic``. NaN for fewer than three particles.
 
     Raises
     ------
