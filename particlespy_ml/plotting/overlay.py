@@ -10,11 +10,13 @@ from particlespy_ml.core.calibration import PixelGrid, pixel_grid
 from particlespy_ml.core.frames import frames_array
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.colours import class_colours, label_anchors, row_colours, row_labels
-from particlespy_ml.plotting.scale_bar import draw_scale_bar
+from particlespy_ml.plotting.scale_bar import draw_scale_bar, free_corner
 from particlespy_ml.plotting.table import legend, legend_columns, width_of
 from particlespy_ml.tables.check import check_measured
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hyperspy.signals import BaseSignal, Signal2D
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
@@ -86,7 +88,7 @@ def plot_overlay(
         lines = -(-len(entries) // legend_columns(entries, 6.0))
         figsize = figsize or (6, np.clip(6 * ratio, 1.5, 12) + (0.03 + 0.19 * lines if lines else 0))
         ax = plt.subplots(figsize=figsize, layout=SettledLayout())[1]
-    draw_frame(ax, frame, grid, scale_bar, cmap)
+    draw_frame(ax, frame, grid, scale_bar, cmap, rows["outline"].astype(float))
     _draw_particles(ax, table, rows, texts)
     legend(ax, entries, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=legend_columns(entries, width_of(ax)))
     return ax
@@ -117,16 +119,21 @@ def frame_place(index: int | tuple[int, ...], shape: tuple[int, ...]) -> tuple[i
 
 
 def draw_frame(
-    ax: Axes, frame: np.ndarray, grid: PixelGrid, scale_bar: bool = True, cmap: str | Colormap = "gray"
+    ax: Axes,
+    frame: np.ndarray,
+    grid: PixelGrid,
+    scale_bar: bool = True,
+    cmap: str | Colormap = "gray",
+    polygons: Sequence[np.ndarray] = (),
 ) -> None:
-    """Draw a frame where its grid is, without ticks, with a scale bar if wanted."""
+    """Draw a frame where its grid is, without ticks, with a scale bar if wanted, in the corner that polygons leave."""
     left, top = grid.to_xy(-0.5, -0.5)
     right, bottom = grid.to_xy(grid.shape[0] - 0.5, grid.shape[1] - 0.5)
     low, high = grey_limits(frame)
     ax.imshow(frame, cmap=cmap, extent=(left, right, bottom, top), vmin=low, vmax=high)
     ax.set_axis_off()
     if scale_bar:
-        draw_scale_bar(ax, grid.units)
+        draw_scale_bar(ax, grid.units, corner=free_corner(polygons, (left, right, bottom, top)))
 
 
 def _draw_particles(ax, table, rows: np.ndarray, texts: list[str]) -> None:

@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.offsetbox import AnchoredOffsetbox
 
+CORNERS = ("lower left", "lower right", "upper left", "upper right")
+CORNER, POINTS = (0.25, 0.12), 12  # part of the width and height that a bar takes, and points each way to look at
 NO_UNITS = ("", "None", "<undefined>")  # what HyperSpy's axes without a unit say
 
 
 def draw_scale_bar(
-    ax: Axes, units: str, scale: float = 1.0, share: float = 0.2, fontsize: float = 10.0
+    ax: Axes,
+    units: str,
+    scale: float = 1.0,
+    share: float = 0.2,
+    fontsize: float = 10.0,
+    corner: str = "lower left",
 ) -> AnchoredOffsetbox:
-    """Draw a scale bar in the lower left corner, white with a black edge, so that it is seen on any image.
+    """Draw a scale bar in a corner, white with a black edge, so that it is seen on any image.
 
     It keeps its place when the axes are zoomed, and grows with the image.
 
@@ -32,6 +41,8 @@ def draw_scale_bar(
         Part of the width of the axes that the bar takes at most; it takes two fifths of that at least.
     fontsize
         Size of the text in points; the bar is as thick as suits it.
+    corner
+        One of `CORNERS`, such as `free_corner` finds.
 
     Returns
     -------
@@ -67,7 +78,45 @@ def draw_scale_bar(
         part.set(path_effects=[withStroke(linewidth=2.5 * edge, foreground="black")], clip_path=ax.patch)
     packed = VPacker(children=[text, bar], align="center", pad=0, sep=0.15 * fontsize)
     font = {"size": fontsize}
-    return ax.add_artist(AnchoredOffsetbox("lower left", pad=0, borderpad=0.8, child=packed, prop=font, frameon=False))
+    return ax.add_artist(AnchoredOffsetbox(corner, pad=0, borderpad=0.8, child=packed, prop=font, frameon=False))
+
+
+def free_corner(polygons: Sequence[np.ndarray], extent: tuple[float, float, float, float]) -> str:
+    """Return the corner of an image that particles fill least, the lower left one where others are no better.
+
+    Parameters
+    ----------
+    polygons
+        Outlines, each of the shape (vertices, 2).
+    extent
+        Left, right, bottom and top of the image, in the coordinates of the outlines.
+
+    Examples
+    --------
+    >>> square = np.array([(0, 0), (4, 0), (4, 4), (0, 4)], float)
+    >>> free_corner([square], (0, 20, 0, 20)), free_corner([square + 12], (0, 20, 0, 20))
+    ('lower right', 'lower left')
+    """
+    from matplotlib.path import Path
+
+    across = (np.arange(POINTS) + 0.5) / POINTS
+    x, y = np.meshgrid(across * CORNER[0], across * CORNER[1])
+    filled = []
+    for corner in CORNERS:
+        from_left = x if "left" in corner else 1 - x
+        from_bottom = y if "lower" in corner else 1 - y
+        places = np.column_stack(
+            [
+                (extent[0] + from_left * (extent[1] - extent[0])).ravel(),
+                (extent[2] + from_bottom * (extent[3] - extent[2])).ravel(),
+            ]
+        )
+        inside = np.zeros(len(places), bool)
+        for polygon in polygons:
+            if (polygon.min(0) <= places.max(0)).all() and (polygon.max(0) >= places.min(0)).all():
+                inside |= Path(polygon).contains_points(places)
+        filled.append(np.count_nonzero(inside))
+    return CORNERS[int(np.argmin(filled))]
 
 
 def scale_bar_text(bar: AnchoredOffsetbox) -> str:

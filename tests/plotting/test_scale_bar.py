@@ -65,6 +65,14 @@ def test_a_bar_lies_in_the_corner_of_flipped_images_too(two_disks, flip):
     assert (0 < y / height).all() and (y / height < 0.06).all()
 
 
+@pytest.mark.parametrize(("flip", "left"), [(slice(None), False), (slice(None, None, -1), True)])
+def test_a_bar_takes_the_corner_with_the_fewest_labelled_pixels(make_frame, make_image, flip, left):
+    image = make_image(make_frame([(110, 14), (110, 146), (14, 14)], [16, 16, 12])).isig[flip, :]
+    ax = image.measure_particles(np.asarray(image.data) > 2.5).plot_overlay(image)
+    (x, y), width, height = (line_box(ax.artists[0]) - ax.bbox.p0).T, ax.bbox.width, ax.bbox.height
+    assert (x / width < 0.25 if left else x / width > 0.75).all() and (y / height > 0.8).all()
+
+
 @pytest.mark.parametrize("grey", [0.0, 0.5, 1.0])
 def test_a_bar_is_seen_on_any_grey(grey):
     figure = plt.figure()
