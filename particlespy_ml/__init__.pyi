@@ -17,6 +17,7 @@ from . import (
 from .classification.classify_particles import classify_particles
 from .columns.find_columns import find_columns
 from .columns.find_columns_in_series import find_columns_in_series
+from .columns.map_columns import map_columns
 from .core.frames import compute_together
 from .counting.count_atoms import count_atoms
 from .counting.count_atoms_in_series import count_atoms_in_series
@@ -72,6 +73,7 @@ __all__ = [
     "list_models",
     "load_model",
     "load_star",
+    "map_columns",
     "measure_particles",
     "measure_shape",
     "merge_classes",

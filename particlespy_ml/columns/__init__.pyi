@@ -4,6 +4,7 @@ from .fit.background import Background
 from .fit.gaussians import ColumnFit, gaussian_columns
 from .fit.refine import measure_volumes, refine_columns
 from .flags import Flag, describe_flags
+from .map_columns import map_columns
 from .sublattice import from_sublattice
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "find_columns_in_series",
     "from_sublattice",
     "gaussian_columns",
+    "map_columns",
     "measure_volumes",
     "refine_columns",
 ]

@@ -15,9 +15,13 @@ from particlespy_ml.core.lengths import in_pixels
 from particlespy_ml.quality.noise import Noise
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from atomap.sublattice import Sublattice
     from hyperspy.signals import BaseSignal, Signal2D
     from numpy.typing import ArrayLike
+
+    from particlespy_ml.models.model import Model
 
 
 _logger = logging.getLogger(__name__)
@@ -68,20 +72,27 @@ def find_columns(
     signal: Signal2D,
     positions: ArrayLike | Sublattice | None = None,
     *,
+    method: str | None = None,
     spacing: float | str | None = None,
     dose: float | str | None = None,
     false_positives: float = 0.05,
     shared_width: bool = True,
     background: int | str = "auto",
+    model: str | Path | Model | None = None,
+    min_probability: float | None = None,
+    device: str | None = None,
     mask: BaseSignal | ArrayLike | None = None,
+    labels: BaseSignal | ArrayLike | None = None,
     check_lattice: bool = True,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
 ) -> BaseSignal:
-    """Find the atomic columns of every frame and refine all columns of a frame together.
+    """Find the atomic columns of every frame.
 
-    Columns are Gaussians that overlap, of one width, on a smooth background. Their volumes, the scattering
-    cross-sections, are found by linear least squares at each step of the fit of the positions.
+    By a fit, as for HAADF images: columns are Gaussians that overlap, of one width, on a smooth background. Their
+    volumes, the scattering cross-sections, are found by linear least squares at each step of the fit of the positions.
+    By a network, as for HRTEM images, whose contrast is no sum of peaks: it maps where columns are, of which kind, and
+    how many atoms they have, see `map_columns`.
 
     Parameters
     ----------
@@ -91,6 +102,8 @@ def find_columns(
     positions
         First positions (x, y) in the image's units, shape (n, 2), or an atomap ``Sublattice``; none is then added or
         taken out. By default maxima of the smoothed image, to which what the fit leaves unexplained is added.
+    method
+        "fit" or "network"; by default "network" for HRTEM images and "fit" for all others.
     spacing
         Distance between neighbouring columns: a number in the image's units, or a text such as "12 px". By default from
         the power spectrum.
@@ -105,8 +118,18 @@ def find_columns(
         Degree of the polynomial of the background: 0 constant, 1 a plane, -1 for an image whose background is zero.
         "local": smooth splines, for columns on a support that is brighter than they are and not flat. "auto": a plane,
         and local in frames in which no columns are resolved on a plane.
+    model
+        For a network: name of a bundled model, by default "columns-hrtem", or a folder of your own.
+    min_probability
+        For a network: probability from which there is a column, by default that of the model; 0.7 of it is enough for
+        columns among others, and those alone need 1.2 of it.
+    device
+        For a network: where it runs; by default on a GPU where there is one.
     mask
         Where to look for columns: in the image's shape, or of one frame for all.
+    labels
+        For a network: labels of particles. Columns outside of particles are left out, the others get the number of
+        their particle in ``label``.
     check_lattice
         Flag columns off the lattice, and all columns of frames with no lattice or with several.
     lazy_output
@@ -117,17 +140,18 @@ def find_columns(
     Returns
     -------
     ColumnTable or LazyColumnTable
-        One row for each column; see `particlespy_ml.columns.rows.column_dtype` and, for the flags,
-        `particlespy_ml.columns.flags.Flag`.
+        One row for each column, with what the method knows of it; ``table.describe_columns()`` says what. For the flags
+        see `particlespy_ml.columns.flags.Flag`.
 
     Raises
     ------
     ValueError
-        If the image is not calibrated, its pixels are not square, or it has pixels that are not finite.
+        If the image is not calibrated, its pixels are not square (a fit) or too large (a network), it has pixels that
+        are not finite, or an argument belongs to the other method.
 
     References
     ----------
-    A. De Backer et al., Ultramicroscopy 171, 104 (2016).
+    A. De Backer et al., Ultramicroscopy 171, 104 (2016); J. Madsen et al., Adv. Theory Simul. 1, 1800037 (2018).
 
     Examples
     --------
@@ -142,6 +166,17 @@ def find_columns(
 
     image = ImageFrames.of(signal)
     grid = image.grid
+    method = check_method(method, image.signal_type)
+    of_fit = {"positions": positions, "spacing": spacing, "dose": dose}
+    of_fit |= {"false_positives": None if false_positives == 0.05 else false_positives}
+    of_fit |= {
+        "shared_width": None if shared_width else False,
+        "background": None if background == "auto" else background,
+    }
+    of_network = {"model": model, "min_probability": min_probability, "device": device, "labels": labels}
+    check_arguments(method, of_fit if method == "network" else of_network)
+    if method == "network":
+        return _by_network(image, mask, check_lattice, lazy_output, show_progressbar, **of_network)
     check_square(grid)
     check_background(background)
     spacing = check_spacing(spacing, grid)
@@ -157,6 +192,7 @@ def find_columns(
     others = () if mask is None else (given_mask(image, mask),)
     (array,) = image.run(finder, others, lazy_output=lazy_output, show_progressbar=show_progressbar)
     record = {
+        "method": "fit",
         "spacing": "" if spacing is None else spacing * grid.scale[0],
         "dose": dose or "",
         "false_positives": false_positives,
@@ -169,6 +205,58 @@ def find_columns(
     return make_table(
         array, image.navigation_axes, units, image.record(finding=record), image.titled("Columns"), "column_table"
     )
+
+
+def _by_network(
+    image: ImageFrames, mask, check_lattice, lazy_output, show_progressbar, model, min_probability, device, labels
+) -> BaseSignal:
+    """The table of `find_columns` for a network."""
+    from particlespy_ml.columns.by_network import NetworkColumns
+    from particlespy_ml.columns.map_columns import DEFAULT, column_mapper
+    from particlespy_ml.columns.rows import LENGTHS, network_dtype
+    from particlespy_ml.segmentation.choose import given_labels, given_mask
+    from particlespy_ml.tables.table import make_table
+
+    mapper = column_mapper(model or DEFAULT, image.grid, device)
+    threshold = mapper.threshold if min_probability is None else min_probability
+    if not 0 < threshold <= 1:
+        raise ValueError(f"min_probability={min_probability}; expected a number above 0, and 1 at most.")
+    given = {"mask": mask, "labels": labels}
+    takers = {"mask": given_mask, "labels": given_labels}
+    others = {name: takers[name](image, value) for name, value in given.items() if value is not None}
+    finder = NetworkColumns(image.grid, mapper, float(threshold), bool(check_lattice), tuple(others))
+    (array,) = image.run(finder, tuple(others.values()), lazy_output=lazy_output, show_progressbar=show_progressbar)
+    record = {
+        "method": "network",
+        "model": mapper.name,
+        "sha256": mapper.sha256,
+        "min_probability": float(threshold),
+        "check_lattice": bool(check_lattice),
+    }
+    names = {"class": [name for name, _ in mapper.kinds]} if len(mapper.kinds) > 1 else {}
+    units = {
+        name: image.grid.units if name in LENGTHS else ""
+        for name in network_dtype(mapper.kinds, "labels" in others).names
+    }
+    full = image.record(finding=record, **({"names": names} if names else {}))
+    return make_table(array, image.navigation_axes, units, full, image.titled("Columns"), "column_table")
+
+
+def check_method(method: str | None, signal_type: str) -> str:
+    """Return how columns are found: as asked, or as the signal type has it."""
+    if method not in (None, "fit", "network"):
+        raise ValueError(f"method={method!r}; expected 'fit' or 'network'.")
+    return method or ("network" if signal_type == "HRTEM" else "fit")
+
+
+def check_arguments(method: str, of_other: dict) -> None:
+    """Raise if arguments were given that belong to the other method."""
+    given = [name for name, value in of_other.items() if value is not None]
+    if given:
+        other = "network" if method == "fit" else "fit"
+        raise ValueError(
+            f"{', '.join(given)}: for method={other!r} alone; here columns are found by method={method!r}."
+        )
 
 
 def check_spacing(spacing: float | str | None, grid: PixelGrid) -> float | None:

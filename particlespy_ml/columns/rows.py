@@ -47,6 +47,29 @@ def column_units(units: str, method: str = "fit") -> dict[str, str]:
     return {name: units if name in LENGTHS else f"{units}²" if name in AREAS else "" for name in METHODS[method]}
 
 
+def network_dtype(kinds: tuple[tuple[str, int], ...], labelled: bool = False) -> np.dtype:
+    """Return names and types of the columns of a table that a network found.
+
+    Parameters
+    ----------
+    kinds
+        Names of the kinds of columns that the network tells, and the largest number of atoms of each.
+    labelled
+        Whether columns bear the number of their particle.
+    """
+    names = [(name, "f8") for name in (*PLACES, *PLACE_ERRORS)] + [("probability", "f4")]
+    if labelled:
+        names.insert(0, ("label", "i4"))
+    if len(kinds) > 1:
+        names += [("class", "i4"), *((f"probability_{name}", "f4") for name, _ in kinds)]
+    highest = max(number for _, number in kinds)
+    if highest > 1:
+        names += [("height", "i4"), ("height_probability", "f4"), ("expected_height", "f4")]
+        names += [("expected_height_error", "f4"), ("resolvable", "?")]
+        names += [(f"height_probability_{number}", "f4") for number in range(1, highest + 1)]
+    return np.dtype([*names, *((name, "i4") for name in SITES)])
+
+
 def check_cross_sections(table) -> None:
     """Raise ValueError if a column table has no cross-sections."""
     missing = [name for name in AREAS if name not in table.columns]

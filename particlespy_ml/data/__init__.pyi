@@ -1,4 +1,6 @@
 from ._examples import (
+    columns_of_ceria,
+    columns_of_gold,
     columns_of_platinum,
     gold_hrtem,
     gold_on_carbon,
@@ -6,11 +8,14 @@ from ._examples import (
     measured_gold,
     measured_gold_path,
     platinum_library,
+    sheet_of_graphene,
 )
 from ._isomer_dynamics import isomer_dynamics, isomer_rates
 from ._populations import three_populations
 
 __all__ = [
+    "columns_of_ceria",
+    "columns_of_gold",
     "columns_of_platinum",
     "gold_hrtem",
     "gold_on_carbon",
@@ -20,5 +25,6 @@ __all__ = [
     "measured_gold",
     "measured_gold_path",
     "platinum_library",
+    "sheet_of_graphene",
     "three_populations",
 ]

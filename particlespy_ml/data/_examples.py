@@ -116,6 +116,78 @@ def columns_of_platinum(lazy: bool = False) -> HAADFImage:
     return _bundled("columns_of_platinum", "Simulated Pt particle along <011>", [], lazy)
 
 
+def columns_of_gold(lazy: bool = False) -> HRTEMImage:
+    """Return a simulated HRTEM image of a twinned Au particle along <110> on carbon, 3 nm across.
+
+    Multislice at 300 kV, corrected microscope, columns bright, 600 e/Å², 0.02 nm a pixel. The metadata say where the
+    columns are and how many atoms they have (``metadata.Simulation``).
+
+    Parameters
+    ----------
+    lazy
+        Whether the image is lazy.
+
+    Returns
+    -------
+    HRTEMImage or LazyHRTEMImage
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> max(pml.data.columns_of_gold().metadata.Simulation.heights)
+    8
+    """
+    return _bundled("columns_of_gold", "Simulated HRTEM image of Au columns", [], lazy, "HRTEM")
+
+
+def columns_of_ceria(lazy: bool = False) -> HRTEMImage:
+    """Return a simulated HRTEM image of a surface of CeO2 along <110>.
+
+    Multislice at 300 kV, corrected microscope, 2000 e/Å², 0.02 nm a pixel. The metadata say where the columns are, of
+    which kind, and how many atoms they have (``metadata.Simulation``).
+
+    Parameters
+    ----------
+    lazy
+        Whether the image is lazy.
+
+    Returns
+    -------
+    HRTEMImage or LazyHRTEMImage
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> sorted(set(pml.data.columns_of_ceria().metadata.Simulation.kinds))
+    ['Ce', 'O']
+    """
+    return _bundled("columns_of_ceria", "Simulated HRTEM image of CeO2 columns", [], lazy, "HRTEM")
+
+
+def sheet_of_graphene(lazy: bool = False) -> HRTEMImage:
+    """Return a simulated HRTEM image of a sheet of graphene with a grain boundary, holes and adatoms.
+
+    Multislice at 80 kV, corrected microscope, atoms bright, 10,000 e/Å², 0.016 nm a pixel. The metadata say where the
+    atoms are (``metadata.Simulation``).
+
+    Parameters
+    ----------
+    lazy
+        Whether the image is lazy.
+
+    Returns
+    -------
+    HRTEMImage or LazyHRTEMImage
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> pml.data.sheet_of_graphene().metadata.Simulation.kinds.count("adatom")
+    2
+    """
+    return _bundled("sheet_of_graphene", "Simulated HRTEM image of graphene", [], lazy, "HRTEM")
+
+
 def platinum_library() -> ColumnLibrary:
     """Return the cross-sections of columns of 1 to 20 atoms of `columns_of_platinum`.
 

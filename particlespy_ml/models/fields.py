@@ -43,9 +43,20 @@ def _is_classes(value) -> bool:
     )
 
 
+def _is_columns(value) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(isinstance(one, dict) and isinstance(one.get("kind"), str) and one["kind"] for one in value)
+        and len({one["kind"] for one in value}) == len(value)
+        and all(isinstance(one.get("heights"), int) and one["heights"] > 0 for one in value)
+    )
+
+
 ANYTHING = Field("anything", lambda value: True)
 ARCHITECTURE = Field("an object with a name", lambda value: isinstance(value, dict) and "name" in value)
 CLASSES = Field(f"two or more different names, none of them {UNDEFINED!r}", _is_classes)
+COLUMNS = Field('a list of {"kind": a name, "heights": a positive integer}, no name twice', _is_columns)
 FLAG = Field("true or false", lambda value: isinstance(value, bool))
 PIXEL_SIZE = Field('{"value": a positive number, "unit": "Å"}', _is_pixel_size)
 POSITIVE = Field("a positive number", lambda value: _is_number(value) and value > 0)

@@ -200,13 +200,15 @@ class PolarPooling(nn.Module):
 class UNet(nn.Module):
     """Encoder and decoder with connections between levels of the same resolution.
 
-    Outside of training the maps are the mean over turned and mirrored frames, as in `Views`.
+    Outside of training the maps are the mean over turned and mirrored frames, as in `Views`. With *fold*, squares of
+    that many pixels along each edge become channels before the first layer and pixels again after the last one.
     """
 
-    def __init__(self, outputs: int, widths: tuple, views: int = 1, in_channels: int = 1):
+    def __init__(self, outputs: int, widths: tuple, views: int = 1, in_channels: int = 1, fold: int = 1):
         super().__init__()
-        self.views = _check_views(views)
-        self.stem = nn.Sequential(ConvNorm(in_channels, widths[0], 3, 1), ConvNorm(widths[0], widths[0], 3, 1))
+        self.views, self.fold = _check_views(views), fold
+        first = in_channels * fold**2
+        self.stem = nn.Sequential(ConvNorm(first, widths[0], 3, 1), ConvNorm(widths[0], widths[0], 3, 1))
         pairs = list(zip(widths[:-1], widths[1:], strict=True))
         self.down = nn.ModuleList(
             nn.Sequential(ConvNorm(a, b, 3, 2), *(Residual(b) for _ in range(2 if level > 1 else 1)))
@@ -214,7 +216,7 @@ class UNet(nn.Module):
         )
         self.narrow = nn.ModuleList(ConvNorm(b, a, 1, 1) for a, b in pairs[::-1])
         self.up = nn.ModuleList(Residual(a) if a > widths[0] else ConvNorm(a, a, 3, 1) for a, _ in pairs[::-1])
-        self.out = nn.Conv2d(widths[0], outputs, 1)
+        self.out = nn.Conv2d(widths[0], outputs * fold**2, 1)
 
     def forward(self, x):
         """Shape (n, channels, rows, columns), multiples of 16, to (n, outputs, rows, columns)."""
@@ -223,14 +225,14 @@ class UNet(nn.Module):
         return torch.stack(turn_back([self._maps(view) for view in turn(x, self.views)])).mean(0)
 
     def _maps(self, x):
-        levels = [self.stem(x)]
+        levels = [self.stem(x if self.fold == 1 else torch.nn.functional.pixel_unshuffle(x, self.fold))]
         for down in self.down:
             levels.append(down(levels[-1]))
         y = levels.pop()
         for narrow, up in zip(self.narrow, self.up, strict=True):
             y = torch.nn.functional.interpolate(narrow(y), scale_factor=2, mode="bilinear", align_corners=False)
             y = up(y.add_(levels.pop()))
-        return self.out(y)
+        return self.out(y) if self.fold == 1 else torch.nn.functional.pixel_shuffle(self.out(y), self.fold)
 
 
 class Branches(nn.Module):

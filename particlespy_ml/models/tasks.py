@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from particlespy_ml.models import fields
+from particlespy_ml.models.column_mapper import PLACE_OUTPUTS, ColumnMapper
 from particlespy_ml.models.model import Classifier, Model, ParticleFinder
 
 if TYPE_CHECKING:
@@ -139,6 +140,22 @@ class Segmentation(Task):
         return 2, "two maps (particle, depth)"
 
 
+class MapColumns(Task):
+    """Where the columns of an image are, of which kind, and how many atoms they have."""
+
+    name = "map_columns"
+    model = ColumnMapper
+    required: ClassVar = {"threshold": fields.THRESHOLD, "columns": fields.COLUMNS}
+    optional: ClassVar = {"error_scale": fields.POSITIVE}
+
+    @classmethod
+    def wanted_outputs(cls, card: dict) -> tuple[int, str]:
+        """Background, a map for each kind and height, and three of the place."""
+        number = sum(one["heights"] for one in card["columns"])
+        total = 1 + number + PLACE_OUTPUTS
+        return total, f"{total} maps (background, {number} of columns, {PLACE_OUTPUTS} of their place)"
+
+
 TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (Classification, Isomer, IsomerAtlas, Crystallinity, Segmentation)
+    task.name: task for task in (Classification, Isomer, IsomerAtlas, Crystallinity, Segmentation, MapColumns)
 }

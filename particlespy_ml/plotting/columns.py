@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 FLAGGED = PALETTE[5]
+# number of atoms, its probability and its mean: as counted from cross-sections, and as a network finds them
+_COUNTED = (("count", "probability", "expected_count"), ("height", "height_probability", "expected_height"))
 
 
 def plot_columns(
@@ -29,7 +31,7 @@ def plot_columns(
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> Axes:
-    """Draw the columns of a frame over the image, those with flags in another colour.
+    """Draw the columns of a frame over the image: those with flags, and each kind, in another colour.
 
     Parameters
     ----------
@@ -55,15 +57,27 @@ def plot_columns(
     table = table._computed()
     rows, where = table.frame(index)
     flagged = rows["flags"] != 0
-    ax = _new_axes(table, ax, figsize, beside=0.8 if flagged.any() else 0)
+    beside = 0.8 if flagged.any() or "class" in table.names else 0
+    ax = _new_axes(table, ax, figsize, beside=beside)
     _draw_image(ax, table, image, where, scale_bar, cmap)
-    for which, colour, name in ((~flagged, PALETTE[1], "columns"), (flagged, FLAGGED, "flagged")):
+    for which, colour, name in (*_kinds(table, rows, ~flagged), (flagged, FLAGGED, "flagged")):
         if which.any():
             style = {"s": 14, "color": colour, "edgecolors": "white", "linewidths": 0.7}  # seen on dark and on bright
             ax.scatter(rows["x"][which], rows["y"][which], label=name, **style)
-    if flagged.any():
+    if beside:
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8, markerscale=1.8)
     return ax
+
+
+def _kinds(table, rows: np.ndarray, which: np.ndarray) -> list[tuple[np.ndarray, str, str]]:
+    """Rows, colour and name of each kind of columns."""
+    if "class" not in table.names:
+        return [(which, PALETTE[1], "columns")]
+    colours = [PALETTE[1], PALETTE[2], *PALETTE[3:5], *PALETTE[6:]]
+    return [
+        (which & (rows["class"] == number), colours[number % len(colours)], name)
+        for number, name in enumerate(table.names["class"])
+    ]
 
 
 def plot_counts(
@@ -82,7 +96,7 @@ def plot_counts(
     Parameters
     ----------
     table
-        Counted column table. A lazy one is computed.
+        Counted column table, or one that a network found with heights. A lazy one is computed.
     image
         Image or series that the columns are of.
     index
@@ -104,11 +118,14 @@ def plot_counts(
     from matplotlib.colors import BoundaryNorm
 
     table = table._computed()
-    if "count" not in table.columns:
+    names = next((names for names in _COUNTED if names[0] in table.columns), None)
+    if names is None:
         raise ValueError("The columns are not counted; call count_atoms() first.")
-    table = table._computed()
+    number, certainty, expected = names
     rows, where = table.frame(index)
-    counted = rows["count"] >= 0
+    counted = rows[number] >= 0
+    if "resolvable" in table.columns:
+        counted &= rows["resolvable"]
     beside, ticks = (0.8 if counted.any() else 0), (0.4 if image is None else 0)
     ax = _new_axes(table, ax, figsize, beside + ticks, ticks + (0.2 if counted.any() else 0))
     _draw_image(ax, table, image, where, scale_bar, "gray")
@@ -116,7 +133,7 @@ def plot_counts(
     if (~counted).any():
         ax.scatter(rows["x"][~counted], rows["y"][~counted], s=size, color=UNDEFINED_COLOUR, linewidths=0)
     if counted.any():
-        count = rows["count"][counted]
+        count = rows[number][counted]
         low, high = int(count.min()), int(count.max())
         colours = plt.get_cmap(cmap).resampled(max(high - low + 1, 2))
         norm = BoundaryNorm(np.arange(low - 0.5, max(high, low + 1) + 1), colours.N)
@@ -127,13 +144,13 @@ def plot_counts(
             s=size,
             cmap=colours,
             norm=norm,
-            alpha=np.clip(np.nan_to_num(rows["probability"][counted]), 0.3, 1),
+            alpha=np.clip(np.nan_to_num(rows[certainty][counted]), 0.3, 1),
             linewidths=0,
         )
         step = max(1, (high - low) // 10)
         bar = ax.figure.colorbar(shown, ax=ax, label="Atoms", ticks=np.arange(low, high + 1, step), shrink=0.8)
         bar.solids.set_alpha(1)
-        atoms = rows["expected_count"][counted].sum()
+        atoms = rows[expected][counted].sum()
         ax.set_title(f"{atoms:.0f} atoms in {counted.sum()} columns", fontsize=9)
     return ax
 

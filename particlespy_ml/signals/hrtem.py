@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hyperspy.signals import LazySignal2D
 
+from particlespy_ml.columns.find_columns import find_columns
+from particlespy_ml.columns.map_columns import map_columns
 from particlespy_ml.signals._image import Image
 
 
@@ -12,6 +14,9 @@ class HRTEMImage(Image):
 
     _signal_type = "HRTEM"
     _alias_signal_types = ["hrtem"]
+
+    find_columns = find_columns
+    map_columns = map_columns
 
 
 class LazyHRTEMImage(LazySignal2D, HRTEMImage):

@@ -102,10 +102,10 @@ def to_dataframe(
     counts = [len(rows) for rows in table.data.ravel()]
     columns = {name: np.repeat(values, counts) for name, values in navigation_columns(table).items()}
     for name in table.columns:
-        if name == "class":
-            columns[name] = pd.Categorical(table[name], categories=[*table.classes, UNDEFINED])
-        elif name in table.names:
+        if name in table.names:
             columns[name] = pd.Categorical(table[name], categories=[*table.names[name], UNDEFINED])
+        elif name == "class":
+            columns[name] = pd.Categorical(table[name], categories=[*table.classes, UNDEFINED])
         elif (values := table[name]).ndim == 1:
             columns[name] = values
         elif outline:

@@ -75,7 +75,14 @@ COLUMNS = {
     "site_b": "index of the lattice site along its second vector",
     "flags": "what is wrong with the column, see table.describe_flags()",
     "count": "number of atoms, -1 where it is not certain enough to be given",
-    "probability": "of the count",
+    "probability": "of the count, or, of columns that a network found, that there is a column",
+    "label": "number of the particle that the column is in",
+    "class": "most probable kind of the column",
+    "height": "most probable number of atoms of the column, -1 for kinds whose atoms are not counted",
+    "height_probability": "of the height",
+    "expected_height": "mean of the number of atoms over its probabilities",
+    "expected_height_error": "standard deviation of the number of atoms over its probabilities",
+    "resolvable": "whether that is less than half an atom, so that numbers of atoms are told apart",
     "count_2": "second most probable number of atoms",
     "probability_2": "of the second most probable number",
     "count_3": "third most probable number of atoms",
@@ -89,6 +96,7 @@ COLUMNS = {
     "source": "table that the row comes from",
 }
 PATTERNS = {
+    r"height_probability_(\d+)": "probability that the column has {0} atoms",
     r"probability_(.+)": "probability of the class {0}",
     r"zone_axis_score_(.+)": "score of the zone axis {0}",
     r"fourier_(\d+)": "how strongly the outline has {0} lobes, over its size",

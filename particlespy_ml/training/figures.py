@@ -69,6 +69,22 @@ def draw_segmentation(results: dict, folder: Path) -> list[Path]:
     return _save({"scores": figure}, folder)
 
 
+def draw_columns(results: dict, folder: Path) -> list[Path]:
+    """Write the figure of the evaluation of a model that finds columns as PNG and return its file."""
+    figure = _figure(8, 3.4)
+    scores, places = figure.subplots(1, 2)
+    for score, label in {"f1": "F1", "exact": "heights exact"}.items():
+        values = {dose: {"accuracy": row[score]["value"], **row[score]} for dose, row in results.items()}
+        _curve(scores, values, label)
+    scores.set(xscale="log", xlabel="dose (e/Å²)", ylim=(0, 1.02))
+    scores.legend()
+    known = {float(dose): row["misplacement"] for dose, row in results.items() if row["misplacement"] is not None}
+    places.plot(list(known), list(known.values()), "o-")
+    places.set(xscale="log", yscale="log", xlabel="dose (e/Å²)", ylabel="rms misplacement along an axis (Å)")
+    places.grid(alpha=0.3)
+    return _save({"columns": figure}, folder)
+
+
 def _figure(width: float, height: float):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

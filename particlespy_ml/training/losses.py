@@ -55,3 +55,43 @@ class MapLoss:
         """Intersection over union of the particles' pixels."""
         found, inside = logits[:, 0] > 0, maps[:, 0] > 0.5
         return float((found & inside).sum() / (found | inside).sum().clamp(min=1))
+
+
+class ColumnLoss:
+    """Loss of the maps of a `ColumnMapper`: which column is at a pixel, and where its middle is.
+
+    Parameters
+    ----------
+    outputs
+        Number of kinds and heights of columns.
+    place_weight
+        Weight of the loss of the places.
+    """
+
+    def __init__(self, outputs: int, place_weight: float = 0.03):
+        self.outputs, self.place_weight = outputs, place_weight
+
+    def __call__(self, logits: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        """Loss of logits, shape (n, 1 + outputs + 3, rows, columns), and maps, shape (n, 4, rows, columns).
+
+        Cross-entropy with a target that falls from the column to the background as a Gaussian does, and the negative
+        logarithm of a radial Laplace distribution of the vector to the column, which outliers do not pull.
+        """
+        import torch
+
+        n = 1 + self.outputs
+        logits, maps = logits.float(), maps.float()
+        peak, which, vector = maps[:, 0], maps[:, 1].long(), maps[:, 2:]
+        log_probability = torch.log_softmax(logits[:, :n], 1)
+        own = log_probability.gather(1, which[:, None])[:, 0]
+        entropy = -(peak * own + (1 - peak) * log_probability[:, 0]).mean()
+        spread = logits[:, n + 2].clamp(-4, 4)
+        distance = torch.sqrt(((logits[:, n : n + 2] - vector) ** 2).sum(1) + 1e-6)
+        place = (peak * (distance * torch.exp(-spread) + 2 * spread)).sum() / (peak.sum() + 1)
+        return entropy + self.place_weight * place
+
+    def right(self, logits: torch.Tensor, maps: torch.Tensor) -> float:
+        """Share of the pixels at the middle of columns whose most probable output, but the background, is right."""
+        middle = maps[:, 0] > 0.7
+        found = logits[:, 1 : 1 + self.outputs].argmax(1) + 1
+        return float(((found == maps[:, 1]) & middle).sum() / middle.sum().clamp(min=1))

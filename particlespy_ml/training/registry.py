@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from particlespy_ml.training.columns.training import ColumnTraining
 from particlespy_ml.training.crystallinity.training import CrystallinityTraining
 from particlespy_ml.training.isomer.training import IsomerTraining
 from particlespy_ml.training.isomer_atlas.training import AtlasTraining
@@ -9,7 +10,8 @@ from particlespy_ml.training.segmentation.training import SegmentationTraining
 from particlespy_ml.training.training import Training
 
 TRAININGS: dict[str, type[Training]] = {
-    training.name: training for training in (IsomerTraining, AtlasTraining, CrystallinityTraining, SegmentationTraining)
+    training.name: training
+    for training in (IsomerTraining, AtlasTraining, CrystallinityTraining, SegmentationTraining, ColumnTraining)
 }
 
 

@@ -81,3 +81,15 @@ def _both(name: str, part: dict) -> str:
 def _text(part: dict) -> str:
     """A share with its interval."""
     return f"{part['accuracy']:.3f} ({part['interval'][0]:.3f} to {part['interval'][1]:.3f})"
+
+
+def column_lines(results: dict) -> Iterator[str]:
+    """Results of an evaluation of a network that finds columns."""
+    row = next(iter(results.values()))
+    yield f"Columns, every fault: {row['images']} held-out fields, {row['columns']} columns"
+    yield f"  {'dose (e/Å²)':>11}  {'F1':<24}  {'heights exact':<24}  {'places (Å)':>10}  {'calibration':>11}"
+    for dose, part in results.items():
+        cells = [_text({**part[what], "accuracy": part[what]["value"]}) for what in ("f1", "exact")]
+        places, calibration = part["misplacement"], part["calibration_error"]
+        numbers = [f"{value:.3f}" if value is not None else "" for value in (places, calibration)]
+        yield f"  {dose:>11}  {cells[0]:<24}  {cells[1]:<24}  {numbers[0]:>10}  {numbers[1]:>11}"

@@ -182,6 +182,29 @@ def find_columns(stored, model):
     return of_columns(stored, stored.image.find_columns(lazy_output=False))
 
 
+def find_columns_by_network(stored, model):
+    stored.image.set_signal_type("HRTEM")
+    frames = []
+    for rows in stored.image.find_columns(lazy_output=False).data.ravel():
+        rows = rows[np.argsort(rows["x"])]
+        frame = {
+            "x": np.sort(rows["x"] * stored.nm - stored.origin[0]),
+            "y": np.sort(rows["y"] * stored.nm - stored.origin[1]),
+            "error": np.sort(rows["x_error"] * stored.nm),
+            "probability": np.sort(rows["probability"]),
+            "height": np.sort(rows["expected_height"]),
+        }
+        frames.append(frame)
+    return by_frame(stored, frames)
+
+
+def map_columns(stored, model):
+    stored.image.set_signal_type("HRTEM")
+    maps = np.asarray(stored.image.map_columns(lazy_output=False).data)
+    maps = maps.reshape(len(maps), -1, *maps.shape[-2:]).swapaxes(0, 1)
+    return by_frame(stored, [{"mean": frame.mean((1, 2)), "largest": frame.max((1, 2))} for frame in maps])
+
+
 def find_columns_in_series(stored, model):
     table = stored.image.find_columns_in_series()
     table.compute() if table._lazy else None
@@ -245,6 +268,8 @@ ROWS = (
     Row("save_star", save_star, "projections", ONCE, 1e-4, files=True),
     Row("find_zone_axis", find_zone_axis, "columns", {**EXACT, "last alone": some_frames(1)}, 1e-4),
     Row("find_columns", find_columns, "columns", {**ONCE, "last alone": some_frames(1)}, 1e-3),
+    Row("find_columns by a network", find_columns_by_network, "columns", FEW, 1e-3),
+    Row("map_columns", map_columns, "columns", FEW, 1e-3),
     Row("find_columns_in_series", find_columns_in_series, "columns", FEW, 1e-3),
 )
 

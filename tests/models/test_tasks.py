@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from particlespy_ml.models import TASKS, Classifier, MapModel, ParticleFinder, Task, list_models, load_model
+from particlespy_ml.models import TASKS, Classifier, MapModel, Task, list_models, load_model
 from particlespy_ml.models.fields import CLASSES
 from particlespy_ml.models.load import DEFAULT_MODELS
 from particlespy_ml.models.networks import build_network
@@ -73,8 +73,8 @@ def save_maps(folder, **changes):
 def test_every_task_states_what_it_needs():
     for name, task in TASKS.items():
         assert issubclass(task, Task) and task.name == name and task.__doc__
-        assert issubclass(task.model, (Classifier, ParticleFinder))
-    assert sorted(TASKS) == ["classification", "crystallinity", "isomer", "isomer-atlas", "segmentation"]
+        assert issubclass(task.model, (Classifier, MapModel))
+    assert sorted(TASKS) == ["classification", "crystallinity", "isomer", "isomer-atlas", "map_columns", "segmentation"]
 
 
 def test_every_bundled_model_is_one_of_its_task():

@@ -16,7 +16,7 @@ CONSTANT = 3.92
 
 
 def main() -> None:
-    """Write columns_of_platinum.npz and platinum_library.json beside this file."""
+    """Write columns_of_platinum.npz and platinum_library.json into the folder above."""
     from ase import Atoms
     from ase.cluster import Octahedron
     from scipy.cluster.hierarchy import fclusterdata
@@ -51,7 +51,7 @@ def main() -> None:
         "width_angstrom": WIDTH,
         "scatter": SCATTER,
     }
-    folder = Path(__file__).parent
+    folder = Path(__file__).parent.parent
     np.savez_compressed(folder / "columns_of_platinum.npz", data=image, truth=json.dumps(truth))
     save_library(library, folder / "platinum_library.json")
 

@@ -40,8 +40,8 @@ VIEWS = 8  # of each isomer of the Au309 particle
 
 
 def main() -> None:
-    """Write the example images beside this module."""
-    folder = Path(__file__).parent
+    """Write the example images into the folder above."""
+    folder = Path(__file__).parent.parent
     _write_still(folder / "gold_on_carbon.npz")
     _write_movie(folder / "isomer_movie.npz")
     _write_views(folder / "gold_309_views.npz")

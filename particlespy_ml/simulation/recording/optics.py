@@ -24,12 +24,20 @@ class Optics:
         Its direction in radians.
     spherical_aberration
         Third-order spherical aberration.
+    fifth_order
+        Fifth-order spherical aberration.
+    coma, coma_angle
+        Axial coma (C21 in abTEM), and its direction in radians.
+    threefold, threefold_angle
+        Three-fold astigmatism (C23 in abTEM), and its direction in radians.
     focal_spread
         Spread of the defocus by the spread of energy and the ripple of the lens: where a Gaussian falls to 1/e.
     beam_semiangle
         Spread of the directions of illumination in mrad: where a Gaussian falls to 1/e.
     aperture
         Radius of the objective aperture in 1/Å; none where it is infinite.
+    deflection
+        Standard deviation of the image's shift during the exposure in Å: vibration, and noise of the lenses.
     """
 
     energy: float = 300e3
@@ -37,9 +45,15 @@ class Optics:
     astigmatism: float = 0.0
     astigmatism_angle: float = 0.0
     spherical_aberration: float = 0.0
+    fifth_order: float = 0.0
+    coma: float = 0.0
+    coma_angle: float = 0.0
+    threefold: float = 0.0
+    threefold_angle: float = 0.0
     focal_spread: float = 50.0
     beam_semiangle: float = 0.0
     aperture: float = np.inf
+    deflection: float = 0.0
 
 
 def wavelength(energy: float) -> float:
@@ -88,6 +102,15 @@ def transfer_function(optics: Optics, pixels: int, edge: float) -> np.ndarray:
         * length
         * (0.5 * length**2 * optics.spherical_aberration * k2**2 - optics.defocus * k2 + optics.astigmatism * twofold)
     )
+    if optics.fifth_order:
+        chi = chi + np.pi / 3 * length**5 * optics.fifth_order * k2**3
+    if optics.coma:
+        along = np.cos(np.float32(optics.coma_angle)) * kx + np.sin(np.float32(optics.coma_angle)) * ky
+        chi = chi + 2 * np.pi / 3 * length**2 * optics.coma * k2 * along
+    if optics.threefold:
+        # cos(3 (angle - direction)) times k³, without the angle
+        cube = (kx + 1j * ky) ** 3 * np.exp(-3j * optics.threefold_angle)
+        chi = chi + 2 * np.pi / 3 * length**2 * optics.threefold * cube.real.astype(np.float32)
     # gradient of the phase error over k, which the spread of directions blurs; astigmatism is small beside the rest
     slope2 = (2 * np.pi) ** 2 * k2 * (length**2 * optics.spherical_aberration * k2 - optics.defocus) ** 2
     damping = (0.5 * np.pi * length * optics.focal_spread * k2) ** 2
@@ -126,4 +149,10 @@ def image_intensity(wave: np.ndarray, edge: float, optics: Optics) -> np.ndarray
         for columns in (slice(0, half), slice(-rest, None)):
             padded[rows, columns] = spectrum[rows, columns]
     image = fft.ifft2(padded) * 4
-    return image.real**2 + image.imag**2
+    intensity = image.real**2 + image.imag**2
+    if not optics.deflection:
+        return intensity
+    step = edge / (2 * n)
+    k2 = fft.fftfreq(2 * n, step)[:, None] ** 2 + fft.rfftfreq(2 * n, step) ** 2
+    envelope = np.exp(-2 * (np.pi * optics.deflection) ** 2 * k2).astype(np.float32)
+    return fft.irfft2(fft.rfft2(intensity) * envelope, s=intensity.shape)

@@ -17,6 +17,9 @@ def test_wavelength(energy, expected):
         ({"defocus": 200.0}, {"defocus": 200}),
         ({"astigmatism": 50.0, "astigmatism_angle": 0.4}, {"astigmatism": 50, "astigmatism_angle": 0.4}),
         ({"spherical_aberration": 1e6}, {"Cs": 1e6}),
+        ({"fifth_order": 3e7}, {"C50": 3e7}),
+        ({"coma": 900.0, "coma_angle": 0.7}, {"C21": 900, "phi21": 0.7}),
+        ({"threefold": 800.0, "threefold_angle": 0.3}, {"C23": 800, "phi23": 0.3}),
         ({"focal_spread": 50.0}, {"focal_spread": 50}),
         (
             {"defocus": 200.0, "spherical_aberration": 1e6, "beam_semiangle": 0.2},
@@ -63,3 +66,14 @@ def test_empty_beam_is_one():
     np.testing.assert_allclose(
         image_intensity(np.ones((31, 31), np.complex64), 20.0, Optics(defocus=500.0)), 1, atol=1e-5
     )
+
+
+def test_deflection_blurs_by_a_gaussian():
+    pixels, edge, order = 60, 30.0, 9
+    x = np.arange(pixels) * edge / pixels
+    wave = (np.ones((pixels, 1)) * (1 + 0.1 * np.exp(2j * np.pi * order * x / edge))).astype(np.complex64)
+    still = image_intensity(wave, edge, Optics(defocus=80.0))
+    moved = image_intensity(wave, edge, Optics(defocus=80.0, deflection=0.4))
+    fringes = [np.abs(np.fft.fft(image[0])[order]) for image in (still, moved)]
+    assert fringes[1] / fringes[0] == pytest.approx(np.exp(-2 * (np.pi * 0.4 * order / edge) ** 2), rel=1e-4)
+    assert moved.mean() == pytest.approx(still.mean(), rel=1e-5)

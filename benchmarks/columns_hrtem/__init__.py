@@ -1,0 +1,1 @@
+"""Columns in HRTEM images: found, placed and counted, beside peers and bounds."""

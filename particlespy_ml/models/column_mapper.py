@@ -1,0 +1,83 @@
+"""Models that map where the columns of an image are, of which kind, and how many atoms they have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from particlespy_ml.models.model import MapModel
+
+PLACE_OUTPUTS = 3  # the vector to the column, and the logarithm of its error
+_FARTHEST = 4.0  # in the logarithm, so that no error is zero or without bound
+
+
+@dataclass(frozen=True)
+class ColumnMaps:
+    """What a network says of every pixel.
+
+    Parameters
+    ----------
+    background
+        Probability that there is no column, shape (rows, columns).
+    columns
+        Probability of a column of each kind and height, shape (outputs, rows, columns).
+    offsets
+        Vector to the nearest column, rows first, in Å, shape (2, rows, columns).
+    errors
+        Its standard error along each axis in Å, shape (rows, columns).
+    """
+
+    background: np.ndarray
+    columns: np.ndarray
+    offsets: np.ndarray
+    errors: np.ndarray
+
+
+class ColumnMapper(MapModel):
+    """A model that finds atomic columns."""
+
+    @property
+    def purpose(self) -> str:
+        """What kinds of columns it finds."""
+        told = [f"{kind} of 1 to {heights}" if heights > 1 else kind for kind, heights in self.kinds]
+        return f"columns: {', '.join(told)}"
+
+    @property
+    def kinds(self) -> tuple[tuple[str, int], ...]:
+        """Kinds of columns and the largest number of atoms that is told of each."""
+        return tuple((one["kind"], int(one["heights"])) for one in self.card["columns"])
+
+    @property
+    def outputs(self) -> tuple[tuple[str, int], ...]:
+        """Kind and number of atoms of every output but the background."""
+        return tuple((kind, height) for kind, heights in self.kinds for height in range(1, heights + 1))
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which there is a column."""
+        return float(self.card["threshold"])
+
+    def maps(self, images: np.ndarray, tile: int = 768, overlap: int = 112, device: str | None = None) -> ColumnMaps:
+        """Return the maps of an image.
+
+        Parameters
+        ----------
+        images
+            At the model's pixel size, normalised by `particlespy_ml.columns.network.normalise`, shape (rows, columns),
+            float32; (images, rows, columns) for a model of several images.
+        tile, overlap, device
+            See `particlespy_ml.models.model.ParticleFinder.maps`.
+        """
+        from torch import cat, softmax
+
+        n = 1 + len(self.outputs)
+
+        def activation(found):
+            # a radial Laplace distribution of the scale s has the standard deviation √3 s along each axis
+            errors = 3**0.5 * found[n + 2 :].clamp(-_FARTHEST, _FARTHEST).exp()
+            return cat([softmax(found[:n], 0), found[n : n + 2], errors])
+
+        maps = self._maps(images, activation, tile, overlap, device)
+        scale = np.float32(self.card.get("error_scale", 1.0))
+        return ColumnMaps(maps[0], maps[1:n], maps[n : n + 2], maps[n + 2] * scale)

@@ -1,0 +1,188 @@
+"""A tiny run of the training of networks that find columns, on waves that are made up."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from particlespy_ml.models import load_model
+from particlespy_ml.simulation.atoms.column_recipe import ColumnWaveRecipe
+from particlespy_ml.simulation.datasets.store import write_recipe
+from particlespy_ml.simulation.recording.columns import ColumnImagingRecipe
+from particlespy_ml.training import tasks
+from particlespy_ml.training.card import read_model
+from particlespy_ml.training.columns import evaluate as evaluation
+from particlespy_ml.training.columns.batches import TILE, ColumnMaker
+from particlespy_ml.training.losses import ColumnLoss
+from particlespy_ml.training.recipe import load_recipe
+
+pytestmark = pytest.mark.xdist_group("training_columns")
+
+RECIPE = """
+[model]
+name = "tiny-columns"
+signal_type = "HRTEM"
+task = "map_columns"
+columns = [{ kind = "metal", heights = 3 }]
+[model.architecture]
+name = "unet"
+widths = [4, 4, 8, 8]
+fold = 2
+[simulation]
+edge = 42.0
+pixels = 96
+held_out_every = 2
+film_count = 2
+[training]
+seed = 5
+batch = 2
+stages = [
+  { steps = 1, learning_rate = 1e-3, detector = { dose = [1e3, 1e4], film = [0.0, 1.0, 1.0] } },
+  { steps = 2, learning_rate = 1e-3, frozen_norm = true },
+]
+[card]
+license = "GPL-3.0-or-later"
+diameter_range_nm = [1.0, 4.0]
+pixel_size_range_angstrom = [0.08, 0.36]
+limitations = ["A test."]
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory, recipe):
+    """Eight fields of phase peaks, and two films of noise."""
+    folder = tmp_path_factory.mktemp("cache")
+    settings = ColumnWaveRecipe.from_dict(load_recipe(recipe)["simulation"])
+    write_recipe(folder, settings)
+    rng = np.random.default_rng(0)
+    pixels = settings.pixels
+    axis = np.arange(pixels) * settings.edge / pixels
+    for index in range(8):
+        places = rng.uniform(12, 30, (12, 2))
+        heights = rng.integers(1, 4, 12)
+        phase = np.zeros((pixels, pixels))
+        for (x, y), height in zip(places, heights, strict=True):
+            phase += 0.3 * height * np.exp(-((axis[:, None] - y) ** 2 + (axis - x) ** 2) / (2 * 0.4**2))
+        parameters = {"edge": settings.edge, "energy": 300e3, "film": "", "recipe": asdict(settings)}
+        np.savez(
+            folder / f"{index:06d}.npz",
+            wave=np.stack([np.cos(phase), np.sin(phase)]).astype(np.float16),
+            places=places.astype(np.float32),
+            heights=heights.astype(np.int16),
+            kinds=np.zeros(12, np.int8),
+            parameters=json.dumps(parameters),
+        )
+    (folder / "films").mkdir()
+    for index in range(2):
+        waves = np.stack([np.ones((pixels, pixels)), 0.1 * rng.normal(size=(pixels, pixels))]).astype(np.float16)
+        told = {"film": "C", "thickness": 10.0, "energies": [200e3, 300e3], "edge": settings.edge}
+        np.savez(folder / "films" / f"{index:06d}.npz", waves=np.stack([waves] * 2), parameters=json.dumps(told))
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_doses():
+    """Every dose takes its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "DOSES", (1e3,))
+        yield
+
+
+@pytest.fixture(scope="module")
+def model(cache, recipe, tmp_path_factory):
+    return tasks.train(recipe, cache, tmp_path_factory.mktemp("models") / "tiny", workers=0, show_progressbar=False)
+
+
+def maker_of(cache, **changes):
+    detector = ColumnImagingRecipe(scale_error=0.0, shear=0.0, empty=0.0, **changes)
+    return ColumnMaker(str(cache), (0, 2, 4), (0,), detector, (3,))
+
+
+def test_training_writes_a_model_that_finds_columns(model, cache, tmp_path):
+    network, card = read_model(model)
+    assert card["architecture"]["outputs"] == 1 + 3 + 3 and card["architecture"]["in_channels"] == 1
+    assert card["training"]["fields"] == 4 and card["error_scale"] > 0
+    assert set(card["false_columns_per_image"]) == {"vacuum", "film"}
+    assert network(torch.zeros(1, 1, 64, 64)).shape == (1, 7, 64, 64)
+    loaded = load_model(model)
+    assert loaded.kinds == (("metal", 3),)
+    results = tasks.evaluate(model, cache, tmp_path / "out")
+    assert results["1000"]["images"] == 2 and results["1000"]["columns"] > 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"evaluation.json", "columns.png"}
+    text = tasks.report(model, results)
+    assert "Columns, every fault: 2 held-out fields" in text and "F1" in text
+
+
+def test_a_cache_without_enough_fields_says_how_to_make_them(recipe, cache, tmp_path):
+    path = tmp_path / "more.toml"
+    path.write_text(recipe.read_text().replace("batch = 2", "batch = 2\nsimulations = 50"))
+    with pytest.raises(ValueError, match="has 8 simulations, expected 50: make them with"):
+        tasks.train(path, cache, tmp_path / "model", workers=0)
+    path.write_text(recipe.read_text().replace('kind = "metal"', 'kind = "Ce"'))
+    with pytest.raises(ValueError, match="columns of \\('Ce',\\), the simulations \\('metal',\\)"):
+        tasks.train(path, cache, tmp_path / "model", workers=0)
+
+
+def test_maps_lie_on_the_columns_of_the_images(cache):
+    maker = maker_of(
+        cache, dose=(1e6, 1e6), defocus=((1.0, -70.0, -60.0),), deflection=(0.0, 0.1), film=(0.0, 1.0, 1.0)
+    )
+    images, maps = maker.draw(6, {}, (3, 1))
+    assert images.shape == (6, 1, TILE, TILE) and maps.shape == (6, 4, TILE, TILE)
+    bright = images[:, 0][maps[:, 0] > 0.8].mean()
+    assert bright > images[:, 0][maps[:, 0] < 0.01].mean() + 1.0
+    assert set(np.unique(maps[:, 1])) <= {0, 1, 2, 3}
+    np.testing.assert_array_equal(images, maker.draw(6, {}, (3, 1))[0])
+    assert not np.array_equal(images, maker.draw(6, {}, (3, 2))[0])
+
+
+def test_the_loss_prefers_the_truth():
+    maps = torch.zeros(1, 4, 16, 16)
+    maps[0, 0, 8, 8], maps[0, 1, 8, 8] = 1.0, 2.0
+    loss = ColumnLoss(3)
+    logits = torch.zeros(1, 7, 16, 16)
+    logits[:, 0] = 6.0
+    logits[0, 0, 8, 8], logits[0, 2, 8, 8] = 0.0, 6.0
+    right = loss(logits, maps)
+    wrong_height, wrong_place = logits.clone(), logits.clone()
+    wrong_height[0, 2, 8, 8], wrong_height[0, 1, 8, 8] = 0.0, 6.0
+    wrong_place[0, 4:6, 8, 8] = 0.7
+    assert loss(wrong_height, maps) > right and loss(wrong_place, maps) > right
+    assert loss.right(logits, maps) == 1.0 and loss.right(wrong_height, maps) == 0.0
+
+
+def test_scores_count_what_was_found_and_missed():
+    def outcome(found, wrong, missed, exact):
+        posterior = np.zeros((found, 3))
+        posterior[:, 0], posterior[exact:, :2] = 1, (0.4, 0.6)
+        heights = np.ones(found, int)
+        return evaluation.Outcome(
+            found, wrong, heights, np.full(missed, 2), posterior, np.full((found, 2), 0.1), np.full(found, 0.05)
+        )
+
+    scores = evaluation.score_columns([outcome(8, 1, 2, 8), outcome(2, 1, 0, 0)])
+    assert scores["recall"]["value"] == pytest.approx(10 / 12, abs=1e-4)
+    assert scores["precision"]["value"] == pytest.approx(10 / 12, abs=1e-4)
+    assert scores["exact"]["value"] == 0.8 and scores["within_one"]["value"] == 1.0
+    assert scores["misplacement"] == 0.1 and scores["error_ratio"] == 2.0
+    assert scores["calibration_error"] == pytest.approx(0.2 * 0.6, abs=1e-4)
+    assert evaluation.recall_by_output([outcome(8, 0, 2, 8)], 3) == [1.0, 0.0, None]
+    nothing = evaluation.score_columns([outcome(0, 0, 0, 0)])
+    assert nothing["recall"]["value"] == 0 and nothing["misplacement"] is None
