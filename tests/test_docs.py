@@ -62,6 +62,7 @@ GIVEN = {
     "questions": write_session,
     "counting": platinum,
     "populations": populations,
+    "columns-hrtem": dict,
     "relion": relion,
 }
 

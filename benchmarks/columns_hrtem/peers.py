@@ -53,14 +53,17 @@ def _vertex(image: np.ndarray, row: int, column: int) -> tuple[float, float]:
 
 def with_atomap(image: np.ndarray, pixel: float) -> dict[str, np.ndarray]:
     """Return what atomap's finder takes for columns in a smoothed image, for every setting, as `maxima` does."""
-    from atomap.initial_position_finding import get_atom_positions
+    from atomap.atom_finding_refining import get_atom_positions
     from hyperspy.signals import Signal2D
 
     found = {}
-    for separation, threshold, sign in product((1.0, 1.5), (0.02, 0.1, 0.2, 0.3, 0.45), (1, -1)):
-        smooth = Signal2D(ndi.gaussian_filter(sign * np.asarray(image, float), 0.35 / pixel))
+    for separation, threshold, sign in product((1.0, 1.5), (0.3, 0.4, 0.5, 0.6, 0.7), (1, -1)):
+        smooth = ndi.gaussian_filter(sign * np.asarray(image, float), 0.5 / pixel)
         places = get_atom_positions(
-            smooth, separation=max(1, round(separation / pixel)), threshold_rel=threshold, pca=False
+            Signal2D(smooth - smooth.min()),
+            separation=max(1, round(separation / pixel)),
+            threshold_rel=threshold,
+            pca=False,
         )
         told = f"separation {separation:g} Å, threshold {threshold:g}, {'bright' if sign > 0 else 'dark'}"
         found[told] = np.asarray(places, float).reshape(-1, 2)[:, ::-1]

@@ -121,8 +121,8 @@ def find_columns(
     model
         For a network: name of a bundled model, by default "columns-hrtem", or a folder of your own.
     min_probability
-        For a network: probability from which there is a column, by default that of the model; 0.7 of it is enough for
-        columns among others, and those alone need 1.2 of it.
+        For a network: probability from which there is a column, by default that of the model; half of it is enough for
+        columns with eight or more others within 7 Å.
     device
         For a network: where it runs; by default on a GPU where there is one.
     mask

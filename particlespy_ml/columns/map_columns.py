@@ -44,7 +44,7 @@ def map_columns(
     signal
         Image or series of any navigation shape, lazy or not, calibrated in a unit of length.
     model
-        Name of a bundled model such as "columns-hrtem", "ceria-hrtem" or "graphene-hrtem", or a folder of your own.
+        Name of a bundled model such as "columns-hrtem", or a folder of your own.
     mask
         Where to look: booleans of the shape of the image, or of one frame for all.
     device

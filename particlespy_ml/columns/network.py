@@ -20,9 +20,9 @@ _CLIP = 8.0
 _BLOCK = 4  # pixels along each edge of the blocks whose means stand for them in the normalisation
 _NEAREST = 0.7  # Å, distance from which two peaks of a map are two columns
 _FAINTEST = 0.02  # of a peak of certain place and presence: what is below is no peak
-# A column among others is believed sooner than one alone, as noise makes them: of the threshold, and from how many.
-IN_COMPANY, ALONE = 0.7, 1.2
-COMPANY, COMPANY_WITHIN = 4, 6.0  # columns above the threshold, and their distance in Å
+# A column among others is believed sooner than one alone, as noise makes them: of the threshold, with as many columns
+# above it within so many Å. Corners of small fcc particles have as many.
+IN_COMPANY, COMPANY, COMPANY_WITHIN = 0.5, 8, 7.0
 _FAR = 0.6  # Å, from a peak to where its pixels say that the column is
 
 
@@ -149,7 +149,7 @@ class MappedColumns:
         return len(self.places)
 
 
-def columns_from_maps(maps: ColumnMaps, pixel_size: float, threshold: float = 0.5) -> MappedColumns:
+def columns_from_maps(maps: ColumnMaps, pixel_size: float, threshold: float = 0.7) -> MappedColumns:
     """Return the columns in the maps of a network.
 
     Peaks of the probability of any column are the seeds of a watershed. The volume of a basin, over that of a peak, is
@@ -164,8 +164,8 @@ def columns_from_maps(maps: ColumnMaps, pixel_size: float, threshold: float = 0.
     pixel_size
         Of the maps, in Å.
     threshold
-        Columns are dropped whose probability is below 0.7 of this where four or more columns above it lie within 6 Å,
-        and below 1.2 of this (at most half of the way to one) where fewer do.
+        Columns of a smaller probability are dropped; half of it is enough for those with eight or more columns above it
+        within 7 Å.
     """
     presence = 1 - maps.background
     smooth = ndi.gaussian_filter(presence, 0.15 / pixel_size)
@@ -206,13 +206,11 @@ def columns_from_maps(maps: ColumnMaps, pixel_size: float, threshold: float = 0.
 
 def _kept(places: np.ndarray, probabilities: np.ndarray, threshold: float) -> np.ndarray:
     """Whether each column is probable enough for the company that it has; places in Å."""
-    strong = np.flatnonzero(probabilities >= threshold)
-    if not len(strong):
-        return np.zeros(len(places), bool)
+    strong = probabilities >= threshold
+    if strong.sum() < COMPANY:
+        return strong
     near = cKDTree(places[strong]).query_ball_point(places, COMPANY_WITHIN, return_length=True)
-    near = near - (probabilities >= threshold)  # without the column itself
-    alone = min(ALONE * threshold, (1 + threshold) / 2)  # never beyond what there is
-    return probabilities >= np.where(near >= COMPANY, IN_COMPANY * threshold, alone)
+    return strong | ((probabilities >= IN_COMPANY * threshold) & (near >= COMPANY))
 
 
 def _volumes(places: np.ndarray, shape: tuple[int, int], pixel_size: float) -> np.ndarray:

@@ -58,20 +58,13 @@ def with_share(maps, share):
     return ColumnMaps(1 - share * (1 - maps.background), share * maps.columns, maps.offsets, maps.errors)
 
 
-@pytest.mark.parametrize(
-    ("beside", "alone", "found"), [(0.42, 1.0, 11), (0.3, 1.0, 10), (0.42, 0.55, 10), (0.3, 0.55, 9)]
-)
+@pytest.mark.parametrize(("beside", "alone", "found"), [(0.4, 1.0, 18), (0.2, 1.0, 17), (0.4, 0.5, 17), (0.2, 0.5, 16)])
 def test_columns_in_company_are_taken_sooner_than_those_alone(beside, alone, found):
-    nine = [(20.0 + 10 * i, 20.0 + 10 * j) for i in range(3) for j in range(3)]
-    maps = perfect([*nine, (30.0, 50.0), (30.0, 110.0)], [1] * 11, (60, 130))
-    share = np.ones((60, 130))
-    share[:, 45:80], share[:, 80:] = beside, alone
-    assert len(columns_from_maps(with_share(maps, share), PIXEL, threshold=0.5)) == found
-
-
-def test_a_threshold_near_one_can_be_met():
-    maps = perfect([(20.0, 20.0)], [1], (40, 40))
-    assert len(columns_from_maps(with_share(maps, np.full((40, 40), 0.99)), PIXEL, threshold=0.9)) == 1
+    many = [(20.0 + 8 * i, 20.0 + 8 * j) for i in range(4) for j in range(4)]
+    maps = perfect([*many, (36.0, 52.0), (36.0, 110.0)], [1] * 18, (70, 130))
+    share = np.ones((70, 130))
+    share[:, 48:80], share[:, 80:] = beside, alone
+    assert len(columns_from_maps(with_share(maps, share), PIXEL, threshold=0.7)) == found
 
 
 def test_a_column_at_the_border_counts_with_the_part_in_view():

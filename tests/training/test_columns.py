@@ -183,6 +183,8 @@ def test_scores_count_what_was_found_and_missed():
     assert scores["exact"]["value"] == 0.8 and scores["within_one"]["value"] == 1.0
     assert scores["misplacement"] == 0.1 and scores["error_ratio"] == 2.0
     assert scores["calibration_error"] == pytest.approx(0.2 * 0.6, abs=1e-4)
+    only = evaluation.score_columns([outcome(8, 1, 2, 6)], counted=np.array([False, True, True]))
+    assert only["exact"]["value"] == 0.0 and only["recall"]["value"] == 0.8
     assert evaluation.recall_by_output([outcome(8, 0, 2, 8)], 3) == [1.0, 0.0, None]
     nothing = evaluation.score_columns([outcome(0, 0, 0, 0)])
     assert nothing["recall"]["value"] == 0 and nothing["misplacement"] is None

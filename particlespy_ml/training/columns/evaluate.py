@@ -32,7 +32,7 @@ DOSES = (1e2, 3e2, 1e3, 3e3, 1e4, 1e5)
 VIEW = 40.0  # Å, edge of the test images
 REACH = 0.5  # Å, largest distance of a column from the true one
 BORDER = 1.0  # Å from the border within which columns do not count
-THRESHOLD = 0.5
+THRESHOLD = 0.7
 FIELDS = 80  # of each part, at most: more of them would narrow the intervals little
 _BINS = 10
 
@@ -119,33 +119,43 @@ def _for_network(images: np.ndarray) -> np.ndarray:
     return images[0] if len(images) == 1 else images
 
 
-def score_columns(outcomes: list[Outcome], error_scale: float = 1.0) -> dict:
+def score_columns(outcomes: list[Outcome], error_scale: float = 1.0, counted: np.ndarray | None = None) -> dict:
     """Pool outcomes.
+
+    Parameters
+    ----------
+    outcomes
+        Of the images.
+    error_scale
+        Factor of the errors told.
+    counted
+        Whether the atoms of the columns of each output are counted, shape (outputs,); by default all are.
 
     Returns
     -------
     dict
         ``recall``, ``precision`` and ``f1`` of the columns, ``exact`` and ``within_one``, shares of the columns found
-        whose most probable output is right or next to it, each with its ``interval`` of 95 % over fields;
+        and counted whose most probable output is right or next to it, each with its ``interval`` of 95 % over fields;
         ``misplacement`` (root mean square along an axis in Å) and its ratio to the error told, ``error_ratio``;
         ``calibration_error`` of the outputs' probabilities; ``false_per_image``, ``images`` and ``columns``.
     """
     rows = []
     for one in outcomes:
         best = one.posterior.argmax(1) + 1 if one.found else np.zeros(0, int)
-        off = np.abs(best - one.heights)
-        rows.append([one.found, one.wrong, len(one.missed), (off == 0).sum(), (off <= 1).sum()])
+        taken = np.ones(one.found, bool) if counted is None else counted[one.heights - 1]
+        off = np.abs(best - one.heights)[taken]
+        rows.append([one.found, one.wrong, len(one.missed), (off == 0).sum(), (off <= 1).sum(), len(off)])
     table = np.array(rows, float)
 
     def scores(part: np.ndarray) -> np.ndarray:
-        found, wrong, missed, exact, close = part.sum(0)
+        found, wrong, missed, exact, close, told = part.sum(0)
         return np.array(
             [
                 found / max(found + missed, 1),
                 found / max(found + wrong, 1),
                 2 * found / max(2 * found + missed + wrong, 1),
-                exact / max(found, 1),
-                close / max(found, 1),
+                exact / max(told, 1),
+                close / max(told, 1),
             ]
         )
 
@@ -154,7 +164,7 @@ def score_columns(outcomes: list[Outcome], error_scale: float = 1.0) -> dict:
     edges = np.quantile(drawn, [0.025, 0.975], axis=0)
     value = scores(table)
     off = np.concatenate([one.misplacement for one in outcomes])
-    told = np.concatenate([one.errors for one in outcomes]) * error_scale
+    errors = np.concatenate([one.errors for one in outcomes]) * error_scale
     names = ("recall", "precision", "f1", "exact", "within_one")
     return {
         **{
@@ -162,7 +172,7 @@ def score_columns(outcomes: list[Outcome], error_scale: float = 1.0) -> dict:
             for i, name in enumerate(names)
         },
         "misplacement": round(float(np.sqrt((off**2).mean())), 4) if len(off) else None,
-        "error_ratio": round(float(np.sqrt(((off / told[:, None]) ** 2).mean())), 3) if len(off) else None,
+        "error_ratio": round(float(np.sqrt(((off / errors[:, None]) ** 2).mean())), 3) if len(off) else None,
         "calibration_error": calibration_error(outcomes),
         "false_per_image": round(float(table[:, 1].mean()), 4),
         "images": len(table),
@@ -198,11 +208,14 @@ def recall_by_output(outcomes: list[Outcome], outputs: int) -> list[float | None
 def measure_columns(model: ColumnMapper, folder: str | Path, recipe: ColumnImagingRecipe, parts: dict) -> dict:
     """All numbers of a card on held-out fields, under all conditions that were drawn for training, at several doses."""
     results = {}
+    highest = dict(model.kinds)
+    # where one output stands for any number of atoms none is counted, unless no kind has more
+    counted = np.array([highest[kind] > 1 or max(highest.values()) == 1 for kind, _ in model.outputs])
     for dose in DOSES:
         fixed = replace(recipe, dose=(dose, dose), empty=0.0)
         outcomes = column_outcomes(model, folder, parts["test"], parts["films"], fixed, 31, model.threshold)
         results[f"{dose:g}"] = {
-            **score_columns(outcomes),
+            **score_columns(outcomes, counted=counted),
             "recall_by_output": recall_by_output(outcomes, len(model.outputs)),
         }
     return results
