@@ -20,7 +20,7 @@ def table(image):
 
 
 def test_there_are_no_verbs_that_could_not_work(image):
-    for verb in ("reconstruct", "save_star", "find_columns", "find_zone_axis"):
+    for verb in ("reconstruct", "save_star", "find_columns_in_series", "find_zone_axis"):
         assert not hasattr(image, verb)
 
 

@@ -18,6 +18,7 @@ def tables():
     measured = particle.measure_particles()
     zones = particle.extract_particles(measured).find_zone_axis("Pt", table=measured)
     columns = particle.find_columns()
+    rows = found_by_network()
     return [
         table.track_particles(),
         table.cluster_particles(n_clusters=2, resamples=0),
@@ -28,7 +29,17 @@ def tables():
         columns.count_atoms(library=pml.data.platinum_library()),
         pml.concatenate([columns, columns]),
         columns.count_atoms_in_series(pml.data.platinum_library()),
+        rows,
     ]
+
+
+def found_by_network():
+    """A table with all that a network may tell of columns: their particle, kind and height."""
+    image = pml.data.columns_of_gold().isig[1.0:3.0, 1.0:3.0]
+    mapper = pml.load_model("columns-hrtem")
+    kinds = [{"kind": "metal", "heights": 11}, {"kind": "other", "heights": 1}]
+    two = type(mapper)({**mapper.card, "columns": kinds}, mapper.weights)
+    return image.find_columns(model=two, labels=np.ones(image.data.shape, int))
 
 
 def test_every_column_of_every_table_is_defined(tables):
