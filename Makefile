@@ -36,7 +36,7 @@ demo: .venv/.installed
 	$(HEADLESS) $(PYTHON) -m particlespy_ml.demo --out demo_output
 
 test: .venv/.installed
-	$(HEADLESS) $(TWO) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=25 tests
+	$(HEADLESS) $(TWO) $(PYTHON) -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations=25 tests
 
 layers: .venv/.installed
 	$(HEADLESS) $(TWO) $(PYTHON) -m pytest -q tests/test_imports.py
