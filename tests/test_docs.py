@@ -79,3 +79,22 @@ def test_code_of_a_page(page, tmp_path, monkeypatch):
     for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
         exec(compile(block, page.name, "exec"), names)
     plt.close("all")
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs" / "columns-hrtem.md"], ids=lambda page: page.stem)
+def test_recipes_of_a_page_draw_what_they_say(page, tmp_path, monkeypatch):
+    from ase.build import mx2
+
+    from particlespy_ml.simulation.atoms.column_recipe import ColumnWaveRecipe
+    from particlespy_ml.simulation.atoms.column_structures import draw_structure
+    from particlespy_ml.training.recipe import load_recipe
+
+    monkeypatch.chdir(tmp_path)
+    mx2("MoS2").write("mos2.xyz")
+    (block,) = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    Path("mos2.toml").write_text(block, encoding="utf-8")
+    tables = load_recipe("mos2.toml")
+    recipe = ColumnWaveRecipe.from_dict(tables["simulation"])
+    assert recipe.kinds == tuple(one["kind"] for one in tables["model"]["columns"])
+    kinds = {kind for seed in range(8) for kind in draw_structure(recipe, np.random.default_rng(seed))[0].kinds}
+    assert kinds == set(recipe.kinds)
