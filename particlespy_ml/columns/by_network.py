@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from particlespy_ml.columns.flags import Flag
-from particlespy_ml.columns.network import MappedColumns, columns_from_maps, normalise
+from particlespy_ml.columns.network import MappedColumns, columns_from_maps, may_be_counts, network_input
 from particlespy_ml.columns.rows import FEWEST_FOR_A_LATTICE, cut_columns, flag_lattice, network_dtype
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.frames import ascending, check_frame, frame_name
@@ -40,6 +40,8 @@ class NetworkColumns:
         Whether columns off the lattice are flagged.
     given
         What comes with the frames: "mask", "labels", both or neither, in this order.
+    counted
+        Whether values are proportional to electrons; None to judge each frame by its values.
     """
 
     grid: PixelGrid
@@ -47,6 +49,7 @@ class NetworkColumns:
     min_probability: float
     check_lattice: bool
     given: tuple[str, ...] = ()
+    counted: bool | None = None
 
     def __call__(self, frames: np.ndarray, *others: np.ndarray, indices: list[tuple]) -> list[tuple]:
         """Return the rows of each frame."""
@@ -63,7 +66,9 @@ class NetworkColumns:
 
     def rows(self, frame: np.ndarray, mask: np.ndarray | None = None, labels: np.ndarray | None = None) -> np.ndarray:
         """Return the columns of a frame, or of a stack for a model of several images, whose axes ascend."""
-        found, known = columns_in_frame(frame, self.grid.nanometres, self.model, self.min_probability, mask)
+        found, known = columns_in_frame(
+            frame, self.grid.nanometres, self.model, self.min_probability, mask, self.counted
+        )
         shape = frame.shape[-2:]
         nearest = np.clip(np.rint(found.places).astype(int), 0, np.array(shape) - 1)
         wanted = np.ones(len(found), bool)
@@ -134,6 +139,7 @@ def columns_in_frame(
     model: ColumnMapper,
     min_probability: float,
     mask: np.ndarray | None = None,
+    counted: bool | None = None,
 ) -> tuple[MappedColumns, np.ndarray | None]:
     """Return the columns of a frame, places in its pixels, and the pixels that were recorded (None for all).
 
@@ -143,12 +149,12 @@ def columns_in_frame(
         Shape (rows, columns), or (images, rows, columns) for a model of several images.
     pixel_size
         Rows and columns in nm.
-    model, min_probability
+    model, min_probability, counted
         See `NetworkColumns`.
     mask
         Where to look, shape (rows, columns).
     """
-    maps, known, step = maps_of_frame(frame, pixel_size, model, mask)
+    maps, known, step = maps_of_frame(frame, pixel_size, model, mask, counted)
     if maps is None:
         outputs = len(model.outputs)
         return MappedColumns(np.empty((0, 2)), np.empty(0), np.empty(0), np.empty((0, outputs))), known
@@ -162,7 +168,11 @@ def columns_in_frame(
 
 
 def maps_of_frame(
-    frame: np.ndarray, pixel_size: tuple[float, float], model: ColumnMapper, mask: np.ndarray | None = None
+    frame: np.ndarray,
+    pixel_size: tuple[float, float],
+    model: ColumnMapper,
+    mask: np.ndarray | None = None,
+    counted: bool | None = None,
 ) -> tuple[ColumnMaps | None, np.ndarray | None, np.ndarray]:
     """Return the maps of a frame at the model's pixel size, the pixels recorded, and the size of the model's pixel.
 
@@ -180,8 +190,9 @@ def maps_of_frame(
     if min(shape) < 2 or min(frame.shape[-2:]) < 2 or not np.ptp(stack):
         return None, known, step
     seen = np.stack([resample_frame(image, tuple(step)) for image in stack])
-    seen = normalise(seen, model.pixel_size * 10)
-    return model.maps(seen[0] if len(seen) == 1 else seen), known, step
+    if counted is None:
+        counted = all(may_be_counts(image) for image in np.asarray(frame).reshape(-1, *frame.shape[-2:]))
+    return model.maps(network_input(seen, model.pixel_size * 10, model.channels, counted)), known, step
 
 
 def _filled(image: np.ndarray, known: np.ndarray, sigma: np.ndarray) -> np.ndarray:

@@ -81,6 +81,7 @@ def find_columns(
     model: str | Path | Model | None = None,
     min_probability: float | None = None,
     device: str | None = None,
+    counted: bool | None = None,
     mask: BaseSignal | ArrayLike | None = None,
     labels: BaseSignal | ArrayLike | None = None,
     check_lattice: bool = True,
@@ -125,6 +126,10 @@ def find_columns(
         columns with eight or more others within 7 Å.
     device
         For a network: where it runs; by default on a GPU where there is one.
+    counted
+        For a network: whether pixel values are proportional to electrons, with no dark level and no display's curve,
+        so that contrast tells heights. By default whether they may be, as pictures of 8 bits, of black and white at the
+        ends of their format, or about zero cannot.
     mask
         Where to look for columns: in the image's shape, or of one frame for all.
     labels
@@ -174,6 +179,7 @@ def find_columns(
         "background": None if background == "auto" else background,
     }
     of_network = {"model": model, "min_probability": min_probability, "device": device, "labels": labels}
+    of_network |= {"counted": counted}
     check_arguments(method, of_fit if method == "network" else of_network)
     if method == "network":
         return _by_network(image, mask, check_lattice, lazy_output, show_progressbar, **of_network)
@@ -208,7 +214,16 @@ def find_columns(
 
 
 def _by_network(
-    image: ImageFrames, mask, check_lattice, lazy_output, show_progressbar, model, min_probability, device, labels
+    image: ImageFrames,
+    mask,
+    check_lattice,
+    lazy_output,
+    show_progressbar,
+    model,
+    min_probability,
+    device,
+    labels,
+    counted,
 ) -> BaseSignal:
     """The table of `find_columns` for a network."""
     from particlespy_ml.columns.by_network import NetworkColumns
@@ -224,7 +239,7 @@ def _by_network(
     given = {"mask": mask, "labels": labels}
     takers = {"mask": given_mask, "labels": given_labels}
     others = {name: takers[name](image, value) for name, value in given.items() if value is not None}
-    finder = NetworkColumns(image.grid, mapper, float(threshold), bool(check_lattice), tuple(others))
+    finder = NetworkColumns(image.grid, mapper, float(threshold), bool(check_lattice), tuple(others), counted)
     (array,) = image.run(finder, tuple(others.values()), lazy_output=lazy_output, show_progressbar=show_progressbar)
     record = {
         "method": "network",
@@ -232,6 +247,7 @@ def _by_network(
         "sha256": mapper.sha256,
         "min_probability": float(threshold),
         "check_lattice": bool(check_lattice),
+        "counted": "" if counted is None else bool(counted),
     }
     names = {"class": [name for name, _ in mapper.kinds]} if len(mapper.kinds) > 1 else {}
     units = {

@@ -34,6 +34,7 @@ def map_columns(
     *,
     mask: BaseSignal | ArrayLike | None = None,
     device: str | None = None,
+    counted: bool | None = None,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
 ) -> Signal2D:
@@ -49,6 +50,8 @@ def map_columns(
         Where to look: booleans of the shape of the image, or of one frame for all.
     device
         Where the network runs; by default on a GPU where there is one.
+    counted
+        Whether pixel values are proportional to electrons, see `find_columns`.
     lazy_output
         Whether to return a lazy signal; by default as the signal is.
     show_progressbar
@@ -85,7 +88,7 @@ def map_columns(
     mapper = column_mapper(model, image.grid, device)
     others = () if mask is None else (given_mask(image, mask),)
     names = map_names(mapper)
-    function = FrameMaps(image.grid, mapper, len(names))
+    function = FrameMaps(image.grid, mapper, len(names), counted)
     outputs = (np.dtype("f4"),) * len(names)
     arrays = image.run(function, others, outputs, lazy_output=lazy_output, show_progressbar=show_progressbar)
     is_lazy = isinstance(arrays[0], da.Array)
@@ -115,6 +118,7 @@ class FrameMaps:
     grid: PixelGrid
     model: ColumnMapper
     number: int
+    counted: bool | None = None
 
     def __call__(self, frames: np.ndarray, masks: np.ndarray | None = None, *, indices: list[tuple]) -> list[tuple]:
         """Return the maps of each frame, as `map_names` has them."""
@@ -122,7 +126,8 @@ class FrameMaps:
         for number, frame in enumerate(frames):
             mask = None if masks is None else ascending(masks[number], direction)
             try:
-                maps, known, _ = maps_of_frame(ascending(frame, direction), self.grid.nanometres, self.model, mask)
+                frame = ascending(frame, direction)
+                maps, known, _ = maps_of_frame(frame, self.grid.nanometres, self.model, mask, self.counted)
             except ValueError as error:
                 raise ValueError(f"Frame {frame_name(indices[number])}: {error}") from error
             result = np.zeros((self.number, *frame.shape), np.float32)
@@ -138,17 +143,22 @@ class FrameMaps:
         return results
 
 
-def column_mapper(model: str | Path | Model, grid: PixelGrid, device: str | None = None) -> ColumnMapper:
-    """Return a loaded model that maps columns and can see those of an image.
+def column_mapper(
+    model: str | Path | Model, grid: PixelGrid, device: str | None = None, several: bool = False
+) -> ColumnMapper:
+    """Return a loaded model that maps columns and can see those of an image, or of *several* together.
 
     Raises
     ------
     ValueError
-        If the model is of another task, or the pixels are larger than it can use.
+        If the model is of another task, sees another number of images, or the pixels are larger than it can use.
     """
     mapper = load_model(model, device)
     if not isinstance(mapper, ColumnMapper):
         raise ValueError(f"The model {mapper.name!r} finds no columns; expected one such as {DEFAULT!r}.")
+    if (mapper.images > 1) != several:
+        told = "single images: use find_columns" if several else "focal series: use find_heights"
+        raise ValueError(f"The model {mapper.name!r} sees {told}(model=...).")
     _, largest = mapper.card["pixel_size_range_angstrom"]
     if max(grid.nanometres) * 10 > largest:
         raise ValueError(

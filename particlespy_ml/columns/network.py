@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 WIDTH = 0.35  # Å, standard deviation of the peak that a column has in the map of a network
 REACH = 12.0  # Å, over which the mean and the spread are taken that an image is normalised by
 _CLIP = 8.0
+_CONTRAST = 4.0  # by which contrasts are multiplied, so that they are about as large as local deviations
+_LEAST_LIGHT = 0.5  # of the spread: a mean that is smaller is none of counts
+_DISPLAYED_WHITE = (1.0, 255.0, 65535.0)
 _BLOCK = 4  # pixels along each edge of the blocks whose means stand for them in the normalisation
 _NEAREST = 0.7  # Å, distance from which two peaks of a map are two columns
 _FAINTEST = 0.02  # of a peak of certain place and presence: what is below is no peak
@@ -49,17 +52,97 @@ def normalise(images: np.ndarray, pixel_size: float) -> np.ndarray:
     J. Madsen et al., Adv. Theory Simul. 1, 1800037 (2018).
     """
     images = np.asarray(images, np.float32)
+    stack, _, mean, spread = _local(images, pixel_size)
+    return _deviation(stack, mean, spread).reshape(images.shape)
+
+
+def network_input(
+    images: np.ndarray, pixel_size: float, channels: tuple[str, ...] = ("local",), counted: bool = True
+) -> np.ndarray:
+    """Return what a network sees of images.
+
+    Parameters
+    ----------
+    images
+        Shape (images, rows, columns).
+    pixel_size
+        In Å.
+    channels
+        For each image "local", as of `normalise`, and "contrast", the image over its local mean, less one, which tells
+        how strong a contrast is. Networks learnt that it may be zero everywhere, where it is unknown.
+    counted
+        Whether the values are proportional to electrons: the contrast of others is unknown.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (channels * images, rows, columns), float32, all images of one channel after another.
+    """
+    images = np.asarray(images, np.float32)
+    stack, middle, mean, spread = _local(images, pixel_size)
+    found = []
+    for channel in channels:
+        if channel == "local":
+            found.append(_deviation(stack, mean, spread))
+        elif channel == "contrast":
+            light = mean + middle
+            lit = light > _LEAST_LIGHT * np.maximum(spread, 1e-30)
+            shown = _CONTRAST * (stack - mean) / np.where(lit, light, 1) if counted else np.zeros_like(stack)
+            found.append(np.clip(np.where(lit, shown, 0), -_CLIP, _CLIP).astype(np.float32))
+        else:
+            raise ValueError(f"Unknown channel {channel!r}; expected 'local' or 'contrast'.")
+    return np.concatenate(found)
+
+
+def may_be_counts(image: np.ndarray) -> bool:
+    """Return whether values of an image may be proportional to electrons.
+
+    Those of pictures for the eye are not, whose black and white are a file format's own or 0 and 1, nor are those about
+    zero, of which a background was taken off. A dark level that was left in cannot be seen.
+
+    Parameters
+    ----------
+    image
+        Pixels as they were recorded.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.columns.network import may_be_counts
+    >>> counts = np.random.default_rng(0).poisson(50, (64, 64))
+    >>> may_be_counts(counts), may_be_counts(counts - counts.mean()), may_be_counts((counts * 2).astype("u1"))
+    (True, False, False)
+    """
+    if image.dtype.itemsize == 1:
+        return False
+    values = image[np.isfinite(image)] if image.dtype.kind == "f" else image
+    if not values.size:
+        return False
+    lowest, highest, middle = float(values.min()), float(values.max()), float(values.mean())
+    if lowest == 0 and highest in _DISPLAYED_WHITE:
+        return False
+    return middle > _LEAST_LIGHT * float(values.std())
+
+
+def _local(images: np.ndarray, pixel_size: float) -> tuple[np.ndarray, np.float32, np.ndarray, np.ndarray]:
+    """Images less their middle, their middle, and local mean and deviation of the images less their middle."""
     stack = images.reshape(-1, *images.shape[-2:])
-    stack = stack - stack.mean(dtype=float).astype(np.float32)  # squares of large numbers lose digits
+    middle = stack.mean(dtype=float).astype(np.float32)
+    stack = stack - middle  # squares of large numbers lose digits
     shape = stack.shape[1:]
     sums = [_block_means(values) for values in (stack.mean(0), (stack**2).mean(0))]
     sigma = REACH / pixel_size / _BLOCK
     mean, square = (ndi.gaussian_filter(values, sigma, mode="nearest", truncate=2.5) for values in sums)
     spread = np.sqrt(np.maximum(square - mean**2, 0))
     mean, spread = (_enlarged(values, shape) for values in (mean, spread))
+    return stack, middle, mean, spread
+
+
+def _deviation(stack: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Deviations from the local mean in local standard deviations; zero where there is none."""
     floor = 1e-5 * float(np.abs(stack).max()) + 1e-30
     result = np.where(spread > floor, (stack - mean) / np.maximum(spread, floor), 0)
-    return np.clip(result, -_CLIP, _CLIP).astype(np.float32).reshape(images.shape)
+    return np.clip(result, -_CLIP, _CLIP).astype(np.float32)
 
 
 def _block_means(values: np.ndarray) -> np.ndarray:

@@ -54,6 +54,16 @@ class ColumnMapper(MapModel):
         return tuple((kind, height) for kind, heights in self.kinds for height in range(1, heights + 1))
 
     @property
+    def channels(self) -> tuple[str, ...]:
+        """What is shown of each image, see `particlespy_ml.columns.network.network_input`."""
+        return tuple(self.card.get("channels", ["local"]))
+
+    @property
+    def images(self) -> int:
+        """Number of images that are seen together."""
+        return self.in_channels // len(self.channels)
+
+    @property
     def threshold(self) -> float:
         """Probability from which there is a column."""
         return float(self.card["threshold"])
@@ -64,8 +74,8 @@ class ColumnMapper(MapModel):
         Parameters
         ----------
         images
-            At the model's pixel size, normalised by `particlespy_ml.columns.network.normalise`, shape (rows, columns),
-            float32; (images, rows, columns) for a model of several images.
+            At the model's pixel size, from `particlespy_ml.columns.network.network_input`, shape (channels, rows,
+            columns), float32; (rows, columns) will do for a model of one channel.
         tile, overlap, device
             See `particlespy_ml.models.model.ParticleFinder.maps`.
         """

@@ -66,10 +66,12 @@ class ColumnLoss:
         Number of kinds and heights of columns.
     place_weight
         Weight of the loss of the places.
+    output_weight
+        Weight of the loss of which column it is, once there is one.
     """
 
-    def __init__(self, outputs: int, place_weight: float = 0.03):
-        self.outputs, self.place_weight = outputs, place_weight
+    def __init__(self, outputs: int, place_weight: float = 0.03, output_weight: float = 1.0):
+        self.outputs, self.place_weight, self.output_weight = outputs, place_weight, output_weight
 
     def __call__(self, logits: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         """Loss of logits, shape (n, 1 + outputs + 3, rows, columns), and maps, shape (n, 4, rows, columns).
@@ -83,7 +85,8 @@ class ColumnLoss:
         logits, maps = logits.float(), maps.float()
         peak, which, vector = maps[:, 0], maps[:, 1].long(), maps[:, 2:]
         log_probability = torch.log_softmax(logits[:, :n], 1)
-        own = log_probability.gather(1, which[:, None])[:, 0]
+        present = torch.logsumexp(log_probability[:, 1:], 1)
+        own = present + self.output_weight * (log_probability.gather(1, which[:, None])[:, 0] - present)
         entropy = -(peak * own + (1 - peak) * log_probability[:, 0]).mean()
         spread = logits[:, n + 2].clamp(-4, 4)
         distance = torch.sqrt(((logits[:, n : n + 2] - vector) ** 2).sum(1) + 1e-6)

@@ -24,6 +24,7 @@ class Oracle(ColumnMapper):
     def maps(self, images, tile=768, overlap=112, device=None):
         from skimage.feature import peak_local_max
 
+        images = images[0]
         smooth = gaussian_filter(images, 1.5)  # bright peaks are flat, where they are clipped
         peaks = peak_local_max(smooth, min_distance=3, threshold_abs=4, exclude_border=False)
         places = np.array([refine(images, peak) for peak in peaks]).reshape(-1, 2)
@@ -281,3 +282,43 @@ def test_figures_show_kinds_and_heights(make_image):
     for rows in table.data:
         rows["resolvable"] = False
     assert table.plot_counts(image).get_title() == ""
+
+
+class ContrastOracle(Oracle):
+    """Keeps whether it was shown how strong the contrast is."""
+
+    def maps(self, images, tile=768, overlap=112, device=None):
+        assert len(images) == 2
+        self.card["seen"].append(bool(images[1].any()))
+        return super().maps(images[:1])
+
+
+def test_contrast_is_shown_where_values_may_be_counts_or_are_said_to_be(make_image):
+    model = ContrastOracle(
+        {
+            **CARD,
+            "channels": ["local", "contrast"],
+            "architecture": {"name": "unet", "outputs": 7, "in_channels": 2},
+            "seen": [],
+        },
+        {},
+    )
+    frame = 100 + 50 * peaks_image(PLACES) + np.random.default_rng(0).normal(size=(110, 130))
+    image = to_signal(frame, make_image)
+    picture = to_signal(np.rint((frame - frame.min()) / np.ptp(frame) * 255).astype("u1"), make_image)
+    tables = [
+        signal.find_columns(model=model, counted=counted)
+        for signal in (image, picture)
+        for counted in (None, True, False)
+    ]
+    picture.map_columns(model=model), image.map_columns(model=model, counted=False)
+    assert model.card["seen"] == [True, True, False, False, True, False, False, False]
+    assert [table.metadata.particlespy_ml.finding.counted for table in tables[:3]] == ["", True, False]
+    with pytest.raises(ValueError, match="counted: for method='network' alone"):
+        image.find_columns(method="fit", counted=True)
+
+
+def test_a_network_of_several_images_is_for_series(make_image):
+    several = oracle(architecture={"name": "unet", "outputs": 7, "in_channels": 3})
+    with pytest.raises(ValueError, match="sees focal series: use find_heights"):
+        to_signal(peaks_image(PLACES), make_image).find_columns(model=several)

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from particlespy_ml.columns.network import MappedColumns, columns_from_maps, maps_of_columns, normalise
+from particlespy_ml.columns.network import (
+    MappedColumns,
+    columns_from_maps,
+    maps_of_columns,
+    may_be_counts,
+    network_input,
+    normalise,
+)
 from particlespy_ml.models.column_mapper import ColumnMaps
 
 PIXEL = 0.25
@@ -120,3 +127,37 @@ def test_images_of_any_size_are_normalised(shape):
 
 def test_what_is_constant_is_zero():
     np.testing.assert_array_equal(normalise(np.full((30, 30), 7e5), PIXEL), 0)
+
+
+BOTH = ("local", "contrast")
+
+
+def test_contrast_is_that_of_counts_whatever_their_gain():
+    wave = np.sin(np.arange(200) / 3)[:, None] * np.ones(220)
+    counts = 50 * (1 + 0.2 * wave)
+    local, contrast = network_input(counts[None], PIXEL, BOTH)
+    np.testing.assert_allclose(contrast[60:-60] / 4, 0.2 * wave[60:-60], atol=0.02)
+    np.testing.assert_allclose(network_input(7 * counts[None], PIXEL, BOTH)[1], contrast, atol=1e-5)
+    np.testing.assert_array_equal(local, normalise(counts, PIXEL))
+    weaker = network_input(50 * (1 + 0.1 * wave)[None], PIXEL, BOTH)
+    np.testing.assert_allclose(weaker[0], local, atol=0.02)
+    np.testing.assert_allclose(weaker[1], contrast / 2, atol=0.02)
+
+
+def test_contrast_that_is_unknown_is_zero():
+    rng = np.random.default_rng(0)
+    images = rng.poisson(30, (2, 50, 60)).astype(float)
+    shown = network_input(images, PIXEL, BOTH, counted=False)
+    assert shown.shape == (4, 50, 60) and shown[:2].any() and not shown[2:].any()
+    assert not network_input(images - images.mean(), PIXEL, ("contrast",)).any()
+    with pytest.raises(ValueError, match="Unknown channel 'phase'; expected 'local' or 'contrast'"):
+        network_input(images, PIXEL, ("phase",))
+
+
+def test_pictures_for_the_eye_are_no_counts():
+    counts = np.random.default_rng(0).poisson(40, (50, 60))
+    scaled = (counts - counts.min()) / np.ptp(counts)
+    assert may_be_counts(counts.astype("u2")) and may_be_counts(0.13 * counts.astype("f4"))
+    for other in (scaled, scaled * 65535, (scaled * 255).astype("u1"), counts - 40.0, np.full((3, 3), np.nan)):
+        assert not may_be_counts(other)
+    assert may_be_counts(np.where(counts < 20, np.nan, counts))

@@ -1,13 +1,15 @@
 """A tiny run of the training of networks that find columns, on waves that are made up."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from particlespy_ml.models import load_model
+from particlespy_ml.models.networks import build_network
 from particlespy_ml.simulation.atoms.column_recipe import ColumnWaveRecipe
 from particlespy_ml.simulation.datasets.store import write_recipe
 from particlespy_ml.simulation.recording.columns import ColumnImagingRecipe
@@ -15,6 +17,7 @@ from particlespy_ml.training import tasks
 from particlespy_ml.training.card import read_model
 from particlespy_ml.training.columns import evaluate as evaluation
 from particlespy_ml.training.columns.batches import TILE, ColumnMaker
+from particlespy_ml.training.columns.initial import write_initial_weights
 from particlespy_ml.training.losses import ColumnLoss
 from particlespy_ml.training.recipe import load_recipe
 
@@ -166,6 +169,54 @@ def test_the_loss_prefers_the_truth():
     wrong_place[0, 4:6, 8, 8] = 0.7
     assert loss(wrong_height, maps) > right and loss(wrong_place, maps) > right
     assert loss.right(logits, maps) == 1.0 and loss.right(wrong_height, maps) == 0.0
+
+
+def test_outputs_that_count_more_weigh_more_once_there_is_a_column():
+    rng = torch.Generator().manual_seed(0)
+    maps = torch.zeros(1, 4, 16, 16)
+    maps[0, 0, 8, 8], maps[0, 1, 8, 8] = 1.0, 2.0
+    logits = torch.randn(1, 7, 16, 16, generator=rng)
+    one, two, three = (ColumnLoss(3, output_weight=weight)(logits, maps) for weight in (1.0, 2.0, 3.0))
+    share = torch.log_softmax(logits[0, 1:4, 8, 8], 0)[1]
+    assert (two - one).item() == pytest.approx((three - two).item(), rel=1e-3)
+    assert (two - one).item() == pytest.approx(-share.item() / 256, rel=1e-3)
+
+
+def test_contrast_is_shown_of_most_images(cache):
+    maker = replace(maker_of(cache, gamma=(0.0, 1.0)), channels=("local", "contrast"))
+    images, _ = maker.draw(40, {}, (3, 1))
+    assert images.shape == (40, 2, TILE, TILE)
+    shown = images[:, 1].abs().amax((1, 2)) > 0
+    assert 0.6 < shown.float().mean() < 1
+    images, _ = replace(maker, recipe=replace(maker.recipe, gamma=(1.0, 1.0))).draw(3, {}, (3, 1))
+    assert not images[:, 1].any()
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_a_network_starts_as_another_one_that_finds_columns(model, tmp_path, images):
+    known = load_model(model)
+    architecture = {**known.card["architecture"], "in_channels": 2 * images, "outputs": 1 + 5 + 3}
+    path = write_initial_weights(model, architecture, tmp_path / "initial.safetensors")
+    network = build_network(architecture)
+    network.load_state_dict(load_file(path))
+    image = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    before, _ = read_model(model)
+    with torch.no_grad():
+        old, new = before.eval()(image), network.eval()(image.repeat(1, 2 * images, 1, 1))
+    torch.testing.assert_close(new[:, 0], old[:, 0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(new[:, -3:], old[:, -3:], rtol=1e-4, atol=1e-4)
+    middle = old[:, 1:4].mean(1, keepdim=True) + np.log(3 / 5)
+    torch.testing.assert_close(new[:, 1:-3], middle.expand(-1, 5, -1, -1), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="a network of the same widths"):
+        write_initial_weights(model, {**architecture, "widths": [4, 4, 8, 16]}, path)
+
+
+def test_training_from_another_model(model, recipe, cache, tmp_path):
+    path = tmp_path / "next.toml"
+    text = recipe.read_text().replace('name = "tiny-columns"', 'name = "next"\nchannels = ["local", "contrast"]')
+    path.write_text(text.replace("seed = 5", f'seed = 5\noutput_weight = 2.0\ninitial = "{model}"'))
+    made = load_model(tasks.train(path, cache, tmp_path / "next", workers=0, show_progressbar=False))
+    assert made.in_channels == 2 and made.images == 1 and made.channels == ("local", "contrast")
 
 
 def test_scores_count_what_was_found_and_missed():

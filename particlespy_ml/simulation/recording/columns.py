@@ -112,7 +112,7 @@ class ColumnRecording:
     pixel_size
         Pixel size in Å that a user would be told, not the true one.
     told
-        What was drawn: ``dose``, ``defocus``, ``film`` and more.
+        What was drawn: ``dose``, ``defocus``, ``film``, whether it is ``displayed`` as for the eye, and more.
     """
 
     images: np.ndarray
@@ -190,7 +190,8 @@ def record_columns(
     if is_empty:
         places, chosen = places[:0], chosen[:0]
     images = np.stack(images).astype(np.float32)
-    if rng.random() < recipe.gamma[0]:
+    displayed = bool(rng.random() < recipe.gamma[0])
+    if displayed:
         images = _display(images, float(np.exp(rng.uniform(-1, 1) * np.log(recipe.gamma[1]))))
     told = {
         "dose": dose,
@@ -198,6 +199,7 @@ def record_columns(
         "spherical_aberration": lenses[0].spherical_aberration,
         "empty": bool(is_empty),
         "film": bool(with_film or field.parameters.get("film")),
+        "displayed": displayed,
         "true_pixel_size": pixel_size,
     }
     size = pixel_size * (1 + recipe.scale_error * rng.uniform(-1, 1))

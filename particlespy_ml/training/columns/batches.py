@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.columns.network import maps_of_columns, normalise
+from particlespy_ml.columns.network import maps_of_columns, network_input
 from particlespy_ml.core.resample import resample_frame
 from particlespy_ml.simulation.datasets.column_waves import ColumnField, Film, load_column_field, load_film
 from particlespy_ml.simulation.recording.columns import ColumnImagingRecipe, ColumnRecording, record_columns
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CANONICAL = 0.25  # Å, pixel size that networks see
 TILE = 128  # pixels along each edge of what they are trained on
 LARGEST_FREQUENCY = 1.7  # 1/Å
+UNKNOWN_CONTRAST = 0.15  # share of the images whose contrast is not shown, besides those made for the eye
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class ColumnMaker:
         Microscope and camera.
     heights
         Largest number of atoms told of each kind of columns.
+    channels
+        What the network sees of each image.
     """
 
     folder: str
@@ -44,9 +47,10 @@ class ColumnMaker:
     films: tuple[int, ...]
     recipe: ColumnImagingRecipe
     heights: tuple[int, ...]
+    channels: tuple[str, ...] = ("local",)
 
     def draw(self, size: int, stage: dict, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw normalised images, shape (n, images, TILE, TILE), and maps, shape (n, 4, TILE, TILE)."""
+        """Draw what a network sees, shape (n, channels, TILE, TILE), and maps, shape (n, 4, TILE, TILE)."""
         import torch
 
         rng = np.random.default_rng(seed)
@@ -65,7 +69,8 @@ class ColumnMaker:
         first = rng.integers(np.array(images.shape[1:]) - TILE + 1)
         cut = np.s_[first[0] : first[0] + TILE, first[1] : first[1] + TILE]
         maps = maps_of_columns(places - first, output_numbers(seen, self.heights), (TILE, TILE), CANONICAL)
-        return normalise(images[:, *cut], CANONICAL), maps
+        counted = not seen.told["displayed"] and rng.random() >= UNKNOWN_CONTRAST
+        return network_input(images[:, *cut], CANONICAL, self.channels, counted), maps
 
 
 def as_seen(seen: ColumnRecording, canonical: float = CANONICAL) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.columns.network import MappedColumns, columns_from_maps, normalise
+from particlespy_ml.columns.network import MappedColumns, columns_from_maps, network_input
 from particlespy_ml.columns.score import match_columns
 from particlespy_ml.models.column_mapper import PLACE_OUTPUTS, ColumnMapper
 from particlespy_ml.simulation.atoms.column_recipe import ColumnWaveRecipe
@@ -89,7 +89,7 @@ def column_outcomes(
             field, recipe, rng, view=VIEW, film=None if field.parameters.get("film") else film, middle=middle
         )
         images, places = as_seen(seen)
-        maps = model.maps(_for_network(normalise(images, CANONICAL)))
+        maps = model.maps(network_input(images, CANONICAL, model.channels, not seen.told["displayed"]))
         found = columns_from_maps(maps, CANONICAL, threshold)
         outcomes.append(outcome(found, places, output_numbers(seen, heights), images.shape[1:]))
     return outcomes
@@ -113,10 +113,6 @@ def outcome(found: MappedColumns, places: np.ndarray, outputs: np.ndarray, shape
 def _inside(places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     border = BORDER / CANONICAL
     return ((places >= border) & (places <= np.array(shape) - 1 - border)).all(1)
-
-
-def _for_network(images: np.ndarray) -> np.ndarray:
-    return images[0] if len(images) == 1 else images
 
 
 def score_columns(outcomes: list[Outcome], error_scale: float = 1.0, counted: np.ndarray | None = None) -> dict:
@@ -244,7 +240,8 @@ def held_out(folder: str | Path, recipe: ColumnWaveRecipe) -> dict[str, list[int
 def column_architecture(model: dict, detector: ColumnImagingRecipe) -> dict:
     """Return the architecture of a recipe's network with the numbers of its images and maps."""
     outputs = 1 + sum(one["heights"] for one in model["columns"]) + PLACE_OUTPUTS
-    return {**model["architecture"], "in_channels": detector.images, "outputs": outputs}
+    channels = detector.images * len(model.get("channels", ["local"]))
+    return {**model["architecture"], "in_channels": channels, "outputs": outputs}
 
 
 def finish_columns(

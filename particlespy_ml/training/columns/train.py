@@ -11,6 +11,7 @@ from particlespy_ml.simulation.datasets.store import check_recipe, entry_indices
 from particlespy_ml.simulation.recording.columns import ColumnImagingRecipe
 from particlespy_ml.training.columns.batches import ColumnMaker
 from particlespy_ml.training.columns.evaluate import column_architecture, finish_columns
+from particlespy_ml.training.columns.initial import write_initial_weights
 from particlespy_ml.training.loop import checkpoint_path, fit
 from particlespy_ml.training.losses import ColumnLoss
 
@@ -33,7 +34,9 @@ def train_column_network(
     Parameters
     ----------
     tables
-        Recipe, as from `load_recipe`.
+        Recipe, as from `load_recipe`. Besides what `particlespy_ml.training.loop.fit` takes, its training has
+        ``output_weight``, the weight of telling columns apart once they are found, and may have ``initial``, the name
+        or folder of a model that finds columns, from whose weights it starts.
     cache_folder
         Folder of exit waves, made with `simulate_column_waves`.
     out_folder
@@ -47,14 +50,20 @@ def train_column_network(
     heights = tuple(one["heights"] for one in tables["model"]["columns"])
     detector = ColumnImagingRecipe.from_dict(tables["detector"])
     films = tuple(film_indices(cache_folder, recipe, held_out=False))
-    maker = ColumnMaker(str(cache_folder), tuple(fields), films, detector, heights)
+    maker = ColumnMaker(
+        str(cache_folder), tuple(fields), films, detector, heights, tuple(tables["model"].get("channels", ["local"]))
+    )
     told = [tables[name] for name in ("model", "simulation", "detector", "training")]
+    architecture, training = column_architecture(tables["model"], detector), dict(tables["training"])
+    if training.get("initial"):
+        first = Path(cache_folder) / "checkpoints" / f"{tables['model']['name']}_initial.safetensors"
+        training["initial"] = str(write_initial_weights(training["initial"], architecture, first))
     network = fit(
         maker,
-        column_architecture(tables["model"], detector),
-        tables["training"],
+        architecture,
+        training,
         checkpoint_path(cache_folder, tables["model"]["name"], "training", *told, fields),
-        loss=ColumnLoss(sum(heights)),
+        loss=ColumnLoss(sum(heights), output_weight=training.get("output_weight", 1.0)),
         workers=workers,
         show_progressbar=show_progressbar,
     )
