@@ -1,6 +1,7 @@
 """Every notebook runs from top to bottom, in a copy, and shows in the repository what it showed when it ran."""
 
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,38 @@ SHORTER = {
 NOTEBOOKS = sorted(path for path in FOLDER.glob("*.ipynb") if not path.name.startswith("."))
 
 
+def run_in_this_process(cells):
+    """Run the cells as a kernel does; a kernel of its own would import everything once more for each notebook."""
+    import hyperspy.api as hs
+    from IPython.core.interactiveshell import InteractiveShell
+    from matplotlib import pyplot as plt
+
+    class Shell(InteractiveShell):
+        def enable_gui(self, gui=None):
+            """There is no screen."""
+
+    progress, backend = hs.preferences.General.show_progressbar, plt.get_backend()
+    shell = Shell.instance()
+    shell.reset(new_session=True)
+    try:
+        for number, source in enumerate(cells):
+            with warnings.catch_warnings():
+                warnings.simplefilter("default")
+                result = shell.run_cell(source, store_history=True)
+            error = result.error_before_exec or result.error_in_exec
+            assert error is None, f"cell {number}: {error!r}\n{source}"
+    finally:
+        shell.reset(new_session=True)
+        Shell.clear_instance()
+        plt.close("all")
+        plt.switch_backend(backend)
+        hs.preferences.General.show_progressbar = progress
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebook(notebook, tmp_path, monkeypatch):
     import nbformat
-    from nbclient import NotebookClient
 
     from particlespy_ml import data
 
@@ -42,11 +70,9 @@ def test_notebook(notebook, tmp_path, monkeypatch):
             pytest.skip("temul-toolkit, which carries the measured image, is not installed")
     folder = tmp_path / "notebooks"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-    for name, value in (("MPLBACKEND", "module://matplotlib_inline.backend_inline"), ("OMP_NUM_THREADS", "1")):
-        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
     before = {path: path.stat().st_mtime_ns for path in FOLDER.rglob("*")}
-    client = NotebookClient(content, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
-    client.execute()  # raises CellExecutionError with the cell and its traceback
+    run_in_this_process([cell.source for cell in content.cells if cell.cell_type == "code"])
     assert {path: path.stat().st_mtime_ns for path in FOLDER.rglob("*")} == before
 
 

@@ -15,48 +15,16 @@ import time
 import numpy as np
 
 from benchmarks.columns_hrtem import images, peers
-from particlespy_ml.columns.by_network import columns_in_frame
-from particlespy_ml.columns.network import MappedColumns
+from benchmarks.columns_hrtem.ceria import print_occupancies
+from benchmarks.columns_hrtem.curves import print_curves
+from benchmarks.columns_hrtem.graphene import print_graphene
+from benchmarks.columns_hrtem.heights import print_heights
+from benchmarks.columns_hrtem.scores import best_of_peer, by_network, interval, outcomes
 from particlespy_ml.models.load import load_model
-from particlespy_ml.training.columns.evaluate import CANONICAL, Outcome, outcome, recall_by_output, score_columns
+from particlespy_ml.training.columns.evaluate import recall_by_output, score_columns
 
 DOSES = (1e2, 3e2, 1e3, 3e3, 1e4)
-PARTS = ("accuracy", "false", "bound", "speed")
-
-
-def compared(seen, columns: MappedColumns) -> Outcome:
-    """Compare columns of an image, places in its pixels, with what is there."""
-    scale = seen.pixel_size / CANONICAL
-    placed = MappedColumns(columns.places * scale, columns.errors, columns.probabilities, columns.posterior)
-    shape = tuple(int(n * scale) for n in seen.images.shape[1:])
-    return outcome(placed, seen.places * scale, np.clip(seen.heights, 1, 12), shape)
-
-
-def outcomes(recordings: list, find) -> list[Outcome]:
-    """Compare what a function finds in the images, from pixels to columns, with what is there."""
-    return [compared(seen, find(seen.images[0], seen.pixel_size)) for seen, _ in recordings]
-
-
-def best_of_peer(recordings: list, way: str) -> tuple[str, int, dict]:
-    """The setting of a peer that is best with the truth, how many there are, and its scores."""
-    results: dict[str, list[Outcome]] = {}
-    for seen, _ in recordings:
-        for told, places in peers.WAYS[way](seen.images[0].astype(float), seen.pixel_size).items():
-            n = len(places)
-            columns = MappedColumns(places, np.ones(n), np.ones(n), np.full((n, 12), 1 / 12))
-            results.setdefault(told, []).append(compared(seen, columns))
-    scores = {told: score_columns(found) for told, found in results.items()}
-    best = max(scores, key=lambda told: scores[told]["f1"]["value"])
-    return best, len(scores), scores[best]
-
-
-def by_network(model, threshold: float | None = None):
-    """The network as users call it."""
-
-    def find(image: np.ndarray, pixel: float) -> MappedColumns:
-        return columns_in_frame(image, (0.1 * pixel, 0.1 * pixel), model, threshold or model.threshold)[0]
-
-    return find
+PARTS = ("accuracy", "false", "bound", "curves", "ceria", "graphene", "heights", "speed")
 
 
 def print_accuracy(folder, count: int, model) -> None:
@@ -66,7 +34,7 @@ def print_accuracy(folder, count: int, model) -> None:
     )
     print(f"  {'e/Å²':>7}  {'':22} {'F1':24} {'recall':>7} {'precision':>9} {'rms (pm)':>8} {'exact':>6}")
     for dose in DOSES:
-        recordings = images.gold_images(folder, count, dose)
+        recordings = images.recordings(folder, count, dose)
         groups = {
             "all": recordings,
             "vacuum": [pair for pair in recordings if not pair[1]["film"]],
@@ -87,11 +55,9 @@ def print_accuracy(folder, count: int, model) -> None:
 
 
 def _print_row(dose: float, name: str, scores: dict) -> None:
-    f1 = scores["f1"]
-    interval = f"{f1['value']:.3f} ({f1['interval'][0]:.3f} to {f1['interval'][1]:.3f})"
     rms = f"{100 * scores['misplacement']:.1f}" if scores["misplacement"] is not None else ""
     recall, precision, exact = (scores[key]["value"] for key in ("recall", "precision", "exact"))
-    print(f"  {dose:7g}  {name:22} {interval:24} {recall:7.3f} {precision:9.3f} {rms:>8} {exact:6.3f}")
+    print(f"  {dose:7g}  {name:22} {interval(scores['f1']):24} {recall:7.3f} {precision:9.3f} {rms:>8} {exact:6.3f}")
 
 
 def print_false(count: int, model) -> None:
@@ -99,7 +65,7 @@ def print_false(count: int, model) -> None:
     find = by_network(model)
     print(f"False columns in {count} frames of 4 nm at 10 to 1e5 e/Å² each")
     for name, frames in images.empty_images(count).items():
-        counts = np.array([len(find(frame, 0.2).places) for frame in frames])
+        counts = np.array([len(find(frame[None], 0.2).places) for frame in frames])
         print(f"  {name:15} {counts.mean():.3f} a frame, at most {counts.max()}, none in {np.mean(counts == 0):.3f}")
 
 
@@ -141,17 +107,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cache", default="cache/columns-benchmark", help="folder of the simulations")
     parser.add_argument("--structures", type=int, default=40)
     parser.add_argument("--frames", type=int, default=200, help="frames without columns, of each sort")
-    parser.add_argument("--model", default="columns-hrtem", help="name or folder of the network")
+    parser.add_argument("--model", default="columns-hrtem", help="name or folder of the network of metals")
+    parser.add_argument("--ceria", default="ceria-hrtem", help="that of ceria")
+    parser.add_argument("--graphene", default="graphene-hrtem", help="that of graphene")
+    parser.add_argument("--heights", default="heights-hrtem", help="that of focal series")
     options = parser.parse_args(arguments)
     model = load_model(options.model)
-    if "accuracy" in options.parts:
-        print_accuracy(images.gold_fields(options.cache, options.structures), options.structures, model)
-    if "false" in options.parts:
-        print_false(options.frames, model)
-    if "bound" in options.parts:
-        print_bound(12)
-    if "speed" in options.parts:
-        print_speed(model)
+    folder, structures = options.cache, options.structures
+    gold = images.fields(folder, "gold", images.GOLD, structures) if {"accuracy", "curves"} & set(options.parts) else ""
+    parts = {
+        "accuracy": lambda: print_accuracy(gold, structures, model),
+        "false": lambda: print_false(options.frames, model),
+        "bound": lambda: print_bound(12),
+        "curves": lambda: print_curves(gold, structures, model),
+        "ceria": lambda: print_occupancies(folder, structures, load_model(options.ceria)),
+        "graphene": lambda: print_graphene(folder, max(structures // 2, 1), load_model(options.graphene)),
+        "heights": lambda: print_heights(folder, structures, load_model(options.heights)),
+        "speed": lambda: print_speed(model),
+    }
+    for name in options.parts:
+        parts[name]()
 
 
 if __name__ == "__main__":

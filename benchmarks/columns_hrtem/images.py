@@ -51,18 +51,73 @@ MICROSCOPE = ColumnImagingRecipe(
     scale_error=0.01,
 )
 VIEW = 42.0  # Å
+# what was published of focal series: three images 13 ± 2 nm apart, from 4 nm of underfocus on
+SERIES = replace(
+    MICROSCOPE,
+    images=3,
+    focal_step=130.0,
+    focal_jitter=20.0,
+    defocus=((1.0, 39.0, 41.0),),
+    spherical_aberration=(-2e5, -1e5),
+)
+LONG_GOLD = replace(GOLD, zone_axes=("<110>",), thicknesses=(8.0, 34.0), seed=7031)
+CERIA = ColumnWaveRecipe(
+    structure="ceria",
+    kinds=("Ce", "O"),
+    widths=(30.0, 44.0),
+    thicknesses=(10.0, 38.0),
+    tilt=1.5,
+    strain=0.01,
+    vacancies=0.05,
+    adatoms=(0.0, 1),
+    energies=(300e3,),
+    slice_thickness=1.5,
+    film_count=0,
+    held_out_every=1,
+    held_out_films=0.0,
+    seed=7101,
+)
+CERIA_MICROSCOPE = replace(MICROSCOPE, spherical_aberration=(-1.1e5, -7e4), fifth_order=(4e7, 6e7))
+GRAPHENE = ColumnWaveRecipe(
+    structure="graphene",
+    kinds=("C", "adatom"),
+    symbols=("C", "Si"),
+    edge=48.0,
+    tilt=2.0,
+    strain=0.01,
+    adatoms=(0.0, 1),
+    energies=(80e3,),
+    film_count=0,
+    held_out_every=1,
+    held_out_films=0.0,
+    seed=7201,
+)
+GRAPHENE_MICROSCOPE = replace(
+    MICROSCOPE,
+    pixel_size=(0.12, 0.2),
+    defocus=((1.0, -85.0, -83.0),),
+    spherical_aberration=(-1.2e5, -1.2e5),
+    fifth_order=(0.0, 0.0),
+    astigmatism=3.0,
+    coma=30.0,
+    threefold=30.0,
+    focal_spread=(28.0, 35.0),
+    deflection=(0.25, 0.25),
+)
 
 
-def gold_fields(folder: str | Path, count: int) -> Path:
-    """Simulate the fields that a folder lacks; returns it."""
-    folder = Path(folder) / "gold"
-    simulate_column_waves(folder, count, GOLD, workers=None)
+def fields(folder: str | Path, name: str, recipe: ColumnWaveRecipe, count: int) -> Path:
+    """Simulate the fields that a folder lacks; returns the folder of this recipe's."""
+    folder = Path(folder) / name
+    simulate_column_waves(folder, count, recipe, workers=None)
     return folder
 
 
-def gold_images(folder: Path, count: int, dose: float, **changes) -> list[tuple[ColumnRecording, dict]]:
-    """Record one image of each field at a dose; *changes* are made to the microscope."""
-    recipe = replace(MICROSCOPE, dose=(dose, dose), **changes)
+def recordings(
+    folder: Path, count: int, dose: float, microscope: ColumnImagingRecipe = MICROSCOPE, **changes
+) -> list[tuple[ColumnRecording, dict]]:
+    """Record one image or series of each field at a dose; *changes* are made to the microscope."""
+    recipe = replace(microscope, dose=(dose, dose), **changes)
     images = []
     for index in range(count):
         field = load_column_field(folder, index)

@@ -9,7 +9,8 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from particlespy_ml.columns.flags import Flag
-from particlespy_ml.columns.network import MappedColumns, columns_from_maps, may_be_counts, network_input
+from particlespy_ml.columns.network import MappedColumns, may_be_counts
+from particlespy_ml.columns.read import read_columns
 from particlespy_ml.columns.rows import FEWEST_FOR_A_LATTICE, cut_columns, flag_lattice, network_dtype
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.frames import ascending, check_frame, frame_name
@@ -154,11 +155,7 @@ def columns_in_frame(
     mask
         Where to look, shape (rows, columns).
     """
-    maps, known, step = maps_of_frame(frame, pixel_size, model, mask, counted)
-    if maps is None:
-        outputs = len(model.outputs)
-        return MappedColumns(np.empty((0, 2)), np.empty(0), np.empty(0), np.empty((0, outputs))), known
-    found = columns_from_maps(maps, model.pixel_size * 10, min_probability)
+    _, found, known, step = read_frame(frame, pixel_size, model, min_probability, mask, counted)
     places = (found.places + 0.5) * step - 0.5
     found = MappedColumns(places, found.errors, found.probabilities, found.posterior)
     if known is not None:
@@ -167,14 +164,15 @@ def columns_in_frame(
     return found, known
 
 
-def maps_of_frame(
+def read_frame(
     frame: np.ndarray,
     pixel_size: tuple[float, float],
     model: ColumnMapper,
+    min_probability: float,
     mask: np.ndarray | None = None,
     counted: bool | None = None,
-) -> tuple[ColumnMaps | None, np.ndarray | None, np.ndarray]:
-    """Return the maps of a frame at the model's pixel size, the pixels recorded, and the size of the model's pixel.
+) -> tuple[ColumnMaps | None, MappedColumns, np.ndarray | None, np.ndarray]:
+    """Return the maps of a frame and its columns at the model's pixel size, the pixels recorded, and that size.
 
     All pixels were recorded where there is None instead of them. The model's pixel is in pixels of the frame, along
     each axis. There are no maps of a frame that shows nothing, or is smaller than two of the model's pixels.
@@ -188,11 +186,13 @@ def maps_of_frame(
         check_frame(image)
     shape = [round(n / s) for n, s in zip(frame.shape[-2:], step, strict=True)]
     if min(shape) < 2 or min(frame.shape[-2:]) < 2 or not np.ptp(stack):
-        return None, known, step
+        outputs = len(model.outputs)
+        nothing = MappedColumns(np.empty((0, 2)), np.empty(0), np.empty(0), np.empty((0, outputs)))
+        return None, nothing, known, step
     seen = np.stack([resample_frame(image, tuple(step)) for image in stack])
     if counted is None:
         counted = all(may_be_counts(image) for image in np.asarray(frame).reshape(-1, *frame.shape[-2:]))
-    return model.maps(network_input(seen, model.pixel_size * 10, model.channels, counted)), known, step
+    return *read_columns(model, seen, counted, min_probability), known, step
 
 
 def _filled(image: np.ndarray, known: np.ndarray, sigma: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import dask.array as da
 import numpy as np
 
-from particlespy_ml.columns.by_network import maps_of_frame
+from particlespy_ml.columns.by_network import read_frame
+from particlespy_ml.columns.read import maps_of_outputs
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.frames import ascending, frame_name
 from particlespy_ml.core.image import ImageFrames
@@ -127,13 +128,18 @@ class FrameMaps:
             mask = None if masks is None else ascending(masks[number], direction)
             try:
                 frame = ascending(frame, direction)
-                maps, known, _ = maps_of_frame(frame, self.grid.nanometres, self.model, mask, self.counted)
+                threshold = self.model.threshold
+                maps, found, known, _ = read_frame(
+                    frame, self.grid.nanometres, self.model, threshold, mask, self.counted
+                )
             except ValueError as error:
                 raise ValueError(f"Frame {frame_name(indices[number])}: {error}") from error
             result = np.zeros((self.number, *frame.shape), np.float32)
             result[[0, -1]] = 1
             if maps is not None:
-                for row, values in zip(result, (maps.background, *maps.columns), strict=False):
+                for row, values in zip(
+                    result, (maps.background, *maps_of_outputs(self.model, maps, found)), strict=False
+                ):
                     row[:] = enlarge_map(values, frame.shape)
                 result[-1] = result[:-1].max(0)
             if known is not None:

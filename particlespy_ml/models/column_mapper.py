@@ -21,7 +21,7 @@ class ColumnMaps:
     background
         Probability that there is no column, shape (rows, columns).
     columns
-        Probability of a column of each kind and height, shape (outputs, rows, columns).
+        Probability of a column of each kind and height that has a map, shape (outputs, rows, columns).
     offsets
         Vector to the nearest column, rows first, in Å, shape (2, rows, columns).
     errors
@@ -32,6 +32,15 @@ class ColumnMaps:
     columns: np.ndarray
     offsets: np.ndarray
     errors: np.ndarray
+
+
+def mapped_kinds(card: dict) -> tuple[tuple[str, int], ...]:
+    """Return the kinds of a card and for how many numbers of atoms the network has a map of its own.
+
+    Atoms of the kind that a reader counts are not told by maps: all columns of this kind have one.
+    """
+    read = card.get("reader", {}).get("kind")
+    return tuple((one["kind"], 1 if one["kind"] == read else int(one["heights"])) for one in card["columns"])
 
 
 class ColumnMapper(MapModel):
@@ -52,6 +61,27 @@ class ColumnMapper(MapModel):
     def outputs(self) -> tuple[tuple[str, int], ...]:
         """Kind and number of atoms of every output but the background."""
         return tuple((kind, height) for kind, heights in self.kinds for height in range(1, heights + 1))
+
+    @property
+    def read_kind(self) -> int | None:
+        """Number of the kind whose atoms are counted from features of the columns found; None where maps tell all."""
+        read = self.card.get("reader", {}).get("kind")
+        return None if read is None else [kind for kind, _ in self.kinds].index(read)
+
+    def read(self, features: np.ndarray) -> np.ndarray:
+        """Return the probability of each number of atoms.
+
+        Parameters
+        ----------
+        features
+            Of the columns of the kind that is read, from `particlespy_ml.columns.features.column_features`.
+        """
+        import torch
+
+        device = self._device()
+        with torch.inference_mode():
+            logits = self._network(device).reader(torch.from_numpy(np.ascontiguousarray(features)).to(device))
+            return torch.softmax(logits, 1).cpu().numpy()
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -81,7 +111,7 @@ class ColumnMapper(MapModel):
         """
         from torch import cat, softmax
 
-        n = 1 + len(self.outputs)
+        n = 1 + sum(number for _, number in mapped_kinds(self.card))
 
         def activation(found):
             # a radial Laplace distribution of the scale s has the standard deviation √3 s along each axis

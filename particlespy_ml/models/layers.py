@@ -235,6 +235,24 @@ class UNet(nn.Module):
         return self.out(y) if self.fold == 1 else torch.nn.functional.pixel_shuffle(self.out(y), self.fold)
 
 
+class Reader(nn.Module):
+    """Logits from features, which are standardised first, and sharpened or softened by what calibration found."""
+
+    def __init__(self, features: int, outputs: int, widths: tuple = (256, 256, 128), dropout: float = 0.1):
+        super().__init__()
+        self.register_buffer("middle", torch.zeros(features))
+        self.register_buffer("spread", torch.ones(features))
+        self.register_buffer("temperature", torch.ones(()))
+        layers: list[nn.Module] = []
+        for before, after in zip((features, *widths[:-1]), widths, strict=True):
+            layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
+
+    def forward(self, x):
+        """Shape (n, features) to (n, outputs)."""
+        return self.layers(((x - self.middle) / self.spread).clamp(-6, 6)) / self.temperature
+
+
 class Branches(nn.Module):
     """Outputs of several branches of one input, one after the other."""
 

@@ -38,8 +38,9 @@ def build_network(architecture: dict) -> torch.nn.Module:
         (residual blocks at each), ``dropout`` and ``views`` (1, 2, 4 or 8 turned and mirrored windows, whose logits
         are averaged outside of training). "spectral_resnet" looks at the power spectrum of each channel as well, and
         takes ``spectral_widths``. "unet" takes ``outputs`` (any number of maps), ``in_channels``, ``widths`` (at full,
-        1/2 ... 1/16 of the resolution), ``views``, and ``fold`` (1, or 2 for a network that works at half of the
-        resolution and four times the channels). "template_atlas" sees one channel and takes what
+        1/2 ... 1/16 of the resolution), ``views``, ``fold`` (1, or 2 for a network that works at half of the
+        resolution and four times the channels), and ``reader`` (``features``, ``outputs`` and ``widths`` of a `Reader`
+        of what is found in the maps). "template_atlas" sees one channel and takes what
         `particlespy_ml.models.atlas.TemplateAtlas` does, and ``hidden``, the width of the layer that weighs evidence.
 
     Returns
@@ -69,7 +70,7 @@ def build_network(architecture: dict) -> torch.nn.Module:
     make, needed, optional = {
         "pooled_resnet": (_pooled_resnet, "n_classes", _RESNET_SETTINGS),
         "spectral_resnet": (_spectral_resnet, "n_classes", _RESNET_SETTINGS | {"spectral_widths"}),
-        "unet": (_unet, "outputs", {"in_channels", "widths", "views", "fold"}),
+        "unet": (_unet, "outputs", {"in_channels", "widths", "views", "fold", "reader"}),
         "template_atlas": (_template_atlas, "outputs", {"hidden", *_ATLAS_SETTINGS}),
     }[name]
     allowed = {needed, *optional}
@@ -220,15 +221,23 @@ def _template_atlas(outputs: int, hidden: int = 32, **settings) -> torch.nn.Modu
 
 
 def _unet(
-    outputs: int, in_channels: int = 1, widths: tuple = (16, 32, 64, 96, 128), views: int = 1, fold: int = 1
+    outputs: int,
+    in_channels: int = 1,
+    widths: tuple = (16, 32, 64, 96, 128),
+    views: int = 1,
+    fold: int = 1,
+    reader: dict | None = None,
 ) -> torch.nn.Module:
     """Maps of the resolution of the frame that know of its surroundings.
 
     After O. Ronneberger et al., MICCAI (2015), with residual blocks and fewer channels.
     """
-    from particlespy_ml.models.layers import UNet
+    from particlespy_ml.models.layers import Reader, UNet
 
-    return UNet(outputs, tuple(widths), views, in_channels, fold)
+    network = UNet(outputs, tuple(widths), views, in_channels, fold)
+    if reader is not None:
+        network.reader = Reader(**reader)
+    return network
 
 
 def _spatial_branch(in_channels: int, widths: tuple, blocks: tuple) -> torch.nn.Module:

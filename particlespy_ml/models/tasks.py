@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from particlespy_ml.models import fields
-from particlespy_ml.models.column_mapper import PLACE_OUTPUTS, ColumnMapper
+from particlespy_ml.models.column_mapper import PLACE_OUTPUTS, ColumnMapper, mapped_kinds
 from particlespy_ml.models.model import Classifier, Model, ParticleFinder
 
 if TYPE_CHECKING:
@@ -146,12 +146,12 @@ class MapColumns(Task):
     name = "map_columns"
     model = ColumnMapper
     required: ClassVar = {"threshold": fields.THRESHOLD, "columns": fields.COLUMNS}
-    optional: ClassVar = {"error_scale": fields.POSITIVE}
+    optional: ClassVar = {"error_scale": fields.POSITIVE, "reader": fields.READER}
 
     @classmethod
     def wanted_outputs(cls, card: dict) -> tuple[int, str]:
         """Background, a map for each kind and height, and three of the place."""
-        number = sum(one["heights"] for one in card["columns"])
+        number = sum(heights for _, heights in mapped_kinds(card))
         total = 1 + number + PLACE_OUTPUTS
         return total, f"{total} maps (background, {number} of columns, {PLACE_OUTPUTS} of their place)"
 

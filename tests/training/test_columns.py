@@ -8,7 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from particlespy_ml.columns.features import feature_count
 from particlespy_ml.models import load_model
+from particlespy_ml.models.layers import Reader
 from particlespy_ml.models.networks import build_network
 from particlespy_ml.simulation.atoms.column_recipe import ColumnWaveRecipe
 from particlespy_ml.simulation.datasets.store import write_recipe
@@ -16,8 +18,10 @@ from particlespy_ml.simulation.recording.columns import ColumnImagingRecipe
 from particlespy_ml.training import tasks
 from particlespy_ml.training.card import read_model
 from particlespy_ml.training.columns import evaluate as evaluation
+from particlespy_ml.training.columns import read as reading
 from particlespy_ml.training.columns.batches import TILE, ColumnMaker
 from particlespy_ml.training.columns.initial import write_initial_weights
+from particlespy_ml.training.columns.read import calibrate_reader, fit_reader
 from particlespy_ml.training.losses import ColumnLoss
 from particlespy_ml.training.recipe import load_recipe
 
@@ -217,6 +221,50 @@ def test_training_from_another_model(model, recipe, cache, tmp_path):
     path.write_text(text.replace("seed = 5", f'seed = 5\noutput_weight = 2.0\ninitial = "{model}"'))
     made = load_model(tasks.train(path, cache, tmp_path / "next", workers=0, show_progressbar=False))
     assert made.in_channels == 2 and made.images == 1 and made.channels == ("local", "contrast")
+
+
+def test_a_reader_counts_what_features_tell(recipe, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "PART", 6)
+    path = tmp_path / "read.toml"
+    text = recipe.read_text().replace(
+        "[model.architecture]", '[model.reader]\nkind = "metal"\nwidths = [16]\n[model.architecture]'
+    )
+    path.write_text(text.replace("[card]", "[training.reader]\nimages = 12\nsteps = 20\nbatch = 32\n[card]"))
+    folder = tasks.train(path, cache, tmp_path / "read", workers=0, show_progressbar=False)
+    made = load_model(folder)
+    assert made.kinds == (("metal", 3),) and made.read_kind == 0 and len(made.outputs) == 3
+    assert made.card["architecture"]["outputs"] == 1 + 1 + 3
+    assert made.card["architecture"]["reader"] == {"widths": [16], "features": feature_count(1), "outputs": 3}
+    told = made.read(np.zeros((5, feature_count(1)), np.float32))
+    np.testing.assert_allclose(told.sum(1), 1, atol=1e-5)
+    assert len(tasks.evaluate(folder, cache, tmp_path / "out")["1000"]["recall_by_output"]) == 3
+    parts = sorted((cache / "checkpoints").glob("read-*features*/*.npz"))
+    assert len(parts) == 3  # two of training, one of validation
+    times = [part.stat().st_mtime_ns for part in parts]
+    tasks.train(path, cache, tmp_path / "again", workers=0, show_progressbar=False)
+    assert [part.stat().st_mtime_ns for part in parts] == times
+    again = load_model(tmp_path / "again")
+    assert made.sha256 == again.sha256
+
+
+def test_readers_learn_and_are_calibrated():
+    rng = np.random.default_rng(0)
+
+    def drawn(count):
+        features = rng.normal(size=(count, 4)).astype(np.float32)
+        logits = np.stack([2 * features[:, 0], -features[:, 1], features[:, 2]], 1) * 2
+        chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        return features * [1, 10, 100, 0] + 5, (chances.cumsum(1) > rng.random((count, 1))).argmax(1), chances
+
+    reader = Reader(4, 3, (32,))
+    features, numbers, _ = drawn(4000)
+    fit_reader(reader, features.astype(np.float32), numbers, {"steps": 600, "batch": 256}, 1, show=False)
+    features, numbers, chances = drawn(3000)
+    reader.temperature.fill_(0.2)  # far too sure
+    calibrate_reader(reader, features.astype(np.float32), numbers)
+    with torch.no_grad():
+        told = torch.softmax(reader(torch.from_numpy(features.astype(np.float32))), 1).numpy()
+    assert np.abs(told - chances).mean() < 0.05
 
 
 def test_scores_count_what_was_found_and_missed():

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.columns.network import MappedColumns, columns_from_maps, network_input
+from particlespy_ml.columns.features import feature_count
+from particlespy_ml.columns.network import MappedColumns
+from particlespy_ml.columns.read import read_columns
 from particlespy_ml.columns.score import match_columns
-from particlespy_ml.models.column_mapper import PLACE_OUTPUTS, ColumnMapper
+from particlespy_ml.models.column_mapper import PLACE_OUTPUTS, ColumnMapper, mapped_kinds
 from particlespy_ml.simulation.atoms.column_recipe import ColumnWaveRecipe
 from particlespy_ml.simulation.datasets.column_waves import (
     film_indices,
@@ -89,8 +91,7 @@ def column_outcomes(
             field, recipe, rng, view=VIEW, film=None if field.parameters.get("film") else film, middle=middle
         )
         images, places = as_seen(seen)
-        maps = model.maps(network_input(images, CANONICAL, model.channels, not seen.told["displayed"]))
-        found = columns_from_maps(maps, CANONICAL, threshold)
+        _, found = read_columns(model, images, not seen.told["displayed"], threshold)
         outcomes.append(outcome(found, places, output_numbers(seen, heights), images.shape[1:]))
     return outcomes
 
@@ -238,10 +239,23 @@ def held_out(folder: str | Path, recipe: ColumnWaveRecipe) -> dict[str, list[int
 
 
 def column_architecture(model: dict, detector: ColumnImagingRecipe) -> dict:
-    """Return the architecture of a recipe's network with the numbers of its images and maps."""
-    outputs = 1 + sum(one["heights"] for one in model["columns"]) + PLACE_OUTPUTS
+    """Return the architecture of a recipe's network with the numbers of its images and maps, without a reader."""
+    outputs = 1 + sum(number for _, number in mapped_kinds(model)) + PLACE_OUTPUTS
     channels = detector.images * len(model.get("channels", ["local"]))
     return {**model["architecture"], "in_channels": channels, "outputs": outputs}
+
+
+def full_architecture(model: dict, detector: ColumnImagingRecipe) -> dict:
+    """Return the architecture of a recipe's network with its reader, if there is one."""
+    architecture = column_architecture(model, detector)
+    if "reader" not in model:
+        return architecture
+    highest = next(one["heights"] for one in model["columns"] if one["kind"] == model["reader"]["kind"])
+    reader = {key: value for key, value in model["reader"].items() if key != "kind"}
+    return {
+        **architecture,
+        "reader": {**reader, "features": feature_count(detector.images), "outputs": highest},
+    }
 
 
 def finish_columns(
@@ -253,14 +267,14 @@ def finish_columns(
     parts = held_out(cache_folder, recipe)
     card = {
         **tables["model"],
-        "architecture": column_architecture(tables["model"], detector),
+        "architecture": full_architecture(tables["model"], detector),
         "pixel_size": {"value": CANONICAL, "unit": "Å"},
         "normalisation": "less the local mean, over the local deviation, Gaussian averages over 12 Å, clipped at 8",
         "threshold": THRESHOLD,
     }
     seen = replace(detector, dose=(3e2, 1e5), empty=0.0)
     outcomes = column_outcomes(mapper(network, card), cache_folder, parts["validation"], parts["films"], seen, 17)
-    card["error_scale"] = score_columns(outcomes)["error_ratio"]
+    card["error_scale"] = score_columns(outcomes)["error_ratio"] or 1.0  # where nothing was found
     model = mapper(network, card)
     results = measure_columns(model, cache_folder, detector, parts)
     _logger.info("error scale %s, at 1e3 e/Å² %s", card["error_scale"], results["1000"])

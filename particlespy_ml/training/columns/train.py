@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from particlespy_ml.models.column_mapper import mapped_kinds
 from particlespy_ml.simulation.atoms.column_recipe import ColumnWaveRecipe
 from particlespy_ml.simulation.datasets.column_waves import film_indices
 from particlespy_ml.simulation.datasets.store import check_recipe, entry_indices
@@ -12,6 +13,7 @@ from particlespy_ml.simulation.recording.columns import ColumnImagingRecipe
 from particlespy_ml.training.columns.batches import ColumnMaker
 from particlespy_ml.training.columns.evaluate import column_architecture, finish_columns
 from particlespy_ml.training.columns.initial import write_initial_weights
+from particlespy_ml.training.columns.read import with_reader
 from particlespy_ml.training.loop import checkpoint_path, fit
 from particlespy_ml.training.losses import ColumnLoss
 
@@ -47,7 +49,7 @@ def train_column_network(
         Show a progress bar.
     """
     recipe, fields = training_columns(tables, cache_folder)
-    heights = tuple(one["heights"] for one in tables["model"]["columns"])
+    heights = tuple(number for _, number in mapped_kinds(tables["model"]))
     detector = ColumnImagingRecipe.from_dict(tables["detector"])
     films = tuple(film_indices(cache_folder, recipe, held_out=False))
     maker = ColumnMaker(
@@ -67,6 +69,8 @@ def train_column_network(
         workers=workers,
         show_progressbar=show_progressbar,
     )
+    if "reader" in tables["model"]:
+        network = with_reader(network, tables, cache_folder, fields, workers, show_progressbar)
     return finish_columns(network, tables, cache_folder, out_folder, len(fields))
 
 

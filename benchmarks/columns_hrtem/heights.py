@@ -1,0 +1,33 @@
+"""Heights of gold columns told from focal series."""
+
+from __future__ import annotations
+
+from benchmarks.columns_hrtem import images
+from benchmarks.columns_hrtem.ceria import resolvable
+from benchmarks.columns_hrtem.scores import by_network, interval, outcomes
+from particlespy_ml.models.column_mapper import ColumnMapper
+from particlespy_ml.training.columns.evaluate import score_columns
+
+DOSES = (3e2, 1e3, 3e3, 1e4, 1e5)
+
+
+def print_heights(folder, count: int, model: ColumnMapper) -> None:
+    """Heights told right by dose, tilt and film."""
+    folder = images.fields(folder, "long gold", images.LONG_GOLD, count)
+    print(f"Au <110>, {count} structures of 1.6 to 3 nm, three images; doses of all images together")
+    print(f"  {'e/Å²':>7}  {'':22} {'exact':24} {'within 1':>8} {'calibration':>11} {'resolvable, right':>18}")
+    for dose in DOSES:
+        seen = images.recordings(folder, count, dose, images.SERIES)
+        groups = {
+            "tilt to 1, vacuum": [pair for pair in seen if pair[1]["tilt"] <= 1 and not pair[1]["film"]],
+            "tilt 1 to 2, vacuum": [pair for pair in seen if pair[1]["tilt"] > 1 and not pair[1]["film"]],
+            "film": [pair for pair in seen if pair[1]["film"]],
+        }
+        for name, group in groups.items():
+            found = outcomes(group, by_network(model))
+            scores = score_columns(found)
+            share, right = resolvable(found)
+            print(
+                f"  {dose:7g}  {name:22} {interval(scores['exact']):24} {scores['within_one']['value']:8.3f} "
+                f"{scores['calibration_error']:11.3f} {share:9.3f}, {right:.3f}"
+            )
