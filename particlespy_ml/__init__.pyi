@@ -17,6 +17,7 @@ from . import (
 from .classification.classify_particles import classify_particles
 from .columns.find_columns import find_columns
 from .columns.find_columns_in_series import find_columns_in_series
+from .columns.find_heights import find_heights
 from .columns.map_columns import map_columns
 from .core.frames import compute_together
 from .counting.count_atoms import count_atoms
@@ -68,6 +69,7 @@ __all__ = [
     "extract_particles",
     "find_columns",
     "find_columns_in_series",
+    "find_heights",
     "find_zone_axis",
     "from_particle_list",
     "list_models",

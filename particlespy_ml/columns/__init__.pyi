@@ -1,5 +1,6 @@
 from .find_columns import find_columns
 from .find_columns_in_series import find_columns_in_series
+from .find_heights import find_heights
 from .fit.background import Background
 from .fit.gaussians import ColumnFit, gaussian_columns
 from .fit.refine import measure_volumes, refine_columns
@@ -14,6 +15,7 @@ __all__ = [
     "describe_flags",
     "find_columns",
     "find_columns_in_series",
+    "find_heights",
     "from_sublattice",
     "gaussian_columns",
     "map_columns",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hyperspy.signals import LazySignal2D
 
 from particlespy_ml.columns.find_columns import find_columns
+from particlespy_ml.columns.find_heights import find_heights
 from particlespy_ml.columns.map_columns import map_columns
 from particlespy_ml.signals._image import Image
 
@@ -16,6 +17,7 @@ class HRTEMImage(Image):
     _alias_signal_types = ["hrtem"]
 
     find_columns = find_columns
+    find_heights = find_heights
     map_columns = map_columns
 
 

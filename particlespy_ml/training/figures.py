@@ -80,7 +80,8 @@ def draw_columns(results: dict, folder: Path) -> list[Path]:
     scores.legend()
     known = {float(dose): row["misplacement"] for dose, row in results.items() if row["misplacement"] is not None}
     places.plot(list(known), list(known.values()), "o-")
-    places.set(xscale="log", yscale="log", xlabel="dose (e/Å²)", ylabel="rms misplacement along an axis (Å)")
+    scale = "log" if known else "linear"  # no axis can be logarithmic where nothing was found
+    places.set(xscale=scale, yscale=scale, xlabel="dose (e/Å²)", ylabel="rms misplacement along an axis (Å)")
     places.grid(alpha=0.3)
     return _save({"columns": figure}, folder)
 

@@ -113,6 +113,8 @@ class ColumnRecording:
         Pixel size in Å that a user would be told, not the true one.
     told
         What was drawn: ``dose``, ``defocus``, ``film``, whether it is ``displayed`` as for the eye, and more.
+    columns
+        Number of each column in its field, shape (n,).
     """
 
     images: np.ndarray
@@ -121,6 +123,7 @@ class ColumnRecording:
     kinds: np.ndarray
     pixel_size: float
     told: dict
+    columns: np.ndarray
 
 
 def record_columns(
@@ -203,7 +206,7 @@ def record_columns(
         "true_pixel_size": pixel_size,
     }
     size = pixel_size * (1 + recipe.scale_error * rng.uniform(-1, 1))
-    return ColumnRecording(images, places, field.heights[chosen], field.kinds[chosen], size, told)
+    return ColumnRecording(images, places, field.heights[chosen], field.kinds[chosen], size, told, chosen)
 
 
 def _middle(field: ColumnField, edge: float, view: float, rng: np.random.Generator) -> np.ndarray:
