@@ -238,7 +238,7 @@ def test_a_reader_counts_what_features_tell(recipe, cache, tmp_path, monkeypatch
     told = made.read(np.zeros((5, feature_count(1)), np.float32))
     np.testing.assert_allclose(told.sum(1), 1, atol=1e-5)
     assert len(tasks.evaluate(folder, cache, tmp_path / "out")["1000"]["recall_by_output"]) == 3
-    parts = sorted((cache / "checkpoints").glob("read-*features*/*.npz"))
+    parts = sorted((cache / "checkpoints").glob("tiny-columns-features-*/*.npz"))
     assert len(parts) == 3  # two of training, one of validation
     times = [part.stat().st_mtime_ns for part in parts]
     tasks.train(path, cache, tmp_path / "again", workers=0, show_progressbar=False)
