@@ -116,6 +116,8 @@ def with_reader(
     show_progressbar
         Show a progress bar.
     """
+    import torch
+
     recipe = ColumnWaveRecipe.from_dict(tables["simulation"])
     detector = ColumnImagingRecipe.from_dict({**tables["detector"], "empty": 0.0})
     kinds = [one["kind"] for one in tables["model"]["columns"]]
@@ -134,6 +136,7 @@ def with_reader(
         told = [tables["simulation"], tables["detector"], chosen, kind, highest, maker.seed]
         folder = checkpoint_path(cache_folder, tables["model"]["name"], f"features-{name}", *told).with_suffix("")
         made[name] = _features(maker, folder, -(-images // PART), workers, show_progressbar)
+    torch.manual_seed(seed)
     complete = build_network(full_architecture(tables["model"], detector))
     complete.load_state_dict({**complete.state_dict(), **network.state_dict()})
     fit_reader(complete.reader, *made["training"], settings, seed, show_progressbar)
