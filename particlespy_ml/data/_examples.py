@@ -164,6 +164,31 @@ def columns_of_ceria(lazy: bool = False) -> HRTEMImage:
     return _bundled("columns_of_ceria", "Simulated HRTEM image of CeO2 columns", [], lazy, "HRTEM")
 
 
+def focal_series_of_gold(lazy: bool = False) -> HRTEMImage:
+    """Return three simulated HRTEM images of an Au particle along <110>, 13 nm apart in focus, which drifted.
+
+    Multislice at 300 kV, corrected microscope, 3300 e/Å² each, 0.02 nm a pixel, a navigation axis ``defocus`` in nm.
+    The metadata say where the columns are in the middle image and how many atoms they have (``metadata.Simulation``).
+
+    Parameters
+    ----------
+    lazy
+        Whether the series is lazy.
+
+    Returns
+    -------
+    HRTEMImage or LazyHRTEMImage
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> pml.data.focal_series_of_gold()
+    <HRTEMImage, title: Simulated focal series of Au columns, dimensions: (3|200, 200)>
+    """
+    axis = {"name": "defocus", "scale": 13.0, "offset": -4.0, "units": "nm", "navigate": True}
+    return _bundled("focal_series_of_gold", "Simulated focal series of Au columns", [axis], lazy, "HRTEM")
+
+
 def sheet_of_graphene(lazy: bool = False) -> HRTEMImage:
     """Return a simulated HRTEM image of a sheet of graphene with a grain boundary, holes and adatoms.
 
