@@ -11,9 +11,6 @@ from pathlib import Path
 
 import pytest
 
-# one process makes what all of these share
-pytestmark = pytest.mark.xdist_group("wheel")
-
 ROOT = Path(__file__).parents[1]
 MAKERS = Path("particlespy_ml/data/make")  # of the bundled data: for those who have the repository
 HEAVY = ("torch", "abtem", "atomap", "particlespy", "particlespy_ml.signals")

@@ -15,9 +15,6 @@ from particlespy_ml.training.isomer.evaluate import features_of
 from particlespy_ml.training.isomer_atlas.train import drawn_items
 from particlespy_ml.training.tasks import evaluate, simulate, train
 
-# one process makes what all of these share
-pytestmark = pytest.mark.xdist_group("training_atlas")
-
 RECIPE = """
 [model]
 name = "small-atlas"

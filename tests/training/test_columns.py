@@ -25,8 +25,6 @@ from particlespy_ml.training.columns.read import calibrate_reader, fit_reader
 from particlespy_ml.training.losses import ColumnLoss
 from particlespy_ml.training.recipe import load_recipe
 
-pytestmark = pytest.mark.xdist_group("training_columns")
-
 RECIPE = """
 [model]
 name = "tiny-columns"

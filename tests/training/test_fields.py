@@ -31,9 +31,6 @@ from particlespy_ml.training.fields import (
 from particlespy_ml.training.losses import ClassLoss, MapLoss
 from particlespy_ml.training.segmentation import evaluate as segmentation
 
-# one process makes what all of these share
-pytestmark = pytest.mark.xdist_group("training_fields")
-
 SIMULATION = """
 [simulation]
 edge = 40.0

@@ -19,9 +19,6 @@ from particlespy_ml.training.isomer import train as isomers
 from particlespy_ml.training.isomer.batches import prism_items, split_indices, window_for
 from particlespy_ml.training.recipe import bundled_recipes, load_recipe
 
-# one process makes what all of these share
-pytestmark = pytest.mark.xdist_group("training_training")
-
 RECIPE = """
 [model]
 name = "tiny"

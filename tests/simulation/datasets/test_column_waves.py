@@ -15,8 +15,6 @@ from particlespy_ml.simulation.datasets.column_waves import (
 )
 from particlespy_ml.simulation.datasets.store import check_recipe
 
-pytestmark = pytest.mark.xdist_group("column_waves")
-
 RECIPE = ColumnWaveRecipe(
     symbols=("Au",),
     zone_axes=("<110>",),
