@@ -17,15 +17,15 @@ _CHUNK = 256
 
 def feature_count(images: int) -> int:
     """Return the number of features of a column seen in some images."""
-    return 5 * len(CHANNELS) * images * len(RADII) + images * (len(FREQUENCIES) - 1) + 2
+    return 4 * len(CHANNELS) * images * len(RADII) + images * (len(FREQUENCIES) - 1) + 2
 
 
-def column_features(shown: np.ndarray, places: np.ndarray, own: np.ndarray, pixel_size: float) -> np.ndarray:
+def column_features(shown: np.ndarray, places: np.ndarray, pixel_size: float) -> np.ndarray:
     """Return the features of the columns of one kind.
 
-    The mean of each channel on rings about the column; the same of its neighbours, and of all columns of the kind and
-    their standard deviation, and of all columns of other kinds, which tell what the optics do; and the power spectrum
-    of each image, the noise, and the distance of the neighbours.
+    The mean of each channel on rings about the column; the same of its neighbours, and of all columns and their
+    standard deviation, which tell what the optics do; and the power spectrum of each image, the noise, and the distance
+    of the neighbours. Other kinds have no part in it, as faint ones are found or not.
 
     Parameters
     ----------
@@ -33,41 +33,37 @@ def column_features(shown: np.ndarray, places: np.ndarray, own: np.ndarray, pixe
         Channels of `CHANNELS` of one or more images, from `particlespy_ml.columns.network.network_input`, shape
         (channels, rows, columns).
     places
-        Rows and columns of all columns in pixels, shape (n, 2).
-    own
-        Which of them are of the kind, booleans, shape (n,).
+        Rows and columns of all columns of the kind in pixels, shape (n, 2).
     pixel_size
         In Å.
 
     Returns
     -------
     numpy.ndarray
-        Shape (columns of the kind, features), float32.
+        Shape (n, features), float32.
 
     Examples
     --------
     >>> import numpy as np
     >>> from particlespy_ml.columns.features import column_features, feature_count
     >>> shown = np.zeros((2, 64, 64))
-    >>> column_features(shown, np.array([(20.0, 30), (40, 41)]), np.array([True, False]), 0.25).shape
-    (1, 104)
+    >>> column_features(shown, np.array([(20.0, 30), (40, 41)]), 0.25).shape
+    (2, 86)
     """
     images = len(shown) // len(CHANNELS)
-    profiles = ring_means(shown, places, pixel_size)
-    mine, others = profiles[own], profiles[~own]
-    n, width = mine.shape
+    mine = ring_means(shown, places, pixel_size)
+    n = len(mine)
     if not n:
         return np.zeros((0, feature_count(images)), np.float32)
     known = min(NEIGHBOURS, n - 1)
     if known:
-        distance, near = cKDTree(places[own]).query(places[own], k=known + 1)
+        distance, near = cKDTree(places).query(places, k=known + 1)
         about, away = mine[near[:, 1:]].mean(1), distance[:, 1:].mean(1) * pixel_size / 10
     else:
         about, away = np.zeros_like(mine), np.ones(n)
     frame = [
         mine.mean(0),
         mine.std(0),
-        others.mean(0) if len(others) else np.zeros(width),
         *(log_power(image, pixel_size) for image in shown[:images]),
         [np.log(noise(shown[:images]))],
     ]

@@ -43,7 +43,7 @@ def read_columns(
     told = np.full((len(found), highest), 1 / highest)
     if own.any():
         shown = network_input(images, pixel_size, CHANNELS, counted)
-        told[own] = model.read(column_features(shown, found.places, own, pixel_size))
+        told[own] = model.read(column_features(shown, found.places[own], pixel_size))
     parts = (found.posterior[:, :before], found.posterior[:, before, None] * told, found.posterior[:, before + 1 :])
     return maps, MappedColumns(found.places, found.errors, found.probabilities, np.concatenate(parts, axis=1))
 

@@ -44,25 +44,22 @@ def test_turned_and_mirrored_images_have_the_same_features(images):
     values = shown(images=images)
     rng = np.random.default_rng(1)
     places = rng.uniform(0, (89, 99), (30, 2))
-    own = np.arange(30) < 20
-    expected = column_features(values, places, own, PIXEL)
-    assert expected.shape == (20, feature_count(images))
+    expected = column_features(values, places, PIXEL)
+    assert expected.shape == (30, feature_count(images))
     turned = np.stack([99 - places[:, 1], places[:, 0]], axis=1)
-    np.testing.assert_allclose(column_features(np.rot90(values, 1, (1, 2)), turned, own, PIXEL), expected, atol=2e-4)
+    np.testing.assert_allclose(column_features(np.rot90(values, 1, (1, 2)), turned, PIXEL), expected, atol=2e-4)
     mirrored = np.stack([89 - places[:, 0], places[:, 1]], axis=1)
-    np.testing.assert_allclose(column_features(values[:, ::-1], mirrored, own, PIXEL), expected, atol=2e-4)
+    np.testing.assert_allclose(column_features(values[:, ::-1], mirrored, PIXEL), expected, atol=2e-4)
     order = rng.permutation(30)
-    again = column_features(values, places[order], own[order], PIXEL)
-    np.testing.assert_allclose(again, expected[order[own[order]]], atol=2e-4)
+    again = column_features(values, places[order], PIXEL)
+    np.testing.assert_allclose(again, expected[order], atol=2e-4)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, NEIGHBOURS + 5])
 def test_any_number_of_columns(number):
     places = np.random.default_rng(0).uniform(20, 60, (number, 2))
-    features = column_features(shown(), places, np.ones(number, bool), PIXEL)
+    features = column_features(shown(), places, PIXEL)
     assert features.shape == (number, feature_count(1)) and np.isfinite(features).all()
-    none = column_features(shown(), places, np.zeros(number, bool), PIXEL)
-    assert none.shape == (0, feature_count(1))
 
 
 def test_white_noise_of_one_is_known():

@@ -74,7 +74,7 @@ class FeatureMaker:
         own = seen.kinds[kept] == self.kind
         if own.sum() < _FEWEST:
             own[:] = False
-        features = column_features(shown, places, own, CANONICAL)
+        features = column_features(shown, places[own], CANONICAL)
         return features, np.minimum(seen.heights[kept][own], self.highest) - 1
 
     def write(self, folder: Path, part: int) -> Path:
@@ -106,7 +106,9 @@ def with_reader(
     network
         Network without a reader.
     tables
-        Recipe; ``training.reader`` has ``images`` to draw, and ``steps``, ``batch`` and ``learning_rate``.
+        Recipe; ``training.reader`` has ``images`` to draw, ``steps``, and optionally ``batch``, ``learning_rate``,
+        ``weight_decay`` and ``noise``, added to the standardised features, as few images make a reader that knows them
+        by heart.
     cache_folder
         Folder of the library.
     fields
@@ -172,13 +174,15 @@ def fit_reader(
     reader.middle.copy_(inputs.mean(0))
     reader.spread.copy_(inputs.std(0).clamp(min=1e-4))
     steps, batch, rate = settings["steps"], settings.get("batch", 1024), settings.get("learning_rate", 1.5e-3)
+    blur = settings.get("noise", 0.0) * reader.spread
     optimiser = torch.optim.AdamW(reader.parameters(), rate, weight_decay=settings.get("weight_decay", 0.02))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.06)
     reader.train()
     recent = 0.0
     for step in tqdm(range(steps), desc="Reader", disable=not show, mininterval=5):
         chosen = torch.randint(len(inputs), (batch,))
-        loss = cross_entropy(reader(inputs[chosen]), targets[chosen])
+        seen = inputs[chosen]
+        loss = cross_entropy(reader(seen + blur * torch.randn_like(seen)), targets[chosen])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
