@@ -27,8 +27,8 @@ def list_models() -> list[str]:
     Examples
     --------
     >>> import particlespy_ml as pml
-    >>> pml.list_models()
-    ['columns-hrtem', 'crystallinity-hrtem', 'isomer-atlas', 'isomer-haadf', 'particles-hrtem']
+    >>> pml.list_models()[:4]
+    ['ceria-hrtem', 'columns-hrtem', 'crystallinity-hrtem', 'graphene-hrtem']
     """
     root = _bundled_folder()
     return sorted(entry.name for entry in root.iterdir() if (entry / "card.json").is_file())
@@ -40,7 +40,7 @@ def describe_models() -> list[str]:
     Examples
     --------
     >>> from particlespy_ml.models.load import describe_models
-    >>> describe_models()[1]
+    >>> describe_models()[2]
     'crystallinity-hrtem: HRTEM, monocrystalline, polycrystalline, amorphous; 0.9 to 6.3 nm'
     """
     lines = []

@@ -157,7 +157,8 @@ def test_an_empty_cache_is_an_error_that_says_what_to_do(recipe, tmp_path):
 
 
 def test_bundled_recipe_loads_and_an_unknown_one_lists_it():
-    names = ["columns-hrtem", "crystallinity-hrtem", "isomer-atlas", "isomer-haadf", "particles-hrtem"]
+    names = ["ceria-hrtem", "columns-hrtem", "crystallinity-hrtem", "graphene-hrtem", "heights-hrtem"]
+    names += ["isomer-atlas", "isomer-haadf", "particles-hrtem"]
     assert bundled_recipes() == names
     assert load_recipe("isomer-haadf")["model"]["architecture"]["name"] == "spectral_resnet"
     with pytest.raises(ValueError, match="isomer-haadf"):
