@@ -13,6 +13,7 @@ from . import (
     segmentation,
     simulation,
     stacks,
+    strain,
 )
 from .classification.classify_particles import classify_particles
 from .columns.find_columns import find_columns
@@ -42,6 +43,7 @@ from .segmentation.train_segmentation import train_segmentation
 from .stacks.align_particles import align_particles
 from .stacks.class_averages import class_averages
 from .stacks.extract_particles import extract_particles
+from .strain.measure_strain import measure_strain
 from .tables.as_classes import as_classes
 from .tables.concatenate import concatenate
 from .tables.merge_classes import merge_classes
@@ -78,6 +80,7 @@ __all__ = [
     "map_columns",
     "measure_particles",
     "measure_shape",
+    "measure_strain",
     "merge_classes",
     "models",
     "particles",
@@ -90,6 +93,7 @@ __all__ = [
     "segmentation",
     "simulation",
     "stacks",
+    "strain",
     "to_atoms",
     "to_particle_list",
     "total_counts",

@@ -17,6 +17,7 @@ from particlespy_ml.counting.to_atoms import to_atoms
 from particlespy_ml.counting.total_counts import total_counts
 from particlespy_ml.plotting.columns import plot_columns, plot_counts
 from particlespy_ml.signals._ragged_table import RaggedTable
+from particlespy_ml.strain.measure_strain import measure_strain
 
 if TYPE_CHECKING:
     from atomap.sublattice import Sublattice
@@ -54,6 +55,7 @@ class ColumnTable(RaggedTable):
     count_atoms_in_series = count_atoms_in_series
     total_counts = total_counts
     to_atoms = to_atoms
+    measure_strain = measure_strain
     plot_columns = plot_columns
     from_sublattice = staticmethod(from_sublattice)
     plot_counts = plot_counts

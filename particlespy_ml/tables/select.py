@@ -113,6 +113,34 @@ def drop(table: BaseSignal, columns: str | Sequence[str]) -> BaseSignal:
     return make_table(data, navigation_axes(table), units, record, title, kind)
 
 
+def condition_of_rows(rows: np.ndarray, condition: str) -> np.ndarray:
+    """Return which rows of a frame meet a condition on their columns, shape (n,).
+
+    Parameters
+    ----------
+    rows
+        Structured array.
+    condition
+        Such as "label == 1"; numbers stand for names of classes.
+
+    Raises
+    ------
+    ValueError
+        If the condition cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.tables.select import condition_of_rows
+    >>> condition_of_rows(np.array([(1,), (2,)], dtype=[("label", int)]), "label == 2").tolist()
+    [False, True]
+    """
+    import pandas as pd
+
+    plain = {name: rows[name] for name in rows.dtype.names if rows[name].ndim == 1}
+    return _meets(pd.DataFrame(plain), condition)
+
+
 # strings and names in backticks are taken whole, so that what is inside of them is not read as a word
 _PARTS = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?P<quoted>[^`]*)`|(?<![\w.@])(?P<word>class)(?!\w)""")
 

@@ -1,0 +1,5 @@
+"""Strain of columns, and templates of what surrounds them."""
+
+from particlespy_ml.core.rooms import attach_room
+
+__getattr__, __dir__, __all__ = attach_room(__name__, __file__)

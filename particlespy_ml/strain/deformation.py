@@ -1,0 +1,247 @@
+"""Deformation of what surrounds a column: affine maps, strain, rotation, and their standard errors.
+
+Places are (x, y) as the axes of the image run: x to the right, y down. An affine map A takes the template to the column
+and its neighbours, and A = P U: first the turn U, by an angle from x towards y, then the strain P - 1 along x and y.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+NAMES = ("exx", "eyy", "exy", "rotation", "planar")
+
+
+@dataclass(frozen=True)
+class AffineMaps:
+    """Least-squares affine maps from templates to places.
+
+    The map has a shift of its own: the column is one of the points, as uncertain as its neighbours.
+
+    Parameters
+    ----------
+    matrices
+        A of each column, shape (n, 2, 2).
+    weights
+        ``A[a, b]`` is the sum over points of ``weights[:, b]`` times coordinate *a* of the point, shape (n, k, 2).
+    squares
+        Sum of squared distances that the map leaves, shape (n,).
+    freedom
+        Number of coordinates less that of the parameters, shape (n,).
+    """
+
+    matrices: np.ndarray
+    weights: np.ndarray
+    squares: np.ndarray
+    freedom: np.ndarray
+
+
+def affine_maps(points: np.ndarray, template: np.ndarray, known: np.ndarray) -> AffineMaps:
+    """Fit affine maps to many columns at once.
+
+    Parameters
+    ----------
+    points
+        The column and its neighbours, (x, y), shape (n, k, 2).
+    template
+        Where the template has them, shape (n, k, 2).
+    known
+        Which points there are, shape (n, k): three at least, on no line.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.strain.deformation import affine_maps
+    >>> square = np.array([[[0, 0], [1, 0], [0, 1], [1, 1.0]]])
+    >>> affine_maps(square * [2, 3] + 1, square, np.ones((1, 4), bool)).matrices[0].round(9).tolist()
+    [[2.0, 0.0], [0.0, 3.0]]
+    """
+    number = known.sum(1)
+    centred, moved = (_centred(places, known, number) for places in (template, points))
+    x, y = centred[..., 0], centred[..., 1]
+    xx, xy, yy = (x * x).sum(1), (x * y).sum(1), (y * y).sum(1)
+    determinant = xx * yy - xy**2
+    determinant[~(determinant > 1e-9 * (xx + yy) ** 2)] = np.nan  # on a line
+    xx, xy, yy = ((one / determinant)[:, None] for one in (xx, xy, yy))
+    weights = np.stack([yy * x - xy * y, xx * y - xy * x], -1)
+    matrices = np.swapaxes(moved, 1, 2) @ weights
+    left = moved - centred @ np.swapaxes(matrices, 1, 2)
+    return AffineMaps(matrices, weights, (left**2).sum((1, 2)), 2 * number - 6)
+
+
+def _centred(places: np.ndarray, known: np.ndarray, number: np.ndarray) -> np.ndarray:
+    kept = np.where(known[..., None], places, 0.0)
+    middle = kept.sum(1) / np.maximum(number, 1)[:, None]
+    return np.where(known[..., None], kept - middle[:, None], 0.0)
+
+
+@dataclass(frozen=True)
+class Polar:
+    """Left polar decomposition A = P U.
+
+    Parameters
+    ----------
+    stretch
+        P: xx, yy and xy, shape (n, 3).
+    angle
+        Of U in radians from x towards y, shape (n,).
+    gradients
+        Derivatives of xx, yy, xy, the angle, and the mean of xx and yy by A, shape (n, 5, 2, 2).
+    """
+
+    stretch: np.ndarray
+    angle: np.ndarray
+    gradients: np.ndarray
+
+
+def polar_decomposition(matrices: np.ndarray) -> Polar:
+    """Return stretch and turn of matrices of positive determinant, and their derivatives.
+
+    Parameters
+    ----------
+    matrices
+        Shape (n, 2, 2).
+
+    References
+    ----------
+    N. J. Higham, SIAM J. Sci. Stat. Comput. 7, 1160 (1986).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.strain.deformation import polar_decomposition
+    >>> found = polar_decomposition(np.array([[[0.0, -1.1], [1.0, 0.0]]]))
+    >>> found.stretch[0].round(9).tolist(), round(float(np.degrees(found.angle[0])), 6)
+    ([1.1, 1.0, 0.0], 90.0)
+    """
+    a, b, c, d = matrices.reshape(-1, 4).T
+    across, along = c - b, a + d
+    angle = np.arctan2(across, along)
+    cos, sin = np.cos(angle), np.sin(angle)
+    xx, yy, xy = cos * a - sin * b, sin * c + cos * d, sin * a + cos * b
+    size = across**2 + along**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        turn = np.stack([-across, -along, along, -across], -1) / size[:, None]  # of the angle by a, b, c, d
+    zero = np.zeros_like(cos)
+    of_xx = np.stack([cos, -sin, zero, zero], -1) - xy[:, None] * turn
+    of_yy = np.stack([zero, zero, sin, cos], -1) + xy[:, None] * turn
+    of_xy = np.stack([sin, cos, zero, zero], -1) + xx[:, None] * turn
+    gradients = np.stack([of_xx, of_yy, of_xy, turn, (of_xx + of_yy) / 2], 1).reshape(-1, 5, 2, 2)
+    return Polar(np.stack([xx, yy, xy], -1), angle, gradients)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Lattice constants, and how they follow from the places.
+
+    Parameters
+    ----------
+    values
+        At each column, shape (n,).
+    shares
+        How much the mean stretch of each column adds to the constant, by constants, shape (groups, n); zero where it is
+        given.
+    group
+        Which constant each column has, shape (n,).
+    """
+
+    values: np.ndarray
+    shares: np.ndarray
+    group: np.ndarray
+
+
+def strain_and_errors(
+    polar: Polar, weights: np.ndarray, numbers: np.ndarray, variances: np.ndarray, scale: Scale
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return strain and rotation, and their standard errors by linear propagation.
+
+    A place enters the map of its own column and those of its neighbours, and the lattice constant where that follows
+    from the places: all is taken together, so that nothing counts twice.
+
+    Parameters
+    ----------
+    polar
+        Of the affine maps.
+    weights
+        See `AffineMaps`.
+    numbers
+        Which column each point is; any where there is none, with weights of zero, shape (n, k).
+    variances
+        Of x and y of all columns, shape (total, 2).
+    scale
+        Of the templates.
+
+    Returns
+    -------
+    values, errors
+        exx, eyy, exy, rotation in radians and planar, shape (n, 5) each.
+    """
+    constant = scale.values[:, None]
+    values = np.column_stack([polar.stretch, polar.angle, polar.stretch[:, :2].mean(1)])
+    slopes, lengths = polar.gradients.copy(), (0, 1, 2, 4)
+    slopes[:, lengths] /= constant[:, :, None, None]
+    by_scale = values / constant**2
+    by_scale[:, 3] = 0
+    noise = variances[numbers]
+    own = np.zeros(values.shape)
+    for axis in range(2):  # squares of the slopes by the places, summed over the points
+        moments = _moments(weights, noise[..., axis])
+        first, second = slopes[:, :, axis, 0], slopes[:, :, axis, 1]
+        own += first**2 * moments[0] + second**2 * moments[2] + 2 * first * second * moments[1]
+    for group, share in enumerate(scale.shares):
+        members = np.flatnonzero(scale.group == group)
+        if not share.any() or not len(members):
+            continue
+        mean = _slopes_of_constant(polar.gradients[:, 4], weights, numbers, share, len(variances))
+        joint = (noise * mean[numbers])[members]
+        both = sum(
+            slopes[members][:, :, axis, b] * (weights[members, :, b] * joint[..., axis]).sum(1)[:, None]
+            for axis in range(2)
+            for b in range(2)
+        )
+        factor = by_scale[members]
+        own[members] += factor**2 * (mean**2 * variances).sum() - 2 * factor * both
+    values[:, lengths] /= constant
+    values[:, (0, 1, 4)] -= 1
+    return values, np.sqrt(np.maximum(own, 0))
+
+
+def _moments(weights: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    first, second = weights[..., 0], weights[..., 1]
+    with_noise = first * noise
+    return tuple(one.sum(1)[:, None] for one in (first * with_noise, second * with_noise, second**2 * noise))
+
+
+def _slopes_of_constant(gradients, weights, numbers, share, total: int) -> np.ndarray:
+    """Derivatives of a lattice constant, a weighted mean of stretches, by all places, shape (total, 2)."""
+    used = np.flatnonzero(share)
+    where = numbers[used].ravel()
+    slopes = np.empty((total, 2))
+    for axis in range(2):
+        first, second = (gradients[used, axis, b] * share[used] for b in range(2))
+        each = weights[used, :, 0] * first[:, None] + weights[used, :, 1] * second[:, None]
+        slopes[:, axis] = np.bincount(where, each.ravel(), total)
+    return slopes
+
+
+def fold_angles(angles: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Return angles in degrees between -180 and 180 over a fold, the upper end included.
+
+    Parameters
+    ----------
+    angles
+        In degrees, shape (n,).
+    fold
+        Numbers of turns that leave the template as it is, shape (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.strain.deformation import fold_angles
+    >>> fold_angles(np.array([50.0, -30.0]), np.array([4, 6])).tolist()
+    [-40.0, 30.0]
+    """
+    period = 360.0 / fold
+    folded = angles - period * np.round(angles / period)
+    return np.where(folded <= -period / 2 + 1e-9, folded + period, folded)

@@ -1,0 +1,274 @@
+"""Columns matched with templates: which neighbours a column has, and which are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from particlespy_ml.strain.order import order_neighbours, search_neighbours
+from particlespy_ml.strain.templates import Site, Template
+
+MAX_RMSD = (
+    0.08  # of the distance between neighbours: a twin plane of fcc is .12 from fcc, and fcc<110> .09 from hexagonal
+)
+LARGEST_RMSD = 0.25  # the search takes too long above, and any packing is matched
+FEWEST = 3  # neighbours matched
+SHARE = 3  # of this many neighbours of the template one is matched at least
+WITNESSES = 2  # neighbours that are matched themselves, or a match is taken for chance
+ENOUGH = 1000  # columns from which a template is chosen
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The nearest columns around each column.
+
+    Parameters
+    ----------
+    places
+        All columns, complex x + iy, shape (n,).
+    nearest
+        Numbers of the nearest columns of each, from the nearest on; n where there are no more, shape (n, k).
+    distances
+        Their distances; infinite where there are no more.
+    """
+
+    places: np.ndarray
+    nearest: np.ndarray
+    distances: np.ndarray
+
+    @classmethod
+    def of(cls, places: np.ndarray, count: int) -> Surroundings:
+        """Look up the nearest columns.
+
+        Parameters
+        ----------
+        places
+            Finite, (x, y), shape (n, 2).
+        count
+            How many.
+        """
+        places = np.asarray(places, float).reshape(-1, 2)
+        total = len(places)
+        if not total:
+            return cls(np.empty(0, complex), np.empty((0, count), int), np.empty((0, count)))
+        distances, nearest = cKDTree(places).query(places, count + 1)
+        # of columns at one place any may come first
+        own = nearest == np.arange(total)[:, None]
+        own[~own.any(1), -1] = True
+        keep = ~own
+        shape = (total, count)
+        return cls(places @ (1, 1j), nearest[keep].reshape(shape), distances[keep].reshape(shape))
+
+    def subset(self, columns: np.ndarray) -> _Part:
+        """Return the surroundings of some of the columns."""
+        return _Part(columns, self.nearest[columns], self.distances[columns])
+
+    def spacing(self, shell: int, smooth: bool) -> np.ndarray:
+        """Return the distance between neighbours at each column, shape (n,); infinite where it has too few.
+
+        Parameters
+        ----------
+        shell
+            Number of columns of the first shell. Half of them are looked at, since the rest may miss at the rim.
+        smooth
+            Take the median over the nearest columns.
+        """
+        own = np.median(self.distances[:, : min(shell, max(3, -(-shell // 2)))], axis=1)
+        if not smooth or not len(own):
+            return own
+        around = np.append(own, np.inf)[self.nearest]
+        return np.median(np.column_stack([own, np.where(np.isfinite(around), around, own[:, None])]), axis=1)
+
+
+@dataclass(frozen=True)
+class _Part:
+    columns: np.ndarray
+    nearest: np.ndarray
+    distances: np.ndarray
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What columns were matched with.
+
+    Parameters
+    ----------
+    template, site
+        Number of the template, and of its site; -1 where none was matched, shape (n,).
+    neighbours
+        Number of the column that is each neighbour of the template; -1 where it is missing, shape (n, k).
+    rmsd
+        Over the distance to the first shell: of the best template, also where that is too much for a match; NaN where
+        nothing could be compared, shape (n,).
+    """
+
+    template: np.ndarray
+    site: np.ndarray
+    neighbours: np.ndarray
+    rmsd: np.ndarray
+
+    @property
+    def matched(self) -> np.ndarray:
+        """Whether each column is matched, shape (n,)."""
+        return self.template >= 0
+
+    @property
+    def n_neighbours(self) -> np.ndarray:
+        """Number of neighbours matched, shape (n,)."""
+        return (self.neighbours >= 0).sum(1)
+
+
+def match_columns(
+    places: np.ndarray,
+    templates: Sequence[Template],
+    r_max: float | None = None,
+    max_rmsd: float = MAX_RMSD,
+) -> Matches:
+    """Match every column and its neighbours with the template that fits best.
+
+    Neighbours are the nearest columns, as many as the template has, as far as they are nearer than *r_max*. All of them
+    must find a place in the template: a column of which a neighbour belongs to another grain is not matched, one at the
+    surface is, with the neighbours that it has. A match counts if two of its neighbours are matched too, since a few
+    columns lie like any template by chance.
+
+    Parameters
+    ----------
+    places
+        Finite, (x, y), shape (n, 2).
+    templates
+        The earlier one is taken of those that fit alike.
+    r_max
+        In the unit of the places; by default halfway between the last shell of the template and the one that follows,
+        in distances between neighbours around the column.
+    max_rmsd
+        Largest RMSD of a match with all neighbours, over the distance between neighbours; less with fewer neighbours,
+        as these have less freedom.
+
+    Returns
+    -------
+    Matches
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.strain.match import match_columns
+    >>> from particlespy_ml.strain.templates import template
+    >>> places = np.array([(x, y) for x in range(5) for y in range(5)])
+    >>> match_columns(places, [template("square")]).n_neighbours.reshape(5, 5)[:2].tolist()
+    [[3, 5, 5, 5, 3], [5, 8, 8, 8, 5]]
+    """
+    most = max(len(site.neighbours) for one in templates for site in one.sites)
+    around = Surroundings.of(places, most)
+    found = best_matches(around, np.arange(len(around.places)), templates, r_max, max_rmsd)
+    return _with_witnesses(found)
+
+
+def choose_template(
+    places: np.ndarray, templates: Sequence[Template], r_max: float | None = None, max_rmsd: float = MAX_RMSD
+) -> Template:
+    """Return the template that most columns match, and best.
+
+    Parameters
+    ----------
+    places, r_max, max_rmsd
+        See `match_columns`. Of many columns a thousand are looked at.
+    templates
+        The first is returned where none matches.
+    """
+    most = max(len(site.neighbours) for one in templates for site in one.sites)
+    around = Surroundings.of(places, most)
+    some = np.unique(np.linspace(0, len(around.places) - 1, ENOUGH).astype(int)) if len(around.places) else []
+    evidence = []
+    for one in templates:
+        found = best_matches(around, np.asarray(some, int), [one], r_max, max_rmsd)
+        evidence.append(np.sum((max_rmsd - np.minimum(found.rmsd, max_rmsd))[found.matched]))
+    return templates[int(np.argmax(evidence))]
+
+
+def best_matches(
+    around: Surroundings, columns: np.ndarray, templates: Sequence[Template], r_max: float | None, max_rmsd: float
+) -> Matches:
+    """Return the best match of some columns, whether or not their neighbours are matched.
+
+    Parameters
+    ----------
+    around
+        Of all columns.
+    columns
+        Numbers of those that are matched, shape (m,).
+    templates, r_max, max_rmsd
+        See `match_columns`.
+    """
+    count, most = len(columns), around.nearest.shape[1]
+    template, site_number = np.full(count, -1), np.full(count, -1)
+    neighbours = np.full((count, most), -1)
+    rmsd, score = np.full(count, np.nan), np.full(count, np.inf)
+    part = around.subset(columns)
+    for number, one in enumerate(templates):
+        for k, site in enumerate(one.sites):
+            reach = np.full(count, r_max, float) if r_max is not None else _reach(around, one, site)[columns]
+            order, error = _match_site(around, part, site, reach, max_rmsd)
+            matched = (order >= 0).sum(1)
+            total = len(site.neighbours)
+            # squares over what is free, so that few neighbours do not fit best; of the same those with more neighbours
+            own = error * np.sqrt((matched + 1) / np.maximum(matched - 1, 1e-9))
+            own = np.where(matched > 0, ((own + 1e-4) * (2 - matched / total)).round(9), np.inf)
+            accepted = own < score
+            known = (~accepted) & ~np.isfinite(score) & ~(error >= rmsd) & np.isfinite(error)
+            rmsd[known | accepted] = error[known | accepted]
+            score[accepted] = own[accepted]
+            template[accepted], site_number[accepted] = number, k
+            neighbours[accepted] = -1
+            neighbours[accepted, :total] = order[accepted]
+    return Matches(template, site_number, neighbours, rmsd)
+
+
+def _reach(around: Surroundings, template: Template, site: Site) -> np.ndarray:
+    return site.reach * around.spacing(site.first_shell, smooth=len(template.sites) == 1)
+
+
+def _match_site(around: Surroundings, part: _Part, site: Site, reach, max_rmsd: float) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the column that is each neighbour of a site, -1 where it is missing or none matches, and the RMSD."""
+    total = len(site.neighbours)
+    count = len(part.columns)
+    order, rmsd = np.full((count, total), -1), np.full(count, np.nan)
+    within = np.isfinite(part.distances[:, :total]) & (part.distances[:, :total] <= reach[:, None])
+    near = within.sum(1)
+    whole = np.flatnonzero(near == total)
+    vectors = _vectors(around, part, whole, total)
+    found, error = order_neighbours(vectors, site)
+    rmsd[whole] = error
+    good = error <= max_rmsd
+    chosen = whole[good]
+    order[chosen] = np.take_along_axis(part.nearest[chosen, :total], found[good], 1)
+    for number in range(max(FEWEST, -(-total // SHARE)), total + 1):
+        rest = whole[~good] if number == total else np.flatnonzero(near == number)
+        if not len(rest):
+            continue
+        limit = max_rmsd * np.sqrt((number - 1) / (number + 1) * (total + 1) / (total - 1))
+        places, error = search_neighbours(_vectors(around, part, rest, number), site, limit)
+        fits = np.isfinite(error)
+        chosen = rest[fits]
+        order[chosen[:, None], places[fits]] = part.nearest[chosen, :number]
+        rmsd[chosen] = error[fits]
+    return order, rmsd
+
+
+def _vectors(around: Surroundings, part: _Part, chosen: np.ndarray, number: int) -> np.ndarray:
+    return around.places[part.nearest[chosen, :number]] - around.places[part.columns[chosen]][:, None]
+
+
+def _with_witnesses(found: Matches) -> Matches:
+    """Leave out matches of which fewer than two neighbours are matched, and those that rest on them."""
+    template = found.template.copy()
+    while True:
+        matched = np.append(template >= 0, False)  # of -1: missing
+        alone = matched[:-1] & (matched[found.neighbours].sum(1) < WITNESSES)
+        if not alone.any():
+            break
+        template[alone] = -1
+    kept = template >= 0
+    return Matches(template, np.where(kept, found.site, -1), np.where(kept[:, None], found.neighbours, -1), found.rmsd)
