@@ -112,8 +112,8 @@ def polar_decomposition(matrices: np.ndarray) -> Polar:
     >>> import numpy as np
     >>> from particlespy_ml.strain.deformation import polar_decomposition
     >>> found = polar_decomposition(np.array([[[0.0, -1.1], [1.0, 0.0]]]))
-    >>> found.stretch[0].round(9).tolist(), round(float(np.degrees(found.angle[0])), 6)
-    ([1.1, 1.0, 0.0], 90.0)
+    >>> found.stretch[0, :2].round(9).tolist(), round(float(np.degrees(found.angle[0])), 6)
+    ([1.1, 1.0], 90.0)
     """
     a, b, c, d = matrices.reshape(-1, 4).T
     across, along = c - b, a + d

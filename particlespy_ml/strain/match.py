@@ -11,9 +11,9 @@ from scipy.spatial import cKDTree
 from particlespy_ml.strain.order import order_neighbours, search_neighbours
 from particlespy_ml.strain.templates import Site, Template
 
-MAX_RMSD = (
-    0.08  # of the distance between neighbours: a twin plane of fcc is .12 from fcc, and fcc<110> .09 from hexagonal
-)
+# of the distance between neighbours: a twin plane of fcc is .12 from fcc, and fcc<110> .09 from hexagonal
+MAX_RMSD = 0.08
+
 LARGEST_RMSD = 0.25  # the search takes too long above, and any packing is matched
 FEWEST = 3  # neighbours matched
 SHARE = 3  # of this many neighbours of the template one is matched at least

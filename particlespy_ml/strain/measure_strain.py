@@ -234,8 +234,8 @@ def _errors(errors, count: int) -> np.ndarray | None:
     found = np.asarray(errors, float)
     if found.shape not in ((), (count,), (count, 2)) or (found < 0).any():
         raise ValueError(
-            f"errors of shape {found.shape}; expected standard errors, none below zero: one number, or shape ({count},) "
-            f"or ({count}, 2)."
+            f"errors of shape {found.shape}; expected standard errors, none below zero: one number, or shape "
+            f"({count},) or ({count}, 2)."
         )
     return np.broadcast_to(found if found.ndim != 1 else found[:, None], (count, 2))
 
@@ -258,8 +258,8 @@ def _chosen(reference, places: np.ndarray) -> np.ndarray | None:
     found = np.asarray(reference)
     if found.dtype != bool or found.shape != (len(places),):
         raise ValueError(
-            f"reference of {found.dtype}, shape {found.shape}; expected {len(places)} booleans, one for each column, or "
-            "a ROI."
+            f"reference of {found.dtype}, shape {found.shape}; expected {len(places)} booleans, one for each column, "
+            "or a ROI."
         )
     return found
 
