@@ -25,14 +25,20 @@ class AffineMaps:
         A of each column, shape (n, 2, 2).
     weights
         ``A[a, b]`` is the sum over points of ``weights[:, b]`` times coordinate *a* of the point, shape (n, k, 2).
+    residuals
+        Distances that the map leaves, shape (n, k).
+    leverages
+        How much of each point the map follows, from 0 to 1, shape (n, k).
     squares
-        Sum of squared distances that the map leaves, shape (n,).
+        Sum of the squares of the residuals, shape (n,).
     freedom
         Number of coordinates less that of the parameters, shape (n,).
     """
 
     matrices: np.ndarray
     weights: np.ndarray
+    residuals: np.ndarray
+    leverages: np.ndarray
     squares: np.ndarray
     freedom: np.ndarray
 
@@ -67,7 +73,9 @@ def affine_maps(points: np.ndarray, template: np.ndarray, known: np.ndarray) -> 
     weights = np.stack([yy * x - xy * y, xx * y - xy * x], -1)
     matrices = np.swapaxes(moved, 1, 2) @ weights
     left = moved - centred @ np.swapaxes(matrices, 1, 2)
-    return AffineMaps(matrices, weights, (left**2).sum((1, 2)), 2 * number - 6)
+    squares = (left**2).sum(2)
+    leverages = np.where(known, (centred * weights).sum(2) + 1 / np.maximum(number, 1)[:, None], 0)
+    return AffineMaps(matrices, weights, np.sqrt(squares), leverages, squares.sum(1), 2 * number - 6)
 
 
 def _centred(places: np.ndarray, known: np.ndarray, number: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from particlespy_ml.strain.deformation import (
 )
 from particlespy_ml.strain.match import MAX_RMSD, Matches, choose_template, match_columns
 from particlespy_ml.strain.surface import outward_normals
-from particlespy_ml.strain.templates import Template
+from particlespy_ml.strain.templates import Template, template_points
 
 DTYPE = [
     *((name, "f8") for name in NAMES),
@@ -101,20 +101,10 @@ def strain_of_places(
 
 
 def _write_strain(rows, finite, places, found: Matches, templates, errors, reference, scale) -> None:
-    column = np.flatnonzero(found.matched)
-    sites = [(k, number) for k, one in enumerate(templates) for number in range(len(one.sites))]
-    first = np.cumsum([0, *(len(one.sites) for one in templates)])
+    column, numbers, known = found.points()
     most = found.neighbours.shape[1]
-    table = np.zeros((len(sites), most + 1, 2))  # the column itself at zero
-    for row, (k, number) in enumerate(sites):
-        own = templates[k].sites[number].neighbours
-        table[row, 1 : len(own) + 1] = own
-    totals = np.array([len(templates[k].sites[number].neighbours) for k, number in sites])
-    kind = first[found.template[column]] + found.site[column]
-    numbers = np.column_stack([column, found.neighbours[column]])
-    known = numbers >= 0
-    numbers = np.where(known, numbers, 0)
-    maps = affine_maps(places[numbers], table[kind], known)
+    points, totals = template_points(templates, found.template[column], found.site[column], most)
+    maps = affine_maps(places[numbers], points, known)
     polar = polar_decomposition(maps.matrices)
     if errors is None:
         freedom = maps.freedom.sum()
@@ -130,7 +120,7 @@ def _write_strain(rows, finite, places, found: Matches, templates, errors, refer
     where = finite[column]
     for k, name in enumerate(NAMES):
         rows[name][where], rows[f"{name}_error"][where] = values[:, k], spread[:, k]
-    rows["n_missing"][where] = totals[kind] - found.n_neighbours[column]
+    rows["n_missing"][where] = totals - found.n_neighbours[column]
 
 
 def _scale(stretch: np.ndarray, column: np.ndarray, found: Matches, templates, reference, given) -> Scale:

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from particlespy_ml.strain.agreement import with_strangers, with_witnesses
 from particlespy_ml.strain.order import order_neighbours, search_neighbours
-from particlespy_ml.strain.templates import Site, Template
+from particlespy_ml.strain.templates import Site, Template, template_points
 
-# of the distance between neighbours: a twin plane of fcc is .12 from fcc, and fcc<110> .09 from hexagonal
-MAX_RMSD = 0.08
-
+MAX_RMSD = 0.1  # of the distance between neighbours: a twin plane of fcc is .12 from fcc
 LARGEST_RMSD = 0.25  # the search takes too long above, and any packing is matched
 FEWEST = 3  # neighbours matched
 SHARE = 3  # of this many neighbours of the template one is matched at least
-WITNESSES = 2  # neighbours that are matched themselves, or a match is taken for chance
 ENOUGH = 1000  # columns from which a template is chosen
 
 
@@ -120,6 +118,31 @@ class Matches:
         """Number of neighbours matched, shape (n,)."""
         return (self.neighbours >= 0).sum(1)
 
+    def points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the columns that are matched, and of each its own number and those of its neighbours.
+
+        Returns
+        -------
+        column
+            Shape (m,).
+        numbers, known
+            Shape (m, k + 1): numbers, any where there is none, and where there is one.
+        """
+        column = np.flatnonzero(self.matched)
+        numbers = np.column_stack([column, self.neighbours[column]])
+        return column, np.maximum(numbers, 0), numbers >= 0
+
+    def kept(self, which: np.ndarray) -> Matches:
+        """Return the matches of some columns only.
+
+        Parameters
+        ----------
+        which
+            Shape (n,), booleans.
+        """
+        template, site = (np.where(which, one, -1) for one in (self.template, self.site))
+        return Matches(template, site, np.where(which[:, None], self.neighbours, -1), self.rmsd)
+
 
 def match_columns(
     places: np.ndarray,
@@ -132,7 +155,7 @@ def match_columns(
     Neighbours are the nearest columns, as many as the template has, as far as they are nearer than *r_max*. All of them
     must find a place in the template: a column of which a neighbour belongs to another grain is not matched, one at the
     surface is, with the neighbours that it has. A match counts if two of its neighbours are matched too, since a few
-    columns lie like any template by chance.
+    columns lie like any template by chance, and none of them lies elsewhere than the others say.
 
     Parameters
     ----------
@@ -163,7 +186,15 @@ def match_columns(
     most = max(len(site.neighbours) for one in templates for site in one.sites)
     around = Surroundings.of(places, most)
     found = best_matches(around, np.arange(len(around.places)), templates, r_max, max_rmsd)
-    return _with_witnesses(found)
+    column, numbers, known = found.points()
+    kept = found.matched.copy()
+    if len(column):
+        template, site = found.template[column], found.site[column]
+        points = template_points(templates, template, site, found.neighbours.shape[1])[0]
+        nearest = np.linalg.norm(points[:, 1], axis=1)
+        places = np.column_stack([around.places.real, around.places.imag])
+        kept[column] = ~with_strangers(places[numbers], points, known, nearest)
+    return found.kept(with_witnesses(kept, found.neighbours))
 
 
 def choose_template(
@@ -259,16 +290,3 @@ def _match_site(around: Surroundings, part: _Part, site: Site, reach, max_rmsd: 
 
 def _vectors(around: Surroundings, part: _Part, chosen: np.ndarray, number: int) -> np.ndarray:
     return around.places[part.nearest[chosen, :number]] - around.places[part.columns[chosen]][:, None]
-
-
-def _with_witnesses(found: Matches) -> Matches:
-    """Leave out matches of which fewer than two neighbours are matched, and those that rest on them."""
-    template = found.template.copy()
-    while True:
-        matched = np.append(template >= 0, False)  # of -1: missing
-        alone = matched[:-1] & (matched[found.neighbours].sum(1) < WITNESSES)
-        if not alone.any():
-            break
-        template[alone] = -1
-    kept = template >= 0
-    return Matches(template, np.where(kept, found.site, -1), np.where(kept[:, None], found.neighbours, -1), found.rmsd)

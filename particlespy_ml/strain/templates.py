@@ -279,6 +279,36 @@ def _are_multiples(turns: np.ndarray, fold: int) -> bool:
     return bool(np.abs(steps - numbers).max() < 1e-3) and int(np.gcd.reduce(np.append(numbers, fold))) == 1
 
 
+def template_points(
+    templates: Sequence[Template], template: np.ndarray, site: np.ndarray, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the templates of columns have the column, at zero, and its neighbours.
+
+    Parameters
+    ----------
+    templates
+        All that there are.
+    template, site
+        Numbers of the template of each column and of its site, shape (n,).
+    most
+        Number of neighbours for which there is room.
+
+    Returns
+    -------
+    points
+        Shape (n, most + 1, 2); zeros where the template has no more.
+    totals
+        Number of neighbours of each template, shape (n,).
+    """
+    sites = [one for kind in templates for one in kind.sites]
+    first = np.cumsum([0, *(len(kind.sites) for kind in templates)])
+    table = np.zeros((len(sites), most + 1, 2))
+    for row, one in zip(table, sites, strict=True):
+        row[1 : len(one.neighbours) + 1] = one.neighbours
+    number = first[template] + site
+    return table[number], np.array([len(one.neighbours) for one in sites])[number]
+
+
 @lru_cache(maxsize=64)
 def _named(name: str, neighbours: int | None) -> Template:
     return template(name, neighbours=neighbours)

@@ -1,0 +1,1 @@
+"""Strain of columns beside analytic truth and bounds."""
