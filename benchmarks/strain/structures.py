@@ -109,7 +109,7 @@ class Grains:
 
 
 def graphene_grains(radius: float = 25.0, turns=(0.0, 13.0, 27.0), nearest: float = 0.7) -> Grains:
-    """Three grains of graphene that meet in the middle; columns that would nearly touch those of others are left out."""
+    """Three grains of graphene that meet in the middle; of two columns that would nearly touch one is left out."""
     places, grain = [], []
     for number, turn in enumerate(turns):
         own = lattice("graphene", radius, "<0001>", turn, (0.13 * number, 0.07 * number))

@@ -236,7 +236,7 @@ def best_matches(
     count, most = len(columns), around.nearest.shape[1]
     template, site_number = np.full(count, -1), np.full(count, -1)
     neighbours = np.full((count, most), -1)
-    rmsd, score = np.full(count, np.nan), np.full(count, np.inf)
+    rmsd, score = np.full(count, np.nan), np.full(count, -np.inf)
     part = around.subset(columns)
     for number, one in enumerate(templates):
         for k, site in enumerate(one.sites):
@@ -244,10 +244,8 @@ def best_matches(
             order, error = _match_site(around, part, site, reach, max_rmsd)
             matched = (order >= 0).sum(1)
             total = len(site.neighbours)
-            # squares over what is free, so that few neighbours do not fit best; of the same those with more neighbours
-            own = error * np.sqrt((matched + 1) / np.maximum(matched - 1, 1e-9))
-            own = np.where(matched > 0, ((own + 1e-4) * (2 - matched / total)).round(9), np.inf)
-            accepted = own < score
+            own = _evidence(error, matched, total, max_rmsd)
+            accepted = own > score
             known = (~accepted) & ~np.isfinite(score) & ~(error >= rmsd) & np.isfinite(error)
             rmsd[known | accepted] = error[known | accepted]
             score[accepted] = own[accepted]
@@ -255,6 +253,19 @@ def best_matches(
             neighbours[accepted] = -1
             neighbours[accepted, :total] = order[accepted]
     return Matches(template, site_number, neighbours, rmsd)
+
+
+def _evidence(rmsd: np.ndarray, matched: np.ndarray, total: int, max_rmsd: float) -> np.ndarray:
+    """How much speaks for a match: how much nearer than by chance columns lie, for each that is free to lie elsewhere.
+
+    Missing neighbours take some of it away. Matches of the same columns that fit to rounding are equal.
+    """
+    free = np.maximum(matched - 1, 1)
+    scatter = rmsd * np.sqrt((matched + 1) / free)
+    limit = max_rmsd * np.sqrt((total + 1) / (total - 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        evidence = free * np.log(1.001 * limit / (scatter + 1e-4 * limit)) * (1 + matched / total)
+    return np.where(matched > 0, evidence.round(6), -np.inf)
 
 
 def _reach(around: Surroundings, template: Template, site: Site) -> np.ndarray:
