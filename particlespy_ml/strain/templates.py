@@ -18,7 +18,7 @@ APART = 1.12  # ratio of radii above which, by default, shells are told apart by
 SAME_SHELL = 1e-3  # of a radius
 SAME_PLACE = 1e-3  # of the distance between neighbours
 LEAST_ANGLE = np.radians(20)  # between neighbours of a ring: nearer ones would be mistaken for each other
-ROWS = 4  # cells around a site that are looked at
+ROWS = 5  # cells around a site that are looked at
 FOLDS = (12, 6, 4, 3, 2, 1)
 
 # every layer of hcp is a twin plane of fcc

@@ -30,6 +30,7 @@ def tables():
         pml.concatenate([columns, columns]),
         columns.count_atoms_in_series(pml.data.platinum_library()),
         rows,
+        columns.measure_strain(),
     ]
 
 
