@@ -30,7 +30,7 @@ def errors(rows):
 
 
 @pytest.mark.parametrize("name", SEEN)
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.floats(-0.03, 0.03), st.floats(-0.03, 0.03), st.floats(-0.02, 0.02), st.floats(-180, 180))
 def test_homogeneous_strain_and_rotation(name, exx, eyy, exy, turn):
     crystal, axis, constant = SEEN[name]
@@ -107,8 +107,8 @@ def test_seven_points_reach_the_bound():
     np.testing.assert_allclose(errors(rows)[0, :2], 0.01 / 3**0.5)
     assert rows["exx_error"][0] <= 0.60 * 0.01
     rng = np.random.default_rng(0)
-    drawn = [strain_of_places(places + rng.normal(0, 0.01, (7, 2)), [HEXAGONAL], scale=1)["exx"][0] for _ in range(300)]
-    assert np.std(drawn) <= 0.60 * 0.01 * 1.1
+    drawn = [strain_of_places(places + rng.normal(0, 0.01, (7, 2)), [HEXAGONAL], scale=1)["exx"][0] for _ in range(80)]
+    assert np.std(drawn) <= 0.60 * 0.01 * 1.15
 
 
 @pytest.mark.parametrize("scale", [1.0, None])
@@ -120,7 +120,7 @@ def test_errors_cover_the_truth(noise, scale):
     spread = noise * rng.uniform(0.5, 1, places.shape)
     truth = values(strain_of_places(places, [HEXAGONAL], scale=scale))
     inside = []
-    for _ in range(60):
+    for _ in range(40):
         rows = strain_of_places(places + rng.normal(0, spread), [HEXAGONAL], scale=scale, errors=spread)
         matched = rows["template"] == 0
         inside.append((np.abs(values(rows) - truth) < 1.96 * errors(rows))[matched])
