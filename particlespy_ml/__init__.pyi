@@ -43,6 +43,7 @@ from .segmentation.train_segmentation import train_segmentation
 from .stacks.align_particles import align_particles
 from .stacks.class_averages import class_averages
 from .stacks.extract_particles import extract_particles
+from .strain.geometric_phase import geometric_phase
 from .strain.measure_strain import measure_strain
 from .tables.as_classes import as_classes
 from .tables.concatenate import concatenate
@@ -74,6 +75,7 @@ __all__ = [
     "find_heights",
     "find_zone_axis",
     "from_particle_list",
+    "geometric_phase",
     "list_models",
     "load_model",
     "load_star",

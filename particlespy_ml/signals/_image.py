@@ -14,6 +14,7 @@ from particlespy_ml.signals._save import SafeSaveMixin
 from particlespy_ml.stacks.align_particles import align_particles
 from particlespy_ml.stacks.class_averages import class_averages
 from particlespy_ml.stacks.extract_particles import extract_particles
+from particlespy_ml.strain.geometric_phase import geometric_phase
 
 
 class Image(SafeSaveMixin, Signal2D):
@@ -27,4 +28,5 @@ class Image(SafeSaveMixin, Signal2D):
     extract_particles = extract_particles
     align = align_particles
     class_averages = class_averages
+    geometric_phase = geometric_phase
     plot_particles = plot_particles

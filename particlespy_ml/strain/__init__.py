@@ -1,4 +1,4 @@
-"""Strain of columns, and templates of what surrounds them."""
+"""Strain: of every column by templates of what surrounds it, and of lattices in images by their phases."""
 
 from particlespy_ml.core.rooms import attach_room
 
