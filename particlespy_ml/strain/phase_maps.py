@@ -170,12 +170,11 @@ def phase_maps(frame: np.ndarray, settings: PhaseSettings, lattice: Reflections,
     if mask is not None:
         seen &= mask
     maps = np.full((len(MAPS), *frame.shape), np.nan)
-    local = np.stack(
-        [g + np.moveaxis(w.gradient[:, seen], 0, -1) / (2 * np.pi) for w, g in zip(waves, centres, strict=True)], -2
-    )
+    slopes = [np.moveaxis(found.gradient[:, seen], 0, -1) / (2 * np.pi) for found in waves]
+    local = np.stack([g + slope for g, slope in zip(centres, slopes, strict=True)], -2)
     turned = np.linalg.det(local) * np.linalg.det(reference) <= 0  # no deformation of the reference
     local[turned] = reference
-    strain, rotation = left_polar(np.linalg.solve(local, np.broadcast_to(reference, local.shape)))
+    strain, rotation = left_polar(deformation(local, reference))
     values = np.stack([strain[:, 0, 0], strain[:, 1, 1], strain[:, 0, 1], np.rad2deg(rotation)])
     errors = strain_errors([noise**2 * w.covariance[:, seen] for w in waves], reference)
     values[:, turned] = errors[:, turned] = np.nan
@@ -187,6 +186,19 @@ def phase_maps(frame: np.ndarray, settings: PhaseSettings, lattice: Reflections,
         maps[4 + number, seen] = np.angle(found.wave * np.exp(-1j * ramp))[seen]
         maps[6 + number, inside] = 2 * np.abs(found.wave[inside])
     return maps
+
+
+def deformation(local: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Return the deformations that take a lattice to others, G_local^-1 G_reference.
+
+    Parameters
+    ----------
+    local, reference
+        Reciprocal vectors in rows, shapes (..., 2, 2) and (2, 2).
+    """
+    (a, b), (c, d) = np.moveaxis(local, (-2, -1), (0, 1))
+    inverse = np.stack([np.stack([d, -b], -1), np.stack([-c, a], -1)], -2) / (a * d - b * c)[..., None, None]
+    return inverse @ reference
 
 
 def strain_errors(covariances: list[np.ndarray], reference: np.ndarray) -> np.ndarray:
