@@ -1,1 +1,1 @@
-"""Strain of columns beside analytic truth and bounds."""
+"""Strain of columns and of lattices, beside analytic truth, bounds and peers."""

@@ -205,6 +205,12 @@ def map_columns(stored, model):
     return by_frame(stored, [{"mean": frame.mean((1, 2)), "largest": frame.max((1, 2))} for frame in maps])
 
 
+def geometric_phase(stored, model):
+    maps = np.asarray(stored.image.geometric_phase(width=0.6, lazy_output=False).data)
+    maps = maps.reshape(len(maps), -1, *maps.shape[-2:]).swapaxes(0, 1)
+    return by_frame(stored, [{"mean": np.nanmean(f, (1, 2)), "spread": np.nanstd(f, (1, 2))} for f in maps])
+
+
 def find_columns_in_series(stored, model):
     table = stored.image.find_columns_in_series()
     table.compute() if table._lazy else None
@@ -271,6 +277,7 @@ ROWS = (
     Row("find_columns by a network", find_columns_by_network, "columns", FEW, 1e-3),
     Row("map_columns", map_columns, "columns", FEW, 1e-3),
     Row("find_columns_in_series", find_columns_in_series, "columns", FEW, 1e-3),
+    Row("geometric_phase", geometric_phase, "columns", {**EXACT, **SHIFTS}, 1e-3),
 )
 
 
