@@ -277,7 +277,7 @@ ROWS = (
     Row("find_columns by a network", find_columns_by_network, "columns", FEW, 1e-3),
     Row("map_columns", map_columns, "columns", FEW, 1e-3),
     Row("find_columns_in_series", find_columns_in_series, "columns", FEW, 1e-3),
-    Row("geometric_phase", geometric_phase, "columns", {**EXACT, **SHIFTS}, 1e-3),
+    Row("geometric_phase", geometric_phase, "columns", EXACT, 1e-3),
 )
 
 
