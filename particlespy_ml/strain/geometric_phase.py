@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import dask.array as da
 import numpy as np
 
-from particlespy_ml.core.frames import ascending, frame_name
+from particlespy_ml.core.frames import ascending, check_frame, frame_name
 from particlespy_ml.core.image import ImageFrames
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.strain.phase_maps import MAPS, PhaseSettings, Reflections, find_lattice, phase_maps
@@ -85,9 +85,9 @@ def geometric_phase(
     Raises
     ------
     ValueError
-        If the image is not calibrated or shows no lattice of two directions, given vectors are collinear, out of range
-        or have no reflection next to them, the lattice is not seen in the reference region, or the width is too large
-        for the image.
+        If the image is not calibrated, has pixels that are not finite, or shows no lattice of two directions, given
+        vectors are collinear, out of range or have no reflection next to them, the lattice is not seen in the reference
+        region, or the width is too large for the image.
     TypeError
         If vectors are not two numbers, or the reference is neither booleans nor a region.
 
@@ -121,14 +121,16 @@ def geometric_phase(
     lattice = None
     if not per_frame:
         first = (0,) * (frames.ndim - 2)
-        where = None if region is None else region
-        if where is None and others:
+        where = region
+        if region is None and others:
             where = ascending(np.asarray(others[0][first]), image.direction)
         lattice = find_lattice(ascending(np.asarray(frames[first], float), image.direction), settings, given, where)
     function = FramePhases(image.direction, settings, lattice, given, region)
     outputs = (np.dtype("f4"),) * len(MAPS)
     arrays = image.run(function, others, outputs, lazy_output=lazy_output, show_progressbar=show_progressbar)
-    how = {"width": float(width), "min_amplitude": float(min_amplitude), "per_frame": bool(per_frame)}
+    how = {"width": settings.width, "min_amplitude": settings.min_amplitude, "per_frame": bool(per_frame)}
+    if noise is not None:
+        how["noise"] = settings.noise
     if lattice is not None:
         g = lattice.reference / unit
         how |= {"g1": g[0].tolist(), "g2": g[1].tolist(), "spacing": lattice.spacing * unit}
@@ -176,6 +178,7 @@ class FramePhases:
         """Return the maps of each frame."""
         results = []
         for number, frame in enumerate(frames):
+            check_frame(frame, f"Frame {frame_name(indices[number])}")
             mask = None if masks is None else ascending(masks[number], self.direction)
             image = ascending(np.asarray(frame, float), self.direction)
             try:

@@ -311,6 +311,15 @@ def test_a_reference_where_there_is_no_lattice(strained):
         signal_of(strained).geometric_phase(reference=corner)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_pixels_that_are_not_finite_are_named_with_their_frame(lazy):
+    frames = np.stack([lattice_image((96, 100), SQUARE, SPACING)] * 2)
+    frames[1, 3, 4] = np.nan
+    signal = signal_of(frames)
+    with pytest.raises(ValueError, match="Frame 1: 1 of 9600 pixels are not finite"):
+        (signal.as_lazy() if lazy else signal).geometric_phase(lazy_output=False, show_progressbar=False)
+
+
 def test_images_that_are_not_calibrated():
     signal = hs.signals.Signal2D(lattice_image((96, 100), SQUARE, SPACING))
     signal.set_signal_type("HRTEM")
