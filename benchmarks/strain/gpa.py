@@ -113,7 +113,7 @@ def print_surface(known: dict, seeds: int) -> None:
     """Errors of exx by layer, from the surface inwards."""
     print(f"three layers at a surface, {fields.STEP:.0%} apart: mean error of exx, per cent, outermost layer first")
     field = fields.surface()
-    layers = np.unique(field.places[:, 0].round(6))[::-1][:4]
+    layers = np.unique(field.places[:, 0].round(6))[::-1][:3]
     for width in WIDTHS:
         for name, way in known.items():
             maps = way(field.image, width)

@@ -32,8 +32,8 @@ def left_polar(deformation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> from particlespy_ml.strain.polar import left_polar
     >>> turn = np.array([[0.0, -1.0], [1.0, 0.0]])
     >>> strain, rotation = left_polar(np.diag([1.02, 0.99]) @ turn)
-    >>> strain.round(6).tolist(), float(np.rad2deg(rotation))
-    ([[0.02, 0.0], [0.0, -0.01]], 90.0)
+    >>> np.diag(strain).round(6).tolist(), float(np.rad2deg(rotation))
+    ([0.02, -0.01], 90.0)
     """
     a = np.asarray(deformation, float)
     rotation = np.arctan2(a[..., 1, 0] - a[..., 0, 1], a[..., 0, 0] + a[..., 1, 1])
