@@ -198,6 +198,22 @@ def find_columns_by_network(stored, model):
     return by_frame(stored, frames)
 
 
+def find_heights(stored, model):
+    """The two frames as a focal series of three, whatever they show."""
+    import hyperspy.api as hs
+
+    stored.image.set_signal_type("HRTEM")
+    series = hs.stack([stored.image.inav[number] for number in (0, 1, 0)], show_progressbar=False)
+    table = series.find_heights(0, register=None, lazy_output=False)
+    (rows,) = table.data.ravel()
+    values = {
+        "x": np.sort(rows["x"] * stored.nm - stored.origin[0]),
+        "y": np.sort(rows["y"] * stored.nm - stored.origin[1]),
+        "height": np.sort(rows["expected_height"]),
+    }
+    return {f"{name} of the series": value for name, value in values.items()}
+
+
 def map_columns(stored, model):
     stored.image.set_signal_type("HRTEM")
     maps = np.asarray(stored.image.map_columns(lazy_output=False).data)
@@ -275,6 +291,7 @@ ROWS = (
     Row("find_zone_axis", find_zone_axis, "columns", {**EXACT, "last alone": some_frames(1)}, 1e-4),
     Row("find_columns", find_columns, "columns", {**ONCE, "last alone": some_frames(1)}, 1e-3),
     Row("find_columns by a network", find_columns_by_network, "columns", FEW, 1e-3),
+    Row("find_heights", find_heights, "columns", FEW, 1e-2),
     Row("map_columns", map_columns, "columns", FEW, 1e-3),
     Row("find_columns_in_series", find_columns_in_series, "columns", FEW, 1e-3),
     Row("geometric_phase", geometric_phase, "columns", EXACT, 1e-3),
