@@ -101,8 +101,8 @@ def measure_strain(
 
     References
     ----------
-    J. Madsen, Structural template matching, PhD thesis, Technical University of Denmark (2018); P. M. Larsen,
-    S. Schmidt and J. Schiøtz, Modelling Simul. Mater. Sci. Eng. 24, 055007 (2016).
+    J. Madsen et al., Adv. Struct. Chem. Imaging 3, 14 (2017); P. M. Larsen, S. Schmidt and J. Schiøtz, Modelling Simul.
+    Mater. Sci. Eng. 24, 055007 (2016).
 
     Examples
     --------
