@@ -63,6 +63,7 @@ GIVEN = {
     "counting": platinum,
     "populations": populations,
     "columns-hrtem": dict,
+    "strain": dict,
     "relion": relion,
 }
 

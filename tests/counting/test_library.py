@@ -122,12 +122,12 @@ def test_atomap_counts_the_same_columns_the_same_twice():
     rng = np.random.default_rng(0)
     truth = np.repeat([1, 2, 3], 25)
     values = truth + 0.08 * rng.normal(size=75)
-    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    state, figures = np.random.get_state()[1].copy(), plt.get_fignums()  # noqa: NPY002
     counts, posterior, bic = count_with_atomap(values, max_components=6)
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
     assert np.mean(counts == truth) > 0.95 and posterior.shape[0] == 75 and len(bic) == 6
     np.testing.assert_array_equal(count_with_atomap(values, max_components=6)[1], posterior)
-    assert plt.get_fignums() == []
+    assert plt.get_fignums() == figures
     with pytest.raises(ValueError, match="from 1 to"):
         count_with_atomap(values, n_components=99)
 
