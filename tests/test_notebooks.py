@@ -44,6 +44,7 @@ def run_in_this_process(cells):
             assert error is None, f"cell {number}: {error!r}\n{source}"
     finally:
         shell.reset(new_session=True)
+        plt.uninstall_repl_displayhook()  # it asks the shell, which must be there yet
         Shell.clear_instance()
         plt.close("all")
         plt.switch_backend(backend)
