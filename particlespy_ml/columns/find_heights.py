@@ -54,8 +54,8 @@ def find_heights(
     signal
         Series with a navigation axis of defocus and any others, calibrated in a unit of length, lazy or not.
     axis
-        Name or number of that axis. Images are taken in its order; more of them than the network sees are thinned out
-        evenly.
+        Name or number of that axis, towards overfocus or towards underfocus, which the images tell; more of them than
+        the network sees are thinned out evenly.
     model
         Name of a bundled model of several images, or a folder of your own.
     register

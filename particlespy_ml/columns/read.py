@@ -42,8 +42,13 @@ def read_columns(
     highest = model.kinds[kind][1]
     told = np.full((len(found), highest), 1 / highest)
     if own.any():
-        shown = network_input(images, pixel_size, CHANNELS, counted)
-        told[own] = model.read(column_features(shown, found.places[own], pixel_size))
+        # a focal series may run either way, and atoms of one that runs the wrong way would be miscounted
+        orders = [images] if len(images) == 1 else [images, images[::-1]]
+        features = [
+            column_features(network_input(one, pixel_size, CHANNELS, counted), found.places[own], pixel_size)
+            for one in orders
+        ]
+        told[own] = model.read(min(features, key=model.strangeness))
     parts = (found.posterior[:, :before], found.posterior[:, before, None] * told, found.posterior[:, before + 1 :])
     return maps, MappedColumns(found.places, found.errors, found.probabilities, np.concatenate(parts, axis=1))
 

@@ -83,6 +83,17 @@ class ColumnMapper(MapModel):
             logits = self._network(device).reader(torch.from_numpy(np.ascontiguousarray(features)).to(device))
             return torch.softmax(logits, 1).cpu().numpy()
 
+    def strangeness(self, features: np.ndarray) -> float:
+        """Mean square of features, in standard deviations of those that the reader was trained on: about one of these.
+
+        Parameters
+        ----------
+        features
+            As for `read`.
+        """
+        known = (features - self.weights["reader.middle"]) / self.weights["reader.spread"]
+        return float(np.mean(np.clip(known, -6, 6) ** 2))
+
     @property
     def channels(self) -> tuple[str, ...]:
         """What is shown of each image, see `particlespy_ml.columns.network.network_input`."""

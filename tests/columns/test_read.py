@@ -73,3 +73,18 @@ def test_frames_without_columns_ask_for_nothing(model):
     maps, found = read_columns(model, np.random.default_rng(0).normal(100, 1e-3, (1, 60, 60)), True, 0.5)
     assert len(found) == 0 and "asked" not in model.card
     assert maps_of_outputs(model, maps, found).shape == (7, 60, 60)
+
+
+def test_a_focal_series_may_run_either_way():
+    import particlespy_ml as pml
+
+    series = pml.data.focal_series_of_gold()
+    expected = series.find_heights("defocus").data[0]
+    turned = series.deepcopy()
+    turned.data = turned.data[::-1].copy()
+    for other in (series.inav[::-1], turned):
+        rows = other.find_heights("defocus").data[0]
+        assert abs(len(rows) - len(expected)) <= 1
+        assert abs(rows["expected_height"].mean() - expected["expected_height"].mean()) < 0.1
+    truth = series.metadata.Simulation.heights
+    assert abs(expected["expected_height"].mean() - sum(truth) / len(truth)) < 0.5
