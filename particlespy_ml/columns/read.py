@@ -48,7 +48,7 @@ def read_columns(
             column_features(network_input(one, pixel_size, CHANNELS, counted), found.places[own], pixel_size)
             for one in orders
         ]
-        told[own] = model.read(min(features, key=model.strangeness))
+        told[own] = model.read(features[0] if len(features) == 1 else min(features, key=model.strangeness))
     parts = (found.posterior[:, :before], found.posterior[:, before, None] * told, found.posterior[:, before + 1 :])
     return maps, MappedColumns(found.places, found.errors, found.probabilities, np.concatenate(parts, axis=1))
 
