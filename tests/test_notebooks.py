@@ -1,6 +1,7 @@
 """Every notebook runs from top to bottom, in a copy, and shows in the repository what it showed when it ran."""
 
 import shutil
+import sys
 import warnings
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def run_in_this_process(cells):
             """There is no screen."""
 
     progress, backend = hs.preferences.General.show_progressbar, plt.get_backend()
+    main = sys.modules["__main__"]
     shell = Shell.instance()
     shell.reset(new_session=True)
     try:
@@ -46,6 +48,7 @@ def run_in_this_process(cells):
         shell.reset(new_session=True)
         plt.uninstall_repl_displayhook()  # it asks the shell, which must be there yet
         Shell.clear_instance()
+        sys.modules["__main__"] = main  # of which new processes are made; the shell put its own there
         plt.close("all")
         plt.switch_backend(backend)
         hs.preferences.General.show_progressbar = progress
