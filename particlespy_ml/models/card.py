@@ -17,10 +17,12 @@ _FIELDS = {
     "signal_type": fields.ANYTHING,
     "task": fields.Field(f"one of {sorted(TASKS)}", lambda value: isinstance(value, str) and value in TASKS),
     "architecture": fields.ARCHITECTURE,
+    "sha256": fields.ANYTHING,
+}
+_SCALE = {
     "pixel_size": fields.PIXEL_SIZE,
     "pixel_size_range_angstrom": fields.RANGE,
     "diameter_range_nm": fields.RANGE,
-    "sha256": fields.ANYTHING,
 }
 
 
@@ -43,7 +45,8 @@ def read_card(path: Path) -> dict:
     if "task" in card:
         _check(path, card, {"task": _FIELDS["task"]})
     task = TASKS[card["task"]] if "task" in card else Classification  # most models classify
-    missing = [key for key in (*_FIELDS, *task.required) if key not in card]
+    general = _FIELDS if task.any_scale else {**_FIELDS, **_SCALE}
+    missing = [key for key in (*general, *task.required) if key not in card]
     if missing:
         raise ValueError(f"The card {path} lacks {', '.join(missing)}.")
     if card["format_version"] != FORMAT_VERSION:
@@ -52,7 +55,7 @@ def read_card(path: Path) -> dict:
             f"{FORMAT_VERSION}."
         )
     # a wrong card would otherwise turn into wrong results, or into an error far from its cause
-    _check(path, card, {**_FIELDS, **task.required, **task.optional})
+    _check(path, card, {**general, **task.required, **task.optional})
     return card
 
 

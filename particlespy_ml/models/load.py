@@ -46,10 +46,9 @@ def describe_models() -> list[str]:
     lines = []
     for name in list_models():
         card = read_card(_bundled_folder() / name / "card.json")
-        low, high = card["diameter_range_nm"]
-        lines.append(
-            f"{name}: {card['signal_type']}, {TASKS[card['task']].model(card, {}).purpose}; {low:g} to {high:g} nm"
-        )
+        task = TASKS[card["task"]]
+        sizes = "any size" if task.any_scale else "{:g} to {:g} nm".format(*card["diameter_range_nm"])
+        lines.append(f"{name}: {card['signal_type']}, {task.model(card, {}).purpose}; {sizes}")
     return lines
 
 

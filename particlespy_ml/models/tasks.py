@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from particlespy_ml.models import fields
 from particlespy_ml.models.column_mapper import PLACE_OUTPUTS, ColumnMapper, mapped_kinds
 from particlespy_ml.models.model import Classifier, Model, ParticleFinder
+from particlespy_ml.models.multiscale_finder import MultiscaleFinder
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +30,8 @@ class Task:
         Name of the bundled model for a signal type, where there is one.
     needs_fringes
         Whether an image that shows no lattice fringes deserves a warning.
+    any_scale
+        Whether pixels of the images may have any size, so that cards have none.
     """
 
     name: ClassVar[str]
@@ -37,6 +40,7 @@ class Task:
     optional: ClassVar[dict[str, fields.Field]] = {}
     default_models: ClassVar[dict[str, str]] = {}
     needs_fringes: ClassVar[bool] = False
+    any_scale: ClassVar[bool] = False
 
     @classmethod
     def wanted_outputs(cls, card: dict) -> tuple[int, str]:
@@ -140,6 +144,20 @@ class Segmentation(Task):
         return 2, "two maps (particle, depth)"
 
 
+class MultiscaleSegmentation(Segmentation):
+    """Where the particles of a frame are, on any support and whatever a pixel measures."""
+
+    name = "multiscale_segmentation"
+    model = MultiscaleFinder
+    required: ClassVar = {
+        "threshold": fields.THRESHOLD,
+        "diameter_range_px": fields.RANGE,
+        "detection": fields.COEFFICIENTS,
+    }
+    default_models: ClassVar = {"HAADF": "particles-stem"}
+    any_scale = True
+
+
 class MapColumns(Task):
     """Where the columns of an image are, of which kind, and how many atoms they have."""
 
@@ -157,5 +175,6 @@ class MapColumns(Task):
 
 
 TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (Classification, Isomer, IsomerAtlas, Crystallinity, Segmentation, MapColumns)
+    task.name: task
+    for task in (Classification, Isomer, IsomerAtlas, Crystallinity, Segmentation, MultiscaleSegmentation, MapColumns)
 }

@@ -14,8 +14,11 @@ from particlespy_ml.core.image import ImageFrames
 from particlespy_ml.particles.measure import column_units, measure_frame
 from particlespy_ml.segmentation.label_frames import LabelFrames, labels_signal, named_frame
 from particlespy_ml.segmentation.segmenter import Segmenter
+from particlespy_ml.tables.rows import add_columns
 from particlespy_ml.tables.table import make_table
 from particlespy_ml.tables.unusual_frames import unusual_text
+
+DETECTION = "detection_probability"
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,17 @@ class FramePass:
     def __call__(self, frames: np.ndarray, *given: np.ndarray, indices: list[tuple]) -> list[tuple]:
         """Return the outputs of each frame of a block."""
         seen, labels, tables = [], [], []
-        for (frame, found, known), index in zip(self.label.each(frames, given, indices), indices, strict=True):
+        found_in = self.label.each(frames, given, indices)
+        for (frame, found, known, detection), index in zip(found_in, indices, strict=True):
             seen.append(frame)
             labels.append(found)
             with named_frame(index):
                 if self.inspect is not None and not any(index):
                     self.inspect(frame)
-                tables.append(measure_frame(frame, found, self.grid, known))
+                rows = measure_frame(frame, found, self.grid, known)
+                if detection is not None:
+                    rows = add_columns(rows, [(DETECTION, np.float32, detection[rows["label"] - 1])])
+                tables.append(rows)
         if self.classify is not None:
             tables = self.classify(seen, labels, tables)
         results = {"labels": [self.label.turned(found) for found in labels], "table": tables}
@@ -84,7 +91,8 @@ def run_pass(
         if name == "labels":
             signals.append(labels_signal(image, array, segmenter.parameters))
         else:
-            units = {**column_units(image.grid.units), **(extra_units or {})}
+            detection = {DETECTION: ""} if getattr(segmenter, "detects", False) else {}
+            units = {**column_units(image.grid.units), **detection, **(extra_units or {})}
             full = image.record(segmentation=segmenter.parameters, **(record or {}))
             signals.append(make_table(array, image.navigation_axes, units, full, image.titled("Particles")))
             _warn_of_jumps(array)

@@ -36,12 +36,14 @@ class LabelFrames:
 
     def __call__(self, frames: np.ndarray, *given: np.ndarray, indices: list[tuple]) -> list[tuple]:
         """Return the labels of each frame of a block."""
-        return [(self.turned(labels),) for _, labels, _ in self.each(frames, given, indices)]
+        return [(self.turned(labels),) for _, labels, *_ in self.each(frames, given, indices)]
 
     def each(self, frames: np.ndarray, given: tuple, indices: list[tuple]) -> Iterator[tuple]:
-        """Yield each frame with its labels and the pixels that were looked at, turned so that its axes ascend.
+        """Yield each frame with its labels, what was looked at, and how certain they are, turned so that axes ascend.
 
-        *given* holds the user's labels and mask, where there are any. Errors and warnings name the frame.
+        What was looked at is a mask of pixels; how certain it is that each label is a particle is None where the
+        segmenter does not tell. *given* holds the user's labels and mask, where there are any. Errors and warnings name
+        the frame.
         """
         frames, given = self.turned(frames), [self.turned(array) for array in given]
         masks = given.pop() if getattr(self.segment, "masked", False) else None
@@ -52,7 +54,11 @@ class LabelFrames:
                     frame = _without(frame, mask)
                 known = known_pixels(frame, mask)
                 known = np.ones(frame.shape, bool) if known is None else known
-                labels = self.segment(frame, given[0][i] if given else None, known)
+                own = given[0][i] if given else None
+                if getattr(self.segment, "detects", False):
+                    labels, detection = self.segment.detect(frame, own, known)
+                else:
+                    labels, detection = self.segment(frame, own, known), None
                 if getattr(self.segment, "loss", None) is not None:
                     self.segment.loss.after(indices[i])
                 if mask is not None:
@@ -61,7 +67,7 @@ class LabelFrames:
                     self.segment.warn_of_small(frame, labels)
                 if is_constant(frame):
                     warnings.warn(f"Frame {frame_name(indices[i])} is constant: it has no particles.", stacklevel=2)
-            yield frame, labels, known
+            yield frame, labels, known, detection
 
     def turned(self, frames: np.ndarray) -> np.ndarray:
         """Frames, or labels, so that their axes ascend, and back; torch takes no arrays that run backwards."""

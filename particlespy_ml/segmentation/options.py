@@ -25,6 +25,7 @@ class SegmentationOptions(TypedDict, total=False):
     split_depth: float
     model: str | Path | ParticleFinder
     threshold: float
+    min_detection: float
     outline: str
     watershed: bool
     watershed_size: int

@@ -48,6 +48,15 @@ NETWORK_OPTIONS = {
     "polarity": "dark",
 }
 
+# of a network that finds particles on any support, at any magnification
+MULTISCALE_OPTIONS = {
+    "threshold": None,
+    "min_detection": 0.5,
+    "min_diameter": 0.0,
+    "split_depth": 0.12,
+    "polarity": "auto",
+}
+
 CLEANING_OPTIONS = {"watershed": False, "watershed_size": 0, "watershed_erosion": 0, "min_size": 0}
 
 
@@ -97,6 +106,11 @@ class Segmenter:
         masked = {"mask": "given"} if self.masked else {}
         return {**trained, "method": self.method, "exclude_border": self.exclude_border, **masked, **options}
 
+    @property
+    def detects(self) -> bool:
+        """Whether it tells how probable it is that what it finds are particles."""
+        return hasattr(self.finder, "detection_probability")
+
     def __call__(
         self, image: np.ndarray, given: np.ndarray | None = None, known: np.ndarray | None = None
     ) -> np.ndarray:
@@ -104,18 +118,28 @@ class Segmenter:
 
         *known* are the pixels that were recorded and are wanted, as `known_pixels` tells them by default.
         """
+        return self.detect(image, given, known)[0]
+
+    def detect(
+        self, image: np.ndarray, given: np.ndarray | None = None, known: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the labels of a frame, and how probable it is that each is a particle, where that `detects`."""
         check_frame(image)
         image = np.asarray(image)
         known = known_pixels(image) if known is None else None if known.all() else known
+        told = [np.zeros(0)]
         if self.method in ("mask", "labels"):
             labels = label_given(given, self.numbered)
         else:
-            labels = segment_known(image, known, self._find)
+            labels = segment_known(image, known, lambda part: self._find(part, told))
         if self.exclude_border:
             labels = clear_border_particles(labels)
             cut = cut_by_unknown(labels, known)
             labels = np.where(np.isin(labels, cut), 0, labels)
-        return labels if self.method == "labels" else renumber(labels)
+        if self.method == "labels":
+            return labels, None
+        found, labels = number_particles(labels)
+        return labels, told[-1][found - 1] if self.detects else None
 
     def warn_of_small(self, image: np.ndarray, labels: np.ndarray) -> None:
         """Warn if a frame holds many objects that were not looked for; see `particlespy_ml.segmentation.size_loss`."""
@@ -123,8 +147,8 @@ class Segmenter:
             warn_of_small(image, labels, self.pixel_size, self.options)
             warn_of_dark(image, labels, self.pixel_size, self.options)
 
-    def _find(self, image: np.ndarray) -> np.ndarray:
-        """Return the labels of a frame without constant borders."""
+    def _find(self, image: np.ndarray, told: list) -> np.ndarray:
+        """Return the labels of a frame without constant borders; what a detector tells of each is added to *told*."""
         if is_constant(image):
             return np.zeros(image.shape, np.int32)
         if self.method == "auto":
@@ -132,6 +156,14 @@ class Segmenter:
 
             count = None if self.loss is None else self.loss.add
             return segment_automatic(image, self.pixel_size, count=count, **self.options)
+        if self.method == "network" and self.detects:
+            from particlespy_ml.segmentation.multiscale import segment_multiscale
+
+            options = {name: value for name, value in self.options.items() if name != "min_diameter"}
+            labels, probability = segment_multiscale(image, self.finder, **options)
+            told.append(probability)
+            smallest = np.pi / 4 * self.options["min_diameter"] ** 2 / np.prod(self.pixel_size)
+            return np.where((label_sizes(labels) >= smallest)[labels], labels, 0)
         if self.method == "network":
             from particlespy_ml.segmentation.network import segment_with_network
 
@@ -202,20 +234,32 @@ def _network_segmenter(grid: PixelGrid, exclude_border: bool, options: dict) -> 
     from particlespy_ml.models.load import load_model
     from particlespy_ml.models.model import ParticleFinder
 
-    unknown = sorted(set(options) - set(NETWORK_OPTIONS))
+    given = dict(options)
+    finder = load_model(given.pop("model", NETWORK_OPTIONS["model"]))
+    multiscale = hasattr(finder, "detection_probability")
+    taken = {"model": None, **MULTISCALE_OPTIONS} if multiscale else NETWORK_OPTIONS
+    unknown = sorted(set(given) - set(taken))
     if unknown:
-        raise TypeError(f'Unknown options {unknown} for method="network", which takes {", ".join(NETWORK_OPTIONS)}.')
-    full = {**NETWORK_OPTIONS, **options}
-    finder = load_model(full.pop("model"))
+        raise TypeError(
+            f'Unknown options {unknown} for method="network" with the model {finder.name!r}, which takes '
+            f"{', '.join(taken)}."
+        )
+    full = {**taken, **given}
+    del full["model"]
     if not isinstance(finder, ParticleFinder):
         raise ValueError(
             f"The model {finder.name!r} classifies particles and does not find them; expected a model for "
             f"segmentation such as {NETWORK_OPTIONS['model']!r}."
         )
-    for name, (low, high) in {"threshold": (0, 1), "split_depth": (0, 1), "min_diameter": (0, float("inf"))}.items():
-        value = full[name]
-        if not (value is None and name == "threshold") and not low <= value < high:
-            raise ValueError(f"{name}={value}; expected a number from {low} to {high}.")
+    limits = {"threshold": 1, "split_depth": 1, "min_detection": 1, "min_diameter": float("inf")}
+    for name, high in limits.items():
+        value = full.get(name)
+        if value is not None and not 0 <= value < high:
+            raise ValueError(f"{name}={value}; expected a number from 0 to {high}.")
+    if multiscale:
+        if full["polarity"] not in ("auto", "bright", "dark"):
+            raise ValueError(f"Expected polarity to be 'auto', 'bright' or 'dark', not {full['polarity']!r}.")
+        return Segmenter("network", full, grid.nanometres, exclude_border, finder=finder)
     if full["outline"] not in ("auto", "atoms", "half", "level"):
         raise ValueError(f"Expected outline to be 'auto', 'atoms', 'half' or 'level', not {full['outline']!r}.")
     if full["polarity"] not in ("dark", "bright"):

@@ -37,6 +37,7 @@ PARTICLES = {
     "bbox_area": "area of that box",
     "bbox_length": "diagonal of that box",
     "nearest_neighbour_distance": "from centroid to the nearest centroid of another particle of the frame",
+    "detection_probability": "that it is a particle at all, where a network for any support found it; calibrated",
     "touches_border": "whether the border of the image, or of what was recorded of it, cuts the particle",
     "outline": "closed polygon of 64 (x, y) vertices around the particle, without holes",
     "class": "most probable class; undefined where it is too improbable or the model is not for such particles",

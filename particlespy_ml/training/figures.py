@@ -69,6 +69,21 @@ def draw_segmentation(results: dict, folder: Path) -> list[Path]:
     return _save({"scores": figure}, folder)
 
 
+def draw_multiscale(results: dict, folder: Path) -> list[Path]:
+    """Write the figure of the evaluation of a model that finds particles on any support and return its file."""
+    figure = _figure(6, 3.4)
+    axis = figure.subplots()
+    rows = list(results["conditions"].items())
+    for offset, (score, label) in enumerate((("f1", "all"), ("f1_above_8_px", "above 8 pixels"))):
+        values = [part[score]["value"] for _, part in rows]
+        ends = [[abs(part[score]["interval"][k] - part[score]["value"]) for _, part in rows] for k in (0, 1)]
+        axis.bar([k + 0.4 * offset for k in range(len(rows))], values, 0.38, yerr=ends, label=label)
+    axis.set_xticks([k + 0.2 for k in range(len(rows))], [name for name, _ in rows])
+    axis.set(ylabel="F1 at an IoU of 0.5", ylim=(0, 1))
+    axis.legend()
+    return _save({"scores": figure}, folder)
+
+
 def draw_columns(results: dict, folder: Path) -> list[Path]:
     """Write the figure of the evaluation of a model that finds columns as PNG and return its file."""
     figure = _figure(8, 3.4)

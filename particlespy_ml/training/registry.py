@@ -6,12 +6,20 @@ from particlespy_ml.training.columns.training import ColumnTraining
 from particlespy_ml.training.crystallinity.training import CrystallinityTraining
 from particlespy_ml.training.isomer.training import IsomerTraining
 from particlespy_ml.training.isomer_atlas.training import AtlasTraining
+from particlespy_ml.training.multiscale.training import MultiscaleTraining
 from particlespy_ml.training.segmentation.training import SegmentationTraining
 from particlespy_ml.training.training import Training
 
 TRAININGS: dict[str, type[Training]] = {
     training.name: training
-    for training in (IsomerTraining, AtlasTraining, CrystallinityTraining, SegmentationTraining, ColumnTraining)
+    for training in (
+        IsomerTraining,
+        AtlasTraining,
+        CrystallinityTraining,
+        SegmentationTraining,
+        MultiscaleTraining,
+        ColumnTraining,
+    )
 }
 
 

@@ -74,6 +74,16 @@ def segmentation_lines(results: dict) -> Iterator[str]:
             yield f"  {dose:>11}  {cells[0]:<24}  {cells[1]}"
 
 
+def multiscale_lines(results: dict) -> Iterator[str]:
+    """Results of an evaluation of a network that finds particles on any support."""
+    yield f"  {'micrographs':>20}  {'F1 at an IoU of 0.5':<24}  {'of more than 8 pixels':<24}  IoU of the masks"
+    for name, part in results["conditions"].items():
+        cells = [_text({**part[what], "accuracy": part[what]["value"]}) for what in ("f1", "f1_above_8_px", "iou")]
+        yield f"  {name:>20}  {cells[0]:<24}  {cells[1]:<24}  {cells[2]}"
+    yield f"  in frames without particles: {results['false_per_empty_frame']:.2f} a frame"
+    yield f"  calibration error of the detection probability: {results['calibration_error']:.3f}"
+
+
 def _both(name: str, part: dict) -> str:
     return f"  {name:>34}  {_text(part['two_class']):<24}  {_text(part['three_class'])}"
 

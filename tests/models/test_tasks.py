@@ -74,7 +74,15 @@ def test_every_task_states_what_it_needs():
     for name, task in TASKS.items():
         assert issubclass(task, Task) and task.name == name and task.__doc__
         assert issubclass(task.model, (Classifier, MapModel))
-    assert sorted(TASKS) == ["classification", "crystallinity", "isomer", "isomer-atlas", "map_columns", "segmentation"]
+    assert sorted(TASKS) == [
+        "classification",
+        "crystallinity",
+        "isomer",
+        "isomer-atlas",
+        "map_columns",
+        "multiscale_segmentation",
+        "segmentation",
+    ]
 
 
 def test_every_bundled_model_is_one_of_its_task():

@@ -13,7 +13,14 @@ COMMANDS = ("simulate", "train", "evaluate", "draw", "report")
 
 
 def test_a_training_is_one_of_a_task_and_answers_every_command():
-    assert sorted(TRAININGS) == ["crystallinity", "isomer", "isomer-atlas", "map_columns", "segmentation"]
+    assert sorted(TRAININGS) == [
+        "crystallinity",
+        "isomer",
+        "isomer-atlas",
+        "map_columns",
+        "multiscale_segmentation",
+        "segmentation",
+    ]
     for name, training in TRAININGS.items():
         assert training.name == name and name in TASKS and training.__doc__
         assert all(getattr(training, command) is not getattr(Training, command) for command in COMMANDS)

@@ -1,0 +1,192 @@
+"""Particles on any support by a network that sees a frame at several magnifications."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage as ndi
+from skimage.segmentation import expand_labels
+
+from particlespy_ml.core.resample import enlarge_map, nearest_map, resample_frame
+from particlespy_ml.segmentation.grid import as_float, label_sizes
+from particlespy_ml.segmentation.network import labels_from_maps
+from particlespy_ml.segmentation.two_contrasts import two_contrasts
+
+if TYPE_CHECKING:
+    from particlespy_ml.models.multiscale_finder import MultiscaleFinder
+
+STEP = 3.0  # magnification between one view and the next
+NARROWEST = 40  # pixels along the shorter edge of the coarsest view
+TAKEN = 0.35  # share of a particle that one found with more certainty may have
+SPLIT_DEPTH = 0.12
+# A particle is outlined best where it has some tens of pixels; e-folds beyond that cost this much probability.
+_BEST, _COST = (9.0, 50.0), 0.06
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What one view shows.
+
+    Parameters
+    ----------
+    labels
+        On the grid of the frame.
+    probability
+        Of each label from 1 on that it is a particle.
+    rank
+        By which candidates of different views are compared.
+    """
+
+    labels: np.ndarray
+    probability: np.ndarray
+    rank: np.ndarray
+
+
+def segment_multiscale(
+    image: np.ndarray,
+    model: MultiscaleFinder,
+    threshold: float | None = None,
+    min_detection: float = 0.5,
+    polarity: str = "auto",
+    split_depth: float = SPLIT_DEPTH,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the particles of a frame, whose pixels may have any size.
+
+    The frame is seen as it is, and three and more times coarser. In each view particles of some pixels to some tens of
+    pixels across are found; where two views found something in the same place, the more certain one has it.
+
+    Parameters
+    ----------
+    image
+        Shape (rows, columns).
+    model
+        Loaded model.
+    threshold
+        Probability from which a pixel belongs to a particle; that of the model by default.
+    min_detection
+        What is less probable to be a particle is left out.
+    polarity
+        "bright" or "dark" particles, or "auto" for those of which there is more evidence; see `likely_polarity`.
+    split_depth
+        See `particlespy_ml.segmentation.network.labels_from_maps`.
+
+    Returns
+    -------
+    labels, probability
+        Labels 1 to n, int32, shape of the frame; and how probable it is that each is a particle, shape (n,).
+    """
+    image = as_float(image)
+    threshold = model.threshold if threshold is None else threshold
+    if min(image.shape) < 2 or image.min() == image.max():
+        return np.zeros(image.shape, np.int32), np.zeros(0)
+    if polarity == "auto":
+        polarity = likely_polarity(image, model, threshold, split_depth)
+    image = -image if polarity == "dark" else image
+    views = [candidates(image, step, model, threshold, split_depth) for step in view_steps(image.shape)]
+    return merge_views(views, min_detection)
+
+
+def view_steps(shape: tuple[int, int]) -> list[float]:
+    """Return the pixel sizes of the views of a frame in its own pixels, the finest first.
+
+    Examples
+    --------
+    >>> view_steps((512, 1024))
+    [1.0, 3.0, 9.0]
+    """
+    number = int(np.log(max(min(shape) / NARROWEST, 1)) / np.log(STEP) + 1e-9)
+    return [STEP**k for k in range(number + 1)]
+
+
+def candidates(
+    image: np.ndarray, step: float, model: MultiscaleFinder, threshold: float, split_depth: float = SPLIT_DEPTH
+) -> Candidates:
+    """Return what a view of a frame shows, on the grid of the frame.
+
+    Parameters
+    ----------
+    image
+        Bright particles, shape (rows, columns).
+    step
+        Pixel size of the view in pixels of the frame.
+    model, threshold, split_depth
+        See `segment_multiscale`.
+    """
+    seen = image if step == 1 else resample_frame(image, (step, step))
+    probability, depth = model.maps(two_contrasts(seen))
+    labels = labels_from_maps(probability, depth, threshold, split_depth)
+    sizes = label_sizes(labels)
+    numbers = np.arange(len(sizes))
+    means = ndi.mean(probability, labels, numbers) if labels.any() else np.zeros(len(sizes))
+    diameter = 2 * np.sqrt(sizes / np.pi)
+    low, high = model.diameters
+    kept = (diameter >= low) & (diameter <= high)
+    kept[0] = False
+    labels = (np.cumsum(kept) * kept).astype(np.int32)[labels]
+    diameter, means = diameter[kept], np.asarray(means)[kept]
+    if labels.shape != image.shape:
+        labels = nearest_map(expand_labels(labels, 2), image.shape)
+        labels[enlarge_map(probability, image.shape) < threshold] = 0
+    found = model.detection_probability(means, diameter)
+    beyond = np.maximum(np.log(_BEST[0] / np.maximum(diameter, 1e-9)), np.log(np.maximum(diameter, 1e-9) / _BEST[1]))
+    return Candidates(labels, found, found - _COST * np.maximum(beyond, 0))
+
+
+def merge_views(views: list[Candidates], min_detection: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the particles of all views, each once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> small, large = np.zeros((2, 6, 6), int)
+    >>> small[1, 1], large[:3, :3], large[5, 5] = 1, 1, 2
+    >>> fine = Candidates(small, np.array([0.6]), np.array([0.6]))
+    >>> coarse = Candidates(large, np.array([0.9, 0.7]), np.array([0.9, 0.7]))
+    >>> labels, probability = merge_views([fine, coarse], 0.5)
+    >>> labels.max(), probability.tolist()
+    (np.int32(2), [0.9, 0.7])
+    """
+    result = np.zeros(views[0].labels.shape, np.int32)
+    boxes = [ndi.find_objects(view.labels) for view in views]
+    order = sorted(
+        (-float(view.rank[number]), which, number)
+        for which, view in enumerate(views)
+        for number in range(len(view.rank))
+        if view.probability[number] >= min_detection and number < len(boxes[which])
+    )
+    probability = []
+    for _, which, number in order:
+        box = boxes[which][number]
+        if box is None:
+            continue
+        own = views[which].labels[box] == number + 1
+        there = result[box]
+        free = own & (there == 0)
+        if free.sum() < max((1 - TAKEN) * own.sum(), 1):
+            continue
+        probability.append(float(views[which].probability[number]))
+        there[free] = len(probability)
+    return result, np.array(probability)
+
+
+def likely_polarity(
+    image: np.ndarray, model: MultiscaleFinder, threshold: float, split_depth: float = SPLIT_DEPTH, most: int = 512
+) -> str:
+    """Return whether particles of a frame are rather "bright" or "dark".
+
+    Both are looked for in views of at most *most* pixels along an edge: the middle as it is, and the whole.
+    """
+    rows, columns = (slice(max((n - most) // 2, 0), max((n - most) // 2, 0) + most) for n in image.shape)
+    shown = [image[rows, columns]]
+    if max(image.shape) > most:
+        step = max(image.shape) / most
+        shown.append(resample_frame(image, (step, step)))
+    evidence = {}
+    for polarity, sign in (("bright", 1), ("dark", -1)):
+        found = [candidates(sign * one, 1.0, model, threshold, split_depth) for one in shown if min(one.shape) > 1]
+        certain = np.concatenate([one.probability for one in found])
+        sizes = np.concatenate([label_sizes(one.labels)[1:][: len(one.probability)] for one in found])
+        evidence[polarity] = float((np.maximum(certain - 0.5, 0) * np.sqrt(sizes)).sum())
+    return max(evidence, key=evidence.get)

@@ -1,0 +1,172 @@
+"""Micrographs of particles on supports, by thickness: what is there, and where each particle is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from particlespy_ml.simulation.micrographs.bodies import draw_body
+from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
+from particlespy_ml.simulation.micrographs.record import record_micrograph
+from particlespy_ml.simulation.micrographs.supports import draw_support
+
+_HIDDEN = 0.5  # share of a particle that must be in sight
+_TRIES = 6
+
+
+@dataclass(frozen=True)
+class Micrograph:
+    """An image and its truth.
+
+    Parameters
+    ----------
+    image
+        Shape (rows, columns), float32.
+    labels
+        Particles, each a number of its own; where two lie over each other the thicker one has the pixel.
+    diameters
+        Of each label in pixels, of the circle of its area, those hidden or cut included.
+    support
+        Thickness of the support relative to its mean, 0 in vacuum.
+    inverted
+        Whether particles are darker than what surrounds them.
+    """
+
+    image: np.ndarray
+    labels: np.ndarray
+    diameters: np.ndarray
+    support: np.ndarray
+    inverted: bool = False
+
+
+def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.random.Generator) -> Micrograph:
+    """Draw a micrograph.
+
+    Parameters
+    ----------
+    recipe
+        What is drawn.
+    shape
+        Rows and columns.
+    rng
+        Random generator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> seen = draw_micrograph(MicrographRecipe(empty=0, inverted=0), (96, 96), np.random.default_rng(1))
+    >>> seen.image.shape, bool(seen.labels.max() > 0)
+    ((96, 96), True)
+    """
+    support = draw_support(_choose(recipe.supports, rng), shape, rng)
+    if rng.random() < recipe.mixed:
+        support = support + rng.uniform(0.2, 1.0) * draw_support(_choose(recipe.supports, rng), shape, rng)
+    sizes = recipe.large[1:] if rng.random() < recipe.large[0] else recipe.diameter
+    median = float(np.exp(rng.uniform(*np.log(sizes))))
+    empty = rng.random() < recipe.empty
+    heights, owner, areas = _lay_particles(recipe, support, 0 if empty else median, rng)
+    heights /= median
+    if rng.random() < recipe.saturation[0]:
+        strength = rng.uniform(*recipe.saturation[1:])
+        heights = (1 - np.exp(-strength * heights)) / (1 - np.exp(-strength))
+    if rng.random() < recipe.fringes:
+        heights = heights * _fringes(shape, median, rng)
+    # the contrast that particles must have to be told from what the support shows at their size
+    coarse = ndi.gaussian_filter(support, min(median, 60) / 6)
+    texture = float((coarse - ndi.gaussian_filter(coarse, min(median, 60))).std())
+    contrast = max(texture, 0.02) * float(np.exp(rng.uniform(*np.log(recipe.contrast))))
+    signal = support + contrast * heights
+    image = record_micrograph(signal, contrast, median, recipe, rng)
+    labels, diameters = _in_sight(owner, areas)
+    inverted = bool(rng.random() < recipe.inverted)
+    return Micrograph(-image if inverted else image, labels, diameters, support, inverted)
+
+
+def _choose(weighted: tuple, rng: np.random.Generator) -> str:
+    names, weights = zip(*weighted, strict=True)
+    return str(rng.choice(names, p=np.array(weights, float) / sum(weights)))
+
+
+def _lay_particles(recipe: MicrographRecipe, support: np.ndarray, median: float, rng) -> tuple:
+    """Thickness of all particles, which of them is the thickest at each pixel, and the area of each."""
+    shape = support.shape
+    total, thickest = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    owner = np.zeros(shape, np.int32)
+    areas: list[float] = [0.0]
+    if not median:
+        return total, owner, np.array(areas)
+    spread, kind = rng.uniform(*recipe.spread), _choose(recipe.bodies, rng)
+    second = median * float(np.exp(rng.uniform(-1.6, 1.6))) if rng.random() < recipe.two_sizes else median
+    wanted = float(np.exp(rng.uniform(*np.log(recipe.coverage)))) * np.prod(shape)
+    bright, overlap = rng.uniform(0, recipe.individual), rng.uniform(*recipe.overlap) * (rng.random() < 0.6)
+    flocks = rng.uniform(0, 1, (rng.integers(1, 5), 2)) * shape if rng.random() < 0.25 else None
+    allowed = support > 0.15 if rng.random() < recipe.on_support else np.ones(shape, bool)
+    covered = 0.0
+    while covered < wanted and len(areas) <= recipe.most:
+        size = (median if rng.random() < 0.5 else second) * float(np.exp(spread * rng.normal()))
+        size = float(np.clip(size, 3.0, 400.0))
+        body, middle = draw_body(kind if rng.random() < 0.85 else _choose(recipe.bodies, rng), size, rng)
+        area = float((body > 0).sum())
+        covered += max(area, 1.0)
+        place = _place(body, middle, owner, allowed, flocks, overlap, rng)
+        if place is None or area < 6:
+            continue
+        inside, own = place
+        own = own * np.float32(np.exp(bright * rng.normal()))
+        total[inside] += own
+        mine = own > thickest[inside]
+        thickest[inside] = np.where(mine, own, thickest[inside])
+        owner[inside] = np.where(mine, len(areas), owner[inside])
+        areas.append(area)
+    return total, owner, np.array(areas)
+
+
+def _place(body, middle, owner, allowed, flocks, overlap: float, rng):
+    """Where a body goes, and the part of it in view; None where there is no room."""
+    shape = owner.shape
+    outline = body > 0
+    for _ in range(_TRIES):
+        if flocks is None:
+            centre = rng.uniform(-0.02, 1.02, 2) * shape
+        else:
+            centre = flocks[rng.integers(len(flocks))] + rng.normal(scale=0.12 * min(shape), size=2)
+        start = np.rint(centre - middle).astype(int)
+        low, high = np.maximum(start, 0), np.minimum(start + body.shape, shape)
+        if (high <= low).any():
+            continue
+        inside = np.s_[low[0] : high[0], low[1] : high[1]]
+        cut = np.s_[low[0] - start[0] : high[0] - start[0], low[1] - start[1] : high[1] - start[1]]
+        own = outline[cut]
+        pixels = own.sum()
+        if pixels < 4 or not allowed[inside][own].mean() > 0.5:
+            continue
+        if (owner[inside][own] > 0).mean() > overlap:
+            continue
+        return inside, body[cut].astype(np.float32)
+    return None
+
+
+def _in_sight(owner: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels 1 to n of particles that are not mostly hidden behind others, and their diameters."""
+    counts = np.bincount(owner.ravel(), minlength=len(areas))
+    edges = np.unique(np.concatenate([owner[0], owner[-1], owner[:, 0], owner[:, -1]]))
+    cut = np.zeros(len(areas), bool)
+    cut[edges] = True
+    seen = np.where(cut, counts > 3, counts > _HIDDEN * areas)
+    seen[0] = False
+    number = np.cumsum(seen) * seen
+    return number.astype(np.int32)[owner], 2 * np.sqrt(areas[seen] / np.pi)
+
+
+def _fringes(shape: tuple[int, int], median: float, rng: np.random.Generator) -> np.ndarray:
+    """Modulation by lattice fringes or columns."""
+    period = rng.uniform(2.5, max(3.0, min(median / 5, 9)))
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    result = np.ones(shape, np.float32)
+    first = rng.uniform(0, np.pi)
+    for angle in first + np.array([0, rng.uniform(0.9, 2.2)])[: rng.integers(1, 3)]:
+        wave = np.sin(2 * np.pi * (rows * np.sin(angle) + columns * np.cos(angle)) / period)
+        result = result * (1 + rng.uniform(0.1, 0.7) * wave)
+    return result

@@ -1,0 +1,1 @@
+"""Training of networks that find particles on any support, at any magnification."""

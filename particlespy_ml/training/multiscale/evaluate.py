@@ -1,0 +1,190 @@
+"""How well a network finds particles on supports, on micrographs that it was never trained on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from particlespy_ml.models.multiscale_finder import MultiscaleFinder
+from particlespy_ml.segmentation.grid import label_sizes
+from particlespy_ml.segmentation.multiscale import candidates, segment_multiscale, view_steps
+from particlespy_ml.segmentation.score import count_agreement
+from particlespy_ml.simulation.micrographs.draw import Micrograph, draw_micrograph
+from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
+from particlespy_ml.training.card import versions, write_model
+from particlespy_ml.training.multiscale.batches import LARGEST, SMALLEST
+from particlespy_ml.training.segmentation.evaluate import score_frames
+
+if TYPE_CHECKING:
+    import torch
+
+_logger = logging.getLogger(__name__)
+
+SHAPE = (384, 384)
+FRAMES = {"validation": 80, "test": 80}
+EMPTY_FRAMES = 100
+SEEDS = {"validation": 101, "test": 202, "empty": 303}  # those of training are pairs that begin with the recipe's seed
+THRESHOLDS = (0.35, 0.5, 0.65)
+COUNTED = 5.0  # pixels across, of the smallest particles that count
+SUPPORTED = (("fractal", 0.4), ("spheres", 0.4), ("platelets", 0.1), ("slope", 0.1))
+FLAT = (("none", 0.4), ("film", 0.6))
+
+
+def conditions(recipe: MicrographRecipe) -> dict[str, MicrographRecipe]:
+    """Return recipes of test micrographs by name."""
+    every = replace(recipe, inverted=0.0, empty=0.0)
+    nominal = replace(every, contrast=(3.0, 16.0), noise=(0.02, 0.5), annotated=0.0, clipped=0.0, scan_noise=0.0)
+    return {
+        "nominal, supports": replace(nominal, supports=SUPPORTED),
+        "nominal, films": replace(nominal, supports=FLAT, mixed=0.0),
+        "every fault": every,
+    }
+
+
+def micrographs(recipe: MicrographRecipe, part: str, count: int) -> Iterator[Micrograph]:
+    """Draw the micrographs of a part, "validation", "test" or "empty", of a recipe, one after another."""
+    for number in range(count):
+        yield draw_micrograph(recipe, SHAPE, np.random.default_rng([7_000_000 + SEEDS[part], number]))
+
+
+def finder_of(network: torch.nn.Module, card: dict) -> MultiscaleFinder:
+    """Return a network that was trained as a model, before it is written."""
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    return MultiscaleFinder({**card, "sha256": f"not yet written {id(network)}"}, weights)
+
+
+def agreement(finder: MultiscaleFinder, seen: Iterator[Micrograph], threshold: float | None = None) -> dict:
+    """Scores over micrographs with 95 % intervals, as of `score_frames`, and those of particles above 8 pixels."""
+    counts: dict[float, list] = {COUNTED: [], 8.0: []}
+    for one in seen:
+        labels, _ = segment_multiscale(one.image, finder, threshold, polarity="bright")
+        for smallest, rows in counts.items():
+            rows.append(count_agreement(_above(labels, smallest), _above(one.labels, smallest)))
+    return {**score_frames(counts[COUNTED]), "f1_above_8_px": score_frames(counts[8.0])["f1"]}
+
+
+def _above(labels: np.ndarray, diameter: float) -> np.ndarray:
+    return np.where((label_sizes(labels) >= np.pi / 4 * diameter**2)[labels], labels, 0)
+
+
+def found_and_true(finder: MultiscaleFinder, seen: Iterator[Micrograph]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (mean probability, diameter in the view) of what each view shows, and whether it is a particle."""
+    rows, right = [], []
+    plain = MultiscaleFinder({**finder.card, "detection": [0.0, 1.0, 0.0]}, finder.weights)
+    for one in seen:
+        true_sizes = label_sizes(one.labels)
+        for step in view_steps(one.image.shape):
+            found = candidates(one.image, step, plain, finder.threshold)
+            number = len(found.probability)
+            if not number:
+                continue
+            pairs = np.zeros((number + 1, len(true_sizes)))
+            np.add.at(pairs, (found.labels.ravel(), one.labels.ravel()), 1)
+            sizes = pairs.sum(1)
+            union = sizes[1:, None] + true_sizes[None, 1:] - pairs[1:, 1:]
+            best = (pairs[1:, 1:] / np.maximum(union, 1)).max(1, initial=0)
+            diameter = 2 * np.sqrt(sizes[1:] / np.pi) / step
+            rows.append(np.stack([found.probability, diameter], 1))
+            right.append(best >= 0.5)
+    return np.concatenate([np.zeros((0, 2)), *rows]), np.concatenate([np.zeros(0, bool), *right])
+
+
+def calibrate_detection(finder: MultiscaleFinder, seen: Iterator[Micrograph]) -> list[float]:
+    """Return the coefficients that make probabilities of `found_and_true`, for `MultiscaleFinder`."""
+    from sklearn.linear_model import LogisticRegression
+
+    rows, right = found_and_true(finder, seen)
+    if right.all() or not right.any():
+        return [0.0, 1.0, 0.0]
+    inside = np.clip(rows[:, 0], 1e-4, 1 - 1e-4)
+    told = np.stack([np.log(inside / (1 - inside)), np.log(rows[:, 1] / 20)], 1)
+    fit = LogisticRegression(C=10.0).fit(told, right)
+    return [round(float(value), 4) for value in (fit.intercept_[0], *fit.coef_[0])]
+
+
+def calibration_error(finder: MultiscaleFinder, seen: Iterator[Micrograph], bins: int = 10) -> float:
+    """Mean difference between the probability of what was found and the share of it that are particles."""
+    told, right = [], []
+    for one in seen:
+        labels, probability = segment_multiscale(one.image, finder, min_detection=0.05, polarity="bright")
+        if not len(probability):
+            continue
+        pairs = np.zeros((len(probability) + 1, int(one.labels.max()) + 1))
+        np.add.at(pairs, (labels.ravel(), one.labels.ravel()), 1)
+        union = pairs.sum(1)[1:, None] + pairs.sum(0)[None, 1:] - pairs[1:, 1:]
+        told.append(probability)
+        right.append((pairs[1:, 1:] / np.maximum(union, 1)).max(1, initial=0) >= 0.5)
+    if not told:
+        return 0.0
+    told, right = np.concatenate(told), np.concatenate(right)
+    which = np.minimum((told * bins).astype(int), bins - 1)
+    return float(sum(abs((told - right)[which == k].sum()) for k in range(bins)) / len(told))
+
+
+def measure_multiscale(finder: MultiscaleFinder, recipe: MicrographRecipe) -> dict:
+    """All numbers of a card, on test micrographs."""
+    results = {
+        name: agreement(finder, micrographs(one, "test", FRAMES["test"])) for name, one in conditions(recipe).items()
+    }
+    every = conditions(recipe)["every fault"]
+    nothing = replace(every, empty=1.0)
+    false = [
+        len(segment_multiscale(one.image, finder, polarity="bright")[1])
+        for one in micrographs(nothing, "empty", EMPTY_FRAMES)
+    ]
+    return {
+        "conditions": results,
+        "false_per_empty_frame": round(float(np.mean(false)), 4),
+        "empty_frames_with_any": float(np.mean(np.array(false) > 0)),
+        "calibration_error": round(calibration_error(finder, micrographs(every, "test", FRAMES["test"])), 4),
+    }
+
+
+def finish_multiscale(network: torch.nn.Module, tables: dict, out_folder: str | Path) -> Path:
+    """Choose the threshold, calibrate, measure, and write the folder of a model."""
+    recipe = MicrographRecipe.from_dict(tables["detector"])
+    card = {
+        **tables["model"],
+        "architecture": {**tables["model"]["architecture"], "outputs": 2},
+        "outputs": ["particle", "depth"],
+        "normalisation": "see particlespy_ml.segmentation.two_contrasts",
+        "threshold": 0.5,
+        "diameter_range_px": [SMALLEST, LARGEST * 1.2],
+        "detection": [0.0, 1.0, 0.0],
+    }
+    every = conditions(recipe)["every fault"]
+
+    def scored(threshold: float) -> float:
+        finder = finder_of(network, {**card, "threshold": threshold})
+        return agreement(finder, micrographs(every, "validation", FRAMES["validation"]))["f1"]["value"]
+
+    card["threshold"] = max(THRESHOLDS, key=scored)
+    seen = micrographs(every, "validation", FRAMES["validation"])
+    card["detection"] = calibrate_detection(finder_of(network, card), seen)
+    results = measure_multiscale(finder_of(network, card), recipe)
+    _logger.info("threshold %s, %s", card["threshold"], results)
+    card = {
+        **card,
+        "evaluation": results,
+        "evaluation_conditions": f"drawn micrographs of {SHAPE[0]} by {SHAPE[1]} pixels, particles of {COUNTED:g} "
+        "pixels and more, matched at an intersection over union of 0.5; particles that the border cuts do not count; "
+        "intervals of 95 % over micrographs",
+        "training": {
+            "recipe": tables["training"],
+            "seed": tables["training"]["seed"],
+            "detector": tables["detector"],
+        },
+        "versions": versions(),
+        **tables["card"],
+    }
+    return write_model(out_folder, network, card)
+
+
+def evaluate_multiscale(network: torch.nn.Module, card: dict) -> dict:
+    """Measure a model again; see `measure_multiscale`."""
+    return measure_multiscale(finder_of(network, card), MicrographRecipe.from_dict(card["training"]["detector"]))
