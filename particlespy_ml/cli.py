@@ -54,6 +54,16 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--pretrain-only", action="store_true", help="only the stages that need no PRISM images")
     train.set_defaults(run=_train)
 
+    finetune = commands.add_parser("finetune", help="train a model that finds particles further on images of your own")
+    finetune.add_argument("model", help="bundled model, such as particles-stem, or folder of a model")
+    finetune.add_argument("images", type=Path, help="folder of three images or more")
+    finetune.add_argument("labels", type=Path, help="folder of label images or YOLO boxes, or a COCO file")
+    finetune.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new model")
+    finetune.add_argument("--steps", type=int, default=160, help="of training, about a second each (default: 160)")
+    finetune.add_argument("--folds", type=int, default=3, help="parts left out in turn for the report; 0: no report")
+    finetune.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    finetune.set_defaults(run=_finetune)
+
     evaluate = commands.add_parser("evaluate", help="evaluate a model on the simulations held out; writes its figures")
     evaluate.add_argument("model", help="bundled model, or folder of a model")
     evaluate.add_argument("--cache", type=Path, metavar="DIR", help="folder of the simulations; an atlas needs none")
@@ -168,6 +178,22 @@ def _train(options) -> int:
         workers=options.workers,
         pretrain_only=options.pretrain_only,
     )
+    return 0
+
+
+def _finetune(options) -> int:
+    from particlespy_ml.training.multiscale.finetune import finetune
+    from particlespy_ml.training.multiscale.label_files import read_labelled
+
+    images = read_labelled(options.images, options.labels)
+    report = finetune(options.model, images, options.out, steps=options.steps, folds=options.folds, seed=options.seed)
+    print(f"{len(images)} images, {sum(int(one.labels.max()) for one in images)} particles")
+    for name, part in report.items():
+        print(
+            f"  {name:>6}: F1 {part['f1']:.3f} of images left out: {part['matched']} particles found, "
+            f"{part['missed']} missed, {part['wrong']} wrong"
+        )
+    print(f"model in {options.out}")
     return 0
 
 

@@ -57,7 +57,8 @@ class FramePass:
                     self.inspect(frame)
                 rows = measure_frame(frame, found, self.grid, known)
                 if detection is not None:
-                    rows = add_columns(rows, [(DETECTION, np.float32, detection[rows["label"] - 1])])
+                    rows = add_columns(rows, [(DETECTION, np.float32)])
+                    rows[DETECTION] = detection[rows["label"] - 1]
                 tables.append(rows)
         if self.classify is not None:
             tables = self.classify(seen, labels, tables)

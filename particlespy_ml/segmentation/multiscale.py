@@ -17,6 +17,7 @@ from particlespy_ml.segmentation.two_contrasts import two_contrasts
 if TYPE_CHECKING:
     from particlespy_ml.models.multiscale_finder import MultiscaleFinder
 
+FINER, FINE_UP_TO = 1 / 1.5, 768  # step of the finest view, of frames of so many pixels along the longer edge at most
 STEP = 3.0  # magnification between one view and the next
 NARROWEST = 40  # pixels along the shorter edge of the coarsest view
 TAKEN = 0.35  # share of a particle that one found with more certainty may have
@@ -97,7 +98,8 @@ def view_steps(shape: tuple[int, int]) -> list[float]:
     [1.0, 3.0, 9.0]
     """
     number = int(np.log(max(min(shape) / NARROWEST, 1)) / np.log(STEP) + 1e-9)
-    return [STEP**k for k in range(number + 1)]
+    finest = [FINER] if max(shape) <= FINE_UP_TO else []
+    return [*finest, *(STEP**k for k in range(number + 1))]
 
 
 def candidates(

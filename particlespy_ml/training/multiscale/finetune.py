@@ -1,0 +1,236 @@
+"""A network that finds particles on any support, trained further on a few images of one's own."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from particlespy_ml.core.resample import nearest_map, resample_frame
+from particlespy_ml.models.load import load_model
+from particlespy_ml.models.multiscale_finder import MultiscaleFinder
+from particlespy_ml.segmentation.grid import label_sizes
+from particlespy_ml.segmentation.multiscale import segment_multiscale
+from particlespy_ml.segmentation.score import count_agreement
+from particlespy_ml.segmentation.segmenter import renumber
+from particlespy_ml.segmentation.two_contrasts import two_contrasts
+from particlespy_ml.simulation.micrographs.draw import Micrograph
+from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
+from particlespy_ml.training.card import model_folder, read_model, versions, write_model
+from particlespy_ml.training.loop import fit
+from particlespy_ml.training.losses import WeightedMapLoss
+from particlespy_ml.training.multiscale.batches import SMALLEST, MicrographMaker, weighted_maps
+from particlespy_ml.training.multiscale.evaluate import finder_of
+from particlespy_ml.training.multiscale.label_files import LabelledImage
+
+if TYPE_CHECKING:
+    import torch
+
+_logger = logging.getLogger(__name__)
+
+FEWEST = 3
+STEPS, RATE, BATCH, TILE = 160, 3e-4, 8, 160
+DRAWN = 0.4  # share of drawn micrographs in a batch, so that what was learnt before is kept
+SHOWN = (7.0, 45.0)  # pixels, median diameter of the particles in a tile
+
+
+@dataclass(frozen=True)
+class LabelledMaker:
+    """Draws tiles of labelled images at several magnifications, turned and mirrored, among drawn micrographs.
+
+    Parameters
+    ----------
+    images
+        What was labelled; particles brighter than what surrounds them.
+    recipe
+        Of the drawn micrographs.
+    """
+
+    images: tuple[LabelledImage, ...]
+    recipe: MicrographRecipe
+
+    def draw(self, size: int, stage: dict, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw a batch; see `MicrographMaker.draw`."""
+        import torch
+
+        rng = np.random.default_rng(seed)
+        drawn = int(rng.binomial(size, DRAWN))
+        frames, maps = MicrographMaker(self.recipe, TILE).draw(max(drawn, 1), stage, (*seed, 1))
+        tiles = [self._tile(rng) for _ in range(size - drawn)]
+        if not tiles:
+            return frames, maps
+        own, told = (torch.from_numpy(np.stack(part)) for part in zip(*tiles, strict=True))
+        return torch.cat([frames[:drawn], own]), torch.cat([maps[:drawn], told])
+
+    def _tile(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        one = self.images[rng.integers(len(self.images))]
+        sizes = label_sizes(one.labels)[1:]
+        median = 2 * np.sqrt(np.median(sizes) / np.pi) if len(sizes) else 20.0
+        step = float(np.clip(median / np.exp(rng.uniform(*np.log(SHOWN))), 0.5, min(one.image.shape) / 64))
+        image = resample_frame(one.image, (step, step))
+        labels = nearest_map(one.labels, image.shape)
+        room = [max(TILE - n, 0) for n in image.shape]
+        image = np.pad(image, [(0, n) for n in room], mode="reflect" if min(image.shape) > max(room) else "edge")
+        labels = np.pad(labels, [(0, n) for n in room])
+        row, column = (int(rng.integers(0, n - TILE + 1)) for n in image.shape)
+        part = np.s_[row : row + TILE, column : column + TILE]
+        shown = two_contrasts(image)[(slice(None), *part)]  # contrasts of the whole image, as in use
+        turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
+        labels = renumber(labels[part])
+        shown, labels = np.rot90(shown, turns, (1, 2)), np.rot90(labels, turns)
+        if mirrored:
+            shown, labels = shown[:, :, ::-1], labels[:, ::-1]
+        diameters = 2 * np.sqrt(label_sizes(labels)[1:] / np.pi)
+        seen = Micrograph(shown[0], np.ascontiguousarray(labels), diameters, np.ones((TILE, TILE)))
+        return np.ascontiguousarray(shown, np.float32), weighted_maps(seen)
+
+
+def finetune(
+    model: str | Path,
+    images: list[LabelledImage],
+    out_folder: str | Path,
+    *,
+    steps: int = STEPS,
+    folds: int = 3,
+    seed: int = 0,
+    workers: int = 0,
+    show_progressbar: bool = True,
+) -> dict:
+    """Train a model further on labelled images, and write the folder of the new one.
+
+    Parameters
+    ----------
+    model
+        Bundled model or folder.
+    images
+        From `read_labelled`, three or more.
+    out_folder
+        Folder of the new model.
+    steps
+        Of training, of eight tiles each; a second each on two cores.
+    folds
+        Parts that are left out in turn, so that the report tells of images that were not trained on; 0 for no report.
+    seed
+        Of the training.
+    workers
+        Processes that make tiles.
+    show_progressbar
+        Show a progress bar.
+
+    Returns
+    -------
+    dict
+        F1 of the images that were left out, "before" and "after", each with the numbers of particles it is of.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three images, none has a particle, or the model is of another task.
+    """
+    finder = load_model(model)
+    if not isinstance(finder, MultiscaleFinder):
+        raise ValueError(f"The model {finder.name!r} cannot be trained further; expected one such as 'particles-stem'.")
+    if len(images) < FEWEST:
+        raise ValueError(f"Expected {FEWEST} labelled images or more, not {len(images)}.")
+    if not any(one.labels.any() for one in images):
+        raise ValueError("No image has a labelled particle.")
+    images = [bright(one) for one in images]
+    report = {}
+    parts = np.array_split(np.random.default_rng(seed).permutation(len(images)), min(folds, len(images)))
+    if folds:
+        counts: dict[str, list] = {"before": [], "after": []}
+        for left_out in parts:
+            others = [one for number, one in enumerate(images) if number not in left_out]
+            network = _train(model, others, steps, seed, workers, show_progressbar)
+            for name, one in (("before", finder), ("after", finder_of(network, finder.card))):
+                counts[name] += [_score(one, images[number]) for number in left_out]
+        report = {name: _f1(rows) for name, rows in counts.items()}
+        _logger.info("F1 of images left out: %s", report)
+    network = _train(model, images, steps, seed, workers, show_progressbar)
+    card = {key: value for key, value in finder.card.items() if key not in ("sha256", "format_version")}
+    told = {"images": [one.name for one in images], "steps": steps, "seed": seed, "left_out": report}
+    card |= {"name": Path(out_folder).name, "finetuned": {"from": finder.name, "sha256": finder.sha256, **told}}
+    write_model(out_folder, network, {**card, "versions": versions()})
+    return report
+
+
+def bright(one: LabelledImage) -> LabelledImage:
+    """Return an image whose particles are brighter than what surrounds them."""
+    from scipy import ndimage as ndi
+
+    about = ndi.binary_dilation(one.labels > 0, iterations=3) & (one.labels == 0)
+    inside = one.labels > 0
+    dark = inside.any() and about.any() and np.median(one.image[inside]) < np.median(one.image[about])
+    return LabelledImage(one.name, -one.image if dark else one.image, one.labels, one.boxes)
+
+
+def _train(model, images: list[LabelledImage], steps: int, seed: int, workers: int, show: bool):
+    folder = model_folder(model)
+    _, card = read_model(folder)
+    recipe = MicrographRecipe.from_dict(card["training"]["detector"])
+    training = {
+        "seed": seed,
+        "batch": BATCH,
+        "initial": str(folder / "model.safetensors"),
+        "ema": 0.98,
+        "stages": [{"steps": steps, "learning_rate": RATE, "frozen_norm": True}],
+    }
+    with tempfile.TemporaryDirectory() as aside:
+        return fit(
+            LabelledMaker(tuple(images), recipe),
+            card["architecture"],
+            training,
+            Path(aside) / "checkpoint.pt",
+            loss=WeightedMapLoss(),
+            workers=workers,
+            show_progressbar=show,
+        )
+
+
+def _score(finder: MultiscaleFinder, one: LabelledImage) -> dict[str, int]:
+    """Particles found, missed and wrong in an image, by masks or, where only these are known, by boxes."""
+    labels, _ = segment_multiscale(one.image, finder, polarity="bright")
+    if one.boxes:
+        return count_boxes(labels, one.labels)
+    smallest = np.pi / 4 * SMALLEST**2
+    truth = np.where((label_sizes(one.labels) >= smallest)[one.labels], one.labels, 0)
+    return count_agreement(labels, truth)
+
+
+def count_boxes(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5) -> dict[str, int]:
+    """Count the particles whose boxes match: ``matched``, ``missed`` and ``wrong``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.zeros((20, 20), int)
+    >>> truth[2:8, 2:8], truth[12:18, 12:18] = 1, 2
+    >>> count_boxes(np.where(truth == 1, 1, 0), truth)
+    {'matched': 1, 'missed': 1, 'wrong': 0}
+    """
+    from scipy import ndimage as ndi
+    from scipy.optimize import linear_sum_assignment
+
+    ends = [
+        np.array([(r.start, c.start, r.stop, c.stop) for r, c in filter(None, ndi.find_objects(one))]).reshape(-1, 4)
+        for one in (labels, truth)
+    ]
+    found, true = ends
+    low = np.maximum(found[:, None, :2], true[None, :, :2])
+    high = np.minimum(found[:, None, 2:], true[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(-1)
+    areas = [(one[:, 2:] - one[:, :2]).prod(-1) for one in ends]
+    same = shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1)
+    rows, columns = linear_sum_assignment(-np.where(same >= overlap, 1 + same, 0))
+    matched = int((same[rows, columns] >= overlap).sum())
+    return {"matched": matched, "missed": len(true) - matched, "wrong": len(found) - matched}
+
+
+def _f1(rows: list[dict[str, int]]) -> dict:
+    matched, missed, wrong = (sum(row[name] for row in rows) for name in ("matched", "missed", "wrong"))
+    value = 2 * matched / max(2 * matched + missed + wrong, 1)
+    return {"f1": round(value, 4), "matched": matched, "missed": missed, "wrong": wrong}

@@ -1,0 +1,148 @@
+"""Training further on labelled images of one's own: files, tiles, a tiny run, and the command."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from particlespy_ml.cli import main
+from particlespy_ml.models import load_model
+from particlespy_ml.models.networks import build_network
+from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
+from particlespy_ml.training.card import write_model
+from particlespy_ml.training.multiscale import finetune as finetuning
+from particlespy_ml.training.multiscale.finetune import LabelledMaker, bright, count_boxes, finetune
+from particlespy_ml.training.multiscale.label_files import LabelledImage, ellipses, read_labelled
+
+
+def labelled(seed, shape=(90, 110), dark=False):
+    rng = np.random.default_rng(seed)
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    labels = np.zeros(shape, np.int32)
+    for number, (row, column) in enumerate(((25, 25), (60, 80)), start=1):
+        labels[(rows - row) ** 2 + (columns - column) ** 2 < rng.uniform(7, 12) ** 2] = number
+    image = (labels > 0) * (-3.0 if dark else 3.0) + rng.normal(size=shape)
+    return LabelledImage(f"image{seed}", image.astype(np.float32), labels)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finetuning, "TILE", 64)
+        patch.setattr(finetuning, "BATCH", 2)
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    architecture = {"name": "unet", "in_channels": 2, "widths": [4, 4, 8, 8], "fold": 2, "outputs": 2}
+    torch.manual_seed(0)
+    card = {
+        "name": "tiny",
+        "signal_type": "HAADF",
+        "task": "multiscale_segmentation",
+        "architecture": architecture,
+        "threshold": 0.5,
+        "diameter_range_px": [4.5, 108.0],
+        "detection": [0.0, 1.0, 0.0],
+        "training": {"detector": {}},
+    }
+    write_model(folder, build_network(architecture), card)
+    return folder
+
+
+def write(folder, images, how):
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True)
+    for one in images:
+        np.save(folder / "images" / f"{one.name}.npy", one.image)
+        if how == "labels":
+            np.save(folder / "labels" / f"{one.name}.npy", one.labels)
+        elif how == "mask":
+            from skimage.io import imsave
+
+            imsave(folder / "labels" / f"{one.name}.png", (255 * (one.labels > 0)).astype(np.uint8))
+    return folder / "images", folder / "labels"
+
+
+@pytest.mark.parametrize("how", ["labels", "mask"])
+def test_labels_and_masks_are_read(tmp_path, how):
+    first = labelled(0)
+    (one,) = read_labelled(*write(tmp_path, [first], how))
+    np.testing.assert_array_equal(one.image, first.image)
+    np.testing.assert_array_equal(one.labels > 0, first.labels > 0)
+    assert one.labels.max() == 2 and not one.boxes
+
+
+def test_boxes_are_read(tmp_path):
+    first = labelled(0)
+    images, labels = write(tmp_path, [first], "none")
+    box = (10.0, 20.0, 30.0, 16.0)  # left, top, width, height
+    rows, columns = first.image.shape
+    yolo = (0, (box[0] + box[2] / 2) / columns, (box[1] + box[3] / 2) / rows, box[2] / columns, box[3] / rows)
+    (labels / f"{first.name}.txt").write_text(" ".join(map(str, yolo)) + "\n")
+    coco = tmp_path / "all.json"
+    told = {"images": [{"id": 7, "file_name": f"{first.name}.npy"}], "annotations": [{"image_id": 7, "bbox": box}]}
+    coco.write_text(json.dumps(told))
+    for where in (labels, coco):
+        (one,) = read_labelled(images, where)
+        assert one.boxes and one.labels.sum() == pytest.approx(np.pi / 4 * 30 * 16, rel=0.02)
+        np.testing.assert_array_equal(one.labels, ellipses(np.array([box]), first.image.shape))
+
+
+def test_what_does_not_fit_is_refused(tmp_path, model):
+    first = labelled(0)
+    images, labels = write(tmp_path, [first], "none")
+    with pytest.raises(ValueError, match="Expected one file of labels"):
+        read_labelled(images, labels)
+    np.save(labels / f"{first.name}.npy", first.labels[:-1])
+    with pytest.raises(ValueError, match="have the shape"):
+        read_labelled(images, labels)
+    with pytest.raises(ValueError, match="3 labelled images or more, not 1"):
+        finetune(model, [first], tmp_path / "out")
+    with pytest.raises(ValueError, match="No image has"):
+        finetune(model, [LabelledImage("a", first.image, 0 * first.labels)] * 3, tmp_path / "out")
+    with pytest.raises(ValueError, match="cannot be trained further"):
+        finetune("particles-hrtem", [first] * 3, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_particles_become_bright():
+    one = bright(labelled(1, dark=True))
+    assert one.image[one.labels > 0].mean() > one.image[one.labels == 0].mean()
+    np.testing.assert_array_equal(bright(one).image, one.image)
+
+
+@pytest.mark.parametrize("shape", [(90, 110), (40, 300)])
+def test_tiles_of_any_image(shape):
+    maker = LabelledMaker((bright(labelled(2, shape if min(shape) > 85 else (90, 300))),), MicrographRecipe())
+    frames, maps = maker.draw(4, {}, (0, 1))
+    assert frames.shape == (4, 2, 64, 64) and maps.shape == (4, 3, 64, 64) and torch.isfinite(frames).all()
+    again, _ = maker.draw(4, {}, (0, 1))
+    assert torch.equal(frames, again)
+
+
+def test_boxes_match_once():
+    truth = labelled(0).labels
+    assert count_boxes(truth, truth) == {"matched": 2, "missed": 0, "wrong": 0}
+    assert count_boxes(0 * truth, truth) == {"matched": 0, "missed": 2, "wrong": 0}
+    assert count_boxes(truth, 0 * truth) == {"matched": 0, "missed": 0, "wrong": 2}
+
+
+def test_the_command_writes_a_model_and_says_how_it_does(tmp_path, model, capsys):
+    images = [labelled(seed, dark=seed == 1) for seed in range(3)]
+    folders = write(tmp_path, images, "labels")
+    out = tmp_path / "mine"
+    command = ["finetune", str(model), *map(str, folders), "--out", str(out), "--steps", "2", "--folds", "2"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "3 images, 6 particles" in said and "after: F1" in said
+    mine = load_model(out)
+    assert mine.name == "mine" and mine.card["finetuned"]["from"] == "tiny"
+    before = load_model(model)
+    assert any(not np.array_equal(mine.weights[name], before.weights[name]) for name in before.weights)
