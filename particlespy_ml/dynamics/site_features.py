@@ -1,0 +1,154 @@
+"""What a frame shows at each site of a lattice, in a few numbers: matched filters of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+WIDTHS = (0.12, 0.2, 0.34)  # of the distance between neighbours: standard deviations of round kernels
+SLOPE_WIDTH = 0.2  # of that of the two kernels that see a column move
+REACH = 0.9  # of that distance: radius of the patch around a site
+RIDGE = 1e-3
+SAMPLES = 12  # of that distance: pixels in which the overlap of kernels is computed
+
+
+@dataclass(frozen=True)
+class Rigid:
+    """A turn and a shift of places (row, column): ``shift + matrix @ place``."""
+
+    matrix: np.ndarray
+    shift: np.ndarray
+
+    @classmethod
+    def between(cls, places: np.ndarray, others: np.ndarray) -> Rigid:
+        """Return the turn and shift that take places to others by least squares, shape (n, 2) each.
+
+        References
+        ----------
+        W. Kabsch, Acta Cryst. A 32, 922 (1976).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from particlespy_ml.dynamics.site_features import Rigid
+        >>> places = np.array([(0, 0), (0, 2), (3, 0.0)])
+        >>> Rigid.between(places, places[:, ::-1] * [1, -1] + 5)(places[:1]).round(6).tolist()
+        [[5.0, 5.0]]
+        """
+        one, other = places.mean(0), others.mean(0)
+        u, _, v = np.linalg.svd((others - other).T @ (places - one))
+        matrix = u @ np.diag([1, np.linalg.det(u @ v)]) @ v
+        return cls(matrix, other - matrix @ one)
+
+    def __call__(self, places: np.ndarray) -> np.ndarray:
+        return self.shift + places @ self.matrix.T
+
+
+def kernels(offsets: np.ndarray, near: float) -> np.ndarray:
+    """Return kernels at offsets from a site: round ones of three widths, and two slopes; zero in the mean.
+
+    Parameters
+    ----------
+    offsets
+        Rows and columns in pixels, shape (..., P, 2); those beyond `REACH` do not count.
+    near
+        Distance between neighbours in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (..., P, 5), each of which has the norm 1 over P.
+    """
+    square = (offsets**2).sum(-1) / near**2
+    found = [np.exp(-0.5 * square / width**2) for width in WIDTHS]
+    slope = np.exp(-0.5 * square / SLOPE_WIDTH**2)
+    found += [offsets[..., axis] / near * slope for axis in (0, 1)]
+    inside = (square <= REACH**2)[..., None]
+    values = np.where(inside, np.stack(found, -1), 0)
+    values = np.where(inside, values - values.sum(-2, keepdims=True) / inside.sum(-2, keepdims=True), 0)
+    return values / np.sqrt((values**2).sum(-2, keepdims=True))
+
+
+def frame_features(frame: np.ndarray, places: np.ndarray, turned: np.ndarray, near: float) -> np.ndarray:
+    """Return what a frame shows at sites, over its mean brightness, shape (n, 5); NaN for sites cut by the border.
+
+    Nothing is interpolated: the kernels are made where the sites lie between pixels.
+
+    Parameters
+    ----------
+    frame
+        Shape (rows, columns).
+    places
+        Sites in pixels, shape (n, 2).
+    turned
+        Turn of the lattice in the frame, shape (2, 2), so that the kernels turn with it.
+    near
+        Distance between neighbours in pixels.
+    """
+    half = int(np.ceil(REACH * near))
+    axis = np.arange(-half, half + 1)
+    grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
+    grid = grid[(grid**2).sum(1) <= (half + 1) ** 2]
+    whole = np.rint(places).astype(int)
+    inside = ((whole >= half) & (whole < np.array(frame.shape) - half)).all(1)
+    out = np.full((len(places), len(WIDTHS) + 2), np.nan)
+    if not inside.any():
+        return out
+    at = whole[inside][:, None] + grid
+    mean = float(frame.mean())
+    patches = np.asarray(frame[at[..., 0], at[..., 1]], float) / (mean if mean else 1.0)
+    offsets = (at - places[inside][:, None]) @ turned
+    out[inside] = np.einsum("npq,np->nq", kernels(offsets, near), patches)
+    return out
+
+
+def movie_features(
+    frames: Iterable[np.ndarray], places: np.ndarray, motions: list[Rigid | None], near: float
+) -> np.ndarray:
+    """Return what each frame shows at each site, shape (sites, frames, 5); NaN where it shows nothing.
+
+    Parameters
+    ----------
+    frames
+        Each of shape (rows, columns), read once.
+    places
+        Sites in the mean image, in pixels, shape (n, 2).
+    motions
+        From the mean image to each frame; None for frames that are not used.
+    near
+        Distance between neighbours in pixels.
+    """
+    out = np.full((len(places), len(motions), len(WIDTHS) + 2), np.nan, np.float32)
+    for k, (frame, motion) in enumerate(zip(frames, motions, strict=True)):
+        if motion is not None:
+            out[:, k] = frame_features(np.asarray(frame), motion(places), motion.matrix, near)
+    return out
+
+
+def overlap(offset: np.ndarray, near: float) -> np.ndarray:
+    """Return the products of the kernels of one site (rows) and of another at an offset (columns), shape (5, 5)."""
+    fine = near / SAMPLES
+    axis = np.arange(-2 * SAMPLES, 2 * SAMPLES + 1) * fine
+    grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2) + offset / 2
+    return kernels(grid, near).T @ kernels(grid - offset, near)
+
+
+def crosstalk(offset: np.ndarray, change: np.ndarray, near: float) -> np.ndarray:
+    """Return by how much a change at one site changes what is seen at another, shape (5,).
+
+    The change of the image is taken for a sum of kernels.
+
+    Parameters
+    ----------
+    offset
+        From the other site to the one that changes, in pixels, shape (2,).
+    change
+        Of the features of the site that changes, shape (5,).
+    near
+        Distance between neighbours in pixels.
+    """
+    own = overlap(np.zeros(2), near)
+    shape = np.linalg.solve(own + RIDGE * np.eye(len(own)), change)
+    return overlap(offset, near) @ shape
