@@ -20,6 +20,7 @@ from .columns.find_columns import find_columns
 from .columns.find_columns_in_series import find_columns_in_series
 from .columns.find_heights import find_heights
 from .columns.map_columns import map_columns
+from .columns.track_columns import track_columns
 from .core.frames import compute_together
 from .counting.count_atoms import count_atoms
 from .counting.count_atoms_in_series import count_atoms_in_series
@@ -28,6 +29,7 @@ from .counting.total_counts import total_counts
 from .crystals.find_zone_axis import find_zone_axis
 from .dynamics.class_fractions import class_fractions
 from .dynamics.comparison import compare_fractions
+from .dynamics.surface_dynamics import surface_dynamics
 from .models.load import list_models, load_model
 from .models.model import Model
 from .particles.measure_particles import measure_particles
@@ -96,9 +98,11 @@ __all__ = [
     "simulation",
     "stacks",
     "strain",
+    "surface_dynamics",
     "to_atoms",
     "to_particle_list",
     "total_counts",
+    "track_columns",
     "track_particles",
     "train_segmentation",
 ]

@@ -7,6 +7,7 @@ from .fit.refine import measure_volumes, refine_columns
 from .flags import Flag, describe_flags
 from .map_columns import map_columns
 from .sublattice import from_sublattice
+from .track_columns import track_columns
 
 __all__ = [
     "Background",
@@ -21,4 +22,5 @@ __all__ = [
     "map_columns",
     "measure_volumes",
     "refine_columns",
+    "track_columns",
 ]

@@ -46,7 +46,7 @@ DTYPE = np.dtype(
         ("mean_y", "f8"),
         ("probability", "f4"),
         ("significance", "f4"),
-        ("always", "?"),
+        ("in_mean", "?"),
         ("coordination", "i4"),
         ("layer", "i4"),
         ("facet", "i4"),
@@ -102,7 +102,7 @@ def track_columns(
     ColumnTable or LazyColumnTable
         One row for each site in each frame. ``track`` is the number of the site, ``x`` and ``y`` its place in the frame,
         ``mean_x`` and ``mean_y`` that in the mean image, which lies as the first frame does, with their standard errors
-        ``x_error`` and ``y_error``. ``always`` tells the sites that the mean of all frames shows from those of parts
+        ``x_error`` and ``y_error``. ``in_mean`` tells the sites that the mean of all frames shows from those of parts
         alone. ``coordination``, ``layer`` (1 at the surface) and ``facet`` are those in projection, see
         `particlespy_ml.columns.movie.facets.surroundings`. ``drift_x``, ``drift_y`` and ``drift_angle`` (degrees from x
         towards y) are of the frame against the mean image, about the middle of the frame. Frames that are missing or
@@ -209,7 +209,7 @@ class ColumnTracker:
         rows["x_error"] = rows["y_error"] = columns.errors * size
         name, other = ("probability", "significance")[:: 1 if self.find.is_probability else -1]
         rows[name], rows[other] = columns.quality, np.nan
-        rows["always"] = known.pooled
+        rows["in_mean"] = known.pooled
         for name in ("coordination", "layer", "facet"):
             rows[name] = getattr(known.around, name)
         rows["drift_y"], rows["drift_x"] = motion.shifts[number] * size

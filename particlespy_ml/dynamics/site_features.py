@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 WIDTHS = (0.12, 0.2, 0.34)  # of the distance between neighbours: standard deviations of round kernels
-SLOPE_WIDTH = 0.2  # of that of the two kernels that see a column move
+ROUND = len(WIDTHS)  # number of round kernels, before the two slopes
+SLOPE_WIDTH = 0.2  # of that of the two kernels that see a column move, one of the widths
 REACH = 0.9  # of that distance: radius of the patch around a site
 RIDGE = 1e-3
 SAMPLES = 12  # of that distance: pixels in which the overlap of kernels is computed
@@ -61,14 +62,17 @@ def kernels(offsets: np.ndarray, near: float) -> np.ndarray:
     numpy.ndarray
         Shape (..., P, 5), each of which has the norm 1 over P.
     """
-    square = (offsets**2).sum(-1) / near**2
-    found = [np.exp(-0.5 * square / width**2) for width in WIDTHS]
-    slope = np.exp(-0.5 * square / SLOPE_WIDTH**2)
-    found += [offsets[..., axis] / near * slope for axis in (0, 1)]
-    inside = (square <= REACH**2)[..., None]
-    values = np.where(inside, np.stack(found, -1), 0)
-    values = np.where(inside, values - values.sum(-2, keepdims=True) / inside.sum(-2, keepdims=True), 0)
-    return values / np.sqrt((values**2).sum(-2, keepdims=True))
+    square = (offsets[..., 0] ** 2 + offsets[..., 1] ** 2) / near**2
+    inside = (square <= REACH**2).astype(offsets.dtype)
+    total = inside.sum(-1, keepdims=True)
+    found = [np.exp(-0.5 / width**2 * square) for width in WIDTHS]
+    slope = found[WIDTHS.index(SLOPE_WIDTH)]
+    found += [offsets[..., axis] * slope for axis in (0, 1)]
+    for values in found:
+        values *= inside
+        values -= inside * (values.sum(-1, keepdims=True) / total)
+        values /= np.sqrt((values * values).sum(-1, keepdims=True))
+    return np.stack(found, -1)
 
 
 def frame_features(frame: np.ndarray, places: np.ndarray, turned: np.ndarray, near: float) -> np.ndarray:
@@ -93,14 +97,14 @@ def frame_features(frame: np.ndarray, places: np.ndarray, turned: np.ndarray, ne
     grid = grid[(grid**2).sum(1) <= (half + 1) ** 2]
     whole = np.rint(places).astype(int)
     inside = ((whole >= half) & (whole < np.array(frame.shape) - half)).all(1)
-    out = np.full((len(places), len(WIDTHS) + 2), np.nan)
+    out = np.full((len(places), ROUND + 2), np.nan)
     if not inside.any():
         return out
     at = whole[inside][:, None] + grid
     mean = float(frame.mean())
-    patches = np.asarray(frame[at[..., 0], at[..., 1]], float) / (mean if mean else 1.0)
-    offsets = (at - places[inside][:, None]) @ turned
-    out[inside] = np.einsum("npq,np->nq", kernels(offsets, near), patches)
+    patches = np.asarray(frame[at[..., 0], at[..., 1]], np.float32) / np.float32(mean if mean else 1.0)
+    offsets = ((at - places[inside][:, None]) @ turned).astype(np.float32)
+    out[inside] = (patches[:, None] @ kernels(offsets, near))[:, 0]
     return out
 
 
@@ -120,7 +124,7 @@ def movie_features(
     near
         Distance between neighbours in pixels.
     """
-    out = np.full((len(places), len(motions), len(WIDTHS) + 2), np.nan, np.float32)
+    out = np.full((len(places), len(motions), ROUND + 2), np.nan, np.float32)
     for k, (frame, motion) in enumerate(zip(frames, motions, strict=True)):
         if motion is not None:
             out[:, k] = frame_features(np.asarray(frame), motion(places), motion.matrix, near)

@@ -15,6 +15,7 @@ from particlespy_ml.counting.count_atoms_in_series import count_atoms_in_series
 from particlespy_ml.counting.plot_mixture import plot_mixture
 from particlespy_ml.counting.to_atoms import to_atoms
 from particlespy_ml.counting.total_counts import total_counts
+from particlespy_ml.dynamics.surface_dynamics import surface_dynamics
 from particlespy_ml.plotting.columns import plot_columns, plot_counts
 from particlespy_ml.signals._ragged_table import RaggedTable
 from particlespy_ml.strain.measure_strain import measure_strain
@@ -56,6 +57,7 @@ class ColumnTable(RaggedTable):
     total_counts = total_counts
     to_atoms = to_atoms
     measure_strain = measure_strain
+    surface_dynamics = surface_dynamics
     plot_columns = plot_columns
     from_sublattice = staticmethod(from_sublattice)
     plot_counts = plot_counts

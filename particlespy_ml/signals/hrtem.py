@@ -7,6 +7,7 @@ from hyperspy.signals import LazySignal2D
 from particlespy_ml.columns.find_columns import find_columns
 from particlespy_ml.columns.find_heights import find_heights
 from particlespy_ml.columns.map_columns import map_columns
+from particlespy_ml.columns.track_columns import track_columns
 from particlespy_ml.signals._image import Image
 
 
@@ -19,6 +20,7 @@ class HRTEMImage(Image):
     find_columns = find_columns
     find_heights = find_heights
     map_columns = map_columns
+    track_columns = track_columns
 
 
 class LazyHRTEMImage(LazySignal2D, HRTEMImage):

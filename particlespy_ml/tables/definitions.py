@@ -110,6 +110,17 @@ COLUMNS = {
     "normal_x": "x of the unit normal of the surface, outwards, of columns at the rim",
     "normal_y": "y of the unit normal of the surface, outwards, of columns at the rim",
     "track": "number of the column through the series, the same in all frames",
+    "mean_x": "x of the column in the mean image of the movie",
+    "mean_y": "y of the column in the mean image of the movie",
+    "in_mean": "whether the mean of all frames shows the column, not those of parts of the movie alone",
+    "coordination": "number of the nearest places of the lattice around the column that hold a column",
+    "layer": "1 for columns at the surface, 2 below them and so on; 0 where it is not known",
+    "facet": "facet in projection that the column is on; bulk, corner (or kink, step, alone), other or undefined",
+    "drift_x": "how far the frame lies from the mean image along x, at its middle",
+    "drift_y": "how far the frame lies from the mean image along y, at its middle",
+    "drift_error": "standard error of the drift along each axis",
+    "drift_angle": "turn of the frame against the mean image, from x towards y",
+    "likeness": "slope of the frame against the mean image: about 1, less where it is blurred",
     "source": "table that the row comes from",
 }
 PATTERNS = {

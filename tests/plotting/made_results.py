@@ -124,6 +124,39 @@ def classify(table, classes, cycle):
     return table
 
 
+def made_surface(states, paths=None):
+    """A result of surface dynamics whose states are known, shape (S, T); sites lie in a row."""
+    from particlespy_ml.core.calibration import PixelGrid
+    from particlespy_ml.dynamics.surface import SurfaceDynamics
+
+    count, frames = states.shape
+    full = states[..., None] == np.arange(2)
+    steps = np.zeros((count, frames - 1, 2, 2))
+    for i, j in ((0, 1), (1, 0)):
+        steps[..., i, j] = (states[:, :-1] == i) & (states[:, 1:] == j)
+    number, changes = np.arange(count), (np.diff(states, axis=1) != 0).sum(1)
+    sites = {name: np.zeros(count, int) for name in ("coordination", "layer", "facet")}
+    sites |= {"site": number, "track": number, "x": 0.4 + 0.25 * number, "y": np.full(count, 0.5)}
+    sites |= {"contrast_off": np.zeros(count), "contrast_on": np.ones(count), "separation": np.full(count, 6.0)}
+    sites["change"] = np.where(changes > 0, "column", "none")
+    return SurfaceDynamics(
+        sites=sites,
+        times=np.arange(frames, dtype=float),
+        used=np.ones(frames, bool),
+        timed=False,
+        probability=full.astype(float),
+        raw=states,
+        occupancy=states.mean(1, keepdims=True) if paths is None else paths.occupancy,
+        changes=changes[:, None] if paths is None else paths.changes,
+        rates=np.full((count, 1, 2, 2), 0.1) if paths is None else paths.rates,
+        steps=steps,
+        neighbours=np.column_stack([number[:-1], number[1:]]),
+        grid=PixelGrid((40, 120), (0.025, 0.025), (0.0, 0.0), "nm"),
+        frames=np.arange(frames),
+        motions=(None,) * frames,
+    )
+
+
 def all_figures():
     """Functions, and methods of tables, images and results, that draw: names "plot", "plot_..." and "to_markers".
 

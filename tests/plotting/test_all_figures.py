@@ -13,6 +13,7 @@ from hyperspy.signals import Signal2D
 
 from particlespy_ml.plotting.columns import plot_atoms
 from particlespy_ml.plotting.fractions import plot_fractions
+from particlespy_ml.plotting.surface import plot_sites
 from tests.plotting.made_results import (
     ODD,
     SHAPE,
@@ -23,6 +24,7 @@ from tests.plotting.made_results import (
     made_clusters,
     made_columns,
     made_reconstruction,
+    made_surface,
     made_temperatures,
     made_transitions,
     reach,
@@ -253,6 +255,18 @@ def both_colours(model):
     plot_atoms(model, "height")
 
 
+def sites_of(count):
+    """A movie of so many sites, of which every other one changes."""
+    return made_surface(np.array([np.arange(20) // (3 + k) % 2 if k % 2 else np.ones(20, int) for k in range(count)]))
+
+
+def over_an_image(found):
+    image = Signal2D(np.random.default_rng(0).random((40, 120)))
+    image.axes_manager.signal_axes.set(scale=0.025, units="nm")
+    found.plot_occupancy(image)
+
+
+SITES = {f"{n} sites": (sites_of(n), None) for n in (2, 4)}
 TREE = [[0.0, 1.0, 0.0, 2.0], [2.0, 3.0, 0.0, 3.0]]
 HALF = [[-1.0, 1.0], [0.5, -0.5]]
 UNKNOWN = [[np.nan, np.nan], [0.5, -0.5]]
@@ -360,6 +374,14 @@ OF_RESULTS = {
             "several": (made_columns([1, 2, 3] * 5), None),
             "series with empty frames": (made_columns([1, 2], frames=2), None),
         },
+    ),
+    "plot_occupancy": (lambda found: found.plot_occupancy(), SITES),
+    "plot_occupancy over an image": (over_an_image, SITES),
+    "plot_events": (lambda found: found.plot_events(), {**SITES, "one site": (made_surface(np.ones((1, 9), int)), None)}),
+    "plot_sites": (lambda found: plot_sites(found, found.sites["x"], "x (nm)"), SITES),
+    "plot_strips": (
+        lambda found: found.plot_strips(),
+        {**SITES, "none changes": (made_surface(np.ones((3, 9), int)), "No site of the movie changes")},
     ),
     "plot_atoms": (
         both_colours,

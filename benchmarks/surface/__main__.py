@@ -1,0 +1,203 @@
+"""Surface dynamics of simulated movies beside frames taken one by one.
+
+``python -m benchmarks.surface`` prints, on movies of gold particles along <110> by multislice whose surface sites are
+filled and emptied by known Markov chains, with drift, jumps, rotation, a camera and shot noise: how well changes of
+sites add up; occupancies, event rates and coverage of the intervals; false events of stable columns; pairs that exchange
+their column; drift and rotation; thresholds, atomap and trackpy beside; speed and memory. Waves and movies are simulated
+into ``--cache`` first, which takes a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import tracemalloc
+
+import numpy as np
+
+from benchmarks.surface import peers
+from benchmarks.surface.movies import FRAME_TIME, Movie, movie
+from benchmarks.surface.particles import additivity
+from benchmarks.surface.scores import drift_errors, score
+
+DOSES = (310.0, 1000.0)
+PARTS = ("sums", "accuracy", "pairs", "peers", "speed")
+
+
+def signal_of(frames, pixel: float):
+    """A movie as users load it."""
+    import hyperspy.api as hs
+
+    signal = hs.signals.Signal2D(frames)
+    signal.axes_manager.signal_axes.set(scale=0.1 * pixel, units="nm")
+    axis = signal.axes_manager[0]
+    axis.name, axis.units, axis.scale = "time", "s", FRAME_TIME
+    signal.set_signal_type("HRTEM")
+    return signal
+
+
+def print_sums(seeds, folder) -> None:
+    """How well changes of the wave of sites add up, against full multislice."""
+    errors = [error for seed in seeds[:2] for _, error in additivity(seed, folder)]
+    print(f"Sum of the changes of single sites against full multislice: {100 * max(errors):.2f} % of the change at most")
+
+
+def analysed(one: Movie, dose: float):
+    """Table and result of a movie."""
+    signal = signal_of(one.recorded(dose), one.pixel)
+    table = signal.track_columns(show_progressbar=False)
+    return table, table.surface_dynamics(signal)
+
+
+def print_accuracy(movies: dict[int, Movie], doses, results) -> None:
+    """Occupancies, event rates, intervals, false events and drift by dose."""
+    print(f"  {'e/Å²':>5} {'movie':>5} {'sites':>6} {'found':>6} {'occupancy':>10} {'events':>7} {'drift':>6} {'turn':>6}")
+    for dose in doses:
+        every = []
+        for seed, one in movies.items():
+            table, found = results(seed, dose)
+            own = score(one, table, found.to_dataframe())
+            every.append(own)
+            drift, turned = drift_errors(one, table)
+            rms = np.sqrt(np.mean(np.subtract(*own.occupancy.T) ** 2))
+            print(
+                f"  {dose:5g} {seed:5} {len(own.listed):6} {own.listed.sum():6} {rms:10.4f} {_off(own.events):7.3f} "
+                f"{drift:6.3f} {turned:6.3f}"
+            )
+        occupancy, events = (np.concatenate([getattr(s, n) for s in every]) for n in ("occupancy", "events"))
+        listed = np.concatenate([s.listed for s in every])
+        covered, processes = (np.concatenate([getattr(s, n) for s in every]) for n in ("covered", "processes"))
+        false = np.concatenate([s.false_events for s in every])
+        difference = np.subtract(*occupancy.T)
+        print(f"  {dose:5g}  all: {listed.sum()} of {len(listed)} changing sites found to change")
+        print(f"         occupancy, rms error {np.sqrt((difference**2).mean()):.4f} {_bootstrap(difference)}")
+        print(f"         of the sites found to change {np.sqrt((difference[listed] ** 2).mean()):.4f}")
+        print(f"         event rate, median error {_off(events):.3f} {_bootstrap_median(events)}")
+        for name, values in (("occupancies", covered[:, 0]), ("event rates", covered[:, 1]), ("rates", processes)):
+            print(f"         intervals of {name} that hold the truth: {values.mean():.3f} of {values.size}")
+        print(f"         stable columns: {false.mean():.5f} events a frame, one in {1 / max(false.mean(), 1e-9):.0f}; ")
+        print(f"         {sum(s.false_sites for s in every)} sites listed where there is none, ", end="")
+        print(f"{np.mean([s.missed for s in every]):.3f} of the stable columns not listed")
+
+
+def _off(events: np.ndarray) -> float:
+    """Median over sites with events of the relative error of the rate."""
+    seen = events[:, 0] > 0
+    return float(np.median(np.abs(events[seen, 1] / events[seen, 0] - 1)))
+
+
+def _bootstrap(values: np.ndarray) -> str:
+    rng = np.random.default_rng(0)
+    draws = [np.sqrt((rng.choice(values, len(values)) ** 2).mean()) for _ in range(1000)]
+    return "({:.4f} to {:.4f})".format(*np.quantile(draws, (0.025, 0.975)))
+
+
+def _bootstrap_median(events: np.ndarray) -> str:
+    rng = np.random.default_rng(0)
+    draws = [_off(events[rng.integers(len(events), size=len(events))]) for _ in range(1000)]
+    return "({:.3f} to {:.3f})".format(*np.quantile(draws, (0.025, 0.975)))
+
+
+def print_pairs(movies: dict[int, Movie], doses, results) -> None:
+    """Neighbours that exchange their column, and those that change on their own."""
+    from scipy.spatial import cKDTree
+
+    from benchmarks.surface.scores import reference_places
+
+    for dose in doses:
+        said = {"exchanging": [], "independent": []}
+        for seed, one in movies.items():
+            table, found = results(seed, dose)
+            frame, pairs = found.to_dataframe(), found.coupled_events()
+            places, _ = reference_places(one, table)
+            own = cKDTree(frame[["x", "y"]].to_numpy()).query(places)[1]
+            for group, kind in zip(one.groups, one.pairs, strict=True):
+                if len(group) == 2:
+                    rows = pairs[pairs[["site_1", "site_2"]].isin(own[list(group)]).all(axis=1)]
+                    said[kind].append(bool(rows["coupled"].any()) if len(rows) else None)
+        print(f"  {dose:5g} e/Å²: ", end="")
+        for kind, values in said.items():
+            told = [value for value in values if value is not None]
+            print(f"{kind} pairs coupled {sum(told)} of {len(values)} ({len(told)} with both sites found); ", end="")
+        print()
+
+
+def print_peers(movies: dict[int, Movie], doses) -> None:
+    """Frames taken one by one, with the true places, the true motion and the best setting."""
+    for dose in doses:
+        best: dict[str, list] = {}
+        for one in movies.values():
+            frames = one.recorded(dose)
+            duration = (len(frames) - 1) * FRAME_TIME
+            truth = peers.rates_of(one.states, duration)
+            ways = {"thresholds": peers.thresholded(frames, one, one.places)}
+            for threshold in (0.3, 0.5):
+                columns = peers.atomap_columns(frames, one.pixel, threshold)
+                ways[f"atomap, {threshold}"] = peers.occupied(columns, one, one.places)
+            columns = peers.trackpy_columns(frames, one.pixel, 0.5)
+            ways["trackpy"] = peers.occupied(columns, one, one.places)
+            for name, states in ways.items():
+                occupancy, events = peers.rates_of(states, duration)
+                best.setdefault(name, []).append((occupancy - truth[0], events, truth[1]))
+        for name, values in best.items():
+            difference, events, true = (np.concatenate(part) for part in zip(*values, strict=True))
+            rms, factor = np.sqrt((difference**2).mean()), np.median(events[true > 0] / true[true > 0])
+            print(f"  {dose:5g} {name:12} occupancy rms {rms:.3f}, events times {factor:.1f}")
+
+
+def print_speed(folder, seed: int) -> None:
+    """Seconds for 300 frames of 280 x 280, and memory of lazy movies of two lengths."""
+    import dask.array as da
+
+    rng = np.random.default_rng(0)
+    one = movie(seed, 300, folder)
+    counts = one.recorded(310.0)
+    frames = np.pad(counts, ((0, 0), (50, 50), (50, 50)), mode="wrap").astype(np.float32)
+    started = time.perf_counter()
+    signal = signal_of(frames, one.pixel)
+    table = signal.track_columns(show_progressbar=False)
+    middle = time.perf_counter()
+    table.surface_dynamics(signal)
+    print(f"  {frames.shape}: {middle - started:.0f} s to track columns, {time.perf_counter() - middle:.0f} s for their states")
+    for count in (60, 180):
+        array = da.from_array(rng.poisson(counts[:60]), chunks=(8, -1, -1))
+        lazy = signal_of(da.concatenate([array] * (count // 60)), one.pixel).as_lazy()
+        tracemalloc.start()
+        table = lazy.track_columns(show_progressbar=False)
+        table.compute(show_progressbar=False)
+        table.surface_dynamics(lazy)
+        print(f"  lazy, {count} frames: {tracemalloc.get_traced_memory()[1] / 1e6:.0f} MB at most")
+        tracemalloc.stop()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.surface", description=__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--cache", default="cache/surface-benchmark", help="folder of the simulations")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[4, 7, 9, 11], help="particles and what happens to them")
+    parser.add_argument("--frames", type=int, default=300)
+    parser.add_argument("--doses", nargs="+", type=float, default=list(DOSES), help="e/Å² a frame")
+    options = parser.parse_args(arguments)
+    movies = {seed: movie(seed, options.frames, options.cache) for seed in options.seeds}
+    known: dict = {}
+
+    def results(seed: int, dose: float):
+        if (seed, dose) not in known:
+            known[seed, dose] = analysed(movies[seed], dose)
+        return known[seed, dose]
+
+    parts = {
+        "sums": lambda: print_sums(options.seeds, options.cache),
+        "accuracy": lambda: print_accuracy(movies, options.doses, results),
+        "pairs": lambda: print_pairs(movies, options.doses, results),
+        "peers": lambda: print_peers(movies, options.doses),
+        "speed": lambda: print_speed(options.cache, options.seeds[0]),
+    }
+    for name in options.parts:
+        print(name)
+        parts[name]()
+
+
+if __name__ == "__main__":
+    main()
