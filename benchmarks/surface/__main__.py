@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.surface`` prints, on movies of gold particles along <110> by multislice whose surface sites are
 filled and emptied by known Markov chains, with drift, jumps, rotation, a camera and shot noise: how well changes of
-sites add up; occupancies, event rates and coverage of the intervals; false events of stable columns; pairs that exchange
-their column; drift and rotation; thresholds, atomap and trackpy beside; speed and memory. Waves and movies are simulated
-into ``--cache`` first, which takes a minute.
+sites add up; occupancies, event rates and coverage of the intervals; false events of stable columns; pairs that
+exchange their column; drift and rotation; thresholds, atomap and trackpy beside; speed and memory. Waves and movies are
+simulated into ``--cache`` first, which takes a minute.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def signal_of(frames, pixel: float):
 def print_sums(seeds, folder) -> None:
     """How well changes of the wave of sites add up, against full multislice."""
     errors = [error for seed in seeds[:2] for _, error in additivity(seed, folder)]
-    print(f"Sum of the changes of single sites against full multislice: {100 * max(errors):.2f} % of the change at most")
+    print(
+        f"Sum of the changes of single sites against full multislice: {100 * max(errors):.2f} % of the change at most"
+    )
 
 
 def analysed(one: Movie, dose: float):
@@ -51,7 +53,9 @@ def analysed(one: Movie, dose: float):
 
 def print_accuracy(movies: dict[int, Movie], doses, results) -> None:
     """Occupancies, event rates, intervals, false events and drift by dose."""
-    print(f"  {'e/Å²':>5} {'movie':>5} {'sites':>6} {'found':>6} {'occupancy':>10} {'events':>7} {'drift':>6} {'turn':>6}")
+    print(
+        f"  {'e/Å²':>5} {'movie':>5} {'sites':>6} {'found':>6} {'occupancy':>10} {'events':>7} {'drift':>6} {'turn':>6}"
+    )
     for dose in doses:
         every = []
         for seed, one in movies.items():
@@ -158,7 +162,8 @@ def print_speed(folder, seed: int) -> None:
     table = signal.track_columns(show_progressbar=False)
     middle = time.perf_counter()
     table.surface_dynamics(signal)
-    print(f"  {frames.shape}: {middle - started:.0f} s to track columns, {time.perf_counter() - middle:.0f} s for their states")
+    ended = time.perf_counter()
+    print(f"  {frames.shape}: {middle - started:.0f} s to track columns, {ended - middle:.0f} s for their states")
     for count in (60, 180):
         array = da.from_array(rng.poisson(counts[:60]), chunks=(8, -1, -1))
         lazy = signal_of(da.concatenate([array] * (count // 60)), one.pixel).as_lazy()
@@ -175,7 +180,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.surface", description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--cache", default="cache/surface-benchmark", help="folder of the simulations")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[4, 7, 9, 11], help="particles and what happens to them")
+    parser.add_argument(
+        "--seeds", nargs="+", type=int, default=[4, 7, 9, 11], help="particles and what happens to them"
+    )
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--doses", nargs="+", type=float, default=list(DOSES), help="e/Å² a frame")
     options = parser.parse_args(arguments)

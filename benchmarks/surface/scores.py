@@ -92,9 +92,7 @@ def score(movie: Movie, table, frame) -> Scores:
     false_events = frame["event_rate"].to_numpy()[own[right]] * FRAME_TIME
     everything = cKDTree(np.vstack([changing, stable]))
     false_sites = int((everything.query(places)[0] > 0.1 * MATCH).sum())
-    return Scores(
-        occupancy, events, covered, processes, listed, false_events, false_sites, float(1 - right.mean())
-    )
+    return Scores(occupancy, events, covered, processes, listed, false_events, false_sites, float(1 - right.mean()))
 
 
 def drift_errors(movie: Movie, table) -> tuple[float, float]:

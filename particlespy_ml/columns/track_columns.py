@@ -100,7 +100,7 @@ def track_columns(
     Returns
     -------
     ColumnTable or LazyColumnTable
-        One row for each site in each frame. ``track`` is the number of the site, ``x`` and ``y`` its place in the frame,
+        One row for each site in each frame. ``track`` is the number of the site, ``x`` and ``y`` its place there,
         ``mean_x`` and ``mean_y`` that in the mean image, which lies as the first frame does, with their standard errors
         ``x_error`` and ``y_error``. ``in_mean`` tells the sites that the mean of all frames shows from those of parts
         alone. ``coordination``, ``layer`` (1 at the surface) and ``facet`` are those in projection, see

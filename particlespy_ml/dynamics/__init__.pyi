@@ -1,6 +1,6 @@
 from .class_fractions import class_fractions
-from .comparison import compare_fractions
 from .compare_surfaces import compare_surfaces
+from .comparison import compare_fractions
 from .energies import TemperatureSeries, fit_barriers, fit_enthalpies, free_energy_differences
 from .plot_class_fractions import plot_class_fractions
 from .plot_class_sequence import plot_class_sequence

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 DRAWS = 4000
 
 
-def compare_surfaces(movies: Mapping[str, SurfaceDynamics], per: str = "facet", confidence: float = 0.95) -> pd.DataFrame:
+def compare_surfaces(
+    movies: Mapping[str, SurfaceDynamics], per: str = "facet", confidence: float = 0.95
+) -> pd.DataFrame:
     """Compare occupancies and event rates of the surfaces of two movies, facet by facet.
 
     What is compared are the processes, not what happened to be seen of them: occupancy in the long run, k_on / (k_on +
@@ -57,7 +59,8 @@ def compare_surfaces(movies: Mapping[str, SurfaceDynamics], per: str = "facet", 
 
     if len(movies) != 2:
         raise ValueError(
-            f'{len(movies)} movies; expected two results of surface_dynamics, such as {{"vacuum": one, "oxygen": other}}.'
+            f"{len(movies)} movies; expected two results of surface_dynamics, such as "
+            '{"vacuum": one, "oxygen": other}.'
         )
     (first, one), (second, other) = movies.items()
     if one.rates.shape[-1] != 2 or other.rates.shape[-1] != 2:

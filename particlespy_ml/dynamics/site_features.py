@@ -44,6 +44,7 @@ class Rigid:
         return cls(matrix, other - matrix @ one)
 
     def __call__(self, places: np.ndarray) -> np.ndarray:
+        """Return where places lie, shape (n, 2)."""
         return self.shift + places @ self.matrix.T
 
 

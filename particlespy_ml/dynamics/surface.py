@@ -131,11 +131,13 @@ class SurfaceDynamics:
         table = {name: self.sites[name] for name in ("site", "track", "x", "y")}
         table["facet"] = np.array(FACETS, object)[self.sites["facet"]]
         table |= {name: self.sites[name] for name in ("layer", "coordination")}
-        changing, few = self.changing, -np.log((1 - self.confidence)) / max(self.duration, 1e-12)
+        changing, few = self.changing, -np.log(1 - self.confidence) / max(self.duration, 1e-12)
         for name, values in (("occupancy", self.occupancy), ("event_rate", self.changes / self.duration)):
             low, high = self._interval(values)
             table |= {name: values.mean(1), f"{name}_low": low, f"{name}_high": high}
-        table["occupancy_low"] = np.where(changing, table["occupancy_low"], max(1 - few * self.duration / len(self.times), 0))
+        table["occupancy_low"] = np.where(
+            changing, table["occupancy_low"], max(1 - few * self.duration / len(self.times), 0)
+        )
         table["event_rate_high"] = np.where(changing, table["event_rate_high"], few)
         k = self.rates.shape[-1]
         for name, i, j in (("rate_on", 0, 1), ("rate_off", 1, 0)):

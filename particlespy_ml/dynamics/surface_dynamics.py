@@ -120,7 +120,9 @@ def surface_dynamics(
     tracked = tracked_sites(table._frames(), table.grid.ascending())
     order = np.argsort(times, kind="stable")
     frames = OneByOne(ascending(image.frames, image.direction))
-    return _dynamics(frames, tracked, order, times, timed, table, int(states), empty_sites, min_contrast, confidence, seed)
+    return _dynamics(
+        frames, tracked, order, times, timed, table, int(states), empty_sites, min_contrast, confidence, seed
+    )
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def tracked_sites(frames: list[np.ndarray], grid: PixelGrid) -> TrackedSites:
     there = [rows for rows in frames if len(rows)]
     if len(there) < FEWEST_FRAMES:
         raise ValueError(
-            f"{len(there)} of {len(frames)} frames have columns; expected {FEWEST_FRAMES} or more, of which rates can be."
+            f"{len(there)} of {len(frames)} frames have columns; expected {FEWEST_FRAMES} or more, to tell rates."
         )
     if "track" not in there[0].dtype.names:
         raise ValueError("The columns are not followed; make the table with track_columns().")

@@ -42,7 +42,9 @@ def with_rates(states, seed):
 
 
 def test_movies_with_other_rates_differ():
-    slow, fast, same = (with_rates(simulated(r, 6, s), s) for r, s in (((0.02, 0.02), 1), ((0.1, 0.1), 2), ((0.02, 0.02), 3)))
+    slow, fast, same = (
+        with_rates(simulated(r, 6, s), s) for r, s in (((0.02, 0.02), 1), ((0.1, 0.1), 2), ((0.02, 0.02), 3))
+    )
     frame = compare_surfaces({"vacuum": slow, "oxygen": fast}).set_index("quantity")
     assert frame.loc["event_rate", "p_value"] < 0.01 and frame.loc["event_rate", "low"] > 0
     assert frame.loc["event_rate", "vacuum"] == pytest.approx(0.02, rel=0.4)

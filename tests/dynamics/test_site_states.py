@@ -76,7 +76,9 @@ def test_missing_and_uneven_frames(chains, fitted):
     assert right.mean() > 0.93
     assert np.isfinite(paths.rates).all()
     other = draw_paths(seen[:, kept], *settings, 60.0 * kept)
-    np.testing.assert_allclose(np.median(other.rates[..., 0, 1], 1) * 60, np.median(paths.rates[..., 0, 1], 1), rtol=0.35)
+    np.testing.assert_allclose(
+        np.median(other.rates[..., 0, 1], 1) * 60, np.median(paths.rates[..., 0, 1], 1), rtol=0.35
+    )
 
 
 def test_three_states():

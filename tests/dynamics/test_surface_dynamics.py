@@ -112,7 +112,9 @@ def test_places_beside_are_left_out_where_asked(made):
 def test_groups(found):
     summary = found.summary()
     assert summary["sites"].sum() == 26 and set(summary["facet"]) <= set(FACETS)
-    assert ((summary["occupancy_low"] <= summary["occupancy"]) & (summary["occupancy"] <= summary["occupancy_high"])).all()
+    assert (
+        (summary["occupancy_low"] <= summary["occupancy"]) & (summary["occupancy"] <= summary["occupancy_high"])
+    ).all()
     assert found.summary("layer")["changing"].sum() == 3
     with pytest.raises(ValueError, match="expected one of facet, layer"):
         found.summary("row")

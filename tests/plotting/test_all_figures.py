@@ -377,7 +377,10 @@ OF_RESULTS = {
     ),
     "plot_occupancy": (lambda found: found.plot_occupancy(), SITES),
     "plot_occupancy over an image": (over_an_image, SITES),
-    "plot_events": (lambda found: found.plot_events(), {**SITES, "one site": (made_surface(np.ones((1, 9), int)), None)}),
+    "plot_events": (
+        lambda found: found.plot_events(),
+        {**SITES, "one site": (made_surface(np.ones((1, 9), int)), None)},
+    ),
     "plot_sites": (lambda found: plot_sites(found, found.sites["x"], "x (nm)"), SITES),
     "plot_strips": (
         lambda found: found.plot_strips(),

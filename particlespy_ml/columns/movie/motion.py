@@ -14,6 +14,10 @@ FINE, COARSE = 0.045, 0.25  # nm: what is smaller than the one, and what is larg
 STEPS = (3, 3, 2)  # of Gauss and Newton in each round
 WORST = 8.0  # robust standard deviations below the median likeness of frames: worse ones are bad
 HALF = 0.5  # of the median likeness: worse frames are bad
+NOT_ALIKE = (
+    "No two frames of the movie are alike; expected a particle that all of them show. Leave out others with inav, or "
+    "give a larger max_shift."
+)
 SHARE = 0.75  # of the frame: shifts between two frames are less
 
 
@@ -149,6 +153,8 @@ class _Search:
         """Find the pose of each frame against the mean of the round before, in the first of the frames before."""
         total, count = np.zeros(self.shape), np.zeros(self.shape)
         last = np.zeros(3)
+        if self.reference is not None and not self.reference.any():
+            raise ValueError(NOT_ALIKE)
         self.model = None if self.reference is None else _Reference(self.reference, self.middle, self.fine, self.coarse)
         poses, likeness, reasons, spread = [], [], [], []
         for k, frame in enumerate(self.frames):
@@ -204,10 +210,7 @@ class _Search:
         """What was found, against the mean pose."""
         used = np.array([not reason for reason in self.reasons])
         if used.sum() < 2 or not np.isfinite(self.spread[used]).any():
-            raise ValueError(
-                "No two frames of the movie are alike; expected a particle that all of them show. Leave out others "
-                "with inav, or give a larger max_shift."
-            )
+            raise ValueError(NOT_ALIKE)
         errors = np.outer(self.spread, np.sqrt(np.diag(self.model.covariance)))
         return Motion(
             self.poses[:, :2],
@@ -256,7 +259,7 @@ class _Reference:
         return float(np.sqrt((self.filter(point) ** 2).sum()))
 
     def refined(self, seen: np.ndarray, pose: np.ndarray, steps: int) -> tuple[np.ndarray, float, float]:
-        """Pose after some steps, the slope of the frame against the image, and the noise of a pixel before the filter."""
+        """Pose after some steps, the slope of the frame against the image, and the noise of a pixel of the frame."""
         pose = pose.copy()
         for _ in range(steps):
             aligned = warped(seen, pose[:2], pose[2], self.middle)
