@@ -13,6 +13,7 @@ from ._examples import (
 )
 from ._isomer_dynamics import isomer_dynamics, isomer_rates
 from ._populations import three_populations
+from ._surface_movie import surface_movie
 
 __all__ = [
     "columns_of_ceria",
@@ -28,5 +29,6 @@ __all__ = [
     "measured_gold_path",
     "platinum_library",
     "sheet_of_graphene",
+    "surface_movie",
     "three_populations",
 ]
