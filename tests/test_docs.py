@@ -64,6 +64,7 @@ GIVEN = {
     "populations": populations,
     "columns-hrtem": dict,
     "strain": dict,
+    "surface": dict,
     "relion": relion,
 }
 

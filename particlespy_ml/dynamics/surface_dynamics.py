@@ -205,8 +205,8 @@ def _dynamics(frames, tracked, order, times, timed, table, states, empty_sites, 
     typical[: len(inner)] = inner if inner.sum() >= FEWEST_SITES else tracked.in_mean
     features = movie_features(frames, places, tracked.motions, near)[:, order]
     found = find_changing(features, places, typical, ~of_table, near, states, min_contrast)
-    listed = found.active | (of_table & (found.level >= min_contrast))
-    listed[of_table] |= tracked.in_mean & ~found.active[of_table]
+    listed = found.active.copy()
+    listed[of_table] |= tracked.in_mean & (found.level[of_table] >= min_contrast)
     when = times[order]
     used = np.array([motion is not None for motion in tracked.motions])[order]
     span = slice(int(np.flatnonzero(used)[0]), int(np.flatnonzero(used)[-1]) + 1)

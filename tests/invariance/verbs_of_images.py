@@ -233,6 +233,19 @@ def find_columns_in_series(stored, model):
     return of_columns(stored, table)
 
 
+def track_columns(stored, model):
+    table = stored.image.track_columns(lazy_output=False)
+    frames = []
+    for rows in table.data.ravel():
+        frame = {
+            "x": np.sort(rows["x"] * stored.nm - stored.origin[0]),
+            "y": np.sort(rows["y"] * stored.nm - stored.origin[1]),
+            "layer": np.sort(rows["layer"]),
+        }
+        frames.append(frame)
+    return by_frame(stored, frames)
+
+
 def train_segmentation(stored, model):
     image = stored.image.inav[0]
     image.compute() if image._lazy else None
@@ -294,6 +307,7 @@ ROWS = (
     Row("find_heights", find_heights, "columns", FEW, 1e-2),
     Row("map_columns", map_columns, "columns", FEW, 1e-3),
     Row("find_columns_in_series", find_columns_in_series, "columns", FEW, 1e-3),
+    Row("track_columns", track_columns, "columns", FEW, 1e-2),
     Row("geometric_phase", geometric_phase, "columns", EXACT, 1e-3),
 )
 

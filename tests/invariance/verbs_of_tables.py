@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from particlespy_ml.signals.particle_table import ParticleTable
+from particlespy_ml.tables.rows import add_columns
 from particlespy_ml.tables.table import make_table, object_array
 from tests.invariance.stored import LEVEL, columns, particles
 
@@ -71,6 +72,7 @@ COLUMN_ROWS = {
     "total_counts": lambda t: of_frame(t.total_counts()),
     "count_atoms_in_series": lambda t: {"count": t.count_atoms_in_series(LIBRARY)["count"]},
     "to_atoms": lambda t: {"positions": t.to_atoms("Pt", best=True).positions},
+    "surface_dynamics": lambda t: of_frame(surface_of(t)),
     "measure_strain": lambda t: of_frame(t.measure_strain("square").to_dataframe()),
     "to_sublattice": lambda t: {"x": t.to_sublattice(columns().inav[0]).x_position},
     "from_sublattice": lambda t: {
@@ -78,6 +80,27 @@ COLUMN_ROWS = {
     },
     "save": lambda t, folder: of_frame(saved(t, folder).to_dataframe()),
 }
+
+
+def surface_of(table):
+    """Sites of a movie of as many equal frames as a movie needs; lazy where the table is."""
+    from hyperspy.signals import Signal2D
+
+    lazy = table._lazy
+    table = table.deepcopy()
+    table.compute() if lazy else None
+    rows = table.data[0]
+    rows = add_columns(rows, [("track", "i4")])
+    rows["track"] = np.arange(len(rows))
+    axes = [{"name": "time", "size": 24, "units": "s", "navigate": True}]
+    record = {"image": table.grid.as_dict()}
+    movie = make_table(
+        object_array([rows] * 24, (24,)), axes, {**table.units, "track": ""}, record, kind="column_table"
+    )
+    image = Signal2D(np.tile(columns().data[0], (24, 1, 1)) + np.random.default_rng(0).normal(size=(24, 60, 64)))
+    for axis, scale in zip(image.axes_manager.signal_axes, table.grid.scale[::-1], strict=True):
+        axis.scale, axis.units = scale, table.grid.units
+    return (movie.as_lazy() if lazy else movie).surface_dynamics(image.as_lazy() if lazy else image).to_dataframe()
 
 
 LIBRARY = np.arange(1, 9) * 1.0

@@ -31,7 +31,17 @@ def tables():
         columns.count_atoms_in_series(pml.data.platinum_library()),
         rows,
         columns.measure_strain(),
+        tracked(),
     ]
+
+
+def tracked():
+    """A movie of one image."""
+    import hyperspy.api as hs
+
+    movie = hs.stack([pml.data.columns_of_platinum().isig[40:140, 40:140]] * 2, show_progressbar=False)
+    movie.set_signal_type("HAADF")
+    return movie.track_columns(show_progressbar=False)
 
 
 def found_by_network():

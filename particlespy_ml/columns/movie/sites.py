@@ -12,7 +12,7 @@ from particlespy_ml.columns.movie.motion import Motion
 from particlespy_ml.columns.movie.pool import Pooled
 from particlespy_ml.crystals.plane_lattice import fit_lattice
 
-APART = 0.55  # of the distance between neighbours: nearer columns of a part are of a site that is known
+APART = 0.75  # of the distance between neighbours: nearer columns of a part are of a site that is known, or of none
 
 
 @dataclass(frozen=True)

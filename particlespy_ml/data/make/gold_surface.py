@@ -34,9 +34,7 @@ OPTICS = Optics(
 def image_of(atoms: np.ndarray) -> np.ndarray:
     """Image of atoms in Å from the middle, 1 for the empty beam, shape (pixels, pixels)."""
     placed = atoms + [EDGE / 2, EDGE / 2, 0]
-    wave = simulate_exit_wave(
-        ["Au"] * len(placed), placed, EDGE, sampling=0.2, slice_thickness=2.0, pixels=PIXELS
-    )
+    wave = simulate_exit_wave(["Au"] * len(placed), placed, EDGE, sampling=0.2, slice_thickness=2.0, pixels=PIXELS)
     fine = image_intensity(wave, EDGE, replace(OPTICS, deflection=0.0))
     step, pixel = EDGE / (2 * PIXELS), EDGE / PIXELS
     ky, kx = fft.fftfreq(2 * PIXELS, step)[:, None], fft.rfftfreq(2 * PIXELS, step)[None]
