@@ -11,7 +11,7 @@ WIDTHS = (0.12, 0.2, 0.34)  # of the distance between neighbours: standard devia
 ROUND = len(WIDTHS)  # number of round kernels, before the two slopes
 SLOPE_WIDTH = 0.2  # of that of the two kernels that see a column move, one of the widths
 REACH = 0.9  # of that distance: radius of the patch around a site
-RIDGE = 1e-3
+RIDGE = 1e-4
 SAMPLES = 12  # of that distance: pixels in which the overlap of kernels is computed
 
 
@@ -133,17 +133,23 @@ def movie_features(
 
 
 def overlap(offset: np.ndarray, near: float) -> np.ndarray:
-    """Return the products of the kernels of one site (rows) and of another at an offset (columns), shape (5, 5)."""
+    """Return what the kernels of one site (rows) give for the shapes of another at an offset (columns), shape (5, 5).
+
+    Shapes are the Gaussians and slopes of the kernels, neither cut off nor with a mean of zero, as columns are.
+    """
     fine = near / SAMPLES
     axis = np.arange(-2 * SAMPLES, 2 * SAMPLES + 1) * fine
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2) + offset / 2
-    return kernels(grid, near).T @ kernels(grid - offset, near)
+    square = ((grid - offset) ** 2).sum(-1) / near**2
+    shapes = [np.exp(-0.5 / width**2 * square) for width in WIDTHS]
+    shapes += [(grid - offset)[:, axis] / near * shapes[WIDTHS.index(SLOPE_WIDTH)] for axis in (0, 1)]
+    return kernels(grid, near).T @ np.stack(shapes, -1)
 
 
 def crosstalk(offset: np.ndarray, change: np.ndarray, near: float) -> np.ndarray:
     """Return by how much a change at one site changes what is seen at another, shape (5,).
 
-    The change of the image is taken for a sum of kernels.
+    The change of the image is taken for a sum of the shapes of `overlap`.
 
     Parameters
     ----------
@@ -155,5 +161,6 @@ def crosstalk(offset: np.ndarray, change: np.ndarray, near: float) -> np.ndarray
         Distance between neighbours in pixels.
     """
     own = overlap(np.zeros(2), near)
-    shape = np.linalg.solve(own + RIDGE * np.eye(len(own)), change)
+    tie = RIDGE * np.trace(own.T @ own) / len(own) * np.eye(len(own))
+    shape = np.linalg.solve(own.T @ own + tie, own.T @ change)
     return overlap(offset, near) @ shape

@@ -8,8 +8,8 @@ import numpy as np
 
 from particlespy_ml.dynamics.steps import transition_matrices
 
-CHAINS, BURN_IN, KEPT = 8, 40, 60
-MOVES, STRIDE = 4, 0.5  # of the logarithm of each rate in a round, and their standard deviation
+CHAINS, BURN_IN, KEPT = 24, 15, 25
+MOVES, STRIDE = 6, 0.5  # of the logarithm of each rate in a round, and their standard deviation
 PSEUDO = 1.0  # frames that tie the mean of a state to what was fitted
 LONGEST, SHORTEST = 30.0, 0.1  # a state lasts so many movies at most, and so many of the shorter steps at least
 

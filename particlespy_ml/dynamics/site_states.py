@@ -9,7 +9,7 @@ import numpy as np
 from particlespy_ml.dynamics.markov import forward_backward
 
 STAY = 0.95  # probability that a site keeps its state to the next frame, before rates are known
-ROUNDS = 30
+ROUNDS = 20
 WINDOWS = (3, 9, 27)  # frames over which a first guess is smoothed
 PSEUDO = 1.0  # frames that tie the mean of a state to where it began
 LEAST_SHARE = 2.0  # frames that a state needs
@@ -161,7 +161,7 @@ def _maximise(filled, seen, posterior):
         emissions = -0.5 * distance / variance[:, None, None]
         emissions = np.where(seen[..., None], emissions, 0)
         posterior, _, _ = forward_backward(emissions, transition, initial)
-        if moved < 1e-3:
+        if moved < 5e-3:
             break
     likelihood = _each_likelihood(emissions, transition, initial) - 0.5 * number * q * np.log(variance)
     return means, variance, posterior, likelihood
