@@ -41,10 +41,41 @@ def smoothed_movie(found, movie: Signal2D, frames: int = 9) -> Signal2D:
     ValueError
         If the number of frames is not odd and above zero, or the movie is not that of the result.
     """
-    from hyperspy.signals import Signal2D
-
     if int(frames) != frames or frames < 1 or frames % 2 == 0:
         raise ValueError(f"frames={frames}; expected an odd number above zero, so that a mean has a middle.")
+    aligned = _aligned_frames(found, movie, frames)
+    half = frames // 2
+    if half:
+        aligned = da.map_overlap(
+            _running_mean, aligned, depth={0: half}, boundary="none", trim=True, half=half, dtype=np.float32
+        )
+    return _signal_of(da.nan_to_num(aligned), found, movie, "Smoothed movie")
+
+
+def mean_image(found, movie: Signal2D) -> Signal2D:
+    """Return the mean of the frames that are used, without drift and rotation; the movie is read once.
+
+    Parameters
+    ----------
+    found, movie
+        As for `smoothed_movie`.
+
+    Returns
+    -------
+    Signal2D
+        Pixels that no frame has recorded are as bright as the median.
+    """
+    aligned = _aligned_frames(found, movie, 1)
+    sums, counts = da.compute(da.nansum(aligned, 0, dtype=float), da.isfinite(aligned).sum(0))
+    mean = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    mean = np.where(counts > 0, mean, np.nanmedian(mean)).astype(np.float32)
+    signal = _signal_of(da.from_array(mean[None]), found, movie, "Mean").inav[0]
+    signal.compute(show_progressbar=False)
+    return signal
+
+
+def _aligned_frames(found, movie, frames: int) -> da.Array:
+    """Frames without drift and rotation, shape (frames, rows, columns), NaN where nothing was recorded."""
     image = ImageFrames.of(movie)
     if image.grid.shape != found.grid.shape or image.count <= found.frames.max():
         raise ValueError(
@@ -54,13 +85,15 @@ def smoothed_movie(found, movie: Signal2D, frames: int = 9) -> Signal2D:
     data = ascending(image.frames, image.direction)[found.frames]
     data = data if isinstance(data, da.Array) else da.from_array(data, chunks=(BLOCK, -1, -1), name=False)
     data = data.rechunk((max(BLOCK, frames), -1, -1))
-    aligned = data.map_blocks(_aligned, motions=found.motions, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
-    half = frames // 2
-    if half:
-        aligned = da.map_overlap(
-            _running_mean, aligned, depth={0: half}, boundary="none", trim=True, half=half, dtype=np.float32
-        )
-    signal = Signal2D(da.nan_to_num(aligned)).as_lazy()
+    return data.map_blocks(_aligned, motions=found.motions, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+
+
+def _signal_of(data: da.Array, found, movie, what: str):
+    """A lazy signal with the axes of the mean image."""
+    from hyperspy.signals import Signal2D
+
+    image = ImageFrames.of(movie)
+    signal = Signal2D(data).as_lazy()
     axis = signal.axes_manager.navigation_axes[0]
     steps = np.diff(found.times)
     axis.name, axis.units = ("time", "s") if found.timed else ("frame", "")
@@ -68,7 +101,7 @@ def smoothed_movie(found, movie: Signal2D, frames: int = 9) -> Signal2D:
     for number, signal_axis in enumerate(signal.axes_manager.signal_axes[::-1]):
         signal_axis.name, signal_axis.units = ("y", "x")[number], found.grid.units
         signal_axis.scale, signal_axis.offset = found.grid.scale[number], found.grid.offset[number]
-    signal.metadata.General.title = image.titled("Smoothed movie")
+    signal.metadata.General.title = image.titled(what)
     if image.signal_type:
         signal.set_signal_type(image.signal_type)
     return signal

@@ -223,13 +223,9 @@ class SurfaceDynamics:
 
     def mean_image(self, movie: Signal2D) -> Signal2D:
         """Return the mean of the frames that are used, without drift and rotation; the movie is read once."""
-        from particlespy_ml.dynamics.smoothed_movie import smoothed_movie
+        from particlespy_ml.dynamics.smoothed_movie import mean_image
 
-        smooth = smoothed_movie(self, movie, 1)
-        mean = smooth.inav[0]
-        mean.data = smooth.data[self.used].mean(0)
-        mean.compute(show_progressbar=False)
-        return mean
+        return mean_image(self, movie)
 
     def to_atoms(self, symbol: str = "Au") -> list[Atoms]:
         """Return the columns that are full in each frame, one atom for each, as ASE takes a trajectory.
