@@ -130,7 +130,7 @@ def track_columns(
     >>> import particlespy_ml as pml
     >>> rows, columns = np.mgrid[:6, :6]
     >>> places = np.column_stack([22 + 9.8 * rows.ravel(), 20 + 9.8 * columns.ravel()])
-    >>> frames = [pml.columns.gaussian_columns((96, 96), places + shift, 50.0, 2.1) for shift in (0, 1.5, -2, 4)]
+    >>> frames = [pml.columns.gaussian_columns((96, 96), places + shift, 900.0, 2.1) for shift in (0, 1.5, -2, 4)]
     >>> s = hs.signals.Signal2D(np.random.default_rng(0).poisson(np.add(frames, 1)).astype(float))
     >>> s.axes_manager.signal_axes.set(scale=0.02, units="nm")
     >>> table = pml.track_columns(s, show_progressbar=False)

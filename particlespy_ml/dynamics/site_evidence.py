@@ -105,7 +105,8 @@ def find_changing(
         Least difference of contrast between the lowest and the highest state.
     """
     white = whitening(features[typical] if typical.any() else features)
-    mean = np.nanmean(features.astype(float), axis=1)
+    mean, known = _mean_seen(features)
+    typical, empty = typical & known, empty & known
     zero = np.median(mean[empty], axis=0) if empty.sum() > 4 else np.zeros(mean.shape[1])
     shown = np.median(mean[typical], axis=0) - zero
     shown[ROUND:] = 0  # a column that moves is none that comes
@@ -128,7 +129,14 @@ def find_changing(
     active = (found.evidence > 0) & (steps(found) >= contrast)
     active &= ~_seen_through_others(clean, found, active, steps(found), pairs, column, several)
     along = column / (column @ column)
-    return Changing(clean, found, active, found.means @ along, np.nanmean(clean, axis=1) @ along)
+    return Changing(clean, found, active, found.means @ along, _mean_seen(clean)[0] @ along)
+
+
+def _mean_seen(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean features of each site, and whether half of the frames or more show it; zero where none does."""
+    seen = np.isfinite(features).all(-1)
+    mean = np.where(seen[..., None], features, 0).sum(1, dtype=float) / np.maximum(seen.sum(1), 1)[:, None]
+    return mean, seen.mean(1) >= 0.5
 
 
 def _without_neighbours(seen, places, found, active, pairs, white, near):

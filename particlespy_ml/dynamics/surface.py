@@ -256,7 +256,18 @@ class SurfaceDynamics:
     ) -> Axes:
         """Draw the occupancy of every site as a map, over an image where it is given.
 
-        See `particlespy_ml.plotting.surface.plot_sites`.
+        Parameters
+        ----------
+        image
+            Image that lies as the mean of the movie does, such as ``found.mean_image(movie)``.
+        ax
+            Axes to draw in; by default a new figure's.
+        figsize
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
         """
         from particlespy_ml.plotting.surface import plot_sites
 
@@ -267,7 +278,18 @@ class SurfaceDynamics:
     ) -> Axes:
         """Draw the event rate of every site as a map, over an image where it is given.
 
-        See `particlespy_ml.plotting.surface.plot_sites`.
+        Parameters
+        ----------
+        image
+            Image that lies as the mean of the movie does, such as ``found.mean_image(movie)``.
+        ax
+            Axes to draw in; by default a new figure's.
+        figsize
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
         """
         from particlespy_ml.plotting.surface import plot_sites
 
@@ -277,7 +299,16 @@ class SurfaceDynamics:
     def plot_strips(self, ax: Axes | None = None, figsize: tuple[float, float] | None = None) -> Axes:
         """Draw the probability that sites that change are full, over time, one strip for each site.
 
-        See `particlespy_ml.plotting.surface.plot_strips`.
+        Parameters
+        ----------
+        ax
+            Axes to draw in; by default a new figure's.
+        figsize
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
         """
         from particlespy_ml.plotting.surface import plot_strips
 

