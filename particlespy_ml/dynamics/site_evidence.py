@@ -106,7 +106,9 @@ def find_changing(
     """
     white = whitening(features[typical] if typical.any() else features)
     mean, known = _mean_seen(features)
-    typical, empty = typical & known, empty & known
+    if not known.any():
+        raise ValueError("No site is seen in half of the frames; expected a particle that does not reach the border.")
+    typical, empty = typical & known if (typical & known).any() else known, empty & known
     zero = np.median(mean[empty], axis=0) if empty.sum() > 4 else np.zeros(mean.shape[1])
     shown = np.median(mean[typical], axis=0) - zero
     shown[ROUND:] = 0  # a column that moves is none that comes
