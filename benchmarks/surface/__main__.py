@@ -184,9 +184,13 @@ def main(arguments: list[str] | None = None) -> None:
         "--seeds", nargs="+", type=int, default=[4, 7, 9, 11], help="particles and what happens to them"
     )
     parser.add_argument("--frames", type=int, default=300)
+    parser.add_argument("--first", type=int, help="analyse so many of the frames")
     parser.add_argument("--doses", nargs="+", type=float, default=list(DOSES), help="e/Å² a frame")
     options = parser.parse_args(arguments)
-    movies = {seed: movie(seed, options.frames, options.cache) for seed in options.seeds}
+    movies = {
+        seed: movie(seed, options.frames, options.cache).first(options.first or options.frames)
+        for seed in options.seeds
+    }
     known: dict = {}
 
     def results(seed: int, dose: float):

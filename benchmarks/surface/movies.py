@@ -72,6 +72,11 @@ class Movie:
             frame += 0.05 * np.sqrt(per_pixel) * rng.standard_normal(clean.shape, dtype=np.float32)
         return out
 
+    def first(self, count: int) -> Movie:
+        """Return the first frames."""
+        cut = {name: getattr(self, name)[:count] for name in ("clean", "middles", "turns")}
+        return replace(self, states=self.states[:, :count], **cut)
+
     def in_frame(self, places: np.ndarray, number: int) -> np.ndarray:
         """Rows and columns in a frame of places in the particle's own frame."""
         return self.middles[number] + places @ turn_matrix(self.turns[number]).T
