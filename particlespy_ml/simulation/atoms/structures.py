@@ -108,15 +108,16 @@ def amorphous(n_atoms: int, symbol: str = "Au", rng: np.random.Generator | None 
         Upper limit of quench steps.
     """
     from ase import Atoms
-    from ase.calculators.emt import EMT
     from ase.optimize import FIRE
+
+    from particlespy_ml.crystals.effective_medium import EffectiveMedium
 
     rng = rng if rng is not None else np.random.default_rng()
     a = lattice_constant("Au")
     radius = (3 * n_atoms * a**3 / 4 / (4 * np.pi) * 1.03) ** (1 / 3)
     axes = rng.uniform(0.88, 1.12, 3)
     points = _random_packing(n_atoms, radius, 0.8 * a / np.sqrt(2), rng) * (axes / np.prod(axes) ** (1 / 3))
-    atoms = Atoms("Au" * n_atoms, positions=points, calculator=EMT())
+    atoms = Atoms("Au" * n_atoms, positions=points, calculator=EffectiveMedium())
     FIRE(atoms, logfile=None, maxstep=0.25).run(fmax=0.3, steps=max_steps)
     positions = atoms.positions * (lattice_constant(symbol) / a)
     return Atoms([symbol] * n_atoms, positions=positions - positions.mean(0))
@@ -139,12 +140,13 @@ def molten(
         Temperature in K; gold melts at 1337 K, and small particles lower.
     """
     from ase import Atoms, units
-    from ase.calculators.emt import EMT
     from ase.md.langevin import Langevin
+
+    from particlespy_ml.crystals.effective_medium import EffectiveMedium
 
     rng = rng if rng is not None else np.random.default_rng()
     atoms = amorphous(n_atoms, "Au", rng, max_steps=30)
-    atoms.calc = EMT()
+    atoms.calc = EffectiveMedium()
     momentum = np.sqrt(atoms.get_masses() * units.kB * temperature)[:, None]
     atoms.set_momenta(momentum * rng.normal(size=(n_atoms, 3)))
     Langevin(atoms, 4 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, fixcm=False, rng=rng).run(60)
