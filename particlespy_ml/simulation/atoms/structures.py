@@ -90,7 +90,12 @@ def closed_shell(kind: str, n_atoms: int, symbol: str = "Au", rng: np.random.Gen
         distance = [abs(np.log(n / n_atoms)) for n, _ in rows]
         near = [row for row, d in zip(rows, distance, strict=True) if d < 0.25]
         chosen = near[rng.integers(len(near))] if near and rng is not None else rows[int(np.argmin(distance))]
-        return _bare(makers[kind](symbol, *chosen[1], latticeconstant=lattice_constant(symbol)))
+        return _build(makers[kind], chosen[1], symbol).copy()
+
+
+@lru_cache(maxsize=128)  # ASE takes a tenth of a second for some of them
+def _build(maker, arguments: tuple, symbol: str) -> Atoms:
+    return _bare(maker(symbol, *arguments, latticeconstant=lattice_constant(symbol)))
 
 
 def amorphous(n_atoms: int, symbol: str = "Au", rng: np.random.Generator | None = None, max_steps: int = 120) -> Atoms:
