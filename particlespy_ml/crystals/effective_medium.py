@@ -30,7 +30,7 @@ class EffectiveMedium(Calculator):
     Examples
     --------
     >>> from ase import Atoms
-    >>> pair = Atoms("Au2", positions=[[0, 0, 0], [0, 0, 2.5]], calculator=EffectiveMedium())
+    >>> pair = Atoms("Au2", positions=[[0, 0, 0], [0, 0, 2.0]], calculator=EffectiveMedium())
     >>> bool(pair.get_forces()[1, 2] > 0)  # closer than at rest
     True
     """
