@@ -105,6 +105,7 @@ COLUMNS = {
     "planar_error": "standard error of the planar strain",
     "rmsd": "of the column and its neighbours from the template, over the distance between neighbours",
     "template": "arrangement of neighbours that fits best; undefined where none does",
+    "match": "whether the column was matched with a template, or why not",
     "n_neighbours": "number of neighbours that were matched with the template",
     "n_missing": "number of neighbours of the template that the column has not",
     "normal_x": "x of the unit normal of the surface, outwards, of columns at the rim",
