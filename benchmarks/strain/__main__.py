@@ -121,8 +121,8 @@ def print_structures(draws: int) -> None:
         shares = np.array([_shares(rng, noise) for _ in range(draws if noise else 1)])
         step, vacancy, domains, apart = shares.mean(0)
         print(
-            f"  noise {noise:4.2f}: step {step:.4f}, at the vacancy {vacancy:.4f}, decahedron {domains:.4f}, its domains "
-            f"{apart:.3f} degrees off 36 at most"
+            f"  noise {noise:4.2f}: step {step:.4f}, at the vacancy {vacancy:.4f}, decahedron {domains:.4f}, its "
+            f"domains {apart:.3f} degrees off 36 at most"
         )
 
 

@@ -52,7 +52,8 @@ def print_grains(draws: int) -> None:
                 [_joined(sheet, rng, noise, number) for _ in range(draws if noise else 1)], 0
             )
             print(
-                f"  {number:2} neighbours, noise {noise:4.2f}: in rings {inside:.4f}, beside {beside:.4f}, away {away:.4f}"
+                f"  {number:2} neighbours, noise {noise:4.2f}: in rings {inside:.4f}, beside {beside:.4f}, "
+                f"away {away:.4f}"
             )
 
 

@@ -97,7 +97,8 @@ def across_boundaries(lattices: Lattices, kept: np.ndarray, full: np.ndarray) ->
 
     Every match says of its columns in which grain they are. Where matches differ in that, most of them are believed, or
     those whose map fits the column better. The others are of two grains, unless the boundary is coherent, as a twin
-    plane is, the columns of which are sites of both grains: there all columns around, but those of the plane, are matched.
+    plane is, the columns of which are sites of both grains: there all columns around, but those of the plane, are
+    matched.
 
     Parameters
     ----------

@@ -279,7 +279,8 @@ def best_matches(
             order, error = _match_site(around, part, site, reach, max_rmsd)
             matched = (order >= 0).sum(1)
             total = len(site.neighbours)
-            enough = (part.distances[:, :total] <= reach[:, None]).sum(1) >= fewest_neighbours(total)
+            near = np.isfinite(part.distances[:, :total]) & (part.distances[:, :total] <= reach[:, None])
+            enough = near.sum(1) >= fewest_neighbours(total)
             outcome[enough & (outcome == TOO_FEW)] = NO_TEMPLATE
             own = _evidence(error, matched, total, max_rmsd)
             accepted = own > score
