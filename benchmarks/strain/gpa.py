@@ -127,7 +127,9 @@ def print_surface(known: dict, seeds: int) -> None:
             for at in layers:
                 where = inside(field, width) & (np.abs(field.places[:, 0] - at) < 0.01)
                 mean = float(np.mean(errors(field, maps, where)["exx"]))
-                texts.append(f"{mean:+.2f} (rms with noise {rms([errors(field, m, where)['exx'] for m in noise]):.2f})")
+                with_noise = np.array([errors(field, m, where)["exx"] for m in noise])
+                known = np.isfinite(with_noise)
+                texts.append(f"{mean:+.3f} (rms with noise {rms(with_noise[known]):.2f} of {known.mean():.0%})")
             print(f"  width {width:4.2f} {name:16} {', '.join(texts)}")
 
 
