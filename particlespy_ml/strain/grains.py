@@ -11,6 +11,7 @@ from particlespy_ml.strain.deformation import polar_decomposition
 
 LEAST_TURN = 5.0  # degrees between grains: less may be bent crystal
 LARGEST_STRETCH = 0.06  # between a match and those of its neighbours: surfaces relax by less
+LARGEST_RATIO = 1.2  # of lattice constants of neighbours: where many columns miss, a superlattice is matched too
 ROUNDS = 10
 
 
@@ -26,6 +27,8 @@ class Lattices:
         Numbers of the template and of its lattice, and how many turns leave it as it is, shape (m,).
     angle
         Of the turn, in radians, shape (m,).
+    size
+        Lattice constant, shape (m,).
     stretch
         xx, yy and xy over their mean, shape (m, 3).
     limits
@@ -40,6 +43,7 @@ class Lattices:
     lattice: np.ndarray
     fold: np.ndarray
     angle: np.ndarray
+    size: np.ndarray
     stretch: np.ndarray
     limits: tuple[np.ndarray, np.ndarray]
     squares: np.ndarray
@@ -66,7 +70,7 @@ class Lattices:
         limits = np.maximum(np.radians(LEAST_TURN), noise / np.sqrt(2)), np.maximum(LARGEST_STRETCH, noise)
         with np.errstate(invalid="ignore", divide="ignore"):
             stretch = polar.stretch / size[:, None]
-        return cls(numbers, known, template, lattice, fold, polar.angle, stretch, limits, fits.squares)
+        return cls(numbers, known, template, lattice, fold, polar.angle, size, stretch, limits, fits.squares)
 
     def differ(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Return whether matches are of different grains, or phases; of templates of one lattice none is told."""
@@ -74,6 +78,9 @@ class Lattices:
         away = self.angle[one] - self.angle[other]
         away = np.abs(away - period * np.round(away / period))
         turned = away > np.maximum(self.limits[0][one], self.limits[0][other])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = self.size[one] / self.size[other]
+            turned |= (ratio > LARGEST_RATIO) | (ratio < 1 / LARGEST_RATIO)
         same = self.template[one] == self.template[other]
         return np.where(same, turned, self.lattice[one] != self.lattice[other])
 

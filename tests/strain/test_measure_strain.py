@@ -111,6 +111,39 @@ def test_normals_point_out_of_particles_and_not_out_of_the_image():
     np.testing.assert_allclose(found["normal_y"][rim], 1)
 
 
+def test_why_columns_have_no_strain():
+    def of(places, template="square"):
+        return measure_strain(places, template)["match"].tolist()
+
+    assert of([[0, 0]]) == ["too few neighbours"] and of([[0, 0], [1, 0]]) == 2 * ["too few neighbours"]
+    assert set(of(np.column_stack([np.arange(9), np.zeros(9)]))) == {"too few neighbours"}
+    square = lattice("square", 4)
+    assert of(np.vstack([square, [[np.nan, 0]]])) == len(square) * ["matched"] + ["no place"]
+    assert set(of(np.vstack([square, square]))) == {"no template"}
+    assert column_table((1, 2)).measure_strain("square")["match"].tolist().count("matched") == len(
+        lattice("square", 4.2)
+    )
+
+
+@pytest.mark.parametrize("name", ["square", "hexagonal"])
+def test_half_of_the_columns_missing_at_random(name):
+    """What is still matched is right, whatever the unit and the origin."""
+    rng = np.random.default_rng(0)
+    stretch = np.array([[1.02, 0.01], [0.01, 0.99]])
+    places = (lattice(name, 9) @ stretch)[rng.random(len(lattice(name, 9))) < 0.5]
+    places += rng.normal(0, 0.001, places.shape)  # or rounding would choose among neighbours that are equally far
+    frame = measure_strain(places, name, scale=1)
+    matched = (frame["match"] == "matched").to_numpy()
+    assert matched.mean() > 0.2
+    # a superlattice would have a strain of .7 or 1
+    np.testing.assert_allclose(frame["exx"][matched], 0.02, atol=0.01)
+    np.testing.assert_allclose(frame["exy"][matched], 0.01, atol=0.01)
+    for factor, origin in ((1e-3, 0), (1e3, 0), (1, 1e5)):
+        other = measure_strain(places * factor + origin, name, scale=factor)
+        assert (other["match"] == frame["match"]).all()
+        np.testing.assert_allclose(other["exx"], frame["exx"], atol=1e-8)
+
+
 REFUSED = [
     ({"template": "sqare"}, "Unknown template 'sqare'"),
     ({"template": "square", "neighbours": 7}, "fill no shells"),
