@@ -6,6 +6,7 @@ from .fit.gaussians import ColumnFit, gaussian_columns
 from .fit.refine import measure_volumes, refine_columns
 from .flags import Flag, describe_flags
 from .map_columns import map_columns
+from .mean_columns import mean_columns
 from .sublattice import from_sublattice
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "from_sublattice",
     "gaussian_columns",
     "map_columns",
+    "mean_columns",
     "measure_volumes",
     "refine_columns",
 ]

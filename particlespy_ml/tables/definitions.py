@@ -110,6 +110,10 @@ COLUMNS = {
     "n_missing": "number of neighbours of the template that the column has not",
     "normal_x": "x of the unit normal of the surface, outwards, of columns at the rim",
     "normal_y": "y of the unit normal of the surface, outwards, of columns at the rim",
+    "x_scatter": "standard deviation of x over the frames of a movie, of mean columns",
+    "y_scatter": "standard deviation of y over the frames of a movie, of mean columns",
+    "n_frames": "number of frames with a column at the site, of mean columns",
+    "n_frames_missing": "number of frames that show the site but no column, of mean columns",
     "track": "number of the column through the series, the same in all frames",
     "source": "table that the row comes from",
 }
