@@ -135,7 +135,7 @@ def decahedron_of_gold(lazy: bool = False) -> HAADFImage:
     --------
     >>> import particlespy_ml as pml
     >>> len(pml.data.decahedron_of_gold().metadata.Simulation.counts)
-    141
+    221
     """
     return _bundled("decahedron_of_gold", "Simulated Au decahedron along its axis", [], lazy)
 

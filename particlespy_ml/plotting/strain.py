@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from particlespy_ml.core.provenance import METADATA_NODE
-from particlespy_ml.plotting.colours import UNDEFINED_COLOUR, written
+from particlespy_ml.plotting.colours import UNDEFINED_COLOUR
 from particlespy_ml.plotting.columns import _draw_image, _marker_size
 from particlespy_ml.strain.deformation import NAMES, unwrap_angles
 from particlespy_ml.strain.layers import check_strained
@@ -23,7 +23,8 @@ COMPONENTS = (*NAMES, *(f"{name}_error" for name in NAMES))
 ARROWS = ("displacement", "normal")
 SIGNED, POSITIVE = "RdBu_r", "viridis"  # default maps of colours
 SHARE = 98  # per cent of the values lie within the colours
-LONGEST = 0.9  # of the distance between neighbours: an arrow of which as many are longer as values beyond the colours
+# in distances between neighbours: an arrow of which as many are longer as values are beyond the colours
+LONGEST = {"displacement": 0.9, "normal": 2.0}
 PANEL = 3.4  # inches
 
 
@@ -244,7 +245,8 @@ def plot_strain_arrows(
         Number of the frame.
     magnification
         Length of an arrow over that of the displacement, or, of "normal", in distances between neighbours over the
-        strain; by default so that nearly all are shorter than the distance between neighbours.
+        strain; by default so that nearly all are shorter than the distance between neighbours, or than two of
+        "normal".
     scale_bar
         Whether a bar of a round length is drawn, where there is an image.
     cmap
@@ -284,7 +286,7 @@ def plot_strain_arrows(
         ax.set_title(f"{title}: none", fontsize=10)
         return ax
     sizes = np.linalg.norm(vectors[known], axis=1)
-    factor = magnification or LONGEST * near / max(float(np.percentile(sizes, SHARE)), 1e-12)
+    factor = magnification or LONGEST[arrows] * near / max(float(np.percentile(sizes, SHARE)), 1e-12)
     if magnification is not None and arrows == "normal":
         factor = magnification * near
     drawn = factor * vectors[known]
@@ -294,10 +296,10 @@ def plot_strain_arrows(
     low = 0.0 if arrows == "displacement" else -reach
     colours = cmap or (POSITIVE if arrows == "displacement" else SIGNED)
     style = {"cmap": colours, "clim": (low, reach), "angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.006}
-    style |= {"edgecolor": "black", "linewidth": 0.3}
+    style |= {"edgecolor": "white", "linewidth": 0.4, "zorder": 3}
     shown = ax.quiver(rows["x"][known], rows["y"][known], *drawn.T, values[known] * unit, **style)
     label = f"{title} ({units})" if units else title
-    ax.figure.colorbar(shown, ax=ax, shrink=0.8, extend="max" if low == 0 else "both", label=written(label))
+    ax.figure.colorbar(shown, ax=ax, shrink=0.8, extend="max" if low == 0 else "both", label=label)
     times = f"{factor:.3g} times" if arrows == "displacement" else f"1 % is {0.01 * factor:.2g} {table.grid.units}"
     ax.set_title(f"arrows: {times}", fontsize=9)
     return ax
