@@ -9,7 +9,7 @@ import numpy as np
 from particlespy_ml.core.lengths import in_units
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR, line_colour
 from particlespy_ml.plotting.strain import COMPONENTS, folds, label_of, unwrapped
-from particlespy_ml.plotting.table import legend_beside
+from particlespy_ml.plotting.table import _axes, legend, legend_beside
 from particlespy_ml.strain.layers import check_strained, layers_of_rows, strain_by_layer
 
 if TYPE_CHECKING:
@@ -224,8 +224,6 @@ def plot_rotations(
         from matplotlib.patches import Patch
 
         entries[f"{undefined} undefined"] = Patch(color=UNDEFINED_COLOUR)
-    from particlespy_ml.plotting.table import legend
-
     legend(ax, entries, loc="upper left", bbox_to_anchor=(1.08, 1.05))
     return ax
 
@@ -238,11 +236,3 @@ def _nearest(places: np.ndarray) -> float:
     from scipy.spatial import cKDTree
 
     return float(np.median(cKDTree(places).query(places, 2)[0][:, 1])) if len(places) > 1 else 1.0
-
-
-def _axes(ax, figsize):
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=figsize or (5, 3.6), layout="constrained")[1]

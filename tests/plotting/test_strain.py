@@ -144,7 +144,7 @@ def test_a_profile_along_a_line(strained):
 def test_layers_are_drawn_as_they_are_measured(strained):
     ax = strained.plot_strain_layers("planar")
     (bars,) = ax.containers
-    layer, mean = bars.lines[0].get_data()
+    layer, mean = np.array(bars.lines[0].get_data(), float)
     expected = strained.strain_by_layer("planar")
     np.testing.assert_allclose(layer, expected["layer"])
     np.testing.assert_allclose(mean, 100 * expected["mean"])
