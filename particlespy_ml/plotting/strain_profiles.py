@@ -10,7 +10,7 @@ from particlespy_ml.core.lengths import in_units
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR, line_colour
 from particlespy_ml.plotting.strain import COMPONENTS, folds, label_of, unwrapped
 from particlespy_ml.plotting.table import _axes, legend, legend_beside
-from particlespy_ml.strain.layers import check_strained, layers_of_rows, strain_by_layer
+from particlespy_ml.strain.layers import check_strained, layers_of_rows, means_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,9 +133,8 @@ def plot_strain_layers(
     if not names:
         raise ValueError("components is empty; expected exx, eyy, exy or planar, or several of these.")
     table = table._computed()
-    rows, where = table.frame(index)
-    one = table.inav[tuple(reversed(where))] if table.data.size > 1 else table
-    found = {name: strain_by_layer(one, name) for name in names}
+    rows, _ = table.frame(index)
+    found = {name: means_of_rows(rows, name) for name in names}
     layers = layers_of_rows(rows)
     ax = _axes(ax, figsize)
     entries = {}

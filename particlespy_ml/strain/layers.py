@@ -151,7 +151,7 @@ def strain_by_layer(table: BaseSignal, component: str = "planar") -> pd.DataFram
     found = []
     for number, rows in enumerate(table._frames()):
         head = {name: values[number] for name, values in known.items()}
-        found += [{**head, **one} for one in _layers_of_rows(rows, component)]
+        found += [{**head, **one} for one in means_of_rows(rows, component)]
     names = ("layer", "columns", "matched", "mean", "error", "scatter")
     return pd.DataFrame(found, columns=[*known, *names])
 
@@ -167,7 +167,16 @@ def layers_of_rows(rows: np.ndarray) -> np.ndarray:
     return layers_from_surface(np.column_stack([rows["x"], rows["y"]]), np.isfinite(rows["normal_x"]))
 
 
-def _layers_of_rows(rows: np.ndarray, component: str) -> list[dict]:
+def means_of_rows(rows: np.ndarray, component: str) -> list[dict]:
+    """Return what `strain_by_layer` says of the rows of one frame: a dictionary for each layer.
+
+    Raises
+    ------
+    ValueError
+        If there is no such component.
+    """
+    if component not in OF_LAYERS:
+        raise ValueError(f"component={component!r}; expected one of {', '.join(OF_LAYERS)}.")
     places = np.column_stack([rows["x"], rows["y"]]).astype(float)
     layers, values = layers_of_rows(rows), rows[component]
     found = []
