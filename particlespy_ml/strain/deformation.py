@@ -260,7 +260,7 @@ def unwrap_angles(angles: np.ndarray, fold: np.ndarray) -> np.ndarray:
     --------
     >>> import numpy as np
     >>> from particlespy_ml.strain.deformation import unwrap_angles
-    >>> unwrap_angles(np.array([29.5, -29.5, 29.0]), np.array([6, 6, 6])).tolist()
+    >>> unwrap_angles(np.array([29.5, -29.5, 29.0]), np.array([6, 6, 6])).round(6).tolist()
     [29.5, 30.5, 29.0]
     """
     found = np.array(angles, float)
