@@ -144,9 +144,8 @@ def plot_strain_layers(
         colour = line_colour(number)
         ax.scatter(layers[drawn] + aside, 100 * rows[name][drawn], s=5, color=colour, alpha=0.35, linewidths=0)
         style = {"fmt": "o-", "markersize": 5, "capsize": 3, "color": colour, "linewidth": 1}
-        entries[label_of(name)] = ax.errorbar(
-            means["layer"] + aside, 100 * means["mean"], 100 * means["error"], **style
-        )
+        layer, mean, error = (np.array([one[key] for one in means], float) for key in ("layer", "mean", "error"))
+        entries[label_of(name)] = ax.errorbar(layer + aside, 100 * mean, 100 * error, **style)
     ax.axhline(0, color="0.7", linewidth=0.8, zorder=0)
     ax.set(xlabel="Layer from the surface inwards", ylabel=_what(names))
     ax.xaxis.get_major_locator().set_params(integer=True)

@@ -25,7 +25,9 @@ def column_table(shape=(2, 3)):
         rows["x"], rows["y"] = places.T * (1 + 0.01 * number)
         rows["x_error"], rows["y_error"], rows["label"] = 0.001, 0.002, 1 + (rows["x"] > 0)
         frames.append(rows)
-    axes = [{"name": name, "size": size, "navigate": True} for name, size in zip("ab", shape, strict=True)]
+    axes = [
+        {"name": name, "size": size, "navigate": True} for name, size in zip("ab"[: len(shape)], shape, strict=True)
+    ]
     units = {name: "" if name == "label" else "nm" for name in frames[0].dtype.names}
     return make_table(object_array(frames, shape), axes, units, {"image": GRID.as_dict()}, kind="column_table")
 
