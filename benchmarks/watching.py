@@ -1,10 +1,10 @@
 """A folder into which images are saved while `particlespy-ml watch` runs, is killed, and is started again.
 
-``python -m benchmarks.watching`` drops files at a steady rate: most at once, some in two halves with a pause between, some
-renamed into place, some removed again, some that stay broken, and two that are replaced by another image later. At half
-of the time the watcher gets SIGKILL, and another one takes over. At the end every readable file must have one row and its
-particles once, as many as its image has. It prints what was wrong, and the time from the last byte of a file to its row
-on the standard output.
+``python -m benchmarks.watching`` drops files at a steady rate: most at once, some in two halves with a pause between,
+some renamed into place, some removed again, some that stay broken, and two that are replaced by another image later. At
+half of the time the watcher gets SIGKILL, and another one takes over. At the end every readable file must have one row
+and its particles once, as many as its image has. It prints what was wrong, and the time from the last byte of a file to
+its row on the standard output.
 """
 
 from __future__ import annotations
@@ -158,7 +158,9 @@ def check(out: Path, dropped: Dropped) -> list[str]:
     for row in done.to_dict("records"):
         name, wanted = row["file"], dropped.particles.get(row["file"], 0)
         if not int(row["particles"]) == in_all[name] == wanted:
-            wrong.append(f"{name}: {row['particles']} particles, {in_all[name]} in the table of all, {wanted} are there")
+            wrong.append(
+                f"{name}: {row['particles']} particles, {in_all[name]} in the table of all, {wanted} are there"
+            )
     joined = hs.load(out / "particles.hspy")
     if joined.n_particles != len(particles):
         wrong.append(f"particles.hspy has {joined.n_particles} rows, particles.csv {len(particles)}")

@@ -32,13 +32,13 @@ def send(image, watcher=WATCHER):
     """Send an image and return its row: particles, focus, and what is wrong with it."""
     array = numpy.array(image.GetNumArray())  # a copy: the array of a live image changes
     if array.ndim != 2:
-        raise ValueError("The front image has %d dimensions; bring one with two to the front." % array.ndim)
+        raise ValueError(f"The front image has {array.ndim} dimensions; bring one with two to the front.")
     content = io.BytesIO()
     numpy.save(content, array)
     fields = {"name": image.GetName()}
     size = pixel_size(image)
     if size is not None:
-        fields["pixel_size"] = "%.9g" % size
+        fields["pixel_size"] = f"{size:.9g}"
     request = urllib.request.Request(
         watcher.rstrip("/") + "/image?" + urllib.parse.urlencode(fields),
         data=content.getvalue(),
@@ -50,5 +50,5 @@ def send(image, watcher=WATCHER):
 
 if __name__ == "__main__":
     row = send(DigitalMicrograph.GetFrontImage())
-    print("%s: %s particles, focus %s" % (row.get("image") or row["file"], row.get("count"), row.get("focus")))
+    print(f"{row.get('image') or row['file']}: {row.get('count')} particles, focus {row.get('focus')}")
     print(row.get("focus_reason") or "", row.get("flags") or "")

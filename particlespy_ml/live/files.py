@@ -175,7 +175,7 @@ class StillFiles:
     @property
     def waiting(self) -> int:
         """Number of files that were seen and not given yet."""
-        return sum(not known.given for known in self._seen.values())
+        return sum(not known.given for known in list(self._seen.values()))
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

@@ -179,6 +179,9 @@ class GrowingResults:
         for frame in frames:
             header |= dict.fromkeys(frame)
         self._header = list(header)
+        if not frames:
+            (self.out / f"{PARTICLES}.csv").unlink(missing_ok=True)
+            return
         try:
             with replacing(self.out / f"{PARTICLES}.csv") as part:
                 with open(part, "w", encoding="utf-8", newline="") as file:

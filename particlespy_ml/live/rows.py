@@ -142,6 +142,8 @@ class Rows:
         with self._lock:
             row = self._rows[self.key(job.path)][number]
             row |= {"status": FAILED, "reason": reason}
+            self.results.forget(row["image"])  # of an earlier file of that name
+            self._diameters.pop(row["image"], None)
             self._changed = time.monotonic()
             return dict(row)
 

@@ -106,12 +106,12 @@ class Watcher:
         self.analysis = Analysis(signal_type, **analysis)
         self.out = Path(out) if out is not None else self.folder / "results"
         self._say = say or _logger.info
+        self._hook = None if hook is None else Hook(hook)
         self._rows = Rows(self.folder, self.out, self.analysis)
         self._files = StillFiles(self.folder, self.out, recursive)
         self._poll = poll
         self._stop = threading.Event()
         self._jobs: queue.Queue[Job] = queue.Queue(QUEUE)
-        self._hook = None if hook is None else Hook(hook)
         self._retries: queue.PriorityQueue[tuple[float, Path]] = queue.PriorityQueue()
         self._tries: dict[Path, int] = {}
         self._inside: set[Path] = set()
@@ -171,7 +171,8 @@ class Watcher:
         self._closed = True
         self._stop.set()
         for worker in (self._looker, self._analyser):
-            worker.join()
+            if worker.ident is not None:  # it was started
+                worker.join()
         if self._server is not None:
             self._server.close()
         if self._hook is not None:
@@ -204,7 +205,7 @@ class Watcher:
             refresh=refresh,
         )
 
-    def receive(self, array: np.ndarray, name: str, pixel_size: float | None = None, seconds: float = 10.0) -> dict:
+    def receive(self, array: np.ndarray, name: str, pixel_size: float | None = None, seconds: float = 30.0) -> dict:
         """Take an image that is in no file yet: it is saved to the folder, and so done as all others are.
 
         Parameters

@@ -7,7 +7,8 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from particlespy_ml.live.session import Analysis
 
 _logger = logging.getLogger(__name__)
 
+# HyperSpy asks to report files that it cannot read, which files that are still written are not meant by.
+_READER = logging.getLogger("hyperspy.io")
 KEPT = 4  # images in memory that wait to be measured; others are read again
 
 
@@ -28,6 +31,17 @@ class _Task:
     job: Job
     rows: list[dict]
     images: list[tuple[Any, Any]] | None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Read a file without a word: what cannot be read is said by the watch."""
+    level = _READER.level
+    _READER.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        _READER.setLevel(level)
 
 
 class Looker(threading.Thread):
@@ -81,7 +95,8 @@ class Looker(threading.Thread):
         sha256 = hash_of(job.path)
         if self._rows.is_same(job, sha256):
             return [], ""
-        images, skipped = load_images(job.path, self._analysis.signal_type, self._analysis.pixel_size, lazy=False)
+        with _quiet():
+            images, skipped = load_images(job.path, self._analysis.signal_type, self._analysis.pixel_size, lazy=False)
         for reason in skipped:
             _logger.info("Left out of %s: %s", job.path.name, reason)
         looks, kept = [], []

@@ -8,9 +8,11 @@ import numpy as np
 
 from particlespy_ml.quality.spectrum import Spectrum, power_spectrum
 
-# Edges: the finest smoothing in pixels and nm, the ratio of the two smoothings, and the exponent of what a blurred edge
-# has of squared second derivatives: 3/2 for the edge of a disk, 1 for that of a sphere's projection.
-FINEST_PIXELS, FINEST_NM, WIDER, EXPONENT = 1.0, 0.05, 1.5, 1.25
+# Edges: the finest smoothing in pixels and nm, and the ratio of the two smoothings.
+FINEST_PIXELS, FINEST_NM, WIDER = 1.0, 0.05, 1.5
+# By order of the derivatives, the exponent of what a blurred edge has of them, squared: for second ones between 3/2 for
+# the edge of a disk and 1 for that of a sphere's projection; for first ones, where noise hides those, 1/2 and less.
+EXPONENTS = {2: 1.25, 1: 0.4}
 SIGNIFICANT = 5.0  # times its error, for what counts as more than noise
 # Blur at which the score is one half: in nm, or in pixels where these are coarse.
 HALF_NM, HALF_PIXELS = 0.2, 3.0
@@ -20,6 +22,7 @@ LATTICE = 2.5  # 1/nm: what is finer is a lattice, and no edge
 SPACING, HEIGHTS, LOWEST, HIGHEST = 0.235, 3.0, 0.4, 9.0
 MODEL_ERROR = 0.08  # relative, of smooth curves for the power of an amorphous film
 LEAST_GAIN = 0.05  # by how much, relatively, rings must fit better than a curve without them
+LEAST_SIGNAL = 30.0  # by how much the sum of squares must be less than that of noise and background alone
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,6 @@ def focus_score(
     blur, share, finest = blur_of_edges(spectrum)
     if np.isnan(blur):
         return Focus(float("nan"), "", f"{said}nothing stands out from the noise")
-    if share < 0:
-        text = f"{said}no edge stands out from the noise: a blur of {blur:.2g} nm or more, or too few electrons"
-        return Focus(float(1 / (1 + (blur / max(HALF_NM, HALF_PIXELS / (2 * spectrum.nyquist))) ** 2)), "edges", text)
     half = max(HALF_NM, HALF_PIXELS / (2 * spectrum.nyquist))
     used = "lattice" if share > 0.5 else "edges"
     what = "a lattice is resolved, as with a blur of" if used == "lattice" else "edges are blurred by"
@@ -140,7 +140,8 @@ def blur_of_edges(spectrum: Spectrum) -> tuple[float, float, float]:
     to s**-2 for the outline of a sphere in projection. Two more smoothings, of which the ratio q of these sums is
     taken, give s without contrast and length of the edges. The ratio is an average of a decreasing function of the
     frequency over the spectrum. Blurring moves the spectrum to lower frequencies, so that the result grows with every
-    further Gaussian blur of any image (an inequality of Chebyshev's). White noise is subtracted.
+    further Gaussian blur of any image (an inequality of Chebyshev's). White noise is subtracted; where it hides second
+    derivatives, first ones are taken.
 
     Parameters
     ----------
@@ -152,8 +153,7 @@ def blur_of_edges(spectrum: Spectrum) -> tuple[float, float, float]:
     blur : float
         Standard deviation in nm, the finer of the two smoothings included; NaN where nothing stands out from noise.
     share : float
-        Share of what was summed that is finer than 0.4 nm: of a lattice. -1 where no edge stands out from the noise,
-        but something coarse does: the blur is the least that it may be then.
+        Share of what was summed that is finer than 0.4 nm: of a lattice.
     finest : float
         The finer smoothing in nm: as fine as the noise allows.
 
@@ -170,22 +170,21 @@ def blur_of_edges(spectrum: Spectrum) -> tuple[float, float, float]:
     pixel = 0.5 / spectrum.nyquist
     finer = max(FINEST_PIXELS * pixel, FINEST_NM)
     longest = 0.1 / spectrum.step
-    while finer < longest:
-        weight = twice * k2**2 * np.exp(-4 * np.pi**2 * finer**2 * k2)
-        signal = weight * (power - noise)
-        total = signal.sum()
-        # of independent exponential powers, and of the floor of the noise
-        error = np.sqrt((weight**2 * power**2).sum()) + 0.02 * noise * weight.sum()
-        wider2 = finer**2 * (WIDER**2 - 1)
-        smoothed = (signal * np.exp(-4 * np.pi**2 * wider2 * k2)).sum()
-        if total > SIGNIFICANT * error and 0 < smoothed < total:
-            blur = np.sqrt(wider2 / ((total / smoothed) ** (1 / EXPONENT) - 1))
-            return float(blur), float(signal[k2 > LATTICE**2].sum() / total), float(finer)
-        finer *= WIDER
-    # particles without an edge: what is coarser than a few smoothings
-    coarse = twice * (k2 < (0.25 / finer) ** 2)
-    seen = (coarse * (power - noise)).sum() > SIGNIFICANT * np.sqrt((coarse**2 * power**2).sum())
-    return (float(finer), -1.0, float(finer)) if seen else (float("nan"),) * 3
+    for order, exponent in EXPONENTS.items():
+        width = finer
+        while width < longest:
+            weight = twice * k2**order * np.exp(-4 * np.pi**2 * width**2 * k2)
+            signal = weight * (power - noise)
+            total = signal.sum()
+            # of the powers of noise, which are exponential, and of its mean
+            error = noise * (np.sqrt((weight**2).sum()) + 0.02 * weight.sum())
+            wider2 = width**2 * (WIDER**2 - 1)
+            smoothed = (signal * np.exp(-4 * np.pi**2 * wider2 * k2)).sum()
+            if total > SIGNIFICANT * error and 0 < smoothed < total:
+                blur = np.sqrt(wider2 / ((total / smoothed) ** (1 / exponent) - 1))
+                return float(blur), float(signal[k2 > LATTICE**2].sum() / total), float(width)
+            width *= WIDER
+    return float("nan"), float("nan"), float("nan")
 
 
 def defocus_by_rings(spectrum: Spectrum, energy: float, spherical_aberration: float = 0.0) -> tuple[float, float]:
@@ -241,7 +240,8 @@ def defocus_by_rings(spectrum: Spectrum, energy: float, spherical_aberration: fl
         phase = spherical - np.pi * length * defocus * k**2
         found.append(misfit(0.5 * (1 - np.cos(2 * phase) * damping)))
     best, smooth = int(np.argmin(found)), misfit(np.ones_like(k))
-    if not (0 < smooth < np.inf and np.isfinite(found[best])):
+    nothing = _misfit(fixed / error[:, None], power / error)
+    if not (0 < smooth < np.inf and nothing - found[best] > LEAST_SIGNAL):
         return float("nan"), 0.0
     return float(grid[best]), float(1 - found[best] / smooth)
 

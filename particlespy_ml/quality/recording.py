@@ -28,8 +28,8 @@ def directional_blur(spectrum: Spectrum) -> tuple[float, float]:
     Returns
     -------
     ratio : float
-        Root of the ratio of the two principal sums: 1 for an image that is the same along all directions; NaN where
-        nothing stands out from the noise.
+        Root of the ratio of the two principal sums: 1 for an image that is the same along all directions; at least this
+        where the lesser sum is lost in noise, NaN where both are.
     angle : float
         Direction of the blur in degrees from x towards y, 0 to 180. Particles that are long along one direction blur
         the image along it just as well.
@@ -39,18 +39,17 @@ def directional_blur(spectrum: Spectrum) -> tuple[float, float]:
     width = 1.5 * pixel
     weight = spectrum.twice * k2 * np.exp(-4 * np.pi**2 * width**2 * k2)
     weight = np.where((k2 > (2.5 * spectrum.step) ** 2) & (k2 < min(2.5, spectrum.nyquist) ** 2), weight, 0)
-    signal = weight * (spectrum.power - spectrum.noise())
-    error = np.sqrt((weight**2 * spectrum.power**2).sum())
+    noise = spectrum.noise()
+    signal = weight * (spectrum.power - noise)
+    error = noise * (np.sqrt((weight**2).sum()) + 0.02 * weight.sum())
     if not signal.sum() > 10 * error:
         return float("nan"), float("nan")
     ky, kx = spectrum.along[:, None], spectrum.across
     norm = np.where(k2 > 0, k2, 1)
     xx, yy, xy = ((signal * part / norm).sum() for part in (kx * kx, ky * ky, kx * ky))
     values, vectors = np.linalg.eigh([[xx, xy], [xy, yy]])
-    if not values[0] > 0:
-        return float("nan"), float("nan")
     x, y = vectors[:, 0]
-    return float(np.sqrt(values[1] / values[0])), float(np.degrees(np.arctan2(y, x)) % 180)
+    return float(np.sqrt(values[1] / max(values[0], error))), float(np.degrees(np.arctan2(y, x)) % 180)
 
 
 def row_jumps(image: np.ndarray) -> float:
