@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -135,9 +134,9 @@ class Process:
         self.process.wait()
         self._reader.join(5)
 
-    def interrupt(self, seconds: float = 120) -> int:
-        """End it as Ctrl-C does, and return its exit status."""
-        self.process.send_signal(signal.SIGINT)
+    def end(self, seconds: float = 300) -> int:
+        """End it in order, as Ctrl-C does, and return its exit status."""
+        self.process.terminate()
         self.process.wait(seconds)
         self._reader.join(5)
         return self.process.returncode
@@ -211,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         in_time = second.wait_for(all_measured, options.settle)
         time.sleep(1)
-        second.interrupt()
+        second.end()
         now = os.times()
         wrong = check(folder / "results", dropped)
     print(

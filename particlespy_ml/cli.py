@@ -136,6 +136,7 @@ def _add_watch(commands) -> None:
     watch.add_argument("--no-page", action="store_true", help="serve no page; it is still written as a file")
     watch.add_argument("--poll", type=_positive, default=0.25, metavar="S", help="seconds between looks (default: .25)")
     watch.add_argument("--recursive", action="store_true", help="look into folders of the folder too")
+    watch.add_argument("--no-pictures", action="store_true", help="draw no picture of each image: faster")
     watch.add_argument("--once", action="store_true", help="end once all that is there is done")
     watch.add_argument("--report", action="store_true", help="write report.html at the end, as measure does")
     _add_segmentation(watch)

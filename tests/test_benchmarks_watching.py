@@ -12,7 +12,7 @@ from particlespy_ml.live import Watcher, watch
 def test_every_readable_file_once_though_the_watcher_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "FIRST_DELAY", 0.02)
     images, dropped = make_images(192, (1, 4)), Dropped()
-    first = Process(tmp_path, "--model", "none", "--no-page", "--poll", "0.05")
+    first = Process(tmp_path, "--model", "none", "--no-page", "--no-pictures", "--poll", "0.05")
     assert first.wait_for(lambda lines: lines, 120)
     writer = threading.Thread(target=drop, args=(tmp_path, 24, 12, images, dropped, 3))
     writer.start()
@@ -20,7 +20,7 @@ def test_every_readable_file_once_though_the_watcher_is_killed(tmp_path, monkeyp
     first.kill()
     writer.join()
     assert dropped.removed and dropped.broken and len(dropped.particles) > 15
-    second = Watcher(tmp_path, model=None, port=None, poll=0.05, pixel_size=PIXEL_NM)
+    second = Watcher(tmp_path, model=None, port=None, poll=0.05, pictures=False, pixel_size=PIXEL_NM)
     second.run(until_idle=True)
     assert check(tmp_path / "results", dropped) == []
     assert (waits(first.lines, dropped.written, "particles,") > 0).all()
@@ -31,7 +31,7 @@ def test_what_is_wrong_is_found(tmp_path):
     images = make_images(192, (1, 4))
     dropped = Dropped()
     drop(tmp_path, 3, 100, images, dropped)
-    Watcher(tmp_path, model=None, port=None, poll=0.02, pixel_size=PIXEL_NM).run(until_idle=True)
+    Watcher(tmp_path, model=None, port=None, poll=0.02, pictures=False, pixel_size=PIXEL_NM).run(until_idle=True)
     assert check(tmp_path / "results", dropped) == []
     name = next(iter(dropped.particles))
     dropped.particles |= {name: 5 - dropped.particles[name], "lost.tif": 1}

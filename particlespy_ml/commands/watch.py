@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +28,7 @@ def watch(options) -> int:
         port=None if options.no_page else options.port,
         poll=options.poll,
         recursive=options.recursive,
+        pictures=not options.no_pictures,
         say=_say,
         model=None if options.model == "none" else options.model,
         condition=options.condition,
@@ -37,7 +42,8 @@ def watch(options) -> int:
     )
     page = f"; page at {watcher.address}" if watcher.address else ""
     _say(f"Watching {options.folder}, results in {watcher.out}{page}. Ctrl-C ends it.")
-    watcher.run(until_idle=options.once)
+    with _ends_at_sigterm(watcher):
+        watcher.run(until_idle=options.once)
     rows = watcher.rows
     done = [row for row in rows if row["status"] == "done"]
     if options.report and done:
@@ -47,6 +53,19 @@ def watch(options) -> int:
     for row in bad:
         _say(f"could not be done: {row['file']}: {row['reason']}")
     return 1 if bad else 0
+
+
+@contextmanager
+def _ends_at_sigterm(watcher: Watcher) -> Iterator[None]:
+    """End as at Ctrl-C where a system shuts down, or a script ends the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: watcher.stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(text: str) -> None:

@@ -58,6 +58,8 @@ class Watcher:
         Seconds between two looks at the folder.
     recursive
         Whether to look into folders of the folder.
+    pictures
+        Whether a picture of each image is drawn, with the outlines of its particles.
     say
         Called with a line of text for each thing that happens; by default they are logged.
     **analysis
@@ -95,6 +97,7 @@ class Watcher:
         port: int | None = 0,
         poll: float = 0.25,
         recursive: bool = False,
+        pictures: bool = True,
         say: Callable[[str], object] | None = None,
         **analysis: Any,
     ):
@@ -115,7 +118,7 @@ class Watcher:
         self._retries: queue.PriorityQueue[tuple[float, Path]] = queue.PriorityQueue()
         self._tries: dict[Path, int] = {}
         self._inside: set[Path] = set()
-        self._analyser = Analyser(self._rows, self.analysis, self._finished, self._stop)
+        self._analyser = Analyser(self._rows, self.analysis, self._finished, self._stop, pictures)
         self._looker = Looker(self._rows, self.analysis, self._jobs, self._analyser.put, self._looked, self._stop)
         self._written = dict.fromkeys(("page", "tables", "rows"), time.monotonic())
         self._server = None

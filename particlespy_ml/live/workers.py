@@ -120,10 +120,20 @@ class Analyser(threading.Thread):
         As for `Looker`.
     finished
         Called with the row of each image that was measured, or could not be.
+    pictures
+        Whether images are drawn.
     """
 
-    def __init__(self, rows: Rows, analysis: Analysis, finished: Callable[[dict], None], stop: threading.Event):
+    def __init__(
+        self,
+        rows: Rows,
+        analysis: Analysis,
+        finished: Callable[[dict], None],
+        stop: threading.Event,
+        pictures: bool = True,
+    ):
         super().__init__(name="analysis", daemon=True)
+        self._pictures = pictures
         self._rows, self._analysis, self._finished, self._ended = rows, analysis, finished, stop
         self._tasks: deque[_Task] = deque()
         self._ready = threading.Condition()
@@ -179,6 +189,8 @@ class Analyser(threading.Thread):
                 continue
             done = self._rows.save(row["image"], job, number, table)
             self._finished(done)
+            if not self._pictures:
+                continue
             try:
                 self._rows.draw(row["image"], table, image)
             except Exception as error:  # a picture less

