@@ -12,9 +12,8 @@ from particlespy_ml.quality.recording import (
     directional_blur,
     row_jumps,
     saturated_share,
-    strongest_spacing,
 )
-from particlespy_ml.quality.spectrum import power_spectrum
+from particlespy_ml.quality.spectrum import power_spectrum, strongest_spacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

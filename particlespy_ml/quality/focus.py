@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from particlespy_ml.quality.spectrum import Spectrum, power_spectrum
+from particlespy_ml.quality.spectrum import Spectrum, power_spectrum, strongest_spacing
 
 # Edges: the finest smoothing in pixels and nm, and the ratio of the two smoothings.
 FINEST_PIXELS, FINEST_NM, WIDER = 1.0, 0.05, 1.5
@@ -16,7 +16,7 @@ EXPONENTS = {2: 1.25, 1: 0.4}
 SIGNIFICANT = 5.0  # times its error, for what counts as more than noise
 # Blur at which the score is one half: in nm, or in pixels where these are coarse.
 HALF_NM, HALF_PIXELS = 0.2, 3.0
-LATTICE = 2.5  # 1/nm: what is finer is a lattice, and no edge
+COARSEST_LATTICE = 0.55  # nm: what repeats less finely is no lattice of atoms
 # Rings: spacing whose fringes are displaced by themselves at a score of one half, spread of the heights of the
 # specimen, and frequencies that are looked at.
 SPACING, HEIGHTS, LOWEST, HIGHEST = 0.235, 3.0, 0.4, 9.0
@@ -111,14 +111,20 @@ def focus_score(
             text = f"Thon rings: {abs(defocus):.0f} nm from focus, fringes lie {apart:.2f} nm beside their particle"
             return Focus(score, "Thon rings", text, defocus=float(defocus))
         said = "no Thon rings; "
-    blur, share, finest = blur_of_edges(spectrum)
+    blur, finest = blur_of_edges(spectrum)
     if np.isnan(blur):
         return Focus(float("nan"), "", f"{said}nothing stands out from the noise")
     half = max(HALF_NM, HALF_PIXELS / (2 * spectrum.nyquist))
-    used = "lattice" if share > 0.5 else "edges"
-    what = "a lattice is resolved, as with a blur of" if used == "lattice" else "edges are blurred by"
+    spacing = strongest_spacing(spectrum)
+    used = "lattice" if spacing < COARSEST_LATTICE else "edges"
+    what = f"a lattice of {spacing:.3g} nm is resolved, " if used == "lattice" else ""
     hidden = f", as fine as noise lets see ({finest:.2g} nm)" if blur < 1.3 * finest and used == "edges" else ""
-    return Focus(float(1 / (1 + (blur / half) ** 2)), used, f"{said}{what} {blur:.2g} nm{hidden}", blur=float(blur))
+    return Focus(
+        float(1 / (1 + (blur / half) ** 2)),
+        used,
+        f"{said}{what}edges are blurred by {blur:.2g} nm{hidden}",
+        blur=float(blur),
+    )
 
 
 def wavelength(energy: float) -> float:
@@ -133,7 +139,7 @@ def wavelength(energy: float) -> float:
     return float(1.2398419843320 / np.sqrt(energy * (2 * rest + energy)))
 
 
-def blur_of_edges(spectrum: Spectrum) -> tuple[float, float, float]:
+def blur_of_edges(spectrum: Spectrum) -> tuple[float, float]:
     """Measure how blurred what an image shows is, with no need to know what that is.
 
     Squared second derivatives of an edge that a Gaussian of standard deviation s blurs add up to s**-3 for a step and
@@ -152,8 +158,6 @@ def blur_of_edges(spectrum: Spectrum) -> tuple[float, float, float]:
     -------
     blur : float
         Standard deviation in nm, the finer of the two smoothings included; NaN where nothing stands out from noise.
-    share : float
-        Share of what was summed that is finer than 0.4 nm: of a lattice.
     finest : float
         The finer smoothing in nm: as fine as the noise allows.
 
@@ -182,9 +186,9 @@ def blur_of_edges(spectrum: Spectrum) -> tuple[float, float, float]:
             smoothed = (signal * np.exp(-4 * np.pi**2 * wider2 * k2)).sum()
             if total > SIGNIFICANT * error and 0 < smoothed < total:
                 blur = np.sqrt(wider2 / ((total / smoothed) ** (1 / exponent) - 1))
-                return float(blur), float(signal[k2 > LATTICE**2].sum() / total), float(width)
+                return float(blur), float(width)
             width *= WIDER
-    return float("nan"), float("nan"), float("nan")
+    return float("nan"), float("nan")
 
 
 def defocus_by_rings(spectrum: Spectrum, energy: float, spherical_aberration: float = 0.0) -> tuple[float, float]:

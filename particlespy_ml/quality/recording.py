@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage as ndi
 
 from particlespy_ml.quality.spectrum import Spectrum
 
 # Strongest reflections of metals and oxides lie between these, in nm; finer or coarser ones are never the strongest.
 SPACINGS = (0.1, 0.55)
 PIXELS = (0.002, 100.0)  # nm: outside of these no particle of a micrograph is seen
-SPOT = 60.0  # times the median around its ring, from which a pixel of a spectrum, with its neighbours, is a spot
 LEAST_SATURATED = 1e-4
 
 
@@ -99,26 +97,6 @@ def saturated_share(image: np.ndarray) -> float:
     return count / values.size if count > 2 * int((values == below).sum()) else 0.0
 
 
-def strongest_spacing(spectrum: Spectrum) -> float:
-    """Return the spacing in nm of the strongest spot of a lattice in a spectrum; NaN where there is none.
-
-    A spot is a pixel that, averaged with its neighbours, has 60 times the median power around its ring, at less than a
-    twelfth of the image's width.
-    """
-    frequency = spectrum.frequency
-    smooth = ndi.uniform_filter(spectrum.power, 3, mode=("wrap", "nearest"))
-    ring = np.round(frequency / spectrum.step).astype(int)
-    inside = (frequency > 12 * spectrum.step) & (frequency < 0.95 * spectrum.nyquist)
-    if not inside.any():
-        return float("nan")
-    rings, power, _ = spectrum.rings()
-    around = np.full(ring.max() + 1, np.inf)
-    around[np.round(rings / spectrum.step).astype(int)] = np.maximum(power, spectrum.noise() * 1e-3 + 1e-300)
-    strength = np.where(inside, smooth / around[ring], 0)
-    place = np.unravel_index(np.argmax(strength), strength.shape)
-    return float(1 / frequency[place]) if strength[place] > SPOT else float("nan")
-
-
 def calibration_fault(
     pixel_size: tuple[float, float], spacing: float = float("nan"), diameter: float = float("nan")
 ) -> str:
@@ -129,7 +107,7 @@ def calibration_fault(
     pixel_size : tuple of float
         Rows and columns in nm.
     spacing
-        Of the strongest lattice in nm, see `strongest_spacing`.
+        Of the strongest lattice in nm, see `particlespy_ml.quality.spectrum.strongest_spacing`.
     diameter
         Of a typical particle in nm: a lattice repeats within one, an array of particles does not.
 

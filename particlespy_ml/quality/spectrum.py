@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import fft
+from scipy import ndimage as ndi
 
 TILE, TILES = 1024, 2  # pixels along an edge of what is transformed, and how many of them along each axis at most
+SPOT = 60.0  # times the median around its ring, from which a pixel of a spectrum, with its neighbours, is a spot
 SECTORS = 12  # of half a turn; a spectrum is the same on the other half
 
 
@@ -143,3 +145,23 @@ def power_spectrum(image: np.ndarray, pixel_size: tuple[float, float]) -> Spectr
         twice[-1] = 1
     power = total / (count * (window[0].astype(float) ** 2).sum() * (window[1].astype(float) ** 2).sum())
     return Spectrum(power, along, across, twice, float(0.5 / size.max()))
+
+
+def strongest_spacing(spectrum: Spectrum) -> float:
+    """Return the spacing in nm of the strongest spot of a lattice in a spectrum; NaN where there is none.
+
+    A spot is a pixel that, averaged with its neighbours, has 60 times the median power around its ring, at less than a
+    twelfth of the image's width.
+    """
+    frequency = spectrum.frequency
+    smooth = ndi.uniform_filter(spectrum.power, 3, mode=("wrap", "nearest"))
+    ring = np.round(frequency / spectrum.step).astype(int)
+    inside = (frequency > 12 * spectrum.step) & (frequency < 0.95 * spectrum.nyquist)
+    if not inside.any():
+        return float("nan")
+    rings, power, _ = spectrum.rings()
+    around = np.full(ring.max() + 1, np.inf)
+    around[np.round(rings / spectrum.step).astype(int)] = np.maximum(power, spectrum.noise() * 1e-3 + 1e-300)
+    strength = np.where(inside, smooth / around[ring], 0)
+    place = np.unravel_index(np.argmax(strength), strength.shape)
+    return float(1 / frequency[place]) if strength[place] > SPOT else float("nan")

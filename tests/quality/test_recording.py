@@ -11,9 +11,8 @@ from particlespy_ml.quality.recording import (
     directional_blur,
     row_jumps,
     saturated_share,
-    strongest_spacing,
 )
-from particlespy_ml.quality.spectrum import power_spectrum
+from particlespy_ml.quality.spectrum import power_spectrum, strongest_spacing
 from tests.conftest import disk_frame
 
 RIGHT = disk_frame([(40, 40), (80, 110), (90, 40)], [14, 20, 11], noise=0.05)
