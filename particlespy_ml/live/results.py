@@ -24,6 +24,7 @@ _logger = logging.getLogger(__name__)
 
 PARTICLES, IMAGES, PAGE = "particles", "images.csv", "index.html"
 RESERVED = (PARTICLES, "images", "index", "report", "ledger", "settings")
+WIDTH, LEGEND = 6.0, 0.5  # of pictures and of the room for their legend, in inches
 _MARK = "\ufeff"  # by which spreadsheets tell UTF-8
 
 
@@ -113,15 +114,16 @@ class GrowingResults:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        from particlespy_ml.plotting.layout import SettledLayout
         from particlespy_ml.plotting.overlay import plot_overlay
 
-        # no pyplot, which belongs to the main thread
+        # no pyplot, which belongs to the main thread, and no layout, which draws everything several times
         rows, columns = image.axes_manager.signal_shape[::-1]
-        figure = Figure(figsize=(6, float(np.clip(6 * rows / columns, 1.5, 12)) + 0.3), layout=SettledLayout())
+        height = float(np.clip(WIDTH * rows / columns, 1.5, 12))
+        figure = Figure(figsize=(WIDTH, height + LEGEND))
         FigureCanvasAgg(figure)
+        share = LEGEND / (height + LEGEND)
         index = (0,) * image.axes_manager.navigation_dimension
-        plot_overlay(table, image, index=index, ax=figure.subplots())
+        plot_overlay(table, image, index=index, ax=figure.add_axes((0, share, 1, 1 - share)))
         with replacing(self.path(name, ".png")) as part:
             figure.savefig(part, dpi=100)
 
