@@ -56,21 +56,24 @@ def as_tiff(frame: np.ndarray, number: int) -> bytes:
     return content.getvalue()
 
 
-def drop(folder: Path, files: int, rate: float, images: dict[int, np.ndarray], dropped: Dropped, seed: int = 0) -> None:
-    """Save files to a folder, *rate* a second, and note what should come of them."""
-    rng = np.random.default_rng(seed)
+def drop(
+    folder: Path, files: int, rate: float, images: dict[int, np.ndarray], dropped: Dropped, ways: tuple = ()
+) -> None:
+    """Save files to a folder, *rate* a second, in ways that are drawn or given in turn; note what should come of them."""
+    rng = np.random.default_rng(0)
     counts, helpers = sorted(images), []
     start = time.monotonic()
     for number in range(files):
         time.sleep(max(0.0, start + number / rate - time.monotonic()))
         way = rng.choice([*WAYS, "at once"], p=[*WAYS.values(), 1 - sum(WAYS.values())])
+        way = ways[number % len(ways)] if ways else way
         count = counts[int(rng.integers(len(counts)))]
         path, content = folder / f"frame_{number:04d}.tif", as_tiff(images[count], number)
         helper = threading.Thread(target=_save, args=(path, content, str(way), count, dropped))
         helper.start()
         helpers.append(helper)
         if number in (files // 3, files - 2):  # replaced by an image with another number of particles
-            old = folder / f"frame_{int(rng.integers(number // 2)):04d}.tif"
+            old = folder / f"frame_{int(rng.integers(number // 2 + 1)):04d}.tif"
             if old.name in dropped.written and old.name not in dropped.removed | dropped.broken:
                 other = counts[(counts.index(dropped.particles[old.name]) + 1) % len(counts)]
                 _save(old, as_tiff(images[other], 10_000 + number), "renamed", other, dropped)

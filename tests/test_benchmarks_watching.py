@@ -12,14 +12,15 @@ from particlespy_ml.live import Watcher, watch
 def test_every_readable_file_once_though_the_watcher_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "FIRST_DELAY", 0.02)
     images, dropped = make_images(192, (1, 4)), Dropped()
+    ways = ("at once", "halves", "renamed", "at once", "removed", "broken")
     first = Process(tmp_path, "--model", "none", "--no-page", "--no-pictures", "--poll", "0.05")
     assert first.wait_for(lambda lines: lines, 120)
-    writer = threading.Thread(target=drop, args=(tmp_path, 24, 12, images, dropped, 3))
+    writer = threading.Thread(target=drop, args=(tmp_path, 18, 12, images, dropped, ways))
     writer.start()
     assert first.wait_for(lambda lines: sum("measured" in line for line in lines) >= 3, 120)
     first.kill()
     writer.join()
-    assert dropped.removed and dropped.broken and len(dropped.particles) > 15
+    assert dropped.removed and dropped.broken and len(dropped.particles) == 12
     second = Watcher(tmp_path, model=None, port=None, poll=0.05, pictures=False, pixel_size=PIXEL_NM)
     second.run(until_idle=True)
     assert check(tmp_path / "results", dropped) == []
