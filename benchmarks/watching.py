@@ -59,7 +59,7 @@ def as_tiff(frame: np.ndarray, number: int) -> bytes:
 def drop(
     folder: Path, files: int, rate: float, images: dict[int, np.ndarray], dropped: Dropped, ways: tuple = ()
 ) -> None:
-    """Save files to a folder, *rate* a second, in ways that are drawn or given in turn; note what should come of them."""
+    """Save files to a folder, *rate* a second, in ways that are drawn or given; note what should come of them."""
     rng = np.random.default_rng(0)
     counts, helpers = sorted(images), []
     start = time.monotonic()

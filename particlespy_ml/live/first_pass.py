@@ -31,7 +31,7 @@ FIRST = {
     "spacing": "of the strongest lattice in nm",
 }
 # From which on each is a fault.
-BLUR_RATIO, ROW_JUMPS, DIM_FOCUS = 1.4, 4.0, 0.25
+BLUR_RATIO, ROW_JUMPS, DIM_FOCUS = 1.4, 4.0, 0.3
 ENERGY = 300.0  # keV, of HRTEM images that do not say theirs: rings depend on it little
 
 

@@ -10,6 +10,7 @@ from scipy import ndimage as ndi
 
 TILE, TILES = 1024, 2  # pixels along an edge of what is transformed, and how many of them along each axis at most
 SPOT = 60.0  # times the median around its ring, from which a pixel of a spectrum, with its neighbours, is a spot
+LEAST_SPOT = 1e-5  # of the largest power
 SECTORS = 12  # of half a turn; a spectrum is the same on the other half
 
 
@@ -150,8 +151,8 @@ def power_spectrum(image: np.ndarray, pixel_size: tuple[float, float]) -> Spectr
 def strongest_spacing(spectrum: Spectrum) -> float:
     """Return the spacing in nm of the strongest spot of a lattice in a spectrum; NaN where there is none.
 
-    A spot is a pixel that, averaged with its neighbours, has 60 times the median power around its ring, at less than a
-    twelfth of the image's width.
+    A spot is a pixel that, averaged with its neighbours, has 60 times the median power around its ring, and 1e-5 of the
+    largest of all, at less than a twelfth of the image's width.
     """
     frequency = spectrum.frequency
     smooth = ndi.uniform_filter(spectrum.power, 3, mode=("wrap", "nearest"))
@@ -162,6 +163,7 @@ def strongest_spacing(spectrum: Spectrum) -> float:
     rings, power, _ = spectrum.rings()
     around = np.full(ring.max() + 1, np.inf)
     around[np.round(rings / spectrum.step).astype(int)] = np.maximum(power, spectrum.noise() * 1e-3 + 1e-300)
+    inside &= smooth > LEAST_SPOT * smooth.max()  # else the tails of an edge, where there is no noise
     strength = np.where(inside, smooth / around[ring], 0)
     place = np.unravel_index(np.argmax(strength), strength.shape)
     return float(1 / frequency[place]) if strength[place] > SPOT else float("nan")

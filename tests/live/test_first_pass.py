@@ -30,7 +30,7 @@ def test_what_is_wrong_is_said():
     assert "charging" in look(frame + jumps)["flags"]
     assert "charging" not in look(frame + jumps, scanned=False)["flags"]
     assert "saturated" in look(np.minimum(frame, 2.6))["flags"]
-    assert "out of focus" in look(ndi.gaussian_filter(frame, 15), labels=np.ones(frame.shape, int))["flags"]
+    assert "out of focus" in look(ndi.gaussian_filter(frame, 20), labels=np.ones(frame.shape, int))["flags"]
     assert "no particles" in look(frame, labels=np.zeros(frame.shape, int))["flags"]
     assert "cannot be right" in look(frame, (1e-5, 1e-5))["flags"]
     row = look(frame, None)

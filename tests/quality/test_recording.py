@@ -57,6 +57,7 @@ def test_the_spacing_of_a_lattice(spacing):
     noise = np.random.default_rng(0).normal(size=(256, 256))
     assert strongest_spacing(power_spectrum(fringes + noise, (0.03, 0.03))) == pytest.approx(spacing, rel=0.03)
     assert np.isnan(strongest_spacing(power_spectrum(noise, (0.03, 0.03))))
+    assert np.isnan(strongest_spacing(power_spectrum(ndi.gaussian_filter(RIGHT, 5), (0.04, 0.04))))  # no noise at all
 
 
 def test_calibrations_that_cannot_be_right():
