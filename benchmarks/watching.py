@@ -46,11 +46,11 @@ def make_images(size: int, counts: tuple[int, ...]) -> dict[int, np.ndarray]:
 
 
 def as_tiff(frame: np.ndarray, number: int) -> bytes:
-    """A file of its own: one pixel is its number."""
+    """A file of its own: two pixels are its number, in the range of the background."""
     import tifffile
 
     frame = frame.copy()
-    frame[0, 0] = number
+    frame[0, 0], frame[0, 1] = 200 + number % 100, 200 + number // 100
     content = io.BytesIO()
     tifffile.imwrite(content, frame)
     return content.getvalue()
@@ -155,7 +155,8 @@ def check(out: Path, dropped: Dropped) -> list[str]:
     rows, done = Counter(images["file"]), images[images["status"] == "done"]
     in_all = Counter(particles["file"])
     wrong = [f"{name}: {rows[name]} rows" for name in dropped.particles if rows[name] != 1]
-    wrong += [f"{name}: not done" for name in set(dropped.particles) - set(done["file"])]
+    said = {row["file"]: f"{row['status']}: {row['reason']}" for row in images.to_dict("records")}
+    wrong += [f"{name}: not done, {said.get(name)}" for name in set(dropped.particles) - set(done["file"])]
     wrong += [f"{name}: done, but not readable" for name in set(done["file"]) - set(dropped.particles)]
     for row in done.to_dict("records"):
         name, wanted = row["file"], dropped.particles.get(row["file"], 0)
