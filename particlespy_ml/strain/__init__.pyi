@@ -2,13 +2,17 @@ from .geometric_phase import geometric_phase
 from .lattice_wave import equal_width
 from .measure_strain import measure_strain
 from .polar import left_polar
+from .regions import facet_directions, facet_of_columns, layer_of_columns
 from .templates import Site, Template, template
 
 __all__ = [
     "Site",
     "Template",
     "equal_width",
+    "facet_directions",
+    "facet_of_columns",
     "geometric_phase",
+    "layer_of_columns",
     "left_polar",
     "measure_strain",
     "template",
