@@ -6,7 +6,7 @@ that are told right at steps, vacancies, between grains and in a decahedron; and
 Times are of the processor, which those of an idle machine are.
 
 ``python -m benchmarks.strain --parts accuracy --cache FOLDER`` prints how far strain from simulated images of gold
-particles is from that of their atoms. Molecular dynamics and multislice take half an hour the first time, of one core;
+particles is from that of their atoms. Molecular dynamics and multislice take about an hour of one core the first time;
 what is in the folder is taken from there.
 """
 

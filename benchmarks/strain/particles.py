@@ -13,14 +13,14 @@ from particlespy_ml.simulation.atoms.projected import project
 from particlespy_ml.simulation.atoms.rough_particles import FRAMES
 
 SHAPES = {2: (7, 2), 4: (15, 5), 6: (22, 7)}  # nm across: length of an edge of the octahedron, and what is cut off
-SNAPSHOTS = {2: 40, 4: 40, 6: 16}
+SNAPSHOTS = {2: 40, 4: 40, 6: 16}  # by default
 TURN = np.radians(10.0)  # in the image: pixels are not along the crystal
 TEMPERATURE = 300.0  # K
 STEP = 5.0  # fs
 FRICTION = 0.02  # 1/fs
 STEPS_BEFORE = 60  # of a trajectory: six times the time in which friction forgets
 STEPS_BETWEEN = 20
-OF_A_TRAJECTORY = 8  # snapshots
+OF_A_TRAJECTORY = {2: 8, 4: 8, 6: 2}  # snapshots of a trajectory, by size
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,18 @@ def particle(folder: str | Path, size: int, count: int | None = None) -> Particl
     atoms = truncated_octahedron(size)
     columns = project(atoms.get_chemical_symbols(), atoms.positions).column
     relaxed, found = None, []
-    for number in range(-(-count // OF_A_TRAJECTORY)):
+    for number in range(-(-count // OF_A_TRAJECTORY[size])):
         path = Path(folder) / f"gold-{size}nm-{number}.npy"
         if not path.exists():
             relaxed = relax(atoms, fmax=0.03, steps=150) if relaxed is None else relaxed
-            made = _trajectory(relaxed, np.random.default_rng([size, number]))
+            made = _trajectory(relaxed, OF_A_TRAJECTORY[size], np.random.default_rng([size, number]))
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, made.astype(np.float32))
         found.append(np.load(path).astype(float))
     return Particle(atoms.positions, columns, np.concatenate(found)[:count])
 
 
-def _trajectory(relaxed, rng: np.random.Generator) -> np.ndarray:
+def _trajectory(relaxed, count: int, rng: np.random.Generator) -> np.ndarray:
     """Snapshots of Langevin dynamics with effective medium theory, turned back onto the relaxed particle."""
     from ase import units
     from ase.calculators.emt import EMT
@@ -98,7 +98,7 @@ def _trajectory(relaxed, rng: np.random.Generator) -> np.ndarray:
     dynamics = Langevin(
         atoms, STEP * units.fs, temperature_K=TEMPERATURE, friction=FRICTION / units.fs, fixcm=False, rng=rng
     )
-    for number in range(OF_A_TRAJECTORY):
+    for number in range(count):
         dynamics.run(STEPS_BETWEEN if number else STEPS_BEFORE)
         centred = atoms.positions - atoms.positions.mean(0)
         still = relaxed.positions - relaxed.positions.mean(0)

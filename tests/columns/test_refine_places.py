@@ -75,12 +75,12 @@ def test_what_should_not_matter_does_not(case):
 def test_standard_errors_are_those_of_shot_noise(case):
     image, places, heights, known = case
     per_pixel, scores = 400.0, []
-    for seed in range(8):
+    for seed in range(5):
         noisy = np.random.default_rng(seed).poisson(image * per_pixel) / per_pixel
         fit = refine_places(noisy, places, heights, known, PIXEL, noise=Noise.of_dose(per_pixel))
         scores.append((fit.positions - places) / fit.position_errors)
         assert fit.chi2 == pytest.approx(1, abs=0.08)
-    assert np.sqrt(np.mean(np.square(scores))) == pytest.approx(1, abs=0.15)  # 256 scores
+    assert np.sqrt(np.mean(np.square(scores))) == pytest.approx(1, abs=0.2)  # 160 scores
     estimated = refine_places(noisy, places, heights, known, PIXEL)
     np.testing.assert_allclose(estimated.position_errors, fit.position_errors, rtol=0.3)
 

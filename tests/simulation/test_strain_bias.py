@@ -11,7 +11,8 @@ from particlespy_ml.simulation.recording.optics import Optics
 from particlespy_ml.simulation.strain_bias import compare_strain
 from particlespy_ml.strain import measure_strain
 
-LENS = Optics(defocus=-85.0, spherical_aberration=-1e5, focal_spread=29.0)
+# far from where columns look like Gaussians
+LENS = Optics(defocus=-125.0, spherical_aberration=-1e5, focal_spread=29.0)
 QUICK = {"thermal_rms": 0.0, "snapshots": 1, "relaxed": False}
 
 

@@ -61,6 +61,7 @@ def hrtem_images(
     numpy.ndarray
         Shape (lenses, pixels, pixels), rows along y; the middle of the field is at the middle of the image.
     """
+    snapshots = np.asarray(snapshots, float)
     pixels = field_pixels(snapshots, pixel_size, margin)
     edge = pixels * pixel_size
     total = np.zeros((len(optics), pixels, pixels))
@@ -121,7 +122,7 @@ def haadf_image(
     """
     from ase import Atoms
 
-    microscope = microscope or HAADFMicroscope()
+    snapshots, microscope = np.asarray(snapshots, float), microscope or HAADFMicroscope()
     windows = int(np.ceil(field_pixels(snapshots, pixel_size, margin) * pixel_size / probe_window))
     pixels = int(np.ceil(windows * probe_window / pixel_size))
     edge = pixels * pixel_size

@@ -84,7 +84,8 @@ def column_exit_waves(
         raise ValueError(f"Unknown alignment {align!r}; expected one of {', '.join(ALIGNMENTS)}.")
     pixels = round(EDGE / STEP)
     k2 = fft.fftfreq(pixels, STEP)[:, None] ** 2 + fft.fftfreq(pixels, STEP) ** 2
-    moved = thermal_rms * np.random.default_rng(seed).normal(size=(configurations, numbers[-1], 3))
+    count = configurations if thermal_rms else 1
+    moved = thermal_rms * np.random.default_rng(seed).normal(size=(count, numbers[-1], 3))
     settings = {"energy": energy, "sampling": sampling, "slice_thickness": slice_thickness}
     found = []
     for number in numbers:
@@ -195,7 +196,7 @@ def haadf_profiles(
             vacuum=11.9,
             annuli=annulus,
             thermal_rms=thermal_rms,
-            frozen_phonons=configurations,
+            frozen_phonons=configurations if thermal_rms else 1,
             seed=seed,
         )
         # the scan starts at the corner of a field that has the column in its middle
