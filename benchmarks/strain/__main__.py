@@ -199,7 +199,7 @@ def main(arguments: list[str] | None = None) -> None:
     if "accuracy" in options.parts:
         from benchmarks.strain.accuracy import print_accuracy
 
-        print_accuracy(options.cache, options.sizes, options.snapshots)
+        print_accuracy(options.cache, options.sizes, options.snapshots, min(options.draws, 4))
     if "field" in options.parts:
         print_field()
     if "bound" in options.parts:

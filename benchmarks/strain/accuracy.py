@@ -236,7 +236,7 @@ def print_accuracy(
     folder
         Where molecular dynamics, images and profiles are kept.
     sizes
-        Of particles in nm; tilt, dose and HAADF are of the largest that is 4 nm or less.
+        Of particles in nm; tilt and dose are of those of 4 nm or less, HAADF of the smallest.
     snapshots
         Of each particle, at most; by default 40 of 2 and 4 nm, 16 of 6 nm.
     draws
@@ -244,11 +244,10 @@ def print_accuracy(
     of_haadf
         Snapshots of HAADF images.
     """
-    middle = max((size for size in sizes if size <= 4), default=min(sizes))
     for size in sizes:
         study = Study(folder, size, snapshots)
         print_defoci(study)
-        if size == middle:
+        if size <= 4:
             print_tilts(study)
             print_doses(study, draws)
     print_haadf(Study(folder, min(sizes), snapshots), of_haadf, draws)
