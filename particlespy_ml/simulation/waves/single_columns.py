@@ -126,24 +126,46 @@ def through_lens(waves: ColumnProfiles, optics: Optics) -> ColumnProfiles:
     return ColumnProfiles(fft.fftshift(fft.ifft2(spectra), middle).astype(np.complex64), waves.heights, waves.step)
 
 
-def hrtem_profiles(symbol: str, spacing: float, heights: Sequence[int], optics: Optics, **settings) -> ColumnProfiles:
+def hrtem_profiles(
+    symbol: str,
+    spacing: float,
+    heights: Sequence[int],
+    optics: Optics,
+    *,
+    thickness: float | None = None,
+    align: str = "centre",
+    thermal_rms: float = 0.08,
+    configurations: int = 16,
+    seed: int = 0,
+) -> ColumnProfiles:
     """Simulate what columns add to the wave in the image plane of a lens, each alone.
 
     Parameters
     ----------
     symbol, spacing, heights
-        See `column_exit_waves`.
+        Chemical symbol of the atoms, their distance along a column in Å, and numbers of atoms wanted.
     optics
         The lens. Its focus is on a plane 1.5 Å behind the particle, as that of `simulate_exit_wave`.
-    **settings
-        Others of `column_exit_waves`.
+    thickness, align, thermal_rms, configurations, seed
+        See `column_exit_waves`.
 
     Returns
     -------
     particlespy_ml.columns.fit.profiles.ColumnProfiles
         Complex, of a step of 0.05 Å; for `particlespy_ml.columns.refine_places`.
     """
-    return through_lens(column_exit_waves(symbol, spacing, heights, energy=optics.energy, **settings), optics)
+    waves = column_exit_waves(
+        symbol,
+        spacing,
+        heights,
+        energy=optics.energy,
+        thickness=thickness,
+        align=align,
+        thermal_rms=thermal_rms,
+        configurations=configurations,
+        seed=seed,
+    )
+    return through_lens(waves, optics)
 
 
 def haadf_profiles(
