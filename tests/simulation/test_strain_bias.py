@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("abtem")
 
 from particlespy_ml.counting.to_atoms import build_atoms
-from particlespy_ml.simulation import strain_bias
+from particlespy_ml.simulation import HAADFMicroscope, strain_bias
 from particlespy_ml.simulation.recording.optics import Optics
 from particlespy_ml.simulation.strain_bias import compare_strain
 from particlespy_ml.strain import measure_strain
@@ -106,3 +106,19 @@ def test_what_has_no_strain_is_refused(particle):
         strain_bias(places, "Au", "<110>", LENS, heights=heights, method="maxima")
     with pytest.raises(ValueError, match="expected Pt"):
         strain_bias(build_atoms(places, heights, "Au", zone_axis="<110>"), "Pt", "<110>", LENS)
+
+
+def test_relaxed_models_have_strain_and_are_read_in_haadf_images():
+    from ase import Atoms
+    from ase.cluster import Octahedron
+
+    x, y, z = Octahedron("Au", 4, 1).positions.T
+    turned = np.column_stack([z, (x - y) / 2**0.5, (x + y) / 2**0.5])
+    model = Atoms(["Au"] * len(turned), positions=turned)
+    settings = {"thermal_rms": 0.05, "snapshots": 1, "source_size": 0.8, "pixel_size": 0.3, "dose": 1e6}
+    found = strain_bias(model, "Au", "<110>", HAADFMicroscope(energy=300e3), **settings)
+    table = found.to_dataframe()
+    known = np.isfinite(table["planar_bias"])
+    assert known.sum() >= 8 and table["height"].sum() == len(model)
+    assert table["planar_true"][known].std() > 1e-3
+    assert np.abs(table[["x_bias", "y_bias"]]).max().max() < 0.15
