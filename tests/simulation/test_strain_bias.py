@@ -8,7 +8,7 @@ pytest.importorskip("abtem")
 from particlespy_ml.counting.to_atoms import build_atoms
 from particlespy_ml.simulation import HAADFMicroscope, strain_bias
 from particlespy_ml.simulation.recording.optics import Optics
-from particlespy_ml.simulation.strain_bias import compare_strain
+from particlespy_ml.simulation.strain_bias import _model, compare_strain
 from particlespy_ml.strain import measure_strain
 
 # far from where columns look like Gaussians
@@ -65,15 +65,13 @@ def test_the_bias_is_told_by_facet_and_layer(read):
         read["gaussians"].summary("size")
 
 
-def test_models_and_tables_give_the_same(particle, read):
+def test_tables_and_atoms_give_the_model_of_places(particle):
     from particlespy_ml.core.calibration import PixelGrid
     from particlespy_ml.tables.table import make_table
 
     places, heights = particle
-    model = build_atoms(places, heights, "Au", zone_axis="<110>", snap=True)
-    of_model = strain_bias(model, "Au", "<110>", LENS, **QUICK).to_dataframe()
-    plain = read["gaussians"].to_dataframe()
-    np.testing.assert_allclose(of_model["planar_bias"], plain["planar_bias"], atol=1e-6)
+    plain, numbers, pixel = _model(places, "Au", "<110>", heights, None)
+    assert pixel is None and numbers.tolist() == list(range(len(places)))
     grid = PixelGrid((200, 200), (0.02, 0.02), (0.0, 0.0), "nm")
     rows = np.zeros(len(places), [("x", "f8"), ("y", "f8"), ("count", "i4")])
     rows["x"], rows["y"], rows["count"] = *(places / 10).T, heights
@@ -81,8 +79,12 @@ def test_models_and_tables_give_the_same(particle, read):
     data[0] = rows
     axes = [{"name": "image", "size": 1, "navigate": True}]
     table = make_table(data, axes, {"x": "nm", "y": "nm", "count": ""}, {"image": grid.as_dict()}, "", "column_table")
-    of_table = strain_bias(table, "Au", "<110>", LENS, **QUICK).to_dataframe()
-    np.testing.assert_allclose(of_table["planar_bias"], plain["planar_bias"], atol=1e-6)
+    of_table, _, pixel = _model(table, "Au", "<110>", None, None)
+    np.testing.assert_allclose(of_table.positions, plain.positions, atol=1e-6)
+    assert pixel == pytest.approx(0.2)
+    of_atoms, numbers, _ = _model(plain, "Au", "<110>", None, None)
+    np.testing.assert_allclose(of_atoms.positions, plain.positions)
+    assert len(numbers) == len(places)
 
 
 def test_equal_places_have_no_bias(particle):
