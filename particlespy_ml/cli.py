@@ -115,7 +115,7 @@ def _add_segmentation(command) -> None:
     group.add_argument(
         "--method",
         choices=("auto", "network", *THRESHOLDS),
-        help="by default network for HRTEM and auto for others; or a threshold",
+        help="by default network for HRTEM, and for others as their background asks for; or a threshold",
     )
     group.add_argument(
         "--exclude-border",
@@ -125,6 +125,7 @@ def _add_segmentation(command) -> None:
     group.add_argument("--mask", type=Path, metavar="FILE", help="image that is not zero where to look")
     group.add_argument("--polarity", choices=("auto", "bright", "dark"), help="of particles (auto, network)")
     group.add_argument("--min-diameter", type=_positive, metavar="NM", help="smaller particles are left out")
+    group.add_argument("--min-detection", type=float, help="probability below which nothing is a particle (network)")
     group.add_argument("--smoothing", type=_positive, metavar="NM", help="sigma of the Gaussian of method auto")
     group.add_argument("--background-diameter", type=_positive, metavar="NM", help="what is wider is background (auto)")
     group.add_argument(

@@ -68,7 +68,7 @@ def classify_particles(
         Return the labels too. Computed together, labels and table take one segmentation.
     polarity, smoothing, min_diameter, background_diameter, split, split_depth
         Options of *method*, as for `segment_particles`.
-    threshold, outline, watershed, watershed_size, watershed_erosion
+    threshold, min_detection, outline, watershed, watershed_size, watershed_erosion
         The same.
     min_size, invert, rb_kernel, gaussian, local_size
         The same.

@@ -7,6 +7,7 @@ from .fit.profiles import ColumnProfiles
 from .fit.refine import measure_volumes, refine_columns
 from .flags import Flag, describe_flags
 from .map_columns import map_columns
+from .mean_columns import mean_columns
 from .refine_places import PlaceFit, refine_places
 from .sublattice import from_sublattice
 
@@ -23,6 +24,7 @@ __all__ = [
     "from_sublattice",
     "gaussian_columns",
     "map_columns",
+    "mean_columns",
     "measure_volumes",
     "refine_columns",
     "refine_places",

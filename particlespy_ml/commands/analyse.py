@@ -21,6 +21,7 @@ SEGMENTATION = (
     "smoothing",
     "min_diameter",
     "background_diameter",
+    "min_detection",
     "split",
     "gaussian",
     "min_size",

@@ -43,9 +43,13 @@ def segment_particles(
     signal
         Image or series of images of any navigation shape, lazy or not.
     method
-        By default "network" for HRTEM images and "auto" for all others. "auto" needs no tuning: it removes an uneven
+        By default "network" for HRTEM images. For all others the background of each frame decides: where it is flat
+        "auto", where it is a support that shows "network"; see
+        `particlespy_ml.segmentation.textured.has_textured_background`. One of the two words decides for all frames, and
+        so does an option of "auto" alone. "auto" needs no tuning: it removes an uneven
         background, smooths, finds bright or dark particles and splits those that touch. "network" finds particles
-        where thresholds fail, by a model trained on simulated HRTEM images. The name of a ParticleSpy threshold
+        where thresholds fail, by a model trained on simulated HRTEM images or, for other images, on drawn micrographs
+        of particles on supports of all kinds, whatever a pixel measures. The name of a ParticleSpy threshold
         ("otsu", "mean", "minimum", "yen", "isodata", "li", "local", "local_otsu", "lg_otsu", "niblack", "sauvola"), a
         ParticleSpy ``parameters`` object, and what `train_segmentation` returns are taken too.
     labels
@@ -62,22 +66,26 @@ def segment_particles(
     show_progressbar
         Show a progress bar; by default HyperSpy's preference.
     polarity
-        "auto", the default of the method of that name, "bright", which HAADF images are, or "dark", as for "network"
-        unless the contrast is reversed.
+        "bright", which HAADF images are; "dark", which HRTEM images are; or "auto", the default of other images: what
+        there is more evidence of in each frame.
     smoothing, min_diameter, background_diameter
         For "auto", the second one also for "network": width of the Gaussian that the frame is smoothed by, diameter
-        below which nothing is a particle (0.8 nm), and that above which all is background. Lengths are numbers in the
-        image's unit, or texts such as "12 px".
+        below which nothing is a particle (0.8 nm; about 5 pixels on supports), and that above which all is background.
+        Lengths are numbers in the image's unit, or texts such as "12 px".
     split, split_depth
         For "auto" and "network", which takes the second one: whether particles that touch are cut apart, and how much
         narrower, as a fraction, a neck must be than what it joins.
     model, threshold
         For "network": a bundled model or the folder of your own, and the probability from which a pixel belongs to a
         particle.
+    min_detection
+        For networks for any support: what is less probable to be a particle is left out. Tables have the probability
+        as ``detection_probability``.
     outline
-        For "network". "atoms": where the outermost atoms are; "half": where the contrast of each particle has fallen to
-        half; "level": on one grey level of the frame, as thresholds have it; "auto", the default: "level" for frames
-        whose particles have steep edges, else "atoms". Choose one for movies that lie between.
+        For "network" on HRTEM images. "atoms": where the outermost atoms are; "half": where the contrast of each
+        particle has fallen to half; "level": on one grey level of the frame, as thresholds have it; "auto", the
+        default: "level" for frames whose particles have steep edges, else "atoms". Choose one for movies that lie
+        between.
     watershed, watershed_size, watershed_erosion, min_size
         For ParticleSpy's thresholds and trained segmentations, in pixels.
     invert, rb_kernel, gaussian, local_size

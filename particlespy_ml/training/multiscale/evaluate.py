@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 SHAPE = (384, 384)
-FRAMES = {"validation": 80, "test": 80}
+FRAMES = {"validation": 40, "test": 60}
 EMPTY_FRAMES = 100
 SEEDS = {"validation": 101, "test": 202, "empty": 303}  # those of training are pairs that begin with the recipe's seed
-THRESHOLDS = (0.35, 0.5, 0.65)
+THRESHOLDS = (0.2, 0.35, 0.5)
 COUNTED = 5.0  # pixels across, of the smallest particles that count
 SUPPORTED = (("fractal", 0.4), ("spheres", 0.4), ("platelets", 0.1), ("slope", 0.1))
 FLAT = (("none", 0.4), ("film", 0.6))
@@ -64,11 +64,12 @@ def agreement(finder: MultiscaleFinder, seen: Iterator[Micrograph], threshold: f
     for one in seen:
         labels, _ = segment_multiscale(one.image, finder, threshold, polarity="bright")
         for smallest, rows in counts.items():
-            rows.append(count_agreement(_above(labels, smallest), _above(one.labels, smallest)))
+            rows.append(count_agreement(above(labels, smallest), above(one.labels, smallest)))
     return {**score_frames(counts[COUNTED]), "f1_above_8_px": score_frames(counts[8.0])["f1"]}
 
 
-def _above(labels: np.ndarray, diameter: float) -> np.ndarray:
+def above(labels: np.ndarray, diameter: float) -> np.ndarray:
+    """Labels without those of a smaller area than a circle of a diameter in pixels."""
     return np.where((label_sizes(labels) >= np.pi / 4 * diameter**2)[labels], labels, 0)
 
 
@@ -159,13 +160,15 @@ def finish_multiscale(network: torch.nn.Module, tables: dict, out_folder: str | 
     }
     every = conditions(recipe)["every fault"]
 
-    def scored(threshold: float) -> float:
-        finder = finder_of(network, {**card, "threshold": threshold})
-        return agreement(finder, micrographs(every, "validation", FRAMES["validation"]))["f1"]["value"]
+    def seen() -> Iterator[Micrograph]:
+        return micrographs(every, "validation", FRAMES["validation"])
 
-    card["threshold"] = max(THRESHOLDS, key=scored)
-    seen = micrographs(every, "validation", FRAMES["validation"])
-    card["detection"] = calibrate_detection(finder_of(network, card), seen)
+    def calibrated(threshold: float) -> tuple[float, dict]:
+        one = {**card, "threshold": threshold}
+        one["detection"] = calibrate_detection(finder_of(network, one), seen())
+        return agreement(finder_of(network, one), seen())["f1"]["value"], one
+
+    _, card = max(map(calibrated, THRESHOLDS), key=lambda pair: pair[0])
     results = measure_multiscale(finder_of(network, card), recipe)
     _logger.info("threshold %s, %s", card["threshold"], results)
     card = {
