@@ -4,6 +4,7 @@ from .lattice_wave import equal_width
 from .layers import layers_from_surface, strain_by_layer
 from .measure_strain import measure_strain
 from .polar import left_polar
+from .regions import facet_directions, facet_of_columns, layer_of_columns
 from .templates import Site, Template, template
 
 __all__ = [
@@ -11,7 +12,10 @@ __all__ = [
     "Template",
     "displacements",
     "equal_width",
+    "facet_directions",
+    "facet_of_columns",
     "geometric_phase",
+    "layer_of_columns",
     "layers_from_surface",
     "left_polar",
     "measure_strain",
