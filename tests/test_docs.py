@@ -63,6 +63,10 @@ def folder_of_images() -> dict:
     return {}
 
 
+def on_support():
+    return {"s": pml.data.particles_on_support()}
+
+
 GIVEN = {
     "README": write_movie,
     "questions": write_session,
@@ -72,6 +76,7 @@ GIVEN = {
     "strain": dict,
     "relion": relion,
     "live": folder_of_images,
+    "supports": on_support,
 }
 
 

@@ -14,6 +14,7 @@ from ._examples import (
 )
 from ._isomer_dynamics import isomer_dynamics, isomer_rates
 from ._populations import three_populations
+from ._supports import particles_on_support
 
 __all__ = [
     "columns_of_ceria",
@@ -28,6 +29,7 @@ __all__ = [
     "isomer_rates",
     "measured_gold",
     "measured_gold_path",
+    "particles_on_support",
     "platinum_library",
     "sheet_of_graphene",
     "three_populations",
