@@ -1,0 +1,233 @@
+"""Cards of models as pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+TASKS = {
+    "isomer": "classifies particles",
+    "isomer-atlas": "classifies particles",
+    "crystallinity": "classifies particles",
+    "segmentation": "finds particles",
+    "map_columns": "finds atomic columns",
+}
+CALLS = {
+    "isomer": "s.classify_particles(model={name!r})",
+    "isomer-atlas": "s.classify_particles(model={name!r})",
+    "crystallinity": "s.classify_particles(model={name!r})",
+    "segmentation": "s.segment_particles(method='network')",
+    "map_columns": "s.find_columns(model={name!r})",
+}
+SERIES_CALL = 's.find_heights("defocus")'
+TITLES = {
+    "evaluation": "By dose",
+    "evaluation_harsh": "With every fault of the training",
+    "evaluation_incoherent": "On incoherent images",
+    "evaluation_paper_range": "In the range of the paper",
+}
+NAMES = {
+    "iou": "IoU of masks",
+    "f1": "F1",
+    "two_class": "two classes",
+    "three_class": "three classes",
+    "exact": "height exact",
+    "within_one": "within one",
+    "misplacement": "misplacement (Å)",
+    "error_ratio": "errors over those stated",
+    "false_per_image": "false columns an image",
+    "calibration_error": "calibration error",
+    "n": "images",
+}
+
+
+def quote(text: str) -> str:
+    """Return code with the quotation marks of the documentation."""
+    return text.replace("'", '"')
+
+
+def dose(text: str) -> str:
+    """Return a dose, or anything else that heads a row, as it is printed.
+
+    Examples
+    --------
+    >>> dose("3000"), dose("100"), dose("1-2 nm")
+    ('3·10³', '100', '1-2 nm')
+    """
+    if not text.isdigit() or int(text) < 1000:
+        return text
+    power = len(text) - 1
+    first = int(text) / 10**power
+    if first != int(first):
+        return text
+    return ("" if first == 1 else f"{first:.0f}·") + "10" + str(power).translate(SUPERSCRIPTS)
+
+
+def value(entry) -> str:
+    """Return an entry of a card as text: a number, or one with its interval."""
+    if isinstance(entry, dict):
+        number = entry.get("accuracy", entry.get("value", entry.get("auroc")))
+        low, high = entry["interval"]
+        return f"{number:.3f} ({low:.3f} to {high:.3f})"
+    return f"{entry:g}" if isinstance(entry, int | float) else str(entry)
+
+
+def columns(rows: dict) -> dict[str, dict[str, str]]:
+    """Return the cells of a table of an evaluation: by row, by name of the column."""
+    cells = {}
+    for key, row in rows.items():
+        if "interval" in row:
+            cells[key] = {"accuracy": value(row)}
+            cells[key] |= {name: value(row[name]) for name in ("n", "structures") if isinstance(row.get(name), int)}
+            continue
+        cells[key] = {}
+        for name, entry in row.items():
+            if isinstance(entry, dict) and "interval" not in entry:  # one table in another
+                cells[key] |= {f"{name}, {NAMES.get(part, part)}": value(one) for part, one in entry.items()}
+            elif not isinstance(entry, list):
+                cells[key][NAMES.get(name, name.replace("_", " "))] = value(entry)
+    return cells
+
+
+def table(rows: dict, head: str) -> list[str]:
+    """Return an evaluation as lines of a table in Markdown."""
+    cells = columns(rows)
+    names = list(dict.fromkeys(name for row in cells.values() for name in row))
+    lines = [f"| {head} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    lines += [f"| {dose(key)} | {' | '.join(row.get(name, '') for name in names)} |" for key, row in cells.items()]
+    return lines
+
+
+def _head(key: str) -> str:
+    if key in TITLES:
+        return "dose (e/Å²)"
+    return {
+        "evaluation_by_pixel_size": "pixel (Å)",
+        "evaluation_by_source_size": "source (Å)",
+        "evaluation_by_off_centring": "off centre (Å)",
+    }.get(key, key.removeprefix("evaluation_by_").replace("_", " "))
+
+
+def evaluations(card: dict) -> list[str]:
+    """Return every evaluation of a card, with its conditions, as lines of Markdown."""
+    lines = []
+    for key, rows in card.items():
+        if not key.startswith("evaluation") or not isinstance(rows, dict) or not rows:
+            continue
+        title = TITLES.get(key, "By " + key.removeprefix("evaluation_by_").replace("_", " "))
+        lines += [f"### {title}", ""]
+        conditions = card.get(f"{key}_conditions")
+        lines += [f"{conditions[0].upper()}{conditions[1:]}.", ""] if conditions else []
+        lines += [*table(rows, _head(key)), ""]
+    return lines
+
+
+def facts(card: dict, size: float) -> dict[str, str]:
+    """Return what identifies a model and what it takes, by names of the rows."""
+    low, high = card["pixel_size_range_angstrom"]
+    least, most = card["diameter_range_nm"]
+    found = {
+        "does": TASKS[card["task"]],
+        "signal type": f"`{card['signal_type']}`",
+        "pixel": f"{low:g} to {high:g} Å; resampled to {card['pixel_size']['value']:g} {card['pixel_size']['unit']}",
+        "particles": f"{least:g} to {most:g} nm",
+    }
+    if "classes" in card:
+        found["classes"] = ", ".join(card["classes"]) + ("; others are refused" if card["rejects"] else "")
+    if "columns" in card:
+        found["kinds of columns"] = ", ".join(
+            one["kind"] + (f", 1 to {one['heights']} atoms" if one["heights"] > 1 else "") for one in card["columns"]
+        )
+    for key, name in (
+        ("min_probability", "undefined below a probability of"),
+        ("calibration_error", "calibration error"),
+    ):
+        if key in card:
+            found[name] = f"{card[key]:g}"
+    found["images a call takes"] = str(card["architecture"].get("in_channels", 1))
+    found["weights"] = f"{size / 1e6:.1f} MB, sha256 `{card['sha256'][:16]}…`, seed {card['training']['seed']}"
+    found["trained with"] = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
+    found["licence"] = card["license"]
+    return found
+
+
+def call(card: dict) -> str:
+    """Return the call that uses a model."""
+    if card["architecture"].get("in_channels", 1) > 1:
+        return SERIES_CALL
+    return quote(CALLS[card["task"]].format(name=card["name"]))
+
+
+def page(card: dict, size: float, guide: str, recipe: str) -> str:
+    """Return the page of a model.
+
+    Parameters
+    ----------
+    card
+        Content of its card.
+    size
+        Size of its weights in bytes.
+    guide
+        Link to the guide that says more.
+    recipe
+        Link to its recipe.
+    """
+    name = card["name"]
+    lines = [f"# {name}", "", "```python", call(card), "```", "", "## Limits", ""]
+    lines += [f"- {limit}" for limit in card["limitations"]]
+    lines += ["", "## Card", "", "| | |", "|---|---|"]
+    lines += [f"| {key} | {text} |" for key, text in facts(card, size).items()]
+    lines += ["", f"More: [guide]({guide}), [recipe]({recipe}).", "", "## How well", ""]
+    lines += evaluations(card)
+    if "out_of_range" in card:
+        lines += ["### Told apart from what is none of its classes: area under the curve", ""]
+        lines += [*table(card["out_of_range"], "dose (e/Å²)"), ""]
+    if "confusion_matrix" in card:
+        lines += confusion(card)
+    return "\n".join(lines) + "\n"
+
+
+def confusion(card: dict) -> list[str]:
+    """Return the confusion matrix of a classifier as lines of Markdown."""
+    matrix = card["confusion_matrix"]
+    lines = ["### Confusions", "", f"Shares of each true class; {matrix['conditions']}.", ""]
+    lines += [f"| true class | {' | '.join(card['classes'])} |", "|---" * (len(card["classes"]) + 1) + "|"]
+    for name, row in zip(card["classes"], matrix["values"], strict=True):
+        lines.append(f"| {name} | {' | '.join(f'{share:.3f}' for share in row)} |")
+    return [*lines, ""]
+
+
+def index(cards: dict[str, dict], best: str = "evaluation") -> str:
+    """Return the page of all models, with the limits of each.
+
+    Parameters
+    ----------
+    cards
+        Contents, by name.
+    best
+        Evaluation whose row at 10³ e/Å² is shown.
+    """
+    lines = [
+        "# Models",
+        "",
+        "`pml.list_models()` and `particlespy-ml models` list them. They are part of the package; nothing is downloaded.",
+    ]
+    lines += [
+        "Numbers are of the cards, with 95 % intervals; what they were measured on is on the page of each.",
+        "",
+        "| model | does | signal type | at 10³ e/Å² | first limit |",
+        "|---|---|---|---|---|",
+    ]
+    for name, card in cards.items():
+        row = columns({"1000": card[best]["1000"]})["1000"]
+        first = next(key for key in ("accuracy", "three classes", "F1") if key in row)
+        lines.append(
+            f"| [{name}]({name}.md) | {TASKS[card['task']]} | `{card['signal_type']}` | {first} {row[first]} "
+            f"| {card['limitations'][0]} |"
+        )
+    return "\n".join([*lines, "", "```{toctree}", ":hidden:", "", *cards, "```", ""])
+
+
+def weights(folder: Path) -> dict[str, float]:
+    """Return the size in bytes of the weights of each model in a folder."""
+    return {path.parent.name: path.stat().st_size for path in sorted(folder.glob("*/model.safetensors"))}
