@@ -50,7 +50,7 @@ def first_line(thing) -> str:
 def methods(cls: type) -> Iterator[tuple[str, object]]:
     """Yield the public methods and properties of a class that are this package's own."""
     for name in dir(cls):
-        owner = next(one for one in cls.__mro__ if name in one.__dict__)
+        owner = next((one for one in cls.__mro__ if name in one.__dict__), type(cls))  # or of its metaclass
         if not name.startswith("_") and owner.__module__.startswith(PACKAGE):
             yield name, inspect.getattr_static(cls, name)
 

@@ -210,7 +210,7 @@ def index(cards: dict[str, dict], best: str = "evaluation") -> str:
     lines = [
         "# Models",
         "",
-        "`pml.list_models()` and `particlespy-ml models` list them. They are part of the package; nothing is downloaded.",
+        "`pml.list_models()` and `particlespy-ml models` list them. They come with the package, without a download.",
     ]
     lines += [
         "Numbers are of the cards, with 95 % intervals; what they were measured on is on the page of each.",
