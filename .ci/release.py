@@ -1,12 +1,13 @@
 """Build sdist and wheel of the commit that is checked out, and check them as a user would meet them.
 
-python .ci/release.py dist [--wheelhouse DIR] [--sdist-url URL]
+python .ci/release.py dist [--wheelhouse DIR]
+python .ci/release.py dist --sdist-url URL
 
 In turn: sdist and wheel are built from the files that git knows, the wheel from the sdist; ``twine check``; the size
 and the files of the wheel; an installation into an empty environment of every Python of ours that is found, and there,
 in a folder of its own and without network, `particlespy-ml models` and ``.ci/import_everything.py``. Dependencies come
 from the environment that runs this, for Pythons of the same version, or from wheels in DIR. Last, the recipe for
-conda-forge is written with the hash of the sdist.
+conda-forge is written with the hash of the sdist. Given where the sdist in dist was uploaded, only the recipe is written.
 """
 
 from __future__ import annotations
@@ -130,13 +131,19 @@ def write_recipe(sdist: Path, out: Path, url: str | None) -> None:
 def main() -> None:
     """Build and check a release."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path, help="folder of the release; it is emptied first")
+    parser.add_argument(
+        "out", type=Path, help="folder of the release; it is emptied first, unless --sdist-url is given"
+    )
     parser.add_argument("--wheelhouse", type=Path, help="folder of wheels of all dependencies, for other Pythons too")
-    parser.add_argument("--sdist-url", help="where the sdist was uploaded, for the recipe of conda-forge")
+    parser.add_argument("--sdist-url", help="where the sdist of dist was uploaded; writes the recipe")
     options = parser.parse_args()
-    shutil.rmtree(options.out, ignore_errors=True)
-    options.out.mkdir(parents=True)
     out = options.out.resolve()
+    if options.sdist_url is not None:
+        (sdist,) = out.glob("*.tar.gz")
+        write_recipe(sdist, out, options.sdist_url)
+        return
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     sdist, wheel = build(out)
     print(f"{sdist.name}: {sdist.stat().st_size / 1e6:.1f} MB, {wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
     print(run(sys.executable, "-m", "twine", "check", "--strict", sdist, wheel).strip())
@@ -146,7 +153,7 @@ def main() -> None:
             print(f"Python {version}: not tried (it is not installed, or needs --wheelhouse)")
         else:
             print(f"Python {version}: {try_out(program, wheel, options.wheelhouse)}")
-    write_recipe(sdist, out, options.sdist_url)
+    write_recipe(sdist, out, None)
     print(f"{out.name}/recipe.yaml is the recipe for conda-forge")
 
 

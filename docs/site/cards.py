@@ -33,7 +33,7 @@ NAMES = {
     "three_class": "three classes",
     "exact": "height exact",
     "within_one": "within one",
-    "misplacement": "misplacement (Å)",
+    "misplacement": "misplacement (Å, rms along an axis)",
     "error_ratio": "errors over those stated",
     "false_per_image": "false columns an image",
     "calibration_error": "calibration error",
@@ -78,7 +78,8 @@ def columns(rows: dict) -> dict[str, dict[str, str]]:
     for key, row in rows.items():
         if "interval" in row:
             cells[key] = {"accuracy": value(row)}
-            cells[key] |= {name: value(row[name]) for name in ("n", "structures") if isinstance(row.get(name), int)}
+            counts = {name: row[name] for name in ("n", "structures") if isinstance(row.get(name), int)}
+            cells[key] |= {NAMES.get(name, name): value(count) for name, count in counts.items()}
             continue
         cells[key] = {}
         for name, entry in row.items():
@@ -213,17 +214,18 @@ def index(cards: dict[str, dict], best: str = "evaluation") -> str:
         "`pml.list_models()` and `particlespy-ml models` list them. They come with the package, without a download.",
     ]
     lines += [
-        "Numbers are of the cards, with 95 % intervals; what they were measured on is on the page of each.",
+        "Numbers are of the cards, with 95 % intervals. Some were measured on images of a well-run microscope, others on",
+        "all that their training draws: compare no two without what they were measured on.",
         "",
-        "| model | does | signal type | at 10³ e/Å² | first limit |",
-        "|---|---|---|---|---|",
+        "| model | does | signal type | at 10³ e/Å² | measured on | first limit |",
+        "|---|---|---|---|---|---|",
     ]
     for name, card in cards.items():
         row = columns({"1000": card[best]["1000"]})["1000"]
         first = next(key for key in ("accuracy", "three classes", "F1") if key in row)
         lines.append(
             f"| [{name}]({name}.md) | {TASKS[card['task']]} | `{card['signal_type']}` | {first} {row[first]} "
-            f"| {card['limitations'][0]} |"
+            f"| {card[f'{best}_conditions'].split(';')[0]} | {card['limitations'][0]} |"
         )
     return "\n".join([*lines, "", "```{toctree}", ":hidden:", "", *cards, "```", ""])
 
