@@ -214,7 +214,7 @@ def index(cards: dict[str, dict], best: str = "evaluation") -> str:
         "`pml.list_models()` and `particlespy-ml models` list them. They come with the package, without a download.",
     ]
     lines += [
-        "Numbers are of the cards, with 95 % intervals. Some were measured on images of a well-run microscope, others on",
+        "Numbers are of the cards, with 95 % intervals. Some were measured on images of a well-run microscope, some on",
         "all that their training draws: compare no two without what they were measured on.",
         "",
         "| model | does | signal type | at 10³ e/Å² | measured on | first limit |",
