@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -39,6 +40,14 @@ def refuse(*arguments, **options):
 socket.getaddrinfo = refuse
 socket.socket.connect = refuse
 socket.socket.connect_ex = refuse
+"""
+ASK = """
+import socket
+
+try:
+    socket.create_connection(("localhost", 9))
+except OSError as error:
+    assert "the network was asked for" in str(error), error
 """
 
 
@@ -88,21 +97,26 @@ def try_out(python: str, wheel: Path, wheelhouse: Path | None) -> str:
     with tempfile.TemporaryDirectory() as folder:
         environment, elsewhere = Path(folder, "environment"), Path(folder, "elsewhere")
         elsewhere.mkdir()
-        run(python, "-m", "venv", environment)
+        # nothing of what the caller's Python was told
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        there = {"cwd": elsewhere, "env": clean}
+        run(python, "-m", "venv", environment, **there)
         inside = environment / "bin" / "python"
-        packages = Path(run(inside, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+        packages = Path(run(inside, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", **there).strip())
         if wheelhouse is None:
-            run(inside, "-m", "pip", "install", "--no-index", "--no-deps", wheel)
+            run(inside, "-m", "pip", "install", "--no-index", "--no-deps", wheel, **there)
             # after the environment's own folder, so that the wheel is what is imported
             (packages / "zz_dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
         else:
-            run(inside, "-m", "pip", "install", "--no-index", "--find-links", wheelhouse, wheel)
-        (packages / "sitecustomize.py").write_text(NO_NETWORK, encoding="utf-8")
-        listed = run(environment / "bin" / "particlespy-ml", "models", cwd=elsewhere)
+            run(inside, "-m", "pip", "install", "--no-index", "--find-links", wheelhouse, wheel, **there)
+        (packages / "no_network.py").write_text(NO_NETWORK, encoding="utf-8")
+        (packages / "no_network.pth").write_text("import no_network\n", encoding="utf-8")
+        run(inside, "-c", ASK, **there)
+        listed = run(environment / "bin" / "particlespy-ml", "models", **there)
         models = {path.parent.name for path in (ROOT / "weights").glob("*/model.safetensors")}
         if missing := sorted(name for name in models if name not in listed):
             raise SystemExit(f"particlespy-ml models does not list {', '.join(missing)}")
-        run(inside, ROOT / ".ci" / "import_everything.py", cwd=elsewhere)
+        run(inside, ROOT / ".ci" / "import_everything.py", **there)
     return f"{len(models)} models listed, everything imported, particles classified, without network"
 
 
@@ -112,7 +126,7 @@ def pythons(wheelhouse: Path | None) -> dict[str, str | None]:
     found: dict[str, str | None] = {version: shutil.which(f"python{version}") for version in PYTHONS}
     if wheelhouse is None:
         found = {version: program if version == own else None for version, program in found.items()}
-    found[own] = found.get(own) or sys.executable
+    found[own] = sys.executable
     return found
 
 
