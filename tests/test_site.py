@@ -133,7 +133,8 @@ def test_every_page_of_a_model_is_its_card(texts):
         assert all(limit in page for limit in card["limitations"])
         assert card["sha256"][:16] in page and card["license"] in page
         assert f"[{name}]({name}.md)" in texts["models/index.md"]
-        for dose, row in card["evaluation"].items():
+        assert cards.role(card)[1] in page
+        for dose, row in card["evaluation"].get("conditions", card["evaluation"]).items():
             first = next(iter(row.values()))
             shown = cards.value(row if "accuracy" in row else first)
             assert f"| {cards.dose(dose)} | {shown} |" in page
@@ -149,6 +150,29 @@ def test_numbers_of_cards_are_written_with_their_intervals():
         "| 100 | 0.500 (0.250 to 0.750) |  |",
         "| 300 |  | 2 |",
     ]
+
+
+def test_a_model_for_any_magnification_has_a_page():
+    """Its card has no pixel size, and conditions in place of doses."""
+    scored = {"f1": {"value": 0.9, "interval": [0.8, 0.95]}, "frames": 40}
+    card = {
+        "name": "mine",
+        "task": "multiscale_segmentation",
+        "signal_type": "HAADF",
+        "architecture": {"name": "unet", "in_channels": 2},
+        "diameter_range_px": [5, 54],
+        "evaluation": {"conditions": {"dark": scored}, "false_per_empty_frame": 0.25},
+        "evaluation_conditions": "drawn micrographs; intervals of 95 %",
+        "limitations": ["Drawn alone."],
+        "training": {"seed": 1},
+        "versions": {"numpy": "2"},
+        "license": "GPL-3.0-or-later",
+        "sha256": "0123456789abcdef0123",
+    }
+    page = cards.page(card, 1e6, "guide.md", "recipe.toml")
+    assert "| particles | 5 to 54 pixels |" in page and "| false per empty frame | 0.25 |" in page
+    assert "| condition | F1 | frames |" in page and "| dark | 0.900 (0.800 to 0.950) | 40 |" in page
+    assert "dark: F1 0.900" in cards.index({"mine": card})
 
 
 def test_the_gallery_shows_every_notebook(tmp_path):

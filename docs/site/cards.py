@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from particlespy_ml.models.column_mapper import ColumnMapper
+from particlespy_ml.models.model import Classifier, ParticleFinder
+from particlespy_ml.models.tasks import TASKS
+
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-TASKS = {
-    "isomer": "classifies particles",
-    "isomer-atlas": "classifies particles",
-    "crystallinity": "classifies particles",
-    "segmentation": "finds particles",
-    "map_columns": "finds atomic columns",
-}
-CALLS = {
-    "isomer": "s.classify_particles(model={name!r})",
-    "isomer-atlas": "s.classify_particles(model={name!r})",
-    "crystallinity": "s.classify_particles(model={name!r})",
-    "segmentation": "s.segment_particles(method='network')",
-    "map_columns": "s.find_columns(model={name!r})",
-}
 SERIES_CALL = 's.find_heights("defocus")'
 TITLES = {
     "evaluation": "By dose",
@@ -41,9 +31,17 @@ NAMES = {
 }
 
 
-def quote(text: str) -> str:
-    """Return code with the quotation marks of the documentation."""
-    return text.replace("'", '"')
+def role(card: dict) -> tuple[str, str]:
+    """Return what a model does and the call that uses it, by the class that its folder is loaded as."""
+    model = TASKS[card["task"]].model
+    if issubclass(model, Classifier):
+        return "classifies particles", f's.classify_particles(model="{card["name"]}")'
+    if issubclass(model, ColumnMapper):
+        several = card["architecture"].get("in_channels", 1) > 1
+        return "finds atomic columns", SERIES_CALL if several else f's.find_columns(model="{card["name"]}")'
+    if issubclass(model, ParticleFinder):
+        return "finds particles", 's.segment_particles(method="network")'
+    return "maps", f'pml.load_model("{card["name"]}")'
 
 
 def dose(text: str) -> str:
@@ -119,22 +117,23 @@ def evaluations(card: dict) -> list[str]:
         lines += [f"### {title}", ""]
         conditions = card.get(f"{key}_conditions")
         lines += [f"{conditions[0].upper()}{conditions[1:]}.", ""] if conditions else []
-        lines += [*table(rows, _head(key)), ""]
+        inner = rows.get("conditions")  # of images that no dose tells apart
+        lines += [*table(rows, _head(key)), ""] if inner is None else [*table(inner, "condition"), ""]
     return lines
 
 
 def facts(card: dict, size: float) -> dict[str, str]:
     """Return what identifies a model and what it takes, by names of the rows."""
-    low, high = card["pixel_size_range_angstrom"]
-    least, most = card["diameter_range_nm"]
-    found = {
-        "does": TASKS[card["task"]],
-        "signal type": f"`{card['signal_type']}`",
-        "pixel": f"{low:g} to {high:g} Å; resampled to {card['pixel_size']['value']:g} {card['pixel_size']['unit']}",
-        "particles": f"{least:g} to {most:g} nm",
-    }
+    found = {"does": role(card)[0], "signal type": f"`{card['signal_type']}`"}
+    if "pixel_size_range_angstrom" in card:
+        low, high = card["pixel_size_range_angstrom"]
+        pixel = card["pixel_size"]
+        found["pixel"] = f"{low:g} to {high:g} Å; resampled to {pixel['value']:g} {pixel['unit']}"
+    for key, unit in (("diameter_range_nm", "nm"), ("diameter_range_px", "pixels")):
+        if key in card:
+            found["particles"] = "{:g} to {:g} {}".format(*card[key], unit)
     if "classes" in card:
-        found["classes"] = ", ".join(card["classes"]) + ("; others are refused" if card["rejects"] else "")
+        found["classes"] = ", ".join(card["classes"]) + ("; others are refused" if card.get("rejects") else "")
     if "columns" in card:
         found["kinds of columns"] = ", ".join(
             one["kind"] + (f", 1 to {one['heights']} atoms" if one["heights"] > 1 else "") for one in card["columns"]
@@ -145,18 +144,14 @@ def facts(card: dict, size: float) -> dict[str, str]:
     ):
         if key in card:
             found[name] = f"{card[key]:g}"
-    found["images a call takes"] = str(card["architecture"].get("in_channels", 1))
+    if issubclass(TASKS[card["task"]].model, ColumnMapper):
+        found["images read together"] = str(card["architecture"].get("in_channels", 1))
+    scalars = {key: entry for key, entry in card["evaluation"].items() if isinstance(entry, int | float)}
+    found |= {NAMES.get(key, key.replace("_", " ")): value(entry) for key, entry in scalars.items()}
     found["weights"] = f"{size / 1e6:.1f} MB, sha256 `{card['sha256'][:16]}…`, seed {card['training']['seed']}"
     found["trained with"] = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
     found["licence"] = card["license"]
     return found
-
-
-def call(card: dict) -> str:
-    """Return the call that uses a model."""
-    if card["architecture"].get("in_channels", 1) > 1:
-        return SERIES_CALL
-    return quote(CALLS[card["task"]].format(name=card["name"]))
 
 
 def page(card: dict, size: float, guide: str, recipe: str) -> str:
@@ -174,7 +169,7 @@ def page(card: dict, size: float, guide: str, recipe: str) -> str:
         Link to its recipe.
     """
     name = card["name"]
-    lines = [f"# {name}", "", "```python", call(card), "```", "", "## Limits", ""]
+    lines = [f"# {name}", "", "```python", role(card)[1], "```", "", "## Limits", ""]
     lines += [f"- {limit}" for limit in card["limitations"]]
     lines += ["", "## Card", "", "| | |", "|---|---|"]
     lines += [f"| {key} | {text} |" for key, text in facts(card, size).items()]
@@ -221,10 +216,12 @@ def index(cards: dict[str, dict], best: str = "evaluation") -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, card in cards.items():
-        row = columns({"1000": card[best]["1000"]})["1000"]
-        first = next(key for key in ("accuracy", "three classes", "F1") if key in row)
+        rows = columns(card[best].get("conditions", card[best]))
+        key = "1000" if "1000" in rows else next(iter(rows))
+        row, told = rows[key], "" if key == "1000" else f"{key}: "
+        first = next((name for name in ("accuracy", "three classes", "F1") if name in row), next(iter(row)))
         lines.append(
-            f"| [{name}]({name}.md) | {TASKS[card['task']]} | `{card['signal_type']}` | {first} {row[first]} "
+            f"| [{name}]({name}.md) | {role(card)[0]} | `{card['signal_type']}` | {told}{first} {row[first]} "
             f"| {card[f'{best}_conditions'].split(';')[0]} | {card['limitations'][0]} |"
         )
     return "\n".join([*lines, "", "```{toctree}", ":hidden:", "", *cards, "```", ""])

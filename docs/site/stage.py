@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -18,13 +19,6 @@ import yaml
 from docs.site import cards, gallery
 from docs.site.sources import GUIDES, OTHERS, ROOT, Layout, is_external, rewrite, split_questions, without_fences
 
-COMMANDS = ("measure", "classify", "track", "count", "models", "simulate", "train", "evaluate")
-GUIDE_OF_MODEL = {
-    "isomer-haadf": "isomers",
-    "isomer-atlas": "isomers",
-    "particles-hrtem": "hrtem",
-    "crystallinity-hrtem": "hrtem",
-}
 INDEX = """# particlespy_ml
 
 Find, measure, classify and follow nanoparticles in electron micrographs, in HyperSpy.
@@ -139,15 +133,28 @@ def layout() -> Layout:
 
 def commands() -> str:
     """Return the page of the command line, of its own help."""
+    lines = ["# Command line", ""]
+    for command in re.search(r"\{([\w,]+)\}", printed("--help"))[1].split(","):
+        lines += [f"## {command}", "", "```text", printed(command, "--help").rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def printed(*arguments: str) -> str:
+    """Return what the command line prints."""
     from particlespy_ml.cli import main
 
-    lines = ["# Command line", ""]
-    for command in COMMANDS:
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-            main([command, "--help"])
-        lines += [f"## {command}", "", "```text", out.getvalue().rstrip(), "```", ""]
-    return "\n".join(lines)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        main(list(arguments))
+    return out.getvalue()
+
+
+def guide_of(model: str) -> str:
+    """Return the place of the first guide that speaks of a model."""
+    for name in GUIDES:
+        if f"`{model}`" in (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8"):
+            return f"guides/{name}.md"
+    return "guides.md"
 
 
 def cite() -> str:
@@ -221,9 +228,8 @@ def text_pages(where: Layout) -> dict[str, str]:
     made["models/index.md"] = cards.index(found)
     for name, card in found.items():
         recipe = f"particlespy_ml/training/recipes/{name}.toml"
-        guide = GUIDE_OF_MODEL.get(name, "columns-hrtem")
         where.files[recipe] = f"files/{recipe}"
-        made[f"models/{name}.md"] = cards.page(card, sizes[name], f"../guides/{guide}.md", f"../files/{recipe}")
+        made[f"models/{name}.md"] = cards.page(card, sizes[name], f"../{guide_of(name)}", f"../files/{recipe}")
     return made
 
 
