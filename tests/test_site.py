@@ -82,6 +82,7 @@ def test_links_of_the_site_lead_somewhere(texts, where):
                     os.path.normpath(PurePosixPath(place).parent / link.partition("#")[0]) if link[0] != "#" else place
                 )
                 assert path in known, f"{place}: {link}"
+                assert not (path.startswith("files/") and path.endswith(".md")), f"{link} of {place} is no page"
 
 
 @pytest.mark.parametrize(
@@ -227,3 +228,4 @@ def test_settings_fetch_nothing():
     """The pages work without a network, and notebooks do not run."""
     text = read("docs/site/conf.py")
     assert 'nb_execution_mode = "off"' in text and "://" not in text and "intersphinx" not in text
+    assert "nb_ipywidgets_js = {}" in text

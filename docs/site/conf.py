@@ -23,6 +23,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 # Tables of HyperSpy and pandas give HTML and text; widgets would be fetched from elsewhere.
 nb_mime_priority_overrides = [("*", "application/vnd.jupyter.widget-view+json", None)]
+nb_ipywidgets_js = {}
 
 napoleon_google_docstring = False
 napoleon_use_rtype = False

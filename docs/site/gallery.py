@@ -43,6 +43,7 @@ def without_widgets(notebook: dict) -> dict:
             output.get("data", {}).pop(WIDGET, None)
         if "outputs" in cell:
             cell["outputs"] = outputs
+    notebook.get("metadata", {}).pop("widgets", None)
     return notebook
 
 

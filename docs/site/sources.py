@@ -30,6 +30,7 @@ OTHERS = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "RELEASE.md": "release.md",
+    "packaging/hyperspy-extensions-list.md": "extensions-list.md",
 }
 
 

@@ -106,6 +106,7 @@ cite
 changelog
 contributing
 release
+extensions-list
 ```
 """
 
