@@ -171,7 +171,7 @@ def page(card: dict, size: float, guide: str, recipe: str) -> str:
     name = card["name"]
     lines = [f"# {name}", "", "```python", role(card)[1], "```", "", "## Limits", ""]
     lines += [f"- {limit}" for limit in card["limitations"]]
-    lines += ["", "## Card", "", "| | |", "|---|---|"]
+    lines += ["", "## Card", "", "| what | this model |", "|---|---|"]
     lines += [f"| {key} | {text} |" for key, text in facts(card, size).items()]
     lines += ["", f"More: [guide]({guide}), [recipe]({recipe}).", "", "## How well", ""]
     lines += evaluations(card)

@@ -25,7 +25,7 @@ Find, measure, classify and follow nanoparticles in electron micrographs, in Hyp
 
 ```{image} files/docs/gold_on_carbon.png
 :alt: Simulated gold particles, outlined and classified
-:width: 70%
+:width: 50%
 ```
 
 ::::{grid} 1 2 3 3
