@@ -174,6 +174,9 @@ def test_a_model_for_any_magnification_has_a_page():
     assert "| particles | 5 to 54 pixels |" in page and "| false per empty frame | 0.25 |" in page
     assert "| condition | F1 | frames |" in page and "| dark | 0.900 (0.800 to 0.950) | 40 |" in page
     assert "dark: F1 0.900" in cards.index({"mine": card})
+    unknown = card | {"evaluation": {}}
+    assert "Not measured" in cards.page(unknown, 1e6, "guide.md", "recipe.toml")
+    assert "| not measured |" in cards.index({"mine": unknown})
 
 
 def test_the_gallery_shows_every_notebook(tmp_path):

@@ -9,6 +9,7 @@ from particlespy_ml.models.model import Classifier, ParticleFinder
 from particlespy_ml.models.tasks import TASKS
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+NOT_MEASURED = "not measured"
 SERIES_CALL = 's.find_heights("defocus")'
 TITLES = {
     "evaluation": "By dose",
@@ -174,7 +175,7 @@ def page(card: dict, size: float, guide: str, recipe: str) -> str:
     lines += ["", "## Card", "", "| what | this model |", "|---|---|"]
     lines += [f"| {key} | {text} |" for key, text in facts(card, size).items()]
     lines += ["", f"More: [guide]({guide}), [recipe]({recipe}).", "", "## How well", ""]
-    lines += evaluations(card)
+    lines += evaluations(card) or [f"{NOT_MEASURED.capitalize()}: the card holds no evaluation.", ""]
     if "out_of_range" in card:
         lines += ["### Told apart from what is none of its classes: area under the curve", ""]
         lines += [*table(card["out_of_range"], "dose (e/Å²)"), ""]
@@ -191,6 +192,17 @@ def confusion(card: dict) -> list[str]:
     for name, row in zip(card["classes"], matrix["values"], strict=True):
         lines.append(f"| {name} | {' | '.join(f'{share:.3f}' for share in row)} |")
     return [*lines, ""]
+
+
+def best_row(card: dict, best: str) -> str:
+    """Return what a card says at 10³ e/Å², or of its first condition, in a few words."""
+    rows = columns(card[best].get("conditions", card[best]))
+    if not rows:
+        return NOT_MEASURED
+    key = "1000" if "1000" in rows else next(iter(rows))
+    row = rows[key]
+    first = next((name for name in ("accuracy", "three classes", "F1") if name in row), next(iter(row)))
+    return f"{'' if key == '1000' else f'{key}: '}{first} {row[first]}"
 
 
 def index(cards: dict[str, dict], best: str = "evaluation") -> str:
@@ -216,13 +228,9 @@ def index(cards: dict[str, dict], best: str = "evaluation") -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, card in cards.items():
-        rows = columns(card[best].get("conditions", card[best]))
-        key = "1000" if "1000" in rows else next(iter(rows))
-        row, told = rows[key], "" if key == "1000" else f"{key}: "
-        first = next((name for name in ("accuracy", "three classes", "F1") if name in row), next(iter(row)))
         lines.append(
-            f"| [{name}]({name}.md) | {role(card)[0]} | `{card['signal_type']}` | {told}{first} {row[first]} "
-            f"| {card[f'{best}_conditions'].split(';')[0]} | {card['limitations'][0]} |"
+            f"| [{name}]({name}.md) | {role(card)[0]} | `{card['signal_type']}` | {best_row(card, best)} "
+            f"| {card.get(f'{best}_conditions', '').split(';')[0]} | {card['limitations'][0]} |"
         )
     return "\n".join([*lines, "", "```{toctree}", ":hidden:", "", *cards, "```", ""])
 
