@@ -62,6 +62,12 @@ def relion() -> dict:
     return {"s": s, "table": table, "pml": pml}
 
 
+def folder_of_images() -> dict:
+    image = pml.data.gold_on_carbon()
+    image.save("images/first.hspy")
+    return {}
+
+
 GIVEN = {
     "README": write_movie,
     "start": write_session,
@@ -71,6 +77,7 @@ GIVEN = {
     "columns-hrtem": dict,
     "strain": dict,
     "relion": relion,
+    "live": folder_of_images,
 }
 
 

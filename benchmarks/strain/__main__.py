@@ -6,6 +6,10 @@ that are told right at steps, vacancies, in a decahedron, in strained crystals a
 what amorphous points are taken for.
 Times are of the processor, which those of an idle machine are. ``--record`` writes what the first four parts measured
 into ``benchmarks/records/strain.json``, which pages are compared with.
+
+``python -m benchmarks.strain --parts accuracy --cache FOLDER`` prints how far strain from simulated images of gold
+particles is from that of their atoms. Molecular dynamics and multislice take about an hour of one core the first time;
+what is in the folder is taken from there.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from particlespy_ml.strain import measure_strain, template
 from particlespy_ml.strain.deformation import NAMES
 
 PARTS = ("field", "bound", "coverage", "structures", "gradients", "grains", "random")
+LONG = ("accuracy",)  # only where asked for
 AMORPHOUS = 1000
 
 
@@ -192,10 +197,17 @@ def print_random() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.strain", description=__doc__)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=PARTS + LONG, default=list(PARTS))
     parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--cache", default="cache/strain", help="folder of what takes long")
+    parser.add_argument("--sizes", nargs="+", type=int, choices=(2, 4, 6), default=[2, 4, 6], help="of particles in nm")
+    parser.add_argument("--snapshots", type=int, help="of each particle; by default 40, of 6 nm 16")
     parser.add_argument("--record", action="store_true", help="write what was measured into benchmarks/records")
     options = parser.parse_args(arguments)
+    if "accuracy" in options.parts:
+        from benchmarks.strain.accuracy import print_accuracy
+
+        print_accuracy(options.cache, options.sizes, options.snapshots, min(options.draws, 4))
     runs = {
         "field": print_field,
         "bound": lambda: print_bound(options.draws),

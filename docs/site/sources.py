@@ -19,6 +19,7 @@ GUIDES = (
     "strain",
     "populations",
     "relion",
+    "live",
 )
 OTHERS = {
     "docs/start.md": "start.md",

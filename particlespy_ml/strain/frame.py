@@ -8,10 +8,10 @@ import numpy as np
 
 from particlespy_ml.strain.deformation import (
     NAMES,
+    Polar,
     Scale,
     affine_maps,
     fold_angles,
-    polar_decomposition,
     strain_and_errors,
 )
 from particlespy_ml.strain.match import MAX_RMSD, NO_PLACE, Matches, choose_template, match_columns
@@ -109,7 +109,7 @@ def _write_strain(rows, finite, places, found: Matches, templates, errors, refer
     most = found.neighbours.shape[1]
     points, totals = template_points(templates, found.template[column], found.site[column], most)
     maps = affine_maps(places[numbers], points, known)
-    polar = polar_decomposition(maps.matrices)
+    polar = Polar.of(maps.matrices)
     if errors is None:
         freedom = maps.freedom.sum()
         variance = maps.squares.sum() / freedom if freedom else np.nan

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from particlespy_ml.strain.agreement import DEVIATIONS, Fits
-from particlespy_ml.strain.deformation import polar_decomposition
+from particlespy_ml.strain.deformation import Polar
 
 LEAST_TURN = 5.0  # degrees between grains: less may be bent crystal
 LARGEST_STRETCH = 0.06  # between a match and those of its neighbours: surfaces relax by less
@@ -59,7 +59,7 @@ class Lattices:
         points, nearest
             Of the templates, as for `particlespy_ml.strain.agreement.fit_matches`.
         """
-        polar = polar_decomposition(fits.maps.matrices)
+        polar = Polar.of(fits.maps.matrices)
         size = polar.stretch[:, :2].mean(1)
         count = np.maximum(known.sum(1), 1)[:, None]
         inside = np.where(known[..., None], points, 0)

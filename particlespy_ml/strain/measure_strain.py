@@ -174,6 +174,9 @@ def _of_table(table, templates, options: dict, reference, grid: PixelGrid):
     record["strain"] = {
         "templates": [one.name for one in templates],
         "neighbours": [len(one.sites[0].neighbours) for one in templates],
+        "folds": [one.fold for one in templates],
+        # radius of the largest circle between columns, over the distance to the nearest
+        "gaps": [one.gap / min(site.radii[0] for site in one.sites) for one in templates],
         "reference": "" if reference is None else str(reference),
         **{name: "" if value is None else value for name, value in options.items()},
     }

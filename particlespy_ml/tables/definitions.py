@@ -110,6 +110,10 @@ COLUMNS = {
     "n_missing": "number of neighbours of the template that the column has not",
     "normal_x": "x of the unit normal of the surface, outwards, of columns at the rim",
     "normal_y": "y of the unit normal of the surface, outwards, of columns at the rim",
+    "x_scatter": "standard deviation of x over the frames of a movie, of mean columns",
+    "y_scatter": "standard deviation of y over the frames of a movie, of mean columns",
+    "n_frames": "number of frames with a column at the site, of mean columns",
+    "n_frames_missing": "number of frames that show the site but no column, of mean columns",
     "track": "number of the column through the series, the same in all frames",
     "source": "table that the row comes from",
 }
@@ -118,7 +122,7 @@ UNITS = {
     LENGTH: (
         "x y equivalent_circular_diameter major_axis_length minor_axis_length feret_diameter_max feret_diameter_min "
         "perimeter bbox_x_min bbox_y_min bbox_x_max bbox_y_max bbox_length nearest_neighbour_distance outline drift_x "
-        "drift_y lattice_constant a_x a_y b_x b_y x_error y_error width width_error"
+        "drift_y lattice_constant a_x a_y b_x b_y x_error y_error width width_error x_scatter y_scatter"
     ),
     AREA: "area bbox_area",
     ANGLE: "orientation rotation rotation_error",
@@ -220,9 +224,7 @@ def error_column(column: str, kind: str = "particle_table") -> str:
     ('intensity_error', 'probability', '')
     """
     known = COLUMNS if kind == "column_table" else PARTICLES
-    if f"{column}_error" in known:
-        return f"{column}_error"
-    return ERRORS[kind].get(column, "")
+    return ERRORS[kind].get(column, f"{column}_error" if f"{column}_error" in known else "")
 
 
 def describe_columns(table: BaseSignal) -> pd.DataFrame:

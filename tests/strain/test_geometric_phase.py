@@ -53,16 +53,6 @@ def strained():
     return np.rint(20 + 180 * image + rng.normal(0, 5, image.shape))
 
 
-def test_left_polar_of_any_deformation():
-    rng = np.random.default_rng(0)
-    stretch = np.eye(2) + 0.3 * rng.uniform(-1, 1, (50, 2, 2))
-    stretch = (stretch + stretch.swapaxes(1, 2)) / 2
-    angles = rng.uniform(-180, 180, 50)
-    strain, rotation = left_polar(stretch @ np.stack([turn(a) for a in angles]))
-    np.testing.assert_allclose(strain, stretch - np.eye(2), atol=1e-12)
-    np.testing.assert_allclose(np.rad2deg(rotation), angles, atol=1e-9)
-
-
 @pytest.mark.parametrize("cell", [SQUARE, HEXAGONAL], ids=["square", "hexagonal"])
 @pytest.mark.parametrize(
     "deformation",

@@ -25,7 +25,9 @@ def column_table(shape=(2, 3)):
         rows["x"], rows["y"] = places.T * (1 + 0.01 * number)
         rows["x_error"], rows["y_error"], rows["label"] = 0.001, 0.002, 1 + (rows["x"] > 0)
         frames.append(rows)
-    axes = [{"name": name, "size": size, "navigate": True} for name, size in zip("ab", shape, strict=True)]
+    axes = [
+        {"name": name, "size": size, "navigate": True} for name, size in zip("ab"[: len(shape)], shape, strict=True)
+    ]
     units = {name: "" if name == "label" else "nm" for name in frames[0].dtype.names}
     return make_table(object_array(frames, shape), axes, units, {"image": GRID.as_dict()}, kind="column_table")
 
@@ -54,6 +56,28 @@ def test_lazy_is_eager(same_rows):
     assert other._lazy
     other.compute(show_progressbar=False)
     same_rows(one, other)
+
+
+@pytest.mark.parametrize("shape", [(1,), (4,), (2, 2)])
+def test_frames_of_any_number_of_columns_are_measured_one_by_one(shape, same_rows):
+    table = column_table(shape)
+    whole = column_table((1, 2)).data[0, 1]
+    for index, count in zip(np.ndindex(*shape), (len(whole), 0, 1, 2), strict=False):
+        table.data[index] = whole[:count]
+    found = table.measure_strain("square", reference="label == 1")
+    lazy = table.as_lazy().measure_strain("square", reference="label == 1")
+    lazy.compute(show_progressbar=False)
+    same_rows(found, lazy)
+    for index in np.ndindex(*shape):
+        assert len(found.data[index]) == len(table.data[index])
+        alone = (
+            table.inav[index[::-1] if len(shape) > 1 else index[0]]
+            .measure_strain("square", reference="label == 1")
+            .data.ravel()[0]
+        )
+        for name in alone.dtype.names:
+            np.testing.assert_array_equal(found.data[index][name], alone[name])
+        assert np.isfinite(found.data[index]["exx"]).sum() in (0, len(whole))
 
 
 def test_references():

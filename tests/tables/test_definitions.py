@@ -9,6 +9,7 @@ import pytest
 
 import particlespy_ml as pml
 from particlespy_ml.tables.definitions import COLUMNS, PARTICLES, UNITS, define, dimension, error_column, page
+from particlespy_ml.tables.table import make_table, object_array
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,15 @@ def tables():
         columns.count_atoms_in_series(pml.data.platinum_library()),
         rows,
         columns.measure_strain(),
+        movie_of(columns).mean_columns(),
     ]
+
+
+def movie_of(columns):
+    """Two frames of the same columns."""
+    record = columns.metadata.get_item("particlespy_ml").as_dictionary()
+    axes = [{"name": "time", "size": 2, "navigate": True}]
+    return make_table(object_array(2 * [columns.data[0]], (2,)), axes, columns.units, record, kind="column_table")
 
 
 def found_by_network():
