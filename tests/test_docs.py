@@ -37,6 +37,11 @@ def write_session() -> dict:
     return {}
 
 
+def write_image() -> dict:
+    pml.data.gold_on_carbon().save("image.hspy")
+    return {}
+
+
 def platinum() -> dict:
     return {"s": pml.data.columns_of_platinum(), "library": pml.data.platinum_library()}
 
@@ -69,7 +74,8 @@ def on_support():
 
 GIVEN = {
     "README": write_movie,
-    "questions": write_session,
+    "start": write_session,
+    "questions": write_image,
     "counting": platinum,
     "populations": populations,
     "columns-hrtem": dict,
