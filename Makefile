@@ -9,13 +9,15 @@ HEADLESS := MPLBACKEND=Agg QT_QPA_PLATFORM=offscreen
 # Two processes, each with a thread of its own: numerical libraries would start one for every core in each of them.
 TWO := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help demo test layers lint format notebooks benchmark simulate train evaluate wheel-test clean
+.PHONY: help demo test layers lint format notebooks docs benchmark simulate train evaluate wheel-test release clean
 
 help:
 	@echo "make demo         classify the particles of two images and of a movie into demo_output/"
 	@echo "make test         run all the tests"
 	@echo "make layers       test that rooms import from their left alone, and what imports cost"
 	@echo "make wheel-test   build the wheel and test it outside the checkout"
+	@echo "make docs         build the site into build/site/html; notebooks are shown as they are, and nothing is downloaded"
+	@echo "make release      build sdist and wheel into dist/, check them and install the wheel in an empty environment"
 	@echo "make notebooks    run the notebooks and keep their outputs"
 	@echo "make lint|format  check or apply the style"
 	@echo "make benchmark    time and memory beside ParticleSpy's"
@@ -51,6 +53,24 @@ lint: .venv/.installed
 format: .venv/.installed
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+# What builds the site and the release is not part of the environment of the tests.
+.venv/.docs: .venv/.installed setup.cfg
+	$(PYTHON) -m pip install -q -c constraints.txt -e '.[docs]' --no-build-isolation
+	touch $@
+
+docs: .venv/.docs
+	rm -rf build/site
+	$(HEADLESS) $(PYTHON) -m docs.site.stage build/site/source
+	$(HEADLESS) $(PYTHON) -m sphinx -W --keep-going -q -b html -c docs/site build/site/source build/site/html
+	@echo "build/site/html/index.html"
+
+.venv/.release: .venv/.installed setup.cfg
+	$(PYTHON) -m pip install -q -c constraints.txt -e '.[release]' --no-build-isolation
+	touch $@
+
+release: .venv/.release
+	$(HEADLESS) $(PYTHON) .ci/release.py dist
 
 notebooks: .venv/.installed
 	$(PYTHON) .ci/notebooks.py

@@ -5,6 +5,7 @@ from . import (
     crystals,
     data,
     dynamics,
+    live,
     models,
     particles,
     plotting,
@@ -20,6 +21,7 @@ from .columns.find_columns import find_columns
 from .columns.find_columns_in_series import find_columns_in_series
 from .columns.find_heights import find_heights
 from .columns.map_columns import map_columns
+from .columns.mean_columns import mean_columns
 from .columns.track_columns import track_columns
 from .core.frames import compute_together
 from .counting.count_atoms import count_atoms
@@ -79,9 +81,11 @@ __all__ = [
     "from_particle_list",
     "geometric_phase",
     "list_models",
+    "live",
     "load_model",
     "load_star",
     "map_columns",
+    "mean_columns",
     "measure_particles",
     "measure_shape",
     "measure_strain",

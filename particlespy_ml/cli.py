@@ -1,4 +1,4 @@
-"""Command line: ``particlespy-ml measure``, ``classify``, ``track``, ``count``, ``models``, ``train`` and others."""
+"""Command line: ``particlespy-ml measure``, ``classify``, ``track``, ``count``, ``watch``, ``models`` and others."""
 
 from __future__ import annotations
 
@@ -34,8 +34,13 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_analysis(commands)
 
+    _add_watch(commands)
+
     models = commands.add_parser("models", help="list the bundled models")
     models.set_defaults(run=_models)
+
+    doctor = commands.add_parser("doctor", help="check the installation; what to paste into a bug report")
+    doctor.set_defaults(run=_doctor)
 
     simulate = commands.add_parser("simulate", help="simulate the images that a model is trained on (needs abTEM)")
     simulate.add_argument("recipe", help="recipe by name, such as isomer-haadf, or a file")
@@ -109,6 +114,35 @@ def _add_analysis(commands) -> None:
     count.add_argument("--library", type=Path, help="cross-sections of columns, file of counting.save_library()")
 
 
+def _add_watch(commands) -> None:
+    """Add the command that watches a folder."""
+    watch = commands.add_parser("watch", help="analyse every image that is saved to a folder, as it is saved")
+    watch.add_argument("folder", type=Path, help="folder that a microscope saves to")
+    types = ("HAADF", "HRTEM", "particle_image")
+    watch.add_argument("--signal-type", default="HAADF", choices=types, help="default: HAADF")
+    watch.add_argument("--out", type=Path, metavar="DIR", help="folder of results (default: FOLDER/results)")
+    watch.add_argument("--pixel-size", type=_positive, metavar="NM", help="pixel size in nm, over the files' own")
+    watch.add_argument("--model", default="default", help="bundled model or folder of a model, or none: measure alone")
+    watch.add_argument("--lattice-constant", type=_positive, metavar="NM", help="of the metal, where it is not gold")
+    watch.add_argument("--min-probability", type=float, help="leave less probable classes undefined")
+    watch.add_argument(
+        "--if",
+        dest="condition",
+        metavar="CONDITION",
+        help='which images are classified, such as "focus > .5 and count > 3"; others are measured alone',
+    )
+    watch.add_argument("--hook", metavar="COMMAND", help="told of each image: its row as JSON on standard input")
+    watch.add_argument("--port", type=int, default=8765, help="of the page, on this machine alone (default: 8765)")
+    watch.add_argument("--no-page", action="store_true", help="serve no page; it is still written as a file")
+    watch.add_argument("--poll", type=_positive, default=0.25, metavar="S", help="seconds between looks (default: .25)")
+    watch.add_argument("--recursive", action="store_true", help="look into folders of the folder too")
+    watch.add_argument("--no-pictures", action="store_true", help="draw no picture of each image: faster")
+    watch.add_argument("--once", action="store_true", help="end once all that is there is done")
+    watch.add_argument("--report", action="store_true", help="write report.html at the end, as measure does")
+    _add_segmentation(watch)
+    watch.set_defaults(run=_watch)
+
+
 def _add_segmentation(command) -> None:
     """Add the options of segmentation that matter."""
     group = command.add_argument_group("segmentation")
@@ -152,6 +186,18 @@ def _analyse(options) -> int:
     from particlespy_ml.commands import analyse
 
     return getattr(analyse, options.command)(options)
+
+
+def _watch(options) -> int:
+    from particlespy_ml.commands.watch import watch
+
+    return watch(options)
+
+
+def _doctor(options) -> int:
+    from particlespy_ml.commands.doctor import doctor
+
+    return doctor()
 
 
 def _models(options) -> int:

@@ -212,7 +212,7 @@ def test_models(capsys):
     printed = capsys.readouterr().out
     assert list_models(), "no models are bundled"
     for name in list_models():
-        assert re.search(rf"^{name}: (HAADF|HRTEM), .*nm$", printed, re.MULTILINE)
+        assert re.search(rf"^{name}: (HAADF|HRTEM), .*(nm|any size)$", printed, re.MULTILINE)
 
 
 def test_help_and_version(capsys):

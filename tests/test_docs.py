@@ -37,6 +37,11 @@ def write_session() -> dict:
     return {}
 
 
+def write_image() -> dict:
+    pml.data.gold_on_carbon().save("image.hspy")
+    return {}
+
+
 def platinum() -> dict:
     return {"s": pml.data.columns_of_platinum(), "library": pml.data.platinum_library()}
 
@@ -57,15 +62,28 @@ def relion() -> dict:
     return {"s": s, "table": table, "pml": pml}
 
 
+def folder_of_images() -> dict:
+    image = pml.data.gold_on_carbon()
+    image.save("images/first.hspy")
+    return {}
+
+
+def on_support():
+    return {"s": pml.data.particles_on_support()}
+
+
 GIVEN = {
     "README": write_movie,
-    "questions": write_session,
+    "start": write_session,
+    "questions": write_image,
     "counting": platinum,
     "populations": populations,
     "columns-hrtem": dict,
     "strain": dict,
     "surface": dict,
     "relion": relion,
+    "live": folder_of_images,
+    "supports": on_support,
 }
 
 

@@ -16,6 +16,7 @@ SHORTER = {
     },
     "05_populations_in_3d.ipynb": {
         "three_populations(8)": "three_populations(3)",
+        "cluster_particles()": "cluster_particles(resamples=2)",
         "clusters=members, max_iterations=3": "clusters=members, initial_resolution=1.5, max_iterations=1",
         "initial_resolution=0.8, max_iterations=2": "initial_resolution=1.5, max_iterations=1",
     },

@@ -120,6 +120,11 @@ def test_wheel_carries_every_file(wheel):
 
 
 @pytest.mark.slow
+def test_wheel_is_small(wheel):
+    assert wheel.stat().st_size < 40 * 2**20
+
+
+@pytest.mark.slow
 def test_client_uses_the_wheel(installed, client):
     _, found = client
     assert Path(found["file"]).is_relative_to(installed[0])

@@ -55,7 +55,7 @@ def analytic_field(x, y, alpha: float, strength: float) -> tuple[np.ndarray, np.
     return strength * u, strength * gradient
 
 
-def _lattice(size: int) -> np.ndarray:
+def lattice_sites(size: int) -> np.ndarray:
     """Sites (x, y) of a square lattice from the middle of a frame, with some beyond its border."""
     across = np.arange(-(size // 2 // SPACING) - 3, size // 2 // SPACING + 4) * SPACING
     return np.stack(np.meshgrid(across, across), -1).reshape(-1, 2)
@@ -68,14 +68,14 @@ def _strained(size: int, sites: np.ndarray, u: np.ndarray, gradient: np.ndarray)
 
 def analytic(size: int = 512) -> Strained:
     """The analytic field, whose largest exx is `STRENGTH`, four fifths of the way to the border."""
-    sites, alpha = _lattice(size), 1 / (size / 5) ** 2
+    sites, alpha = lattice_sites(size), 1 / (size / 5) ** 2
     peak = np.exp(-0.5) / np.sqrt(alpha)  # of (x + y) exp(-alpha r²)
     return _strained(size, sites, *analytic_field(*sites.T, alpha, STRENGTH / peak))
 
 
 def step(size: int = 256) -> Strained:
     """A crystal that is longer along x by `STEP` where x is above zero."""
-    sites = _lattice(size)
+    sites = lattice_sites(size)
     gradient = np.zeros((len(sites), 2, 2))
     gradient[:, 0, 0] = STEP * (sites[:, 0] > 0)
     u = np.column_stack([STEP * np.maximum(sites[:, 0], 0), np.zeros(len(sites))])
@@ -84,7 +84,7 @@ def step(size: int = 256) -> Strained:
 
 def surface(size: int = 256, layers: int = 3) -> Strained:
     """A crystal that ends in vacuum at the right, its outermost layers farther apart by `STEP`."""
-    sites = _lattice(size)
+    sites = lattice_sites(size)
     last = SPACING * round(size / 4 / SPACING)
     sites = sites[sites[:, 0] <= last]
     first = last - layers * SPACING

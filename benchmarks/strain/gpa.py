@@ -13,7 +13,7 @@ from scipy.ndimage import map_coordinates
 
 from benchmarks.strain import fields
 from particlespy_ml.strain import equal_width, left_polar
-from particlespy_ml.strain.phase_maps import MAPS, PhaseSettings, Reflections, phase_maps
+from particlespy_ml.strain.phase_maps import MAPS, PhaseSettings, Reflections, find_lattice, phase_maps
 
 EIGHT = np.array([(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y])
 WIDTHS = (round(equal_width(EIGHT, np.eye(2)), 2), 1.0, 1.5, 2.0)
@@ -21,10 +21,15 @@ NAMES = ("exx", "eyy", "exy", "rotation")
 PERFECT = np.eye(2) / fields.SPACING  # reciprocal vectors of the lattice without strain
 
 
-def by_phases(image: np.ndarray, width: float) -> dict[str, np.ndarray]:
+def by_phases(image: np.ndarray, width: float, column: float = 0.0) -> dict[str, np.ndarray]:
     """Maps of strain and rotation (degrees), from the lattice without strain."""
-    settings = PhaseSettings((1.0, 1.0), width, 0.0, None)
+    settings = PhaseSettings((1.0, 1.0), width, 0.0, None, column)
     return dict(zip(MAPS, phase_maps(image, settings, Reflections(PERFECT, PERFECT)), strict=True))
+
+
+def by_columns(image: np.ndarray, width: float) -> dict[str, np.ndarray]:
+    """The same with the width of the columns known."""
+    return by_phases(image, width, fields.COLUMN * fields.SPACING)
 
 
 def by_kemstem(image: np.ndarray, width: float) -> dict[str, np.ndarray]:
@@ -45,7 +50,7 @@ def by_kemstem(image: np.ndarray, width: float) -> dict[str, np.ndarray]:
 
 def ways() -> dict:
     """Ways to analyse by name; kemstem where it can be imported."""
-    found = {"geometric_phase": by_phases}
+    found = {"geometric_phase": by_phases, "with column_width": by_columns}
     try:
         import kemstem.fourier.strain  # noqa: F401
     except ImportError as error:
@@ -122,8 +127,61 @@ def print_surface(known: dict, seeds: int) -> None:
             for at in layers:
                 where = inside(field, width) & (np.abs(field.places[:, 0] - at) < 0.01)
                 mean = float(np.mean(errors(field, maps, where)["exx"]))
-                texts.append(f"{mean:+.2f} (rms with noise {rms([errors(field, m, where)['exx'] for m in noise]):.2f})")
+                with_noise = np.array([errors(field, m, where)["exx"] for m in noise])
+                known = np.isfinite(with_noise)
+                texts.append(f"{mean:+.3f} (rms with noise {rms(with_noise[known]):.2f} of {known.mean():.0%})")
             print(f"  width {width:4.2f} {name:16} {', '.join(texts)}")
+
+
+def print_errors(draws: int) -> None:
+    """Scatter of repeated images over the error that each map gives, in a crystal and by layer at a surface."""
+    field = fields.surface(160)
+    layers = np.unique(field.places[:, 0].round(6))[::-1][:3]
+    sd = 0.1
+    print(f"{draws} images with noise of {sd}: standard deviation over the error given, exx, by layer and inside")
+    for told, column in (("geometric_phase", 0.0), ("with column_width", fields.COLUMN * fields.SPACING)):
+        settings = PhaseSettings((1.0, 1.0), 1.0, 0.1, None, column)
+        rng = np.random.default_rng(0)
+        maps = np.stack(
+            [
+                phase_maps(field.image + rng.normal(0, sd, field.image.shape), settings, Reflections(PERFECT, PERFECT))
+                for _ in range(draws)
+            ]
+        )
+        found, given = maps[:, MAPS.index("exx")], maps[:, MAPS.index("exx error")]
+        ratios = np.std(found, 0, ddof=1) / given.mean(0)
+        columns = [round(at) for at in layers]
+        texts = [f"{rms(ratios[40:-40, at]):.2f}" for at in columns]
+        print(f"  {told:18} {', '.join(texts)}; inside {rms(ratios[40:-40, 40:80]):.2f}")
+
+
+def print_frames() -> None:
+    """Two grains in a frame, and a frame with padding."""
+    size, edge, sd = 192, 110, 0.05
+    rng = np.random.default_rng(0)
+    sites = fields.lattice_sites(size)
+    settings = PhaseSettings((1.0, 1.0), 1.0, 0.25, None)
+    print("two grains, the other turned: NaN of the other, of the grain (but two widths), its largest strain, per cent")
+    for degrees in (9.0, 13.0, 20.0, 45.0):
+        t = np.radians(degrees)
+        other = sites @ np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]])
+        images = [fields.columns_image((size, size), at + size // 2, 2.0) for at in (sites, other)]
+        first = np.broadcast_to(np.arange(size) < edge, (size, size))
+        image = np.where(first, *images) + rng.normal(0, sd, (size, size))
+        lattice = find_lattice(image, settings, region=first)
+        exx = phase_maps(image, settings, lattice)[0]
+        seen = exx[20:-20, 20:-20]
+        own = first[20:-20, 20:-20] & (np.arange(20, size - 20) < edge - 20)
+        print(
+            f"  {degrees:4.0f} degrees: {np.isnan(seen[~first[20:-20, 20:-20]]).mean():.3f}, "
+            f"{np.isnan(seen[own]).mean():.3f}, {100 * np.nanmax(np.abs(seen[own])):.2f}"
+        )
+    image = fields.step(size).image + rng.normal(0, sd, (size, size))
+    alone = phase_maps(image, settings, Reflections(PERFECT, PERFECT))[0]
+    for value in (0.0, 5.0):
+        padded = np.pad(image, ((30, 0), (12, 40)), constant_values=value)
+        found = phase_maps(padded, settings, Reflections(PERFECT, PERFECT))[0][30:, 12:-40]
+        print(f"padded with {value:g}: largest difference of exx {np.nanmax(np.abs(found - alone)):.1e}")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -137,6 +195,8 @@ def main(arguments: list[str] | None = None) -> None:
     print_analytic(known, options.size, options.seeds)
     print_step(known, options.seeds)
     print_surface(known, options.seeds)
+    print_errors(20)
+    print_frames()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.optimize import minimize
+from scipy.spatial import Delaunay, cKDTree
 from scipy.special import erf
 
 from particlespy_ml.crystals.projection import projection
@@ -139,11 +140,97 @@ def decahedron(layers: int = 12) -> Grains:
     return Grains(np.vstack(places), np.concatenate(grain), 36.0 + 72.0 * np.arange(5))
 
 
-def neighbours_of_one_grain(grains: Grains, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the columns within reach are all of a column's own grain, and the number of them, shape (n,) each."""
-    found = cKDTree(grains.places).query_ball_point(grains.places, reach)
-    alike = np.array([np.all(grains.grain[near] == own) for near, own in zip(found, grains.grain, strict=True)])
-    return alike, np.array([len(near) - 1 for near in found])
+def neighbours_of_one_grain(grains: Grains, reach: float, most: int) -> np.ndarray:
+    """Whether the nearest columns within a reach, at most so many, are of a column's own grain, shape (n,)."""
+    distances, nearest = cKDTree(grains.places).query(grains.places, most + 1)
+    other = np.append(grains.grain, -2)[nearest] != grains.grain[:, None]
+    return ~(other & (distances <= reach)).any(1)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Graphene whose grains meet in rings of five and seven.
+
+    Parameters
+    ----------
+    grains
+        All columns.
+    rings
+        Most that one of the three rings of a column differs from six, shape (n,); -1 at the rim.
+    """
+
+    grains: Grains
+    rings: np.ndarray
+
+
+def sheet_of_rings(radius: float = 20.0, turns=(0.0, 13.0, 27.0), rounds: int = 12) -> Sheet:
+    """Three grains of graphene joined by rings, with bonds and angles relaxed; bonds have a length of one.
+
+    Middles of rings are lattices, brought apart at the boundary so that each lies in the middle of its cell (Lloyd);
+    columns are where three of them meet, and relax in the potential of Keating.
+    """
+    apart = 3**0.5
+    middles, grain = [], []
+    for number, turn in enumerate(turns):
+        own = apart * lattice("hexagonal", (radius + 6) / apart, None, turn + 30, (0.2 * number, 0.1 * number))
+        sector = np.floor((np.degrees(np.arctan2(own[:, 1], own[:, 0])) % 360) / (360 / len(turns))) == number
+        middles.append(own[sector])
+        grain.append(np.full(sector.sum(), number))
+    middles, grain = np.vstack(middles), np.concatenate(grain)
+    pairs = cKDTree(middles).query_pairs(0.72 * apart, output_type="ndarray")
+    pairs = pairs[grain[pairs[:, 0]] != grain[pairs[:, 1]]]
+    keep = ~np.isin(np.arange(len(middles)), pairs[:, 1])
+    middles, grain = middles[keep], grain[keep]
+    others = [cKDTree(middles[grain != number]).query(middles)[0] for number in range(len(turns))]
+    free = (np.choose(grain, others) < 2.5 * apart) & (np.linalg.norm(middles, axis=1) < radius + 4)
+    for _ in range(rounds):
+        mesh = Delaunay(middles)
+        corners = mesh.points[mesh.simplices]
+        centres = corners.mean(1)
+        weight = np.bincount(mesh.simplices.ravel(), minlength=len(middles))
+        mean = np.stack([np.bincount(mesh.simplices.ravel(), np.repeat(c, 3), len(middles)) for c in centres.T], 1)
+        middles = np.where(free[:, None], mean / weight[:, None], middles)
+    mesh = Delaunay(middles)
+    places = mesh.points[mesh.simplices].mean(1)
+    size = np.bincount(mesh.simplices.ravel(), minlength=len(middles))
+    inside = np.linalg.norm(places, axis=1) < radius + 2
+    places = _relaxed(places, mesh.neighbors, inside)
+    kept = np.linalg.norm(places, axis=1) < radius
+    ring = np.abs(size[mesh.simplices] - 6).max(1)[kept]
+    of_column = np.sort(grain[mesh.simplices], axis=1)[:, 1][kept]  # that of two of three rings
+    return Sheet(Grains(places[kept], of_column, np.array(turns)), ring)
+
+
+def _relaxed(places: np.ndarray, bonded: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Columns at rest, of which those that are not free stay; each has three bonds, or -1."""
+    column = np.flatnonzero((bonded >= 0).all(1) & free)
+    around = bonded[column]
+    pairs = np.stack([column.repeat(3), around.ravel()], 1)
+
+    def energy(flat):
+        at = places.copy()
+        at[free] = flat.reshape(-1, 2)
+        slope = np.zeros_like(at)
+        bond = at[pairs[:, 1]] - at[pairs[:, 0]]
+        stretch = (bond**2).sum(1) - 1
+        force = 4 * stretch[:, None] * bond
+        total = (stretch**2).sum()
+        each, forces = bond.reshape(-1, 3, 2), force.reshape(-1, 3, 2)
+        for a, b in ((0, 1), (1, 2), (2, 0)):
+            angle = (each[:, a] * each[:, b]).sum(1) + 0.5
+            total += 0.8 * (angle**2).sum()
+            forces[:, a] += 1.6 * angle[:, None] * each[:, b]
+            forces[:, b] += 1.6 * angle[:, None] * each[:, a]
+        for axis in range(2):
+            slope[:, axis] = np.bincount(pairs[:, 1], force[:, axis], len(at)) - np.bincount(
+                pairs[:, 0], force[:, axis], len(at)
+            )
+        return total, slope[free].ravel()
+
+    found = minimize(energy, places[free].ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 300})
+    at = places.copy()
+    at[free] = found.x.reshape(-1, 2)
+    return at
 
 
 def step(edge: int = 30, strain: float = 0.03, vacancy: bool = True) -> tuple[np.ndarray, np.ndarray]:

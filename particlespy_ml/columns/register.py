@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.signal import fftconvolve
 from scipy.spatial import cKDTree
 
 FEWEST = 4  # columns that must agree on a shift
 _SAME = 0.35  # of a distance between neighbours: pairs whose vectors differ by less agree
 _ROUNDS = 3
+_CELLS = 4  # of a grid, to that reach
 
 
 def column_shift(places: np.ndarray, others: np.ndarray, largest: float, spacing: float | None = None):
@@ -45,13 +47,24 @@ def column_shift(places: np.ndarray, others: np.ndarray, largest: float, spacing
     tree = cKDTree(others)
     near = tree.query_ball_point(places, largest)
     first = np.repeat(np.arange(len(places)), [len(one) for one in near])
-    second = np.concatenate([np.asarray(one, int) for one in near])
     if len(first) < FEWEST:
         return None
+    second = np.concatenate([np.asarray(one, int) for one in near])
     vectors = places[first] - others[second]
     reach = _SAME * spacing
-    agreeing = cKDTree(vectors).query_ball_point(vectors, reach, return_length=True)
-    shift = vectors[np.argmax(agreeing)]
+    shift = _most_agreed(vectors, reach)
     for _ in range(_ROUNDS):
         shift = vectors[np.hypot(*(vectors - shift).T) < reach].mean(0)
     return shift if (np.hypot(*(vectors - shift).T) < reach).sum() >= FEWEST else None
+
+
+def _most_agreed(vectors: np.ndarray, reach: float) -> np.ndarray:
+    """The vector that has most others within reach, counted in the cells of a fine grid."""
+    step = reach / _CELLS
+    cells = np.floor((vectors - vectors.min(0)) / step).astype(int) + _CELLS
+    counts = np.zeros(cells.max(0) + _CELLS + 1)
+    np.add.at(counts, tuple(cells.T), 1)
+    across = np.arange(-_CELLS, _CELLS + 1)
+    near = (np.hypot(across[:, None], across) <= _CELLS).astype(float)
+    agreeing = np.rint(fftconvolve(counts, near, mode="same"))
+    return vectors[np.argmax(agreeing[tuple(cells.T)])]

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from particlespy_ml.commands.images import find_files, load_images, natural_key
+from particlespy_ml.commands.images import find_files, natural_key
 from particlespy_ml.commands.results import Results, older_results
 from particlespy_ml.core.files import replacing
+from particlespy_ml.core.load_images import load_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,11 +81,8 @@ def count(options) -> int:
 
 def _particles(options, model) -> Callable:
     """Return a function of an image that gives its table."""
-    segmentation = {name: getattr(options, name) for name in SEGMENTATION if getattr(options, name) is not None}
-    for name in set(LENGTHS) & set(segmentation):
-        segmentation[name] = f"{segmentation[name]} nm"
-
-    mask = None if options.mask is None else _mask(options.mask)
+    segmentation = segmentation_options(options)
+    mask = None if options.mask is None else load_mask(options.mask)
 
     def find(image: BaseSignal) -> BaseSignal:
         settings = {**segmentation, "method": options.method, "mask": mask, "lazy_output": False}
@@ -102,8 +100,14 @@ def _particles(options, model) -> Callable:
     return find
 
 
-def _mask(path: Path) -> np.ndarray:
-    """The one image of a file, true where it is not zero."""
+def segmentation_options(options) -> dict:
+    """Return the options of the segmentation that were typed, lengths as texts with their unit."""
+    given = {name: getattr(options, name) for name in SEGMENTATION if getattr(options, name) is not None}
+    return {name: f"{value} nm" if name in LENGTHS else value for name, value in given.items()}
+
+
+def load_mask(path: Path) -> np.ndarray:
+    """Return the one image of a file, true where it is not zero."""
     import numpy as np
 
     images, _ = load_images(path, "particle_image")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from particlespy_ml.core.files import replacing
 from particlespy_ml.core.provenance import METADATA_NODE, package_versions
+from particlespy_ml.plotting.page_style import STYLE
 from particlespy_ml.tables.distributions import FEWEST, fit_distribution
 from particlespy_ml.tables.units import name_with_unit
 
@@ -23,14 +24,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS, MOST_PICTURES, PICTURE = 1000, 40, 900  # so that a browser opens the report of a long run
 SIZE = "equivalent_circular_diameter"
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; font-size: 13px; } th, td { padding: 2px 8px; text-align: right; }
-th { border-bottom: 1px solid #888; } tbody tr:nth-child(even) { background: #f4f4f4; }
-.scroll { max-height: 30rem; overflow: auto; border: 1px solid #ccc; } img { max-width: 100%; }
-figure { display: inline-block; margin: 0 1rem 1rem 0; max-width: 32rem; vertical-align: top; }
-figcaption, .small { font-size: 13px; color: #555; } pre { white-space: pre-wrap; font-size: 13px; }
-"""
 
 
 def write_report(path: Path, results: Results, pictures: dict[str, Path], command: str) -> None:
@@ -63,7 +56,7 @@ def write_report(path: Path, results: Results, pictures: dict[str, Path], comman
     shown = f"The first {MOST_ROWS} of {len(rows)} rows; all are in the CSV file." if len(rows) > MOST_ROWS else ""
     parts += ["<h2>Rows</h2>", f'<p class="small">{shown}</p>', f'<div class="scroll">{_table(rows[:MOST_ROWS])}</div>']
     parts += ["<h2>How it was made</h2>", f"<pre>{html.escape(_provenance(results, command))}</pre>"]
-    title = f"<title>{html.escape(_heading(results))}</title><style>{_STYLE}</style>"
+    title = f"<title>{html.escape(_heading(results))}</title><style>{STYLE}</style>"
     page = f'<!doctype html><html lang="en"><head><meta charset="utf-8">{title}</head><body>'
     with replacing(path) as part:
         part.write_text("\n".join([page, *parts, "</body></html>\n"]), encoding="utf-8")

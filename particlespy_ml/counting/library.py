@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import logsumexp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -219,18 +218,24 @@ def _fit_prior(values, errors, cross_sections, scatter, prior, iterations):
     variance = np.maximum(value_variance(values, errors, cross_sections, scatter), 1e-300)
     logs = -0.5 * (values[:, None] - cross_sections) ** 2 / variance - 0.5 * np.log(2 * np.pi * variance)
     m = len(cross_sections)
-    fractions = np.full(m, 1 / m) if prior is None else np.asarray(prior, float) / np.sum(prior)
-    before = -np.inf
-    for _ in range(1 if prior is not None else iterations):
+    fractions = np.full(m, 1 / m)
+    if prior is not None:
         with np.errstate(divide="ignore"):
-            joint = np.log(fractions) + logs
-        total = logsumexp(joint, axis=1)
-        posterior = np.exp(joint - total[:, None])
-        likelihood = float(total.sum())
-        if prior is None:
-            # some columns spread over all numbers of atoms, so that none is ruled out by the chance of a few columns
-            fractions = (posterior.sum(0) + PRIOR_COLUMNS) / (len(values) + PRIOR_COLUMNS * m)
+            logs = logs + np.log(np.asarray(prior, float) / np.sum(prior))
+    peak = logs.max(1, keepdims=True)
+    likely = np.exp(logs - peak)  # once: every round takes it times the fractions
+    if prior is not None:
+        total = likely.sum(1)
+        likelihood = float((np.log(total) + peak[:, 0]).sum())
+        return np.asarray(prior, float) / np.sum(prior), likelihood, likely / total[:, None]
+    before, offset = -np.inf, float(peak.sum())
+    for _ in range(iterations):
+        used, total = fractions, likely @ fractions
+        likelihood = float(np.log(total).sum()) + offset
+        # some columns spread over all numbers of atoms, so that none is ruled out by the chance of a few columns
+        fractions = (used * ((1 / total) @ likely) + PRIOR_COLUMNS) / (len(values) + PRIOR_COLUMNS * m)
         if likelihood - before < 1e-6 * len(values):
             break
         before = likelihood
+    posterior = likely * used / total[:, None]
     return fractions, likelihood, posterior

@@ -43,6 +43,8 @@ def relax(atoms: Atoms, calculator: Calculator | None = None, fmax: float = 0.05
     if calculator is None:
         from ase.calculators.emt import EMT
 
+        from particlespy_ml.crystals.effective_medium import EffectiveMedium
+
         known = ("Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au")
         unknown = sorted(set(atoms.get_chemical_symbols()) - set(known))
         if unknown:
@@ -50,7 +52,7 @@ def relax(atoms: Atoms, calculator: Calculator | None = None, fmax: float = 0.05
                 f"Effective medium theory does not know {', '.join(unknown)}, only {', '.join(known)}; give "
                 f"another ASE calculator."
             )
-        calculator = EMT()
+        calculator = EMT() if atoms.pbc.any() else EffectiveMedium()
     relaxed.calc = calculator
     try:
         done = FIRE(relaxed, logfile=None).run(fmax=fmax, steps=steps)

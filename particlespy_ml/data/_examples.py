@@ -116,6 +116,30 @@ def columns_of_platinum(lazy: bool = False) -> HAADFImage:
     return _bundled("columns_of_platinum", "Simulated Pt particle along <011>", [], lazy)
 
 
+def decahedron_of_gold(lazy: bool = False) -> HAADFImage:
+    """Return a simulated HAADF image, in electrons, of an Au decahedron along its axis: five domains that are strained.
+
+    The atoms are at rest in effective medium theory. The image is incoherent: Gaussian columns, 10⁵ e/Å², 0.02 nm a
+    pixel. ``metadata.Simulation`` holds the true positions (``x_nm``, ``y_nm``) and numbers of atoms of the columns.
+
+    Parameters
+    ----------
+    lazy
+        Whether the image is lazy.
+
+    Returns
+    -------
+    HAADFImage or LazyHAADFImage
+
+    Examples
+    --------
+    >>> import particlespy_ml as pml
+    >>> len(pml.data.decahedron_of_gold().metadata.Simulation.counts)
+    221
+    """
+    return _bundled("decahedron_of_gold", "Simulated Au decahedron along its axis", [], lazy)
+
+
 def columns_of_gold(lazy: bool = False) -> HRTEMImage:
     """Return a simulated HRTEM image of a twinned Au particle along <110> on carbon, 3 nm across.
 

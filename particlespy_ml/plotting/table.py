@@ -1,4 +1,4 @@
-"""Histograms and scatter plots of particle tables."""
+"""Histograms and scatter plots of tables."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_GROUPS = 12
 MOST_BINS = 500  # a few values far away from all others would ask for millions
+SYMBOLS = ("exx", "eyy", "exy")  # names that are not written as words
 MISSING = "no value"  # name of the particles whose number is not finite
 CLUSTERS = ("cluster", "subcluster")  # whose negative values are no cluster
 
@@ -43,11 +44,11 @@ def plot_histogram(
     Parameters
     ----------
     table
-        Particle table. A lazy one is computed.
+        Particle or column table. A lazy one is computed.
     column
         A column of numbers.
     by
-        A column of few values, such as "class" or "track".
+        A column of few values, such as "class" or "track", or "template" of columns.
     bins
         As for `numpy.histogram_bin_edges`.
     fit
@@ -79,7 +80,7 @@ def plot_histogram(
     edges = bin_edges(values[np.isfinite(values)], bins)
     ax = _axes(ax, figsize or (None if fitted is None else (6.4, 3.6)))  # room for the legend
     entries = draw_histogram(ax, values, edges, groups, fitted, table.units.get(column, ""))
-    ax.set(xlabel=axis_label(table, column), ylabel="Particles")
+    ax.set(xlabel=axis_label(table, column), ylabel=table._rows_are.capitalize())
     if by is None:
         entries.pop("all")
     legend_beside(ax, entries, None if by is None else axis_label(table, by))
@@ -182,7 +183,7 @@ def plot_scatter(
     Parameters
     ----------
     table
-        Particle table. A lazy one is computed.
+        Particle or column table. A lazy one is computed.
     x, y
         Columns of numbers.
     by
@@ -285,7 +286,8 @@ def axis_label(table, column: str) -> str:
 
 
 def _title(name: str) -> str:
-    return written(name.replace("_", " ").capitalize())
+    words = name.replace("_", " ")
+    return written(words if name.startswith(SYMBOLS) else words.capitalize())
 
 
 def _axes(ax, figsize=None):

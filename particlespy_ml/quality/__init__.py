@@ -1,1 +1,1 @@
-"""What an image can show: noise, fringes; on plain arrays."""
+"""What an image can show: noise, fringes, focus, what went wrong while it was recorded; on plain arrays."""

@@ -95,16 +95,11 @@ class FourierVolume:
         import torch
 
         box = volume.shape[0]
-        fine = OVERSAMPLING * box
-        padded = np.zeros((fine,) * 3, np.float32)
-        start = fine // 2 - box // 2
-        padded[(slice(start, start + box),) * 3] = volume / tent_transform(box)
-        spectrum = fft.rfftn(fft.ifftshift(padded), workers=-1)
         self.half = half = OVERSAMPLING * radius + 2
-        axis = np.arange(-half, half + 1)
+        flat = (volume / tent_transform(box)).astype(np.float32)
+        positive = _few_frequencies(flat, half) if _are_few(half, box) else _all_frequencies(flat, half)
         # a plane kx < 0 is that of the opposite frequencies
-        positive = spectrum[np.ix_(axis, axis, np.arange(half + 1))]
-        negative = np.conj(spectrum[np.ix_(-axis, -axis, np.arange(half, 0, -1))])
+        negative = np.conj(positive[::-1, ::-1, :0:-1])
         cube = np.concatenate([negative, positive], axis=2).astype(np.complex64)
         self.values = torch.from_numpy(np.stack([cube.real, cube.imag])[None]).to(device)
 
@@ -251,17 +246,69 @@ class BackProjection:
         inside = (length <= self.radius + 0.5) & (weights > 0)
         cube = np.zeros(weights.shape, np.complex64)
         np.divide(sums[0] + 1j * sums[1], weights, out=cube, where=inside)
-        fine = OVERSAMPLING * self.box
-        spectrum = np.zeros((fine, fine, fine // 2 + 1), np.complex64)
-        reach = min(self.half, fine // 2 - 1)
-        keep = np.arange(-reach, reach + 1)
-        middle = cube[self.half - reach :, self.half - reach :, self.half :][
-            : 2 * reach + 1, : 2 * reach + 1, : reach + 1
-        ]
-        spectrum[np.ix_(keep, keep, np.arange(reach + 1))] = middle
-        whole = fft.fftshift(fft.irfftn(spectrum, s=(fine,) * 3, workers=-1))
-        start = fine // 2 - self.box // 2
-        return (whole[(slice(start, start + self.box),) * 3] / tent_transform(self.box)).astype(np.float32)
+        reach = min(self.half, OVERSAMPLING * self.box // 2 - 1)
+        inner = slice(self.half - reach, self.half + reach + 1)
+        back = _few_to_volume if _are_few(self.half, self.box) else _all_to_volume
+        found = back(cube[inner, inner, self.half : self.half + reach + 1], self.box)
+        return (found / tent_transform(self.box)).astype(np.float32)
+
+
+def _are_few(half: int, box: int) -> bool:
+    """Whether sums over frequencies up to *half* take less time than a fast Fourier transform of the padded volume."""
+    return half <= box // 2
+
+
+def _waves(box: int, reach: int) -> np.ndarray:
+    """exp(2 pi i k n / (2 box)) of the pixels n about box // 2 and the frequencies k up to *reach*, (box, k)."""
+    places, frequencies = np.arange(box) - box // 2, np.arange(-reach, reach + 1)
+    return np.exp(2j * np.pi / (OVERSAMPLING * box) * np.multiply.outer(places, frequencies)).astype(np.complex64)
+
+
+def _few_frequencies(volume: np.ndarray, half: int) -> np.ndarray:
+    """Transform of a volume padded to twice its box at frequencies up to *half*, as [kz, ky, kx] with kx >= 0."""
+    box = len(volume)
+    waves = _waves(box, half).conj()
+    rows = volume.reshape(-1, box)
+    along_x = rows @ np.ascontiguousarray(waves[:, half:].real) + 1j * (
+        rows @ np.ascontiguousarray(waves[:, half:].imag)
+    )
+    along_y = np.matmul(np.ascontiguousarray(waves.T), along_x.reshape(box, box, -1))
+    return np.tensordot(waves, along_y, (0, 0))
+
+
+def _all_frequencies(volume: np.ndarray, half: int) -> np.ndarray:
+    """As `_few_frequencies`, by a fast Fourier transform."""
+    box = len(volume)
+    fine = OVERSAMPLING * box
+    padded = np.zeros((fine,) * 3, np.float32)
+    start = fine // 2 - box // 2
+    padded[(slice(start, start + box),) * 3] = volume
+    spectrum = fft.rfftn(fft.ifftshift(padded), workers=-1)
+    axis = np.arange(-half, half + 1)
+    return spectrum[np.ix_(axis, axis, np.arange(half + 1))]
+
+
+def _few_to_volume(spectrum: np.ndarray, box: int) -> np.ndarray:
+    """Inverse of `_few_frequencies`: what a spectrum without other frequencies is in the box."""
+    reach = spectrum.shape[2] - 1
+    waves = _waves(box, reach)
+    along_z = np.tensordot(waves, spectrum, (1, 0))
+    along_y = np.matmul(waves, along_z).reshape(box * box, -1)
+    twice = np.where(np.arange(reach + 1) > 0, 2, 1) * waves[:, reach:]  # the opposite frequencies are the conjugate
+    real, imaginary = (np.ascontiguousarray(part.T.astype(np.float32)) for part in (twice.real, twice.imag))
+    found = along_y.real @ real - along_y.imag @ imaginary
+    return found.reshape((box,) * 3) / (OVERSAMPLING * box) ** 3
+
+
+def _all_to_volume(spectrum: np.ndarray, box: int) -> np.ndarray:
+    """As `_few_to_volume`, by a fast Fourier transform."""
+    fine, reach = OVERSAMPLING * box, spectrum.shape[2] - 1
+    padded = np.zeros((fine, fine, fine // 2 + 1), np.complex64)
+    keep = np.arange(-reach, reach + 1)
+    padded[np.ix_(keep, keep, np.arange(reach + 1))] = spectrum
+    whole = fft.fftshift(fft.irfftn(padded, s=(fine,) * 3, workers=-1))
+    start = fine // 2 - box // 2
+    return whole[(slice(start, start + box),) * 3]
 
 
 def split_group(group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -110,38 +110,44 @@ def _ball(radius: int) -> np.ndarray:
 def _search(volume: np.ndarray, reference: np.ndarray, radius: int) -> tuple[np.ndarray, float]:
     """Best of all rotations at low resolution, refined."""
     low = min(radius, 6)
-    scores, rotations = _scores(volume, reference, low, sample_rotations(12.0))
-    best = rotations[np.argsort(-scores)[:20]]
+    rotations = sample_rotations(12.0)
+    best = rotations[np.argsort(-_scores(*_spectra(volume, reference, low), rotations))[:20]]
     return _descend(volume, reference, radius, best, 6.0)
 
 
 def _descend(volume, reference, radius: int, rotations: np.ndarray, step: float) -> tuple[np.ndarray, float]:
+    spectra = _spectra(volume, reference, radius)
     while step > 0.1:
         tried = (perturbations(step) @ rotations[:, None]).reshape(-1, 3, 3)
-        scores, tried = _scores(volume, reference, radius, tried)
+        scores = _scores(*spectra, tried)
         order = np.argsort(-scores)
         rotations = tried[order[: max(1, len(rotations) // 2)]]
         step /= 2
     return rotations[0], float(scores[order[0]])
 
 
-def _scores(volume, reference, radius: int, rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Correlation coefficients of the turned volume with the reference."""
+def _scores(turning: FourierVolume, frequencies, target, rotations: np.ndarray) -> np.ndarray:
+    """Correlation coefficients of the turned volume with the reference; see `_spectra`."""
     import torch
 
-    points = _ball(radius)
-    x, y, z = points.T
-    wanted = fft.fftn(fft.ifftshift(reference))[z, y, x]
-    turning = FourierVolume(volume, radius)
-    frequencies = torch.from_numpy(points.astype(np.float32))
-    target = torch.from_numpy(wanted.astype(np.complex64))
     scores = []
     with one_torch_thread():
         for part in torch.from_numpy(np.ascontiguousarray(rotations, np.float32)).split(512):
             found = turning.points(torch.einsum("nij,mi->nmj", part, frequencies))
             product = (found.conj() * target).real.sum(1)
             scores.append(product / (found.abs().square().sum(1).sqrt() * target.abs().square().sum().sqrt()))
-    return torch.cat(scores).numpy(), rotations
+    return torch.cat(scores).numpy()
+
+
+def _spectra(volume, reference, radius: int):
+    """Transform of the volume that is turned, frequencies, and the reference's coefficients there."""
+    import torch
+
+    points = _ball(radius)
+    x, y, z = points.T
+    wanted = fft.fftn(fft.ifftshift(reference))[z, y, x]
+    frequencies = torch.from_numpy(points.astype(np.float32))
+    return FourierVolume(volume, radius), frequencies, torch.from_numpy(wanted.astype(np.complex64))
 
 
 def _shift(volume: np.ndarray, reference: np.ndarray, largest: int = 4) -> np.ndarray:

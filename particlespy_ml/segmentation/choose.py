@@ -8,16 +8,12 @@ import dask.array as da
 import numpy as np
 
 from particlespy_ml.core.image import ImageFrames
-from particlespy_ml.core.padding import known_pixels
 from particlespy_ml.core.provenance import METADATA_NODE
-from particlespy_ml.segmentation.grid import as_float
 from particlespy_ml.segmentation.options import given_options
-from particlespy_ml.segmentation.padded import mirror_unknown
-from particlespy_ml.segmentation.segmenter import given_segmenter, is_constant, make_segmenter
-from particlespy_ml.segmentation.textured import has_textured_background
+from particlespy_ml.segmentation.segmenter import given_segmenter, make_segmenter
 
 ANY_SUPPORT = "particles-stem"  # the network for images whose background is a support
-ONLY_AUTO = {"smoothing", "background_diameter", "split"}
+ONLY_AUTO = {"smoothing", "background_diameter", "split", "split_depth"}  # given, they ask for the method "auto"
 FOR_SUPPORTS = {"model", "min_detection"}
 
 
@@ -29,16 +25,19 @@ def choose_segmenter(image: ImageFrames, method, labels, exclude_border: bool, o
     segmenter, others
         *others* holds the user's labels, and then the mask, as arrays of the data's shape, where these are given.
     """
-    segmenter, others = _choose(image, method, labels, exclude_border, options, mask)
+    segmenter, others = _choose(image, method, labels, exclude_border, options)
     if mask is None:
         return segmenter, others
     return replace(segmenter, masked=True), (*others, given_mask(image, mask))
 
 
-def _choose(image: ImageFrames, method, labels, exclude_border: bool, options: dict, mask):
+def _choose(image: ImageFrames, method, labels, exclude_border: bool, options: dict):
     options = given_options(options, image.grid)
-    if labels is None and method is None:
-        method = _default_method(image, options, mask)
+    by_default = labels is None and method is None
+    if by_default:
+        method = default_method(image.signal_type)
+        if method == "auto" and set(options) & FOR_SUPPORTS and not set(options) & ONLY_AUTO:
+            method = "network"
     if labels is not None:
         if method is not None or options:
             raise TypeError("Give either labels= or a method with its options, not both.")
@@ -49,7 +48,11 @@ def _choose(image: ImageFrames, method, labels, exclude_border: bool, options: d
     if isinstance(method, str) and method in ("auto", "network") and image.signal_type == "HAADF":
         options = {"polarity": "bright", **options}
     segmenter = make_segmenter(method, grid=image.grid, exclude_border=exclude_border, **options)
-    return _with_one_polarity(segmenter, image, mask), ()
+    if by_default and method == "auto" and not set(options) & ONLY_AUTO:
+        from particlespy_ml.models.load import load_model
+
+        segmenter = replace(segmenter, finder=load_model(ANY_SUPPORT))
+    return segmenter, ()
 
 
 def are_numbered(labels) -> bool:
@@ -62,57 +65,6 @@ def are_numbered(labels) -> bool:
 def default_method(signal_type: str) -> str:
     """Return the way to segment images of a signal type."""
     return "network" if signal_type == "HRTEM" else "auto"
-
-
-def _default_method(image: ImageFrames, options: dict, mask) -> str:
-    """The way to segment a series: what the background of its first frame asks for, where it may be a support."""
-    method = default_method(image.signal_type)
-    if method == "auto" and set(options) & FOR_SUPPORTS and not set(options) & ONLY_AUTO:
-        return "network"
-    if method != "auto" or set(options) - {"polarity", "min_diameter", "split_depth"}:
-        return method
-    frame = _first_frame(image, mask)
-    if frame is None:
-        return method
-    polarity = options.get("polarity", "bright" if image.signal_type == "HAADF" else "auto")
-    told = {"min_diameter": options["min_diameter"]} if "min_diameter" in options else {}
-    try:
-        textured = has_textured_background(frame, image.grid.nanometres, polarity=polarity, **told)
-    except ValueError:  # options that the method itself tells of
-        return method
-    return "network" if textured else method
-
-
-def _with_one_polarity(segmenter, image: ImageFrames, mask):
-    """The segmenter of a series, with one polarity for all frames where it is to find out."""
-    if not segmenter.detects or segmenter.options["polarity"] != "auto":
-        return segmenter
-    frame = _first_frame(image, mask)
-    if frame is None:
-        return segmenter
-    from particlespy_ml.segmentation.multiscale import likely_polarity
-
-    finder, options = segmenter.finder, segmenter.options
-    threshold = finder.threshold if options["threshold"] is None else options["threshold"]
-    polarity = likely_polarity(as_float(frame), finder, threshold, options["split_depth"])
-    return replace(segmenter, options={**options, "polarity": polarity})
-
-
-def _first_frame(image: ImageFrames, mask) -> np.ndarray | None:
-    """The first frame without constant borders, or None where it shows nothing."""
-    if not image.count:
-        return None
-    frame = np.asarray(image.frames[0])
-    if frame.ndim != 2 or frame.dtype.kind not in "biuf" or is_constant(frame):
-        return None
-    known = known_pixels(frame, None if mask is None else np.asarray(given_mask(image, mask)[0]))
-    if known is None or known.all():
-        return frame
-    if not known.any():
-        return None
-    rows, columns = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
-    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return mirror_unknown(np.where(known, frame, 0)[box], known[box])
 
 
 def needs_calibration(labels, method, signal_type: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ from particlespy_ml.segmentation.particlespy import (
     segment_with_threshold,
     threshold_options,
 )
-from particlespy_ml.segmentation.size_loss import SizeLoss, warn_of_dark, warn_of_small
+from particlespy_ml.segmentation.size_loss import SizeLoss, dark_text, small_text
+from particlespy_ml.segmentation.textured import has_textured_background
 
 if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
@@ -77,7 +79,7 @@ class Segmenter:
     trained
         The trained segmentation, for the method of that name.
     finder
-        The model, for the method "network".
+        The model, for the method "network"; for "auto" the one that looks where the background is a support.
     numbered
         Whether labels are known to be numbers of particles: then one that is in pieces is no mask.
     masked
@@ -109,7 +111,7 @@ class Segmenter:
     @property
     def detects(self) -> bool:
         """Whether it tells how probable it is that what it finds are particles."""
-        return hasattr(self.finder, "detection_probability")
+        return self.method == "network" and hasattr(self.finder, "detection_probability")
 
     def __call__(
         self, image: np.ndarray, given: np.ndarray | None = None, known: np.ndarray | None = None
@@ -144,8 +146,10 @@ class Segmenter:
     def warn_of_small(self, image: np.ndarray, labels: np.ndarray) -> None:
         """Warn if a frame holds many objects that were not looked for; see `particlespy_ml.segmentation.size_loss`."""
         if self.method == "auto" and not is_constant(image):
-            warn_of_small(image, labels, self.pixel_size, self.options)
-            warn_of_dark(image, labels, self.pixel_size, self.options)
+            for text in (small_text, dark_text):
+                said = text(image, labels, self.pixel_size, self.options)
+                if said:
+                    warnings.warn(said, UserWarning, stacklevel=2)
 
     def _find(self, image: np.ndarray, told: list) -> np.ndarray:
         """Return the labels of a frame without constant borders; what a detector tells of each is added to *told*."""
@@ -154,16 +158,15 @@ class Segmenter:
         if self.method == "auto":
             from particlespy_ml.segmentation.automatic import segment_automatic
 
-            count = None if self.loss is None else self.loss.add
-            return segment_automatic(image, self.pixel_size, count=count, **self.options)
+            counts = [(0, 0)]
+            labels = segment_automatic(image, self.pixel_size, count=lambda *both: counts.append(both), **self.options)
+            if self.finder is not None and self._is_on_support(image, labels):
+                return self._by_detector(image, MULTISCALE_OPTIONS | {"polarity": self.options["polarity"]}, told)
+            if self.loss is not None and len(counts) > 1:
+                self.loss.add(*counts[-1])
+            return labels
         if self.method == "network" and self.detects:
-            from particlespy_ml.segmentation.multiscale import segment_multiscale
-
-            options = {name: value for name, value in self.options.items() if name != "min_diameter"}
-            labels, probability = segment_multiscale(image, self.finder, **options)
-            told.append(probability)
-            smallest = np.pi / 4 * self.options["min_diameter"] ** 2 / np.prod(self.pixel_size)
-            return np.where((label_sizes(labels) >= smallest)[labels], labels, 0)
+            return self._by_detector(image, self.options, told)
         if self.method == "network":
             from particlespy_ml.segmentation.network import segment_with_network
 
@@ -171,6 +174,21 @@ class Segmenter:
         if self.method == "threshold":
             return segment_with_threshold(image, self.options)
         return clean_labels(self.trained(image), **self.options)
+
+    def _is_on_support(self, image: np.ndarray, labels: np.ndarray) -> bool:
+        """Whether what lies about the particles asks for a network, and not for another calibration or polarity."""
+        if not has_textured_background(image, labels):
+            return False
+        return not any(text(image, labels, self.pixel_size, self.options) for text in (small_text, dark_text))
+
+    def _by_detector(self, image: np.ndarray, options: dict, told: list) -> np.ndarray:
+        from particlespy_ml.segmentation.multiscale import segment_multiscale
+
+        taken = {name: value for name, value in options.items() if name != "min_diameter"}
+        labels, probability = segment_multiscale(image, self.finder, **taken)
+        told.append(probability)
+        smallest = np.pi / 4 * options["min_diameter"] ** 2 / np.prod(self.pixel_size)
+        return np.where((label_sizes(labels) >= smallest)[labels], labels, 0)
 
 
 def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: bool = False, **options) -> Segmenter:
@@ -241,8 +259,8 @@ def _network_segmenter(grid: PixelGrid, exclude_border: bool, options: dict) -> 
     unknown = sorted(set(given) - set(taken))
     if unknown:
         raise TypeError(
-            f'Unknown options {unknown} for method="network" with the model {finder.name!r}, which takes '
-            f"{', '.join(taken)}."
+            f'Unknown options {unknown} for method="network", which takes {", ".join(taken)} with the model '
+            f"{finder.name!r}."
         )
     full = {**taken, **given}
     del full["model"]

@@ -120,8 +120,8 @@ def _of_process(name: str, min_diameter: float, series: int) -> SizeLoss:
     return loss
 
 
-def warn_of_small(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float], options: dict) -> None:
-    """Warn if a frame of few particles holds many objects below the limit, as one with a wrong calibration does.
+def small_text(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float], options: dict) -> str:
+    """What to say of a frame of few particles with many objects below the limit, as a wrong calibration makes it.
 
     Parameters
     ----------
@@ -133,6 +133,11 @@ def warn_of_small(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, flo
         Rows and columns in nm.
     options
         Of `particlespy_ml.segmentation.automatic.segment_automatic`.
+
+    Returns
+    -------
+    str
+        Empty for all other frames.
     """
     from particlespy_ml.segmentation.automatic import segment_automatic
 
@@ -140,48 +145,42 @@ def warn_of_small(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, flo
     times = limit / (SMALLEST * max(pixel))
     found = int(labels.max(initial=0))
     if found > FEW or times < 2:
-        return
+        return ""
     # seen as if its pixels were larger, all lengths in proportion
     larger = {**options, "smoothing": None, "background_diameter": None}
     small = segment_automatic(frame, tuple(times * size for size in pixel), **larger)
     numbers = np.unique(small[(small > 0) & (labels == 0)])
     if len(numbers) < max(MANY, TIMES * found):
-        return
+        return ""
     counts = np.bincount(small.ravel())[numbers]
     sizes = np.sqrt(4 / np.pi * counts * np.prod(pixel))
     below = sizes < limit
     if below.mean() < 0.5 or _is_lattice(small, numbers):
-        return
-    warnings.warn(
+        return ""
+    return (
         f"{found} particle{'s' * (found != 1)} found, but {np.count_nonzero(below)} objects of about "
         f"{np.median(sizes[below]):.2g} nm lie below min_diameter ({limit:g} nm). Is the pixel size, {max(pixel):.3g} "
-        "nm, right? If it is, give a smaller min_diameter=.",
-        UserWarning,
-        stacklevel=2,
+        "nm, right? If it is, give a smaller min_diameter=."
     )
 
 
-def warn_of_dark(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float], options: dict) -> None:
-    """Warn if a frame in which bright particles were looked for has many that are dark instead.
+def dark_text(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float], options: dict) -> str:
+    """What to say of a frame in which bright particles were looked for and many are dark instead.
 
-    Parameters
-    ----------
-    frame, labels, pixel, options
-        As for `warn_of_small`.
+    Parameters and result are those of `small_text`.
     """
     from particlespy_ml.segmentation.automatic import segment_automatic
 
     found = int(labels.max(initial=0))
     if found > FEW or options["polarity"] != "bright":
-        return
+        return ""
     dark = int(segment_automatic(frame, pixel, **{**options, "polarity": "dark"}).max(initial=0))
-    if dark >= max(SOME, TIMES * found):
-        warnings.warn(
-            f"{found} bright particle{'s' * (found != 1)} found, but {dark} that are darker than their support. If the "
-            'image is no HAADF image, call set_signal_type("particle_image"); or give polarity="dark".',
-            UserWarning,
-            stacklevel=2,
-        )
+    if dark < max(SOME, TIMES * found):
+        return ""
+    return (
+        f"{found} bright particle{'s' * (found != 1)} found, but {dark} that are darker than their support. If the "
+        'image is no HAADF image, call set_signal_type("particle_image"); or give polarity="dark".'
+    )
 
 
 def _is_lattice(labels: np.ndarray, numbers: np.ndarray) -> bool:

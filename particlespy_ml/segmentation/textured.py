@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage as ndi
 
-from particlespy_ml.core.resample import resample_frame
-from particlespy_ml.segmentation.automatic import segment_automatic
+from particlespy_ml.core.resample import nearest_map, resample_frame
 from particlespy_ml.segmentation.grid import as_float
 
 # Pixels along the longer edge of the view that is judged: supports are seen coarsely, and a look costs little.
@@ -17,32 +16,28 @@ SMOOTH = 2.0  # pixels of that view
 CONTRAST, NOISE = 0.3, 8.0
 
 
-def has_textured_background(
-    image: np.ndarray, pixel_size: tuple[float, float], min_diameter: float = 0.8, polarity: str = "auto"
-) -> bool:
+def has_textured_background(image: np.ndarray, labels: np.ndarray) -> bool:
     """Return whether what surrounds the particles of a frame is a support that shows, rather than flat.
 
-    Particles are outlined as in `segment_automatic` in a coarse view; a surface of second order is fitted to what is
-    outside of them, and what is left is compared with the contrast of the particles and with the noise.
+    A surface of second order is fitted to what is outside of what was outlined, in a coarse view; what is left is
+    compared with the contrast of what was outlined and with the noise.
 
     Parameters
     ----------
     image
         Shape (rows, columns).
-    pixel_size
-        Rows and columns in nm.
-    min_diameter, polarity
-        See `segment_automatic`.
+    labels
+        What `segment_automatic` outlines in it, same shape.
 
     Examples
     --------
     >>> import numpy as np
     >>> y, x = np.mgrid[:128, :128]
-    >>> disk = (np.hypot(y - 60, x - 70) < 20) * 100.0
-    >>> noise = np.random.default_rng(0).normal(size=disk.shape)
-    >>> has_textured_background(disk + noise + 0.5 * x, (0.1, 0.1))
+    >>> disk = np.hypot(y - 60, x - 70) < 20
+    >>> image = 100.0 * disk + np.random.default_rng(0).normal(size=disk.shape)
+    >>> has_textured_background(image + 0.5 * x, disk.astype(int))
     False
-    >>> has_textured_background(disk + noise + 60 * np.sin(x / 5) * np.sin(y / 6), (0.1, 0.1))
+    >>> has_textured_background(image + 60 * np.sin(x / 5) * np.sin(y / 6), disk.astype(int))
     True
     """
     image = as_float(image)
@@ -50,8 +45,7 @@ def has_textured_background(
         return False
     step = max(1.0, max(image.shape) / VIEW)
     seen = resample_frame(image, (step, step)) if step > 1 else image.astype(np.float32)
-    pixels = tuple(size * step for size in pixel_size)
-    labels = segment_automatic(seen, pixels, min_diameter=max(min_diameter, 3 * max(pixels)), polarity=polarity)
+    labels = nearest_map(labels, seen.shape)
     outside = ~ndi.binary_dilation(labels > 0, iterations=2)
     if outside.sum() < 100:
         return False
@@ -59,10 +53,10 @@ def has_textured_background(
     left = float(smooth[outside].std())
     if left < NOISE * _noise(seen):
         return False
-    if not labels.any():
+    numbers = np.unique(labels[labels > 0])
+    if not len(numbers):
         return True
-    means = ndi.mean(smooth, labels, np.arange(1, labels.max() + 1))
-    contrast = float(np.median(np.abs(means - smooth[outside].mean())))
+    contrast = float(np.median(np.abs(ndi.mean(smooth, labels, numbers) - smooth[outside].mean())))
     return left > CONTRAST * contrast
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hyperspy.signals import LazySignal
 
+from particlespy_ml.columns.mean_columns import mean_columns
 from particlespy_ml.columns.sublattice import from_sublattice
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.provenance import METADATA_NODE
@@ -17,7 +18,11 @@ from particlespy_ml.counting.to_atoms import to_atoms
 from particlespy_ml.counting.total_counts import total_counts
 from particlespy_ml.dynamics.surface_dynamics import surface_dynamics
 from particlespy_ml.plotting.columns import plot_columns, plot_counts
+from particlespy_ml.plotting.strain import plot_strain, plot_strain_arrows
+from particlespy_ml.plotting.strain_profiles import plot_rotations, plot_strain_layers, plot_strain_profile
+from particlespy_ml.plotting.table import plot_histogram, plot_scatter
 from particlespy_ml.signals._ragged_table import RaggedTable
+from particlespy_ml.strain.layers import strain_by_layer
 from particlespy_ml.strain.measure_strain import measure_strain
 
 if TYPE_CHECKING:
@@ -56,12 +61,21 @@ class ColumnTable(RaggedTable):
     count_atoms_in_series = count_atoms_in_series
     total_counts = total_counts
     to_atoms = to_atoms
+    mean_columns = mean_columns
     measure_strain = measure_strain
+    strain_by_layer = strain_by_layer
     surface_dynamics = surface_dynamics
     plot_columns = plot_columns
     from_sublattice = staticmethod(from_sublattice)
     plot_counts = plot_counts
     plot_mixture = plot_mixture
+    plot_strain = plot_strain
+    plot_strain_arrows = plot_strain_arrows
+    plot_strain_profile = plot_strain_profile
+    plot_strain_layers = plot_strain_layers
+    plot_rotations = plot_rotations
+    plot_histogram = plot_histogram
+    plot_scatter = plot_scatter
 
     def to_sublattice(self, image: Signal2D, index: int = 0) -> Sublattice:
         """Return the columns of a frame as an atomap ``Sublattice``.

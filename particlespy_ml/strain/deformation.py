@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from particlespy_ml.strain.polar import left_polar
+
 NAMES = ("exx", "eyy", "exy", "rotation", "planar")
 
 
@@ -86,7 +88,7 @@ def _centred(places: np.ndarray, known: np.ndarray, number: np.ndarray) -> np.nd
 
 @dataclass(frozen=True)
 class Polar:
-    """Left polar decomposition A = P U.
+    """Left polar decomposition A = P U, and its derivatives.
 
     Parameters
     ----------
@@ -102,41 +104,28 @@ class Polar:
     angle: np.ndarray
     gradients: np.ndarray
 
+    @classmethod
+    def of(cls, matrices: np.ndarray) -> Polar:
+        """Decompose matrices of positive determinant, shape (n, 2, 2).
 
-def polar_decomposition(matrices: np.ndarray) -> Polar:
-    """Return stretch and turn of matrices of positive determinant, and their derivatives.
-
-    Parameters
-    ----------
-    matrices
-        Shape (n, 2, 2).
-
-    References
-    ----------
-    N. J. Higham, SIAM J. Sci. Stat. Comput. 7, 1160 (1986).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from particlespy_ml.strain.deformation import polar_decomposition
-    >>> found = polar_decomposition(np.array([[[0.0, -1.1], [1.0, 0.0]]]))
-    >>> found.stretch[0, :2].round(9).tolist(), round(float(np.degrees(found.angle[0])), 6)
-    ([1.1, 1.0], 90.0)
-    """
-    a, b, c, d = matrices.reshape(-1, 4).T
-    across, along = c - b, a + d
-    angle = np.arctan2(across, along)
-    cos, sin = np.cos(angle), np.sin(angle)
-    xx, yy, xy = cos * a - sin * b, sin * c + cos * d, sin * a + cos * b
-    size = across**2 + along**2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        turn = np.stack([-across, -along, along, -across], -1) / size[:, None]  # of the angle by a, b, c, d
-    zero = np.zeros_like(cos)
-    of_xx = np.stack([cos, -sin, zero, zero], -1) - xy[:, None] * turn
-    of_yy = np.stack([zero, zero, sin, cos], -1) + xy[:, None] * turn
-    of_xy = np.stack([sin, cos, zero, zero], -1) + xx[:, None] * turn
-    gradients = np.stack([of_xx, of_yy, of_xy, turn, (of_xx + of_yy) / 2], 1).reshape(-1, 5, 2, 2)
-    return Polar(np.stack([xx, yy, xy], -1), angle, gradients)
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from particlespy_ml.strain.deformation import Polar
+        >>> found = Polar.of(np.array([[[0.0, -1.1], [1.0, 0.0]]]))
+        >>> found.stretch[0, :2].round(9).tolist(), found.gradients.shape
+        ([1.1, 1.0], (1, 5, 2, 2))
+        """
+        strain, angle = left_polar(matrices)
+        xx, yy, xy = strain[:, 0, 0] + 1, strain[:, 1, 1] + 1, strain[:, 0, 1]
+        cos, sin, zero = np.cos(angle), np.sin(angle), np.zeros_like(angle)
+        # of the angle by a, b, c, d: its tangent is (c - b) / (a + d), and both are the trace of P times sin and cos
+        turn = np.stack([-sin, -cos, cos, -sin], -1) / (xx + yy)[:, None]
+        of_xx = np.stack([cos, -sin, zero, zero], -1) - xy[:, None] * turn
+        of_yy = np.stack([zero, zero, sin, cos], -1) + xy[:, None] * turn
+        of_xy = np.stack([sin, cos, zero, zero], -1) + xx[:, None] * turn
+        gradients = np.stack([of_xx, of_yy, of_xy, turn, (of_xx + of_yy) / 2], 1).reshape(-1, 5, 2, 2)
+        return cls(np.stack([xx, yy, xy], -1), angle, gradients)
 
 
 @dataclass(frozen=True)
@@ -253,3 +242,35 @@ def fold_angles(angles: np.ndarray, fold: np.ndarray) -> np.ndarray:
     period = 360.0 / fold
     folded = angles - period * np.round(angles / period)
     return np.where(folded <= -period / 2 + 1e-9, folded + period, folded)
+
+
+def unwrap_angles(angles: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Return angles in degrees moved by whole periods so that they lie together, however many turns they came from.
+
+    The circle is cut in the widest gap between the angles, so that no cut goes through a grain.
+
+    Parameters
+    ----------
+    angles
+        In degrees, shape (n,); those that are not finite stay so.
+    fold
+        Numbers of turns that leave the template as it is, shape (n,); angles are moved by 360 degrees over theirs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.strain.deformation import unwrap_angles
+    >>> unwrap_angles(np.array([29.5, -29.5, 29.0]), np.array([6, 6, 6])).round(6).tolist()
+    [29.5, 30.5, 29.0]
+    """
+    found = np.array(angles, float)
+    for period in np.unique(360.0 / np.asarray(fold)):
+        own = np.flatnonzero(np.isfinite(found) & np.isclose(360.0 / fold, period))
+        if not len(own):
+            continue
+        ordered = np.sort(found[own] % period)
+        gaps = np.diff(np.append(ordered, ordered[0] + period))
+        start = ordered[(np.argmax(gaps) + 1) % len(ordered)]
+        unwrapped = start + (found[own] - start + 1e-9) % period - 1e-9
+        found[own] = unwrapped - period * np.round(np.median(unwrapped) / period)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy import fft, ndimage
@@ -13,6 +14,7 @@ LEAST_SINE = 0.3  # of the angle between two reflections that are not collinear
 CHANCE = 1e-2  # of noise alone to have a reflection
 RING = 4  # bins that a ring is wide: the median of a thinner one sees the reflections of a fine lattice
 SHORT_LIST = 0.1  # least power times g², on which the error of a strain depends, over the largest
+MOST_TRIED = 12  # reflections, of those that may be of several grains
 CAPTURE = 0.15  # of the length of a given vector: how far from it its reflection may be
 
 
@@ -74,7 +76,19 @@ def noise_level(spectrum: Spectrum, beyond: float) -> float:
     return float(np.sqrt(np.median(spectrum.power[outside]) / np.log(2)))
 
 
-def find_reflections(spectrum: Spectrum, given: tuple[np.ndarray | None, ...] = (None, None)) -> np.ndarray:
+class OfOneGrain(Protocol):
+    """Tells where reflections are seen; `particlespy_ml.strain.phase_maps.Whereabouts` is one."""
+
+    def in_region(self, g: np.ndarray) -> bool:
+        """Whether a reflection is seen where it should be."""
+
+    def together(self, one: np.ndarray, other: np.ndarray) -> bool:
+        """Whether reflections are seen at the same places."""
+
+
+def find_reflections(
+    spectrum: Spectrum, given: tuple[np.ndarray | None, ...] = (None, None), where: OfOneGrain | None = None
+) -> np.ndarray:
     """Return two reflections that are not collinear, shape (2, 2), rows (x, y).
 
     Found by themselves, the first is the one nearer to the x axis, with x above zero, and the second lies from it
@@ -86,6 +100,8 @@ def find_reflections(spectrum: Spectrum, given: tuple[np.ndarray | None, ...] = 
         As from `spectrum_of`.
     given
         Vectors (x, y) near which reflections are looked for; None for the strongest.
+    where
+        Reflections found by themselves are of one grain by this.
 
     Raises
     ------
@@ -114,14 +130,14 @@ def find_reflections(spectrum: Spectrum, given: tuple[np.ndarray | None, ...] = 
     known = next((g for g in fixed if g is not None), None)
     if known is not None:
         keep = _sine(known, places) >= LEAST_SINE
-        second = _strongest(places[keep], power[keep])
+        second = _strongest(places[keep], power[keep], _beside(where, known))
         if second is None:
             raise ValueError(_nothing("one reflection alone was found that is not collinear with the given one", 0))
         second = refined(spectrum, second)
         return np.stack([known, second] if fixed[0] is not None else [second, known])
-    first = _strongest(places, power)
+    first = _strongest(places, power, None if where is None else where.in_region)
     keep = np.zeros(len(places), bool) if first is None else _sine(first, places) >= LEAST_SINE
-    second = _strongest(places[keep], power[keep])
+    second = _strongest(places[keep], power[keep], _beside(where, first))
     if second is None:
         raise ValueError(_nothing("", 0 if first is None else 1))
     return _in_order(refined(spectrum, first), refined(spectrum, second))
@@ -167,16 +183,29 @@ def _candidates(spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
     return np.column_stack([spectrum.x[columns], spectrum.y[rows, 0]]), spectrum.power[rows, columns]
 
 
-def _strongest(places: np.ndarray, power: np.ndarray) -> np.ndarray | None:
+def _strongest(places: np.ndarray, power: np.ndarray, wanted=None) -> np.ndarray | None:
     """The strongest reflection, of those that tell strains well, which what comes of a particle's outline does not.
 
-    Of equals the shorter one: in HRTEM images sums of reflections may be as strong as these.
+    Of equals the shorter one: in HRTEM images sums of reflections may be as strong as these. Those that are not
+    *wanted* are left out, unless all of the strongest are: then there is no telling.
     """
     if not len(places):
         return None
     square = np.sum(places**2, 1)
-    worth = power * square
-    return places[np.argmax(np.where(worth >= SHORT_LIST * worth.max(), power / square, 0))]
+    left, best = np.ones(len(places), bool), None
+    for _ in range(min(MOST_TRIED, len(places))):
+        worth = np.where(left, power * square, 0)
+        number = int(np.argmax(np.where(left & (worth >= SHORT_LIST * worth.max()), power / square, 0)))
+        best = number if best is None else best
+        if wanted is None or wanted(places[number]):
+            return places[number]
+        left[number] = False
+    return places[best]
+
+
+def _beside(where: OfOneGrain | None, first: np.ndarray | None):
+    """Whether a reflection is seen where the first is."""
+    return None if where is None or first is None else (lambda g: where.together(first, g))
 
 
 def _near(spectrum: Spectrum, g: np.ndarray, name: str) -> np.ndarray:

@@ -8,13 +8,13 @@ import numpy as np
 
 from particlespy_ml.strain.deformation import (
     NAMES,
+    Polar,
     Scale,
     affine_maps,
     fold_angles,
-    polar_decomposition,
     strain_and_errors,
 )
-from particlespy_ml.strain.match import MAX_RMSD, Matches, choose_template, match_columns
+from particlespy_ml.strain.match import MAX_RMSD, NO_PLACE, Matches, choose_template, match_columns
 from particlespy_ml.strain.surface import outward_normals
 from particlespy_ml.strain.templates import Template, template_points
 
@@ -23,6 +23,7 @@ DTYPE = [
     *((f"{name}_error", "f8") for name in NAMES),
     ("rmsd", "f8"),
     ("template", "i4"),
+    ("match", "i4"),
     ("n_neighbours", "i4"),
     ("n_missing", "i4"),
     ("normal_x", "f8"),
@@ -63,7 +64,8 @@ def strain_of_places(
     Returns
     -------
     numpy.ndarray
-        Structured array of `DTYPE`, shape (n,), angles in degrees; ``template`` counts the templates, -1 for none.
+        Structured array of `DTYPE`, shape (n,), angles in degrees; ``template`` counts the templates, -1 for none,
+        and ``match`` `particlespy_ml.strain.match.OUTCOMES`.
 
     Examples
     --------
@@ -78,6 +80,7 @@ def strain_of_places(
     for name in (*NAMES, *(f"{name}_error" for name in NAMES), "rmsd", "normal_x", "normal_y"):
         rows[name] = np.nan
     rows["template"] = -1
+    rows["match"] = NO_PLACE
     finite = np.flatnonzero(np.isfinite(places).all(1))
     if not len(finite):
         return rows
@@ -87,6 +90,7 @@ def strain_of_places(
     chosen = [choose_template(own, templates, r_max, max_rmsd)] if choose else list(templates)
     found = match_columns(own, chosen, r_max, max_rmsd)
     rows["rmsd"][finite] = found.rmsd
+    rows["match"][finite] = found.outcome
     if not found.matched.any():
         return rows
     numbers = np.array([templates.index(one) for one in chosen])
@@ -105,7 +109,7 @@ def _write_strain(rows, finite, places, found: Matches, templates, errors, refer
     most = found.neighbours.shape[1]
     points, totals = template_points(templates, found.template[column], found.site[column], most)
     maps = affine_maps(places[numbers], points, known)
-    polar = polar_decomposition(maps.matrices)
+    polar = Polar.of(maps.matrices)
     if errors is None:
         freedom = maps.freedom.sum()
         variance = maps.squares.sum() / freedom if freedom else np.nan

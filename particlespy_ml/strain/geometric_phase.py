@@ -10,6 +10,7 @@ import numpy as np
 
 from particlespy_ml.core.frames import ascending, check_frame, frame_name
 from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.core.lengths import in_units
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.strain.phase_maps import MAPS, PhaseSettings, Reflections, find_lattice, phase_maps
 
@@ -32,6 +33,7 @@ def geometric_phase(
     width: float = 1.0,
     min_amplitude: float = 0.25,
     noise: float | None = None,
+    column_width: float | str | None = None,
     per_frame: bool = False,
     lazy_output: bool | None = None,
     show_progressbar: bool | None = None,
@@ -64,6 +66,10 @@ def geometric_phase(
     noise
         Standard deviation of the noise of a pixel, of which errors are made; by default from the power spectrum of each
         frame beyond the reflections.
+    column_width
+        Standard deviation of the columns in the image, in its unit or as "3 px", such as the median ``width`` of
+        `find_columns`: the mask is then centred so that strain is right up to the surface of a crystal. By default
+        that is not done, as columns in HRTEM images have no one shape.
     per_frame
         Whether reflections and reference are those of each frame by itself; by default those of the first frame, which
         is then read at once, serve for the whole series.
@@ -94,8 +100,11 @@ def geometric_phase(
     Notes
     -----
     Frames fade to zero over 1.5 lattice spacings at their border and are padded with zeros; what is missing there under
-    the Gaussian is made up for. Errors are those of white noise, independent in every pixel. At the surface of a
-    crystal the average holds less of the lattice, and the step of intensity too: strain is wrong within about a width.
+    the Gaussian is made up for. Rows and columns of one value around what was scanned are no part of the frame. Errors
+    are those of white noise, independent in every pixel. At the surface of a crystal strain is wrong within about a
+    width unless ``column_width`` is given: a column alone has a phase of its own. Where the lattice is turned by more
+    than 8 degrees or strained by more than 15 % over two widths, it is that of another grain, which is NaN, as is what
+    lies within 1.5 widths of it. Reflections found by themselves are those of one grain: that of the reference region.
 
     References
     ----------
@@ -114,7 +123,7 @@ def geometric_phase(
     image = ImageFrames.of(signal)
     frames = image.finite()
     unit = image.grid.scale[1]  # lengths are in pixels along x from here on
-    settings = _settings(image, width, min_amplitude, noise)
+    settings = _settings(image, width, min_amplitude, noise, column_width)
     given = tuple(_vector(g, name, unit) for g, name in ((g1, "g1"), (g2, "g2")))
     others = () if mask is None else (given_mask(image, mask),)
     region = _region(image, reference)
@@ -131,6 +140,8 @@ def geometric_phase(
     how = {"width": settings.width, "min_amplitude": settings.min_amplitude, "per_frame": bool(per_frame)}
     if noise is not None:
         how["noise"] = settings.noise
+    if column_width is not None:
+        how["column_width"] = settings.column * unit
     if lattice is not None:
         g = lattice.reference / unit
         how |= {"g1": g[0].tolist(), "g2": g[1].tolist(), "spacing": lattice.spacing * unit}
@@ -198,7 +209,7 @@ class FramePhases:
         return phase_maps(image, self.settings, lattice, mask)
 
 
-def _settings(image: ImageFrames, width: float, min_amplitude: float, noise: float | None) -> PhaseSettings:
+def _settings(image: ImageFrames, width: float, min_amplitude: float, noise, column_width) -> PhaseSettings:
     """Checked numbers, with lengths in pixels along x."""
     if not LEAST_WIDTH <= width < np.inf:
         raise ValueError(f"width={width}; expected {LEAST_WIDTH:g} or more, in lattice spacings.")
@@ -208,7 +219,11 @@ def _settings(image: ImageFrames, width: float, min_amplitude: float, noise: flo
         raise ValueError(f"noise={noise}; expected a standard deviation of zero or more, or None to estimate it.")
     # to twelve digits: the same whatever unit the image is in
     ratio = float(f"{image.grid.scale[0] / image.grid.scale[1]:.12g}")
-    return PhaseSettings((ratio, 1.0), float(width), float(min_amplitude), None if noise is None else float(noise))
+    column = 0.0 if column_width is None else in_units(column_width, image.grid, "column_width") / image.grid.scale[1]
+    if not 0 <= column < np.inf:
+        raise ValueError(f"column_width={column_width!r}; expected a length of zero or more.")
+    known = None if noise is None else float(noise)
+    return PhaseSettings((ratio, 1.0), float(width), float(min_amplitude), known, float(column))
 
 
 def _vector(g, name: str, unit: float) -> np.ndarray | None:

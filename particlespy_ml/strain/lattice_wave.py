@@ -6,6 +6,7 @@ An image is multiplied by exp(-2 pi i g r) and blurred by a Gaussian, which is a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 import numpy as np
 from scipy import fft
@@ -13,6 +14,7 @@ from scipy.ndimage import correlate1d
 
 TAPER = 1.5  # lattice spacings over which frames fade to zero at the border, so that the border is no edge at g
 MARGIN = 2.0  # standard deviations of the blur: nearer to the border too little of the lattice is seen
+LEAST_MOVE = 0.2  # of the columns seen, over that of the place: at the end of a half plane .36
 REACH = 5.0  # standard deviations of a Gaussian that are summed
 
 
@@ -39,13 +41,21 @@ class LatticeWave:
     wave_variance: np.ndarray
 
 
-def lattice_wave(frame: np.ndarray, steps: tuple[float, float], g: np.ndarray, sigma: float, taper: float):
+def lattice_wave(
+    frame: np.ndarray, steps: tuple[float, float], g: np.ndarray, sigma: float, taper: float, column: float = 0.0
+) -> LatticeWave:
     """Return the wave of a reflection at every pixel, and how its phase grows.
 
     The gradient is that of the complex wave, Im(grad H / H): the phase is never unwrapped. Frames fade to zero over
     *taper* at their border and zeros follow, so that nothing comes in from the opposite side. What is then missing
     under the Gaussian is made up for: the wave is divided by the weight that is left, and the gradient by the variance
     of the places that is left, which is exact for a homogeneous lattice.
+
+    Columns of standard deviation c are blurred to Gaussians of s² = sigma² + c², each with a phase of its own that
+    falls by 2 pi g c² / s² per length: in a crystal these cancel, at its surface they do not. A mask centred on
+    g (1 + c² / sigma²) makes up for it. The phase is then the mean of those of the columns with the Gaussian's weights,
+    whose middle at a surface moves less than the place at which it is taken: by the matrix 1 + s² grad grad log |H|, by
+    the inverse of which the gradient is multiplied.
 
     Parameters
     ----------
@@ -59,6 +69,8 @@ def lattice_wave(frame: np.ndarray, steps: tuple[float, float], g: np.ndarray, s
         Standard deviation of the blur, a length; the mask in Fourier space has 1 / (2 pi sigma).
     taper
         A length.
+    column
+        Standard deviation c of the columns in the image, a length.
 
     Returns
     -------
@@ -87,8 +99,9 @@ def lattice_wave(frame: np.ndarray, steps: tuple[float, float], g: np.ndarray, s
     padded = [fft.next_fast_len(n + int(np.ceil(REACH * sigma / step))) for n, step in zip(shape, steps, strict=True)]
     spectrum = fft.fft2((frame - level) * carriers[0][:, None] * carriers[1], padded)
     along = [fft.fftfreq(n, step) for n, step in zip(padded, steps, strict=True)]
-    for k, edge in zip(along, (np.s_[:, None], np.s_[None, :]), strict=True):
-        spectrum *= np.exp(-2 * (np.pi * sigma * k[edge]) ** 2)
+    shift = np.asarray(g, float) * column**2 / sigma**2  # of the mask
+    for k, edge, by in zip(along, (np.s_[:, None], np.s_[None, :]), shift[::-1], strict=True):
+        spectrum *= np.exp(2 * (np.pi * sigma) ** 2 * k[edge] * (2 * by - k[edge]))
     inside = np.s_[: shape[0], : shape[1]]
     wave = fft.ifft2(spectrum)[inside]
     slope_x = fft.ifft2(spectrum * (2j * np.pi * along[1]))[inside]
@@ -97,9 +110,43 @@ def lattice_wave(frame: np.ndarray, steps: tuple[float, float], g: np.ndarray, s
     safe = np.where(wave == 0, 1, wave)
     kappa = np.stack([slope_x / safe, slope_y / safe])
     gain = np.broadcast_arrays(1 / moments[1].variance, 1 / moments[0].variance[:, None])
-    covariance, variance = _noise(np.abs(safe) ** 2, kappa, gain, *moments)
+    of_mask = 2 * np.pi * shift[:, None, None]
+    power = np.abs(safe) ** 2 * np.exp(-((2 * np.pi * sigma) ** 2) * (shift @ shift))
+    covariance, variance = _noise(power, kappa - 1j * of_mask, gain, *moments)
+    variance = variance * np.exp((2 * np.pi * sigma) ** 2 * (shift @ shift))
     total = moments[0].weight[:, None] * moments[1].weight
-    return LatticeWave(wave / total, kappa.imag * np.stack(gain), covariance, variance / total**2)
+    # at the border the frame ends, not the crystal
+    gradient = kappa.imag * np.stack(gain) + of_mask * (1 - np.stack(gain))
+    if column:
+        ways = [2j * np.pi * along[1][None, :], 2j * np.pi * along[0][:, None]]
+        curved = [
+            fft.ifft2(spectrum * one * other)[inside] / safe for one, other in combinations_with_replacement(ways, 2)
+        ]
+        bend = (np.stack(curved)[[0, 2, 1]] - np.stack([kappa[0] ** 2, kappa[1] ** 2, kappa[0] * kappa[1]])).real
+        bend[:2] -= (1 / np.stack(gain) - 1) / sigma**2
+        gradient, covariance = _from_columns(gradient, covariance, bend * (sigma**2 + column**2))
+    return LatticeWave(wave / total, gradient, covariance, variance / total**2)
+
+
+def _from_columns(gradient, covariance, bend) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient between the columns themselves, and its covariance; NaN where hardly more than one column is seen.
+
+    The matrix 1 + bend takes places to middles of the columns that are seen; entries are xx, yy and xy.
+    """
+    xx, yy, xy = 1 + bend[0], 1 + bend[1], bend[2]
+    determinant = xx * yy - xy**2
+    smallest = (xx + yy) / 2 - np.sqrt((xx - yy) ** 2 / 4 + xy**2)
+    determinant = np.where(smallest > LEAST_MOVE, determinant, np.nan)
+    a, b, c = yy / determinant, xx / determinant, -xy / determinant
+    x, y = gradient
+    cxx, cyy, cxy = covariance
+    return np.stack([a * x + c * y, c * x + b * y]), np.stack(
+        [
+            a**2 * cxx + 2 * a * c * cxy + c**2 * cyy,
+            c**2 * cxx + 2 * b * c * cxy + b**2 * cyy,
+            a * c * cxx + (a * b + c**2) * cxy + b * c * cyy,
+        ]
+    )
 
 
 def fade(count: int, step: float, taper: float) -> np.ndarray:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from particlespy_ml.strain.agreement import with_strangers, with_witnesses
+from particlespy_ml.strain.agreement import fit_matches, with_witnesses
+from particlespy_ml.strain.grains import Lattices, across_boundaries
 from particlespy_ml.strain.order import order_neighbours, search_neighbours
 from particlespy_ml.strain.templates import Site, Template, template_points
 
@@ -17,6 +18,17 @@ LARGEST_RMSD = 0.25  # the search takes too long above, and any packing is match
 FEWEST = 3  # neighbours matched
 SHARE = 3  # of this many neighbours of the template one is matched at least
 ENOUGH = 1000  # columns from which a template is chosen
+# what became of a column, in the order of their numbers
+OUTCOMES = (
+    "matched",
+    "too few neighbours",
+    "no template",
+    "neighbour off lattice",
+    "several grains",
+    "alone",
+    "no place",
+)
+MATCHED, TOO_FEW, NO_TEMPLATE, OFF_LATTICE, SEVERAL_GRAINS, ALONE, NO_PLACE = range(len(OUTCOMES))
 
 
 @dataclass(frozen=True)
@@ -101,12 +113,15 @@ class Matches:
     rmsd
         Over the distance to the first shell: of the best template, also where that is too much for a match; NaN where
         nothing could be compared, shape (n,).
+    outcome
+        Number of one of `OUTCOMES`: why a column is not matched, shape (n,).
     """
 
     template: np.ndarray
     site: np.ndarray
     neighbours: np.ndarray
     rmsd: np.ndarray
+    outcome: np.ndarray
 
     @property
     def matched(self) -> np.ndarray:
@@ -132,16 +147,17 @@ class Matches:
         numbers = np.column_stack([column, self.neighbours[column]])
         return column, np.maximum(numbers, 0), numbers >= 0
 
-    def kept(self, which: np.ndarray) -> Matches:
-        """Return the matches of some columns only.
+    def refused(self, outcome: np.ndarray) -> Matches:
+        """Return the matches with those left out that have another outcome than to be matched.
 
         Parameters
         ----------
-        which
-            Shape (n,), booleans.
+        outcome
+            Shape (n,).
         """
+        which = outcome == MATCHED
         template, site = (np.where(which, one, -1) for one in (self.template, self.site))
-        return Matches(template, site, np.where(which[:, None], self.neighbours, -1), self.rmsd)
+        return Matches(template, site, np.where(which[:, None], self.neighbours, -1), self.rmsd, outcome)
 
 
 def match_columns(
@@ -155,7 +171,8 @@ def match_columns(
     Neighbours are the nearest columns, as many as the template has, as far as they are nearer than *r_max*. All of them
     must find a place in the template: a column of which a neighbour belongs to another grain is not matched, one at the
     surface is, with the neighbours that it has. A match counts if two of its neighbours are matched too, since a few
-    columns lie like any template by chance, and none of them lies elsewhere than the others say.
+    columns lie like any template by chance, none of them lies elsewhere than the others say, and none is in another
+    grain by the matches that hold it.
 
     Parameters
     ----------
@@ -186,15 +203,32 @@ def match_columns(
     most = max(len(site.neighbours) for one in templates for site in one.sites)
     around = Surroundings.of(places, most)
     found = best_matches(around, np.arange(len(around.places)), templates, r_max, max_rmsd)
+    return found.refused(_outcomes(around, found, templates))
+
+
+def _outcomes(around: Surroundings, found: Matches, templates: Sequence[Template]) -> np.ndarray:
+    """What becomes of each column when its neighbours are asked too, shape (n,)."""
+    outcome = found.outcome.copy()
     column, numbers, known = found.points()
-    kept = found.matched.copy()
     if len(column):
         template, site = found.template[column], found.site[column]
         points = template_points(templates, template, site, found.neighbours.shape[1])[0]
         nearest = np.linalg.norm(points[:, 1], axis=1)
         places = np.column_stack([around.places.real, around.places.imag])
-        kept[column] = ~with_strangers(places[numbers], points, known, nearest)
-    return found.kept(with_witnesses(kept, found.neighbours))
+        fits = fit_matches(places[numbers], points, known, nearest)
+        outcome[column[fits.strange]] = OFF_LATTICE
+        names = list(dict.fromkeys(one.lattice for one in templates))
+        lattice = np.array([names.index(one.lattice) for one in templates])[template]
+        fold = np.array([one.fold for one in templates])[template]
+        lattices = Lattices.of(fits, numbers, known, template, lattice, fold, points, nearest)
+        across = across_boundaries(lattices, ~fits.strange, found.outcome != TOO_FEW)
+        outcome[column[across]] = SEVERAL_GRAINS
+        kept = outcome == MATCHED
+        other = lattices.of_neighbours(kept[column], len(outcome))
+        agree = np.zeros(found.neighbours.shape, bool)
+        agree[column] = (other >= 0) & ~lattices.differ(np.arange(len(column))[:, None], other)
+        outcome[kept & ~with_witnesses(kept, found.neighbours, agree)] = ALONE
+    return outcome
 
 
 def choose_template(
@@ -237,6 +271,7 @@ def best_matches(
     template, site_number = np.full(count, -1), np.full(count, -1)
     neighbours = np.full((count, most), -1)
     rmsd, score = np.full(count, np.nan), np.full(count, -np.inf)
+    outcome = np.full(count, TOO_FEW)
     part = around.subset(columns)
     for number, one in enumerate(templates):
         for k, site in enumerate(one.sites):
@@ -244,6 +279,9 @@ def best_matches(
             order, error = _match_site(around, part, site, reach, max_rmsd)
             matched = (order >= 0).sum(1)
             total = len(site.neighbours)
+            near = np.isfinite(part.distances[:, :total]) & (part.distances[:, :total] <= reach[:, None])
+            enough = near.sum(1) >= fewest_neighbours(total)
+            outcome[enough & (outcome == TOO_FEW)] = NO_TEMPLATE
             own = _evidence(error, matched, total, max_rmsd)
             accepted = own > score
             known = (~accepted) & ~np.isfinite(score) & ~(error >= rmsd) & np.isfinite(error)
@@ -252,7 +290,13 @@ def best_matches(
             template[accepted], site_number[accepted] = number, k
             neighbours[accepted] = -1
             neighbours[accepted, :total] = order[accepted]
-    return Matches(template, site_number, neighbours, rmsd)
+            outcome[accepted] = MATCHED
+    return Matches(template, site_number, neighbours, rmsd, outcome)
+
+
+def fewest_neighbours(total: int) -> int:
+    """Return how many neighbours a match has at least, of those of the template."""
+    return max(FEWEST, -(-total // SHARE))
 
 
 def _evidence(rmsd: np.ndarray, matched: np.ndarray, total: int, max_rmsd: float) -> np.ndarray:
@@ -286,7 +330,7 @@ def _match_site(around: Surroundings, part: _Part, site: Site, reach, max_rmsd: 
     good = error <= max_rmsd
     chosen = whole[good]
     order[chosen] = np.take_along_axis(part.nearest[chosen, :total], found[good], 1)
-    for number in range(max(FEWEST, -(-total // SHARE)), total + 1):
+    for number in range(fewest_neighbours(total), total + 1):
         rest = whole[~good] if number == total else np.flatnonzero(near == number)
         if not len(rest):
             continue

@@ -13,7 +13,7 @@ from particlespy_ml.core.image import navigation_axes
 from particlespy_ml.core.lengths import in_units
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.strain.frame import DTYPE, strain_of_places
-from particlespy_ml.strain.match import LARGEST_RMSD, MAX_RMSD
+from particlespy_ml.strain.match import LARGEST_RMSD, MAX_RMSD, OUTCOMES
 from particlespy_ml.strain.templates import Template, as_templates
 from particlespy_ml.tables.classes import UNDEFINED
 from particlespy_ml.tables.rows import add_columns
@@ -87,7 +87,10 @@ def measure_strain(
           that leave the template as it is; their standard errors in ``exx_error`` and so on, from those of the column,
           its neighbours and, where it is not given, the lattice constant; NaN where nothing was matched;
         - ``rmsd`` over the distance between neighbours, also where it is too large;
-        - ``template``, "undefined" where none fits: between grains, in amorphous matter;
+        - ``template``, "undefined" where nothing was matched;
+        - ``match``: "matched", or why not: "too few neighbours"; "no template" fits, as between grains and in amorphous
+          matter; "neighbour off lattice", where one lies elsewhere than the others say; "several grains", where other
+          matches say so of a neighbour; "alone", without two neighbours that are matched, as by chance; "no place";
         - ``n_neighbours`` matched, and ``n_missing`` of the template's;
         - ``normal_x``, ``normal_y``: the unit normal of the surface, outwards, of columns at the rim, else NaN. Rims
           that the border of the image cuts have none.
@@ -151,6 +154,7 @@ def _of_places(places: np.ndarray, templates, options: dict, errors, reference) 
     frame = pd.DataFrame({"x": places[:, 0], "y": places[:, 1], **{name: rows[name] for name in NEW}})
     names = [*(one.name for one in templates), UNDEFINED]
     frame["template"] = pd.Categorical.from_codes(rows["template"] % len(names), names)
+    frame["match"] = pd.Categorical.from_codes(rows["match"], OUTCOMES)
     frame.attrs["units"] = {name: "°" for name in ("rotation", "rotation_error")}
     return frame
 
@@ -170,11 +174,14 @@ def _of_table(table, templates, options: dict, reference, grid: PixelGrid):
     record["strain"] = {
         "templates": [one.name for one in templates],
         "neighbours": [len(one.sites[0].neighbours) for one in templates],
+        "folds": [one.fold for one in templates],
+        # radius of the largest circle between columns, over the distance to the nearest
+        "gaps": [one.gap / min(site.radii[0] for site in one.sites) for one in templates],
         "reference": "" if reference is None else str(reference),
         **{name: "" if value is None else value for name, value in options.items()},
     }
     record["names"] = {**{key: list(value) for key, value in table.names.items()}}
-    record["names"]["template"] = [one.name for one in templates]
+    record["names"] |= {"template": [one.name for one in templates], "match": list(OUTCOMES)}
     title = table.metadata.get_item("General.title", "")
     return make_table(data, navigation_axes(table), units, record, title, "column_table")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from particlespy_ml.crystals.plane_lattice import reduce_basis
 from particlespy_ml.strain.find_reflections import Spectrum, find_reflections, noise_level, spectrum_of
@@ -13,6 +14,12 @@ from particlespy_ml.strain.polar import left_polar
 
 STRAINS = ("exx", "eyy", "exy", "rotation")
 MAPS = (*STRAINS, "phase 1", "phase 2", "amplitude 1", "amplitude 2", *(f"{name} error" for name in STRAINS))
+LEAST_STEP = 0.1  # of the standard deviation of a frame: from padding to what was scanned
+IN_REGION = 0.5  # of the largest amplitude of a reflection: its root mean square in the region of the reference
+TOGETHER = 0.6  # correlation of the amplitudes of two reflections of one grain; half a frame each has .2
+LARGEST_TURN = 8.0  # degrees from the reference: more is another grain
+LARGEST_STRAIN = 0.15  # likewise
+BOUNDARY = 1.5  # widths from another grain, whose wave is still seen
 SIGNIFICANT = 4.0  # an amplitude over the standard deviation that noise alone gives: one pixel in 10 million has more
 
 
@@ -30,12 +37,15 @@ class PhaseSettings:
         Of the largest in the frame; where either reflection has less, there is no strain.
     noise
         Standard deviation of a pixel; None for what the spectrum of each frame shows.
+    column
+        Standard deviation of columns in the image, a length.
     """
 
     steps: tuple[float, float]
     width: float
     min_amplitude: float
     noise: float | None
+    column: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ def waves_of(frame: np.ndarray, settings: PhaseSettings, centres: np.ndarray) ->
             f"width={settings.width:g} is too large for an image of {across:.3g} lattice spacings; expected less than "
             f"{across / 4:.2g}."
         )
-    return [lattice_wave(frame, settings.steps, g, sigma, TAPER * spacing) for g in centres]
+    return [lattice_wave(frame, settings.steps, g, sigma, TAPER * spacing, settings.column) for g in centres]
 
 
 def where_seen(waves: list[LatticeWave], settings: PhaseSettings, spacing: float, noise: float) -> np.ndarray:
@@ -87,9 +97,65 @@ def where_seen(waves: list[LatticeWave], settings: PhaseSettings, spacing: float
     seen = inside.copy()
     for found in waves:
         size = np.abs(found.wave)
+        seen &= np.isfinite(found.gradient).all(0)
         seen &= size > SIGNIFICANT * noise * np.sqrt(found.wave_variance)
         seen &= size > settings.min_amplitude * size[inside].max()
     return seen
+
+
+def scanned(frame: np.ndarray) -> tuple[slice, slice]:
+    """Return rows and columns without those that are padded: of one value, beside others that are far from it."""
+    spread = float(np.std(frame))
+    parts = []
+    for rows in (frame, frame.T):
+        constant = (rows == rows[:, :1]).all(1)
+        inner = np.flatnonzero(~constant)
+        if not len(inner):
+            return slice(0, frame.shape[0]), slice(0, frame.shape[1])
+        ends = []
+        for first, outside in ((inner[0], inner[0] - 1), (inner[-1], inner[-1] + 1)):
+            there = 0 <= outside < len(rows)
+            # vacuum may be of one value too, and fades into the crystal
+            padded = there and np.median(np.abs(rows[first] - rows[outside, 0])) > LEAST_STEP * spread
+            ends.append(first if padded else (0 if outside < first else len(rows) - 1))
+        parts.append(slice(int(ends[0]), int(ends[1]) + 1))
+    return parts[0], parts[1]
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Tells whether reflections are of one grain, and of that in the reference region.
+
+    Parameters
+    ----------
+    frame
+        Shape (rows, columns).
+    settings
+        See `PhaseSettings`.
+    region
+        Booleans of the shape of the frame; None for all of it.
+    """
+
+    frame: np.ndarray
+    settings: PhaseSettings
+    region: np.ndarray | None
+
+    def size(self, g: np.ndarray) -> np.ndarray:
+        """Return the amplitude of a reflection in the frame, averaged over two of its periods."""
+        period = 1 / float(np.linalg.norm(g))
+        return np.abs(lattice_wave(self.frame, self.settings.steps, g, 2 * period, TAPER * period).wave)
+
+    def in_region(self, g: np.ndarray) -> bool:
+        """Whether a reflection is seen in the region as elsewhere."""
+        if self.region is None or not self.region.any():
+            return True
+        size = self.size(g)
+        return bool(np.sqrt(np.mean(size[self.region] ** 2)) >= IN_REGION * size.max())
+
+    def together(self, one: np.ndarray, other: np.ndarray) -> bool:
+        """Whether reflections are seen at the same places."""
+        first, second = self.size(one), self.size(other)
+        return bool(np.sum(first * second) >= TOGETHER * np.sqrt(np.sum(first**2) * np.sum(second**2)))
 
 
 def find_lattice(frame, settings: PhaseSettings, given: tuple = (None, None), region=None) -> Reflections:
@@ -111,8 +177,10 @@ def find_lattice(frame, settings: PhaseSettings, given: tuple = (None, None), re
     ValueError
         If there is no such lattice, or none in the region.
     """
+    part = scanned(frame)
+    frame, region = frame[part], None if region is None else region[part]
     spectrum = spectrum_of(frame, settings.steps)
-    centres = find_reflections(spectrum, given)
+    centres = find_reflections(spectrum, given, Whereabouts(frame, settings, region))
     waves = waves_of(frame, settings, centres)
     seen = where_seen(waves, settings, lattice_spacing(centres), noise_of(spectrum, centres, settings))
     if not seen.any():
@@ -163,6 +231,15 @@ def phase_maps(frame: np.ndarray, settings: PhaseSettings, lattice: Reflections,
     numpy.ndarray
         Shape (12, rows, columns), in the order of `MAPS`.
     """
+    part = scanned(frame)
+    if frame[part].shape != frame.shape:
+        maps = np.full((len(MAPS), *frame.shape), np.nan)
+        maps[(slice(None), *part)] = phase_maps(frame[part], settings, lattice, None if mask is None else mask[part])
+        away = [s * (p.start + p.stop - n) / 2 for p, n, s in zip(part, frame.shape, settings.steps, strict=True)]
+        # phases count from the middle of the frame
+        turns = maps[4:6] - 2 * np.pi * (lattice.reference @ away[::-1])[:, None, None]
+        maps[4:6] = np.angle(np.exp(1j * turns))
+        return maps
     centres, reference = lattice.centres, lattice.reference
     waves = waves_of(frame, settings, centres)
     noise = noise_of(spectrum_of(frame, settings.steps), centres, settings)
@@ -179,6 +256,9 @@ def phase_maps(frame: np.ndarray, settings: PhaseSettings, lattice: Reflections,
     errors = strain_errors([noise**2 * w.covariance[:, seen] for w in waves], reference)
     values[:, turned] = errors[:, turned] = np.nan
     maps[:4, seen], maps[8:, seen] = values, errors
+    foreign = _other_grains(maps[:4], settings, lattice.spacing)
+    maps[:4, foreign] = maps[8:, foreign] = np.nan
+    seen &= ~foreign
     inside = within_margin(frame.shape, settings.steps, settings.width * lattice.spacing)
     y, x = (step * (np.arange(n) - (n - 1) / 2) for n, step in zip(frame.shape, settings.steps, strict=True))
     for number, (found, g, first) in enumerate(zip(waves, centres, reference, strict=True)):
@@ -186,6 +266,22 @@ def phase_maps(frame: np.ndarray, settings: PhaseSettings, lattice: Reflections,
         maps[4 + number, seen] = np.angle(found.wave * np.exp(-1j * ramp))[seen]
         maps[6 + number, inside] = 2 * np.abs(found.wave[inside])
     return maps
+
+
+def _other_grains(strains: np.ndarray, settings: PhaseSettings, spacing: float) -> np.ndarray:
+    """Where lattices of other grains are seen, which are no deformation of the reference, and nearly so.
+
+    Surfaces, where strain may be as large and wrong, are less than two widths across.
+    """
+    with np.errstate(invalid="ignore"):
+        far = (np.abs(strains[:3]).max(0) > LARGEST_STRAIN) | (np.abs(strains[3]) > LARGEST_TURN)
+    width = settings.width * spacing
+    if not far.any():
+        return far
+    core = ndimage.distance_transform_edt(far, sampling=settings.steps) > width
+    if not core.any():
+        return core
+    return ndimage.distance_transform_edt(~core, sampling=settings.steps) < (1 + BOUNDARY) * width
 
 
 def deformation(local: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -40,9 +40,7 @@ def outward_normals(places: np.ndarray, gap: float) -> np.ndarray:
         mesh = Delaunay(places)
     except QhullError:  # all on one line
         return normals
-    corners = places[mesh.simplices]
-    wide = circumradii(corners) > WIDEST * gap
-    outside = _joined_to_outside(mesh.neighbors, wide)
+    outside = _outside(mesh, gap)
     # edges of triangles inside, of which the other side is outside
     across = np.append(outside, True)[mesh.neighbors] & ~outside[:, None]
     triangle, corner = np.nonzero(across)
@@ -59,6 +57,59 @@ def outward_normals(places: np.ndarray, gap: float) -> np.ndarray:
     known = size > 1e-9 * gap
     normals[rim[known]] = total[rim[known]] / size[known, None]
     return normals
+
+
+def normal_strain(rows: np.ndarray) -> np.ndarray:
+    """Return the strain along the surface normal of columns at the rim, NaN inside, shape (n,).
+
+    Parameters
+    ----------
+    rows
+        Structured array with ``exx``, ``eyy``, ``exy``, ``normal_x`` and ``normal_y``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.strain.surface import normal_strain
+    >>> rows = np.zeros(1, [(name, float) for name in ("exx", "eyy", "exy", "normal_x", "normal_y")])
+    >>> rows["exy"], rows["normal_x"], rows["normal_y"] = 0.01, 0.5**0.5, 0.5**0.5
+    >>> normal_strain(rows).round(6).tolist()
+    [0.01]
+    """
+    x, y = rows["normal_x"], rows["normal_y"]
+    return x**2 * rows["exx"] + y**2 * rows["eyy"] + 2 * x * y * rows["exy"]
+
+
+def inner_mesh(places: np.ndarray, gap: float) -> np.ndarray:
+    """Return triangles between the columns of particles, as numbers of three columns each, shape (m, 3).
+
+    There are none where `outward_normals` has the outside.
+
+    Parameters
+    ----------
+    places, gap
+        See `outward_normals`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.strain.surface import inner_mesh
+    >>> square = np.array([(0, 0), (1, 0), (0, 1), (1, 1.0)])
+    >>> len(inner_mesh(np.vstack([square, square + [9, 0]]), 0.71))
+    4
+    """
+    if len(places) < 3 or not np.isfinite(gap):
+        return np.zeros((0, 3), int)
+    try:
+        mesh = Delaunay(places)
+    except QhullError:  # all on one line
+        return np.zeros((0, 3), int)
+    return mesh.simplices[~_outside(mesh, gap)]
+
+
+def _outside(mesh: Delaunay, gap: float) -> np.ndarray:
+    wide = circumradii(mesh.points[mesh.simplices]) > WIDEST * gap
+    return _joined_to_outside(mesh.neighbors, wide)
 
 
 def _joined_to_outside(neighbours: np.ndarray, wide: np.ndarray) -> np.ndarray:

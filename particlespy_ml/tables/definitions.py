@@ -105,10 +105,15 @@ COLUMNS = {
     "planar_error": "standard error of the planar strain",
     "rmsd": "of the column and its neighbours from the template, over the distance between neighbours",
     "template": "arrangement of neighbours that fits best; undefined where none does",
+    "match": "whether the column was matched with a template, or why not",
     "n_neighbours": "number of neighbours that were matched with the template",
     "n_missing": "number of neighbours of the template that the column has not",
     "normal_x": "x of the unit normal of the surface, outwards, of columns at the rim",
     "normal_y": "y of the unit normal of the surface, outwards, of columns at the rim",
+    "x_scatter": "standard deviation of x over the frames of a movie, of mean columns",
+    "y_scatter": "standard deviation of y over the frames of a movie, of mean columns",
+    "n_frames": "number of frames with a column at the site, of mean columns",
+    "n_frames_missing": "number of frames that show the site but no column, of mean columns",
     "track": "number of the column through the series, the same in all frames",
     "mean_x": "x of the column in the mean image of the movie",
     "mean_y": "y of the column in the mean image of the movie",
@@ -122,6 +127,38 @@ COLUMNS = {
     "drift_angle": "turn of the frame against the mean image, from x towards y",
     "likeness": "slope of the frame against the mean image: about 1, less where it is blurred",
     "source": "table that the row comes from",
+}
+LENGTH, AREA, ANGLE, PIXEL = "length", "length²", "degrees", "pixel value"
+UNITS = {
+    LENGTH: (
+        "x y equivalent_circular_diameter major_axis_length minor_axis_length feret_diameter_max feret_diameter_min "
+        "perimeter bbox_x_min bbox_y_min bbox_x_max bbox_y_max bbox_length nearest_neighbour_distance outline drift_x "
+        "drift_y lattice_constant a_x a_y b_x b_y x_error y_error width width_error x_scatter y_scatter"
+    ),
+    AREA: "area bbox_area",
+    ANGLE: "orientation rotation rotation_error",
+    PIXEL: "intensity intensity_error intensity_max intensity_mean intensity_std background",
+    f"{PIXEL} times {AREA}": "volume volume_error",
+}
+# What tells how far a column may be wrong, where that is not the column of the same name and "_error".
+ERRORS = {
+    "particle_table": {
+        "class": "probability",
+        "class_index": "probability",
+        "cluster": "cluster_probability",
+        "subcluster": "subcluster_probability",
+        "zone_axis": "zone_axis_score",
+    },
+    "column_table": {
+        "count": "probability",
+        "count_2": "probability_2",
+        "count_3": "probability_3",
+        "best_count": "best_probability",
+        "expected_count": "count_error",
+        "height": "height_probability",
+        "class": "probability",
+        "template": "rmsd",
+    },
 }
 PATTERNS = {
     r"height_probability_(\d+)": "probability that the column has {0} atoms",
@@ -159,6 +196,48 @@ def define(column: str, kind: str = "particle_table") -> str:
     return next((text.format(*match.groups()) for match, text in matches if match), "")
 
 
+def dimension(column: str) -> str:
+    """Return what the unit of a column is a unit of; empty for numbers, names and those that are not known.
+
+    Parameters
+    ----------
+    column
+        Its name.
+
+    Examples
+    --------
+    >>> from particlespy_ml.tables.definitions import dimension
+    >>> dimension("area"), dimension("circularity")
+    ('length²', '')
+    """
+    return next((unit for unit, names in UNITS.items() if column in names.split()), "")
+
+
+def error_column(column: str, kind: str = "particle_table") -> str:
+    """Return the column that tells how far another may be wrong; empty where none does.
+
+    Parameters
+    ----------
+    column
+        Its name.
+    kind
+        "particle_table" or "column_table".
+
+    Returns
+    -------
+    str
+        Column of its standard error, or of the probability or the score of what it names.
+
+    Examples
+    --------
+    >>> from particlespy_ml.tables.definitions import error_column
+    >>> error_column("intensity"), error_column("class"), error_column("area")
+    ('intensity_error', 'probability', '')
+    """
+    known = COLUMNS if kind == "column_table" else PARTICLES
+    return ERRORS[kind].get(column, f"{column}_error" if f"{column}_error" in known else "")
+
+
 def describe_columns(table: BaseSignal) -> pd.DataFrame:
     """Return the unit and the definition of every column of a table.
 
@@ -193,10 +272,16 @@ def page() -> str:
         "# Columns of tables",
         "",
         "`table.describe_columns()` prints those of your table, with their units. Lengths are in the unit of the axes.",
+        "The last column names what tells how far a value may be wrong: its standard error, or the probability or the",
+        "score of a name or a number. Where it is empty there is none: sizes and shapes are as good as their outlines",
+        "([questions](questions.md#the-outlines-are-wrong-what-can-i-do)).",
     ]
-    for title, known in (("Particles", PARTICLES), ("Atomic columns", COLUMNS)):
-        lines += ["", f"## {title}", "", "| column | what it is |", "|---|---|"]
-        lines += [f"| `{name}` | {text} |" for name, text in known.items()]
+    tables = (("Particles", PARTICLES, "particle_table"), ("Atomic columns", COLUMNS, "column_table"))
+    for title, known, kind in tables:
+        lines += ["", f"## {title}", "", "| column | unit | what it is | error |", "|---|---|---|---|"]
+        for name, text in known.items():
+            error = error_column(name, kind)
+            lines.append(f"| `{name}` | {dimension(name)} | {text} | {f'`{error}`' if error else ''} |")
     lines += ["", "## Several of a kind", "", "| columns | what they are |", "|---|---|"]
     names = {r"(.+)": "NAME", r"(\d+)_(\d+)": "N_M", r"(\d+)": "N", r"(\d)": "N"}
     for pattern, text in PATTERNS.items():

@@ -74,6 +74,8 @@ COLUMN_ROWS = {
     "to_atoms": lambda t: {"positions": t.to_atoms("Pt", best=True).positions},
     "surface_dynamics": lambda t: of_frame(surface_of(t)),
     "measure_strain": lambda t: of_frame(t.measure_strain("square").to_dataframe()),
+    "strain_by_layer": lambda t: of_frame(t.measure_strain("square").strain_by_layer()),
+    "mean_columns": lambda t: of_frame(t.mean_columns().to_dataframe()),
     "to_sublattice": lambda t: {"x": t.to_sublattice(columns().inav[0]).x_position},
     "from_sublattice": lambda t: {
         "x": t.from_sublattice(np.column_stack([t.frame(0)[0][k] for k in ("x", "y")]), columns().inav[0])["x"]

@@ -69,6 +69,19 @@ def made_columns(counts=(), flags=0, counted=True, probability=0.9, frames=1):
     return make_table(data, [axis], units, {"image": grid}, kind="column_table")
 
 
+def made_strain(across=5, down=4, stretch=0.02, turn=7.0, errors=0.002, frames=1, template="square"):
+    """Columns of a square lattice that is stretched along x and turned, with their strain."""
+    table = made_columns(np.zeros(across * down, int), counted=False, frames=frames)
+    rows = table.data[0]
+    sites = np.array([(a, b) for b in range(down) for a in range(across)], float).reshape(-1, 2)
+    c, s = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    places = 0.2 * sites @ np.array([[c, s], [-s, c]]) * [1 + stretch, 1] + [0.5, 0.4]
+    rows["x"], rows["y"] = places.T
+    rows["x_error"] = rows["y_error"] = 0.2 * errors
+    rows["site_a"], rows["site_b"] = sites.astype(int).T
+    return table.measure_strain(template, scale=0.2)
+
+
 def made_clusters(clusters=2, parameters=None, **curves):
     """A table of which only what its clusters stand on is drawn."""
     record = {"method": "any", "n_clusters": clusters, "parameters": parameters or {}, **curves}

@@ -13,6 +13,7 @@ from hyperspy.signals import Signal2D
 
 from particlespy_ml.plotting.columns import plot_atoms
 from particlespy_ml.plotting.fractions import plot_fractions
+from particlespy_ml.plotting.strain import ARROWS
 from particlespy_ml.plotting.surface import plot_sites
 from tests.plotting.made_results import (
     ODD,
@@ -24,6 +25,7 @@ from tests.plotting.made_results import (
     made_clusters,
     made_columns,
     made_reconstruction,
+    made_strain,
     made_surface,
     made_temperatures,
     made_transitions,
@@ -250,6 +252,10 @@ def of_columns(draw, *values):
     return all_images
 
 
+def strain_maps(table, image, frame):
+    table.plot_strain(image, index=frame, interpolated=image is not None)
+
+
 def both_colours(model):
     plot_atoms(model)
     plot_atoms(model, "height")
@@ -362,6 +368,53 @@ OF_RESULTS = {
             "of one count": (made_columns([2, 2, 2], probability=0.0), None),
             "without probabilities": (made_columns([2, 3], probability=np.nan), None),
             "series with empty frames": (made_columns([1, 2], frames=2), None),
+        },
+    ),
+    "plot_strain": (
+        of_columns(strain_maps, None, 0.0),
+        {
+            "no strain": (made_columns([1, 2], counted=False), "call measure_strain"),
+            "none": (made_strain(0, 0), None),
+            "one": (made_strain(1, 1), None),
+            "none matched": (made_strain(2, 1), None),
+            "several": (made_strain(), None),
+            "series with empty frames": (made_strain(3, 3, frames=2), None),
+        },
+    ),
+    "plot_strain_arrows": (
+        of_columns(lambda table, image, frame: [table.plot_strain_arrows(image, a, frame) for a in ARROWS], 0.0),
+        {
+            "no strain": (made_columns([1, 2], counted=False), "call measure_strain"),
+            "none": (made_strain(0, 0), None),
+            "one": (made_strain(1, 1), None),
+            "several": (made_strain(), None),
+        },
+    ),
+    "plot_strain_profile": (
+        lambda table: table.plot_strain_profile((0, 0.4), (2, 0.9), ("exx", "eyy", "planar")),
+        {
+            "no strain": (made_columns([1, 2], counted=False), "call measure_strain"),
+            "none": (made_strain(0, 0), None),
+            "one": (made_strain(1, 1), None),
+            "several": (made_strain(), None),
+        },
+    ),
+    "plot_strain_layers": (
+        lambda table: table.plot_strain_layers(("exx", "planar")),
+        {
+            "no strain": (made_columns([1, 2], counted=False), "call measure_strain"),
+            "none": (made_strain(0, 0), None),
+            "one": (made_strain(1, 1), None),
+            "several": (made_strain(), None),
+        },
+    ),
+    "plot_rotations": (
+        lambda table: table.plot_rotations(),
+        {
+            "no strain": (made_columns([1, 2], counted=False), "call measure_strain"),
+            "none": (made_strain(0, 0), None),
+            "none matched": (made_strain(2, 1), None),
+            "several": (made_strain(), None),
         },
     ),
     "plot_mixture": (

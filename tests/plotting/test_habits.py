@@ -25,6 +25,7 @@ from tests.plotting.made_results import (
     made_clusters,
     made_columns,
     made_reconstruction,
+    made_strain,
     made_surface,
     made_temperatures,
     made_transitions,
@@ -45,6 +46,8 @@ LAST = {
     "plot_overlay": ["scale_bar", "cmap", "ax", "figsize"],
     "plot_columns": ["scale_bar", "cmap", "ax", "figsize"],
     "plot_counts": ["scale_bar", "cmap", "ax", "figsize"],
+    "plot_strain": ["scale_bar", "cmap", "axes", "figsize"],
+    "plot_strain_arrows": ["scale_bar", "cmap", "ax", "figsize"],
     "plot_montage": ["scale_bar", "cmap", "figsize"],
     "plot_populations": ["scale_bar", "cmap", "figsize"],
     "plot_slices": ["scale_bar", "cmap", "axes", "figsize"],
@@ -62,7 +65,9 @@ def test_options_are_alike(module, name):
     last = LAST.get(verb, ["ax", "figsize"])
     assert list(options)[-len(last) :] == last
     assert not {"cmap", *DEFAULTS} & set(list(options)[: -len(last)])
-    maps = {"plot_scatter": None, "plot_atoms": None, "plot_counts": "viridis", "plot_sites": "viridis"}
+    maps = dict.fromkeys(("plot_scatter", "plot_atoms", "plot_strain", "plot_strain_arrows"))
+    maps["plot_counts"] = "viridis"
+    maps["plot_sites"] = "viridis"
     assert {key: options[key] for key in last} == {
         key: {**DEFAULTS, "cmap": maps.get(verb, "gray")}[key] for key in last
     }
@@ -76,7 +81,7 @@ def figures(make_frame, make_image):
     table = classify(image.measure_particles(np.asarray(image.data) > 2.5), ("a", "b"), (0, 1))
     frames = np.stack([make_frame([(20, 15)], [7], shape=SHAPE, seed=n) for n in range(3)])
     movie = classify(make_image(frames, names=("time",)).measure_particles(frames > 2.5), ("a", "b"), (0, 1))
-    found, columns = made_reconstruction(ball()), made_columns([1, 2, 3] * 5)
+    found, columns, strained = made_reconstruction(ball()), made_columns([1, 2, 3] * 5), made_strain()
     lattice = Signal2D(np.ones(SHAPE))
     lattice.axes_manager.signal_axes.set(scale=0.04, units="nm")
     surface = made_surface(np.arange(20) // np.array([[3], [4]]) % 2)
@@ -100,6 +105,11 @@ def figures(make_frame, make_image):
         "plot_surface": found.plot_surface,
         "plot_columns": lambda **o: columns.plot_columns(lattice, **o),
         "plot_counts": lambda **o: columns.plot_counts(lattice, **o),
+        "plot_strain": lambda **o: strained.plot_strain(lattice, ("exx", "planar_error"), **o),
+        "plot_strain_arrows": lambda **o: strained.plot_strain_arrows(lattice, **o),
+        "plot_strain_profile": lambda **o: strained.plot_strain_profile((0, 0.4), (2, 0.9), **o),
+        "plot_strain_layers": lambda **o: strained.plot_strain_layers(**o),
+        "plot_rotations": lambda **o: strained.plot_rotations(**o),
         "plot_mixture": lambda **o: columns.plot_mixture(max_components=2, **o),
         "plot_atoms": lambda **o: plot_atoms(atoms, **o),
         "plot_occupancy": surface.plot_occupancy,
@@ -132,8 +142,8 @@ def test_options_do_what_they_say(figures, name):
     assert not any(isinstance(part, AnchoredOffsetbox) for ax in figure.axes for part in ax.artists)
     assert ("cividis" in colour_maps(figure)) == ("cmap" in last)
     if "ax" in last:
-        projection = {"projection": "3d"} if name in ("plot_surface", "plot_atoms") else {}
-        ax = plt.figure().add_subplot(**projection)
+        projections = {"plot_surface": "3d", "plot_atoms": "3d", "plot_rotations": "polar"}
+        ax = plt.figure().add_subplot(projection=projections.get(name))
         assert figures[name](ax=ax) is ax
     elif "axes" in last:
         axes = plt.subplots(1, 3 if name == "plot_slices" else 2)[1]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from particlespy_ml.reconstruction import fourier
 from particlespy_ml.reconstruction.fourier import (
     BackProjection,
     Disk,
@@ -79,3 +80,15 @@ def test_groups_are_products_of_exchanges_and_representatives(name, count):
     distance = np.abs(products[:, None] - group.reshape(1, -1, 9)).max(2)
     assert (distance.argmin(1)[None] == np.arange(len(group))[:, None]).any(1).all()
     assert distance.min(1).max() < 1e-9
+
+
+@pytest.mark.parametrize("box", [24, 25])
+@pytest.mark.parametrize("radius", [2, 5, 10])
+def test_sums_over_few_frequencies_are_fast_transforms(box, radius):
+    half = 2 * radius + 2
+    volume = np.random.default_rng(0).normal(size=(box,) * 3).astype(np.float32)
+    few, whole = fourier._few_frequencies(volume, half), fourier._all_frequencies(volume, half)
+    assert few.dtype == whole.dtype == np.complex64
+    np.testing.assert_allclose(few, whole, atol=1e-5 * np.abs(whole).max())
+    back, other = fourier._few_to_volume(whole, box), fourier._all_to_volume(whole, box)
+    np.testing.assert_allclose(back, other, atol=1e-5 * np.abs(other).max())

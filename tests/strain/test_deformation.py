@@ -1,36 +1,20 @@
-"""Affine maps and polar decompositions against closed forms and differences."""
+"""Affine maps, and derivatives of polar decompositions, against closed forms and differences."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from particlespy_ml.strain.deformation import affine_maps, fold_angles, polar_decomposition
-
-numbers = st.floats(-0.3, 0.3)
-
-
-@settings(max_examples=40)
-@given(st.tuples(numbers, numbers, numbers, numbers), st.floats(-3, 3))
-def test_stretch_times_turn_is_the_matrix(entries, angle):
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = (np.eye(2) + np.reshape(entries, (2, 2))) @ turn
-    found = polar_decomposition(matrix[None])
-    xx, yy, xy = found.stretch[0]
-    c, s = np.cos(found.angle[0]), np.sin(found.angle[0])
-    np.testing.assert_allclose(np.array([[xx, xy], [xy, yy]]) @ [[c, -s], [s, c]], matrix, atol=1e-12)
-    assert xx + yy > 0
+from particlespy_ml.strain.deformation import Polar, affine_maps, fold_angles, unwrap_angles
 
 
 def test_gradients_are_differences():
     rng = np.random.default_rng(0)
     matrices = np.eye(2) + rng.normal(0, 0.2, (5, 2, 2))
-    found = polar_decomposition(matrices)
+    found = Polar.of(matrices)
 
     def values(m):
-        one = polar_decomposition(m)
+        one = Polar.of(m)
         return np.column_stack([one.stretch, one.angle, one.stretch[:, :2].mean(1)])
 
     for a in range(2):
@@ -65,3 +49,20 @@ def test_points_on_a_line_have_no_map():
 @pytest.mark.parametrize(("angle", "fold", "folded"), [(44, 4, 44), (46, 4, -44), (-45, 4, 45), (200, 1, -160)])
 def test_folded_angles(angle, fold, folded):
     assert fold_angles(np.array([angle]), np.array([fold]))[0] == pytest.approx(folded)
+
+
+def test_unwrapped_angles_lie_together_and_differ_by_whole_periods():
+    rng = np.random.default_rng(0)
+    for middle, fold in ((44.9, 4), (-10, 6), (89, 2), (0, 1)):
+        turned = middle + rng.normal(0, 2, 40)
+        folded = fold_angles(turned, np.full(40, fold))
+        found = unwrap_angles(folded, np.full(40, fold))
+        steps = (found - turned) * fold / 360
+        np.testing.assert_allclose(steps, np.rint(steps[0]), atol=1e-9)
+        assert np.abs(np.median(found)) <= 180 / fold + 1e-9
+    both = unwrap_angles(np.array([89, -89, np.nan, 20.0]), np.array([2, 2, 2, 6]))
+    assert both[1] - both[0] == pytest.approx(2) and np.isnan(both[2]) and both[3] == 20
+    domains = np.array([-72, -36, 0, 36, 72]).repeat(9) + rng.normal(0, 1, 45)
+    found = unwrap_angles(domains, np.full(45, 2))
+    assert all(np.ptp(found[k : k + 9]) < 8 for k in range(0, 45, 9))
+    assert unwrap_angles(np.empty(0), np.empty(0)).shape == (0,)

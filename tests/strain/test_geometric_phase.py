@@ -53,16 +53,6 @@ def strained():
     return np.rint(20 + 180 * image + rng.normal(0, 5, image.shape))
 
 
-def test_left_polar_of_any_deformation():
-    rng = np.random.default_rng(0)
-    stretch = np.eye(2) + 0.3 * rng.uniform(-1, 1, (50, 2, 2))
-    stretch = (stretch + stretch.swapaxes(1, 2)) / 2
-    angles = rng.uniform(-180, 180, 50)
-    strain, rotation = left_polar(stretch @ np.stack([turn(a) for a in angles]))
-    np.testing.assert_allclose(strain, stretch - np.eye(2), atol=1e-12)
-    np.testing.assert_allclose(np.rad2deg(rotation), angles, atol=1e-9)
-
-
 @pytest.mark.parametrize("cell", [SQUARE, HEXAGONAL], ids=["square", "hexagonal"])
 @pytest.mark.parametrize(
     "deformation",
@@ -264,6 +254,21 @@ def test_a_series_of_any_shape_lazy_or_not(strained):
     assert np.isnan(alone[2]).all()
 
 
+def test_padding_of_each_frame_is_its_own_lazy_or_not():
+    """As after the correction of drift; the width of columns may be given in any unit."""
+    whole = 2 + lattice_image((100, 112), SQUARE, SPACING, np.diag([1.01, 1.0]))
+    frames = np.stack([whole, whole, whole])
+    frames[1, :12] = frames[2, :, -9:] = 0
+    series = signal_of(frames)
+    eager = series.geometric_phase(show_progressbar=False, column_width="1.8 px")
+    lazy = series.as_lazy().geometric_phase(column_width=1.8 * 0.05)
+    np.testing.assert_allclose(lazy.data.compute(), eager.data, atol=1e-6)
+    assert eager.metadata.particlespy_ml.phase.column_width == pytest.approx(0.09)
+    exx = np.asarray(eager.data[0])
+    assert np.isnan(exx[1, :30]).all() and np.isnan(exx[2, :, -27:]).all()
+    np.testing.assert_allclose(exx[1:, 40:-40, 30:-40], np.broadcast_to(exx[0, 40:-40, 30:-40], (2, 20, 42)), atol=2e-3)
+
+
 @pytest.mark.parametrize(
     ("image", "message"),
     [
@@ -292,6 +297,8 @@ def test_images_without_a_lattice(image, message):
         ({"width": 9}, ValueError, "too large"),
         ({"min_amplitude": 1.5}, ValueError, "min_amplitude"),
         ({"noise": -1}, ValueError, "noise"),
+        ({"column_width": -1}, ValueError, "column_width=-1; expected a length of zero or more"),
+        ({"column_width": "wide"}, ValueError, "column_width='wide'; expected a number and a unit"),
         ({"reference": np.zeros((5, 5), bool)}, ValueError, "shape"),
         ({"reference": np.zeros((96, 100), bool)}, ValueError, "no pixel"),
         ({"reference": np.zeros((96, 100))}, TypeError, "booleans"),

@@ -57,10 +57,9 @@ def test_grains_of_graphene(turns):
     grains = graphene_grains(turns=turns)
     one = template("graphene")
     found = match_columns(grains.places, [one])
-    alike, _ = neighbours_of_one_grain(grains, one.sites[0].reach)
+    alike = neighbours_of_one_grain(grains, one.sites[0].reach, 9)
     assert np.mean(np.where(alike, found.matched, ~found.matched)) >= 0.99
-    # those of two grains that are matched lie on a site of their own grain, within what counts as scatter
-    assert found.matched[~alike].mean() < 0.03
+    assert not found.matched[~alike].any()
 
 
 @pytest.mark.parametrize("noise", [0, 0.01, 0.03])

@@ -25,7 +25,9 @@ def column_table(shape=(2, 3)):
         rows["x"], rows["y"] = places.T * (1 + 0.01 * number)
         rows["x_error"], rows["y_error"], rows["label"] = 0.001, 0.002, 1 + (rows["x"] > 0)
         frames.append(rows)
-    axes = [{"name": name, "size": size, "navigate": True} for name, size in zip("ab", shape, strict=True)]
+    axes = [
+        {"name": name, "size": size, "navigate": True} for name, size in zip("ab"[: len(shape)], shape, strict=True)
+    ]
     units = {name: "" if name == "label" else "nm" for name in frames[0].dtype.names}
     return make_table(object_array(frames, shape), axes, units, {"image": GRID.as_dict()}, kind="column_table")
 
@@ -54,6 +56,28 @@ def test_lazy_is_eager(same_rows):
     assert other._lazy
     other.compute(show_progressbar=False)
     same_rows(one, other)
+
+
+@pytest.mark.parametrize("shape", [(1,), (4,), (2, 2)])
+def test_frames_of_any_number_of_columns_are_measured_one_by_one(shape, same_rows):
+    table = column_table(shape)
+    whole = column_table((1, 2)).data[0, 1]
+    for index, count in zip(np.ndindex(*shape), (len(whole), 0, 1, 2), strict=False):
+        table.data[index] = whole[:count]
+    found = table.measure_strain("square", reference="label == 1")
+    lazy = table.as_lazy().measure_strain("square", reference="label == 1")
+    lazy.compute(show_progressbar=False)
+    same_rows(found, lazy)
+    for index in np.ndindex(*shape):
+        assert len(found.data[index]) == len(table.data[index])
+        alone = (
+            table.inav[index[::-1] if len(shape) > 1 else index[0]]
+            .measure_strain("square", reference="label == 1")
+            .data.ravel()[0]
+        )
+        for name in alone.dtype.names:
+            np.testing.assert_array_equal(found.data[index][name], alone[name])
+        assert np.isfinite(found.data[index]["exx"]).sum() in (0, len(whole))
 
 
 def test_references():
@@ -109,6 +133,39 @@ def test_normals_point_out_of_particles_and_not_out_of_the_image():
     rim = np.isfinite(found["normal_x"])
     assert rim.sum() == 8 and np.allclose(found["y"][rim], 0.05)
     np.testing.assert_allclose(found["normal_y"][rim], 1)
+
+
+def test_why_columns_have_no_strain():
+    def of(places, template="square"):
+        return measure_strain(places, template)["match"].tolist()
+
+    assert of([[0, 0]]) == ["too few neighbours"] and of([[0, 0], [1, 0]]) == 2 * ["too few neighbours"]
+    assert set(of(np.column_stack([np.arange(9), np.zeros(9)]))) == {"too few neighbours"}
+    square = lattice("square", 4)
+    assert of(np.vstack([square, [[np.nan, 0]]])) == len(square) * ["matched"] + ["no place"]
+    assert set(of(np.vstack([square, square]))) == {"no template"}
+    assert column_table((1, 2)).measure_strain("square")["match"].tolist().count("matched") == len(
+        lattice("square", 4.2)
+    )
+
+
+@pytest.mark.parametrize("name", ["square", "hexagonal"])
+def test_half_of_the_columns_missing_at_random(name):
+    """What is still matched is right, whatever the unit and the origin."""
+    rng = np.random.default_rng(0)
+    stretch = np.array([[1.02, 0.01], [0.01, 0.99]])
+    places = (lattice(name, 9) @ stretch)[rng.random(len(lattice(name, 9))) < 0.5]
+    places += rng.normal(0, 0.001, places.shape)  # or rounding would choose among neighbours that are equally far
+    frame = measure_strain(places, name, scale=1)
+    matched = (frame["match"] == "matched").to_numpy()
+    assert matched.mean() > 0.2
+    # a superlattice would have a strain of .7 or 1
+    np.testing.assert_allclose(frame["exx"][matched], 0.02, atol=0.01)
+    np.testing.assert_allclose(frame["exy"][matched], 0.01, atol=0.01)
+    for factor, origin in ((1e-3, 0), (1e3, 0), (1, 1e5)):
+        other = measure_strain(places * factor + origin, name, scale=factor)
+        assert (other["match"] == frame["match"]).all()
+        np.testing.assert_allclose(other["exx"], frame["exx"], atol=1e-8)
 
 
 REFUSED = [

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import particlespy_ml as pml
-from particlespy_ml.tables.definitions import COLUMNS, PARTICLES, define, page
+from particlespy_ml.tables.definitions import COLUMNS, PARTICLES, UNITS, define, dimension, error_column, page
+from particlespy_ml.tables.table import make_table, object_array
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,15 @@ def tables():
         rows,
         columns.measure_strain(),
         tracked(),
+        movie_of(columns).mean_columns(),
     ]
+
+
+def movie_of(columns):
+    """Two frames of the same columns."""
+    record = columns.metadata.get_item("particlespy_ml").as_dictionary()
+    axes = [{"name": "time", "size": 2, "navigate": True}]
+    return make_table(object_array(2 * [columns.data[0]], (2,)), axes, columns.units, record, kind="column_table")
 
 
 def tracked():
@@ -61,8 +70,11 @@ def test_every_column_of_every_table_is_defined(tables):
         assert not described["definition"].eq("").any(), described[described["definition"] == ""]
         assert described["unit"].tolist() == [table.units.get(name, "") for name in table.columns]
         seen |= set(table.columns)
+        for name, unit in described["unit"].items():
+            expected = dimension(name).rpartition(" ")[2].replace("length", "nm").replace("degrees", "°")
+            assert unit == expected or dimension(name) == "pixel value" and unit == "", name
     rest = set(PARTICLES) | set(COLUMNS)
-    assert rest - seen <= {"subcluster", "subcluster_probability"}
+    assert rest - seen <= {"subcluster", "subcluster_probability", "detection_probability"}
 
 
 def test_columns_of_ones_own_have_no_definition():
@@ -73,3 +85,14 @@ def test_columns_of_ones_own_have_no_definition():
 def test_the_page_is_that_of_the_package():
     written = (Path(__file__).parents[2] / "docs" / "columns.md").read_text(encoding="utf-8")
     assert written == page(), "write it anew from particlespy_ml.tables.definitions.page()"
+
+
+def test_units_and_errors_are_those_of_columns():
+    known = [name for names in UNITS.values() for name in names.split()]
+    assert len(known) == len(set(known)) and set(known) <= set(PARTICLES) | set(COLUMNS)
+    for kind, columns in (("particle_table", PARTICLES), ("column_table", COLUMNS)):
+        errors = {name: error_column(name, kind) for name in columns}
+        assert set(errors.values()) <= {"", *columns}
+        assert all(dimension(error) == dimension(name) for name, error in errors.items() if error.endswith("_error"))
+        written = {error for error in errors.values() if error.endswith("_error")}
+        assert written == {name for name in columns if name.endswith("_error")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,6 +96,12 @@ def template_models(recipe: ClosedShellRecipe) -> tuple[list[np.ndarray], list[i
     group_classes
         Index into `ISOMERS` of each group.
     """
+    models, groups, group_classes = _template_models(recipe)
+    return [model.copy() for model in models], groups.copy(), group_classes.copy()
+
+
+@lru_cache(maxsize=4)  # glassy ones take seconds
+def _template_models(recipe: ClosedShellRecipe) -> tuple[list[np.ndarray], list[int], list[int]]:
     rng = np.random.default_rng([recipe.seed, _PARTS.index("templates")])
     models, groups, group_classes = [], [], []
     for label, kind in enumerate(ISOMERS):

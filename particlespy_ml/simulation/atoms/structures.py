@@ -90,7 +90,12 @@ def closed_shell(kind: str, n_atoms: int, symbol: str = "Au", rng: np.random.Gen
         distance = [abs(np.log(n / n_atoms)) for n, _ in rows]
         near = [row for row, d in zip(rows, distance, strict=True) if d < 0.25]
         chosen = near[rng.integers(len(near))] if near and rng is not None else rows[int(np.argmin(distance))]
-        return _bare(makers[kind](symbol, *chosen[1], latticeconstant=lattice_constant(symbol)))
+        return _build(makers[kind], chosen[1], symbol).copy()
+
+
+@lru_cache(maxsize=128)  # ASE takes a tenth of a second for some of them
+def _build(maker, arguments: tuple, symbol: str) -> Atoms:
+    return _bare(maker(symbol, *arguments, latticeconstant=lattice_constant(symbol)))
 
 
 def amorphous(n_atoms: int, symbol: str = "Au", rng: np.random.Generator | None = None, max_steps: int = 120) -> Atoms:
@@ -108,15 +113,16 @@ def amorphous(n_atoms: int, symbol: str = "Au", rng: np.random.Generator | None 
         Upper limit of quench steps.
     """
     from ase import Atoms
-    from ase.calculators.emt import EMT
     from ase.optimize import FIRE
+
+    from particlespy_ml.crystals.effective_medium import EffectiveMedium
 
     rng = rng if rng is not None else np.random.default_rng()
     a = lattice_constant("Au")
     radius = (3 * n_atoms * a**3 / 4 / (4 * np.pi) * 1.03) ** (1 / 3)
     axes = rng.uniform(0.88, 1.12, 3)
     points = _random_packing(n_atoms, radius, 0.8 * a / np.sqrt(2), rng) * (axes / np.prod(axes) ** (1 / 3))
-    atoms = Atoms("Au" * n_atoms, positions=points, calculator=EMT())
+    atoms = Atoms("Au" * n_atoms, positions=points, calculator=EffectiveMedium())
     FIRE(atoms, logfile=None, maxstep=0.25).run(fmax=0.3, steps=max_steps)
     positions = atoms.positions * (lattice_constant(symbol) / a)
     return Atoms([symbol] * n_atoms, positions=positions - positions.mean(0))
@@ -139,12 +145,13 @@ def molten(
         Temperature in K; gold melts at 1337 K, and small particles lower.
     """
     from ase import Atoms, units
-    from ase.calculators.emt import EMT
     from ase.md.langevin import Langevin
+
+    from particlespy_ml.crystals.effective_medium import EffectiveMedium
 
     rng = rng if rng is not None else np.random.default_rng()
     atoms = amorphous(n_atoms, "Au", rng, max_steps=30)
-    atoms.calc = EMT()
+    atoms.calc = EffectiveMedium()
     momentum = np.sqrt(atoms.get_masses() * units.kB * temperature)[:, None]
     atoms.set_momenta(momentum * rng.normal(size=(n_atoms, 3)))
     Langevin(atoms, 4 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, fixcm=False, rng=rng).run(60)

@@ -108,7 +108,9 @@ def simulate_haadf(
             abtem.Potential(configuration, sampling=sampling, slice_thickness=slice_thickness, projection="infinite")
             for configuration in phonons
         )
-        parts = [_prism(potential, microscope, interpolation, edge, scan_step, annuli) for potential in potentials]
+        parts = [
+            prism_images(potential, microscope, interpolation, edge, scan_step, annuli) for potential in potentials
+        ]
     images, angles = np.mean([part for part, _ in parts], axis=0), parts[0][1]
     parameters = {
         **asdict(microscope),
@@ -125,8 +127,20 @@ def simulate_haadf(
     return images.astype(np.float32), parameters
 
 
-def _prism(potential, microscope: HAADFMicroscope, interpolation: int, edge: float, scan_step: float, annuli):
-    """Images (annuli, rows, columns) of one potential, as fractions of the beam, and the angles of the annuli."""
+def prism_images(potential, microscope: HAADFMicroscope, interpolation: int, edge: float, scan_step: float, annuli):
+    """Return images of one potential, as fractions of the beam, shape (annuli, rows, columns), and the annuli's angles.
+
+    Parameters
+    ----------
+    potential
+        Of abTEM, over a square field.
+    microscope
+        Beam and probe.
+    interpolation, edge
+        Of PRISM, and edge of the field in Å.
+    scan_step, annuli
+        See `simulate_haadf`.
+    """
     import abtem
 
     potential = potential.build(lazy=False)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 SHAPE = (384, 384)
-FRAMES = {"validation": 50, "test": 80}
+FRAMES = {"validation": 40, "test": 60}
 EMPTY_FRAMES = 100
 SEEDS = {"validation": 101, "test": 202, "empty": 303}  # those of training are pairs that begin with the recipe's seed
 THRESHOLDS = (0.2, 0.35, 0.5)

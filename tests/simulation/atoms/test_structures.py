@@ -119,6 +119,7 @@ def test_clusters_are_the_same_in_threads():
     wanted = [("icosahedron", 147), ("cuboctahedron", 561), ("decahedron", 1103)] * 4
     alone = [len(structures.closed_shell(*arguments)) for arguments in wanted]
     structures._families.cache_clear()
+    structures._build.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda arguments: len(structures.closed_shell(*arguments)), wanted))
     assert together == alone

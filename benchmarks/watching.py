@@ -1,0 +1,240 @@
+"""A folder into which images are saved while `particlespy-ml watch` runs, is killed, and is started again.
+
+``python -m benchmarks.watching`` drops files at a steady rate: most at once, some in two halves with a pause between,
+some renamed into place, some removed again, some that stay broken, and two that are replaced by another image later. At
+half of the time the watcher gets SIGKILL, and another one takes over. At the end every readable file must have one row
+and its particles once, as many as its image has. It prints what was wrong, and the time from the last byte of a file to
+its row on the standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.images import PIXEL_NM, gold_frame
+
+# Share of the files that are saved in each way; the others at once.
+WAYS = {"halves": 0.1, "renamed": 0.1, "removed": 0.04, "broken": 0.03}
+PAUSE = 0.7  # seconds between two halves
+
+
+@dataclass
+class Dropped:
+    """What was saved: particles wanted of each readable file, when its last byte was written, and what is not read."""
+
+    particles: dict[str, int] = field(default_factory=dict)
+    written: dict[str, float] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+
+
+def make_images(size: int, counts: tuple[int, ...]) -> dict[int, np.ndarray]:
+    """Frames with some numbers of particles each."""
+    return {count: gold_frame(count, size, seed=count) for count in counts}
+
+
+def as_tiff(frame: np.ndarray, number: int) -> bytes:
+    """A file of its own: two pixels are its number, in the range of the background."""
+    import tifffile
+
+    frame = frame.copy()
+    frame[0, 0], frame[0, 1] = 200 + number % 100, 200 + number // 100
+    content = io.BytesIO()
+    tifffile.imwrite(content, frame)
+    return content.getvalue()
+
+
+def drop(
+    folder: Path, files: int, rate: float, images: dict[int, np.ndarray], dropped: Dropped, ways: tuple = ()
+) -> None:
+    """Save files to a folder, *rate* a second, in ways that are drawn or given; note what should come of them."""
+    rng = np.random.default_rng(0)
+    counts, helpers = sorted(images), []
+    start = time.monotonic()
+    for number in range(files):
+        time.sleep(max(0.0, start + number / rate - time.monotonic()))
+        way = rng.choice([*WAYS, "at once"], p=[*WAYS.values(), 1 - sum(WAYS.values())])
+        way = ways[number % len(ways)] if ways else way
+        count = counts[int(rng.integers(len(counts)))]
+        path, content = folder / f"frame_{number:04d}.tif", as_tiff(images[count], number)
+        helper = threading.Thread(target=_save, args=(path, content, str(way), count, dropped))
+        helper.start()
+        helpers.append(helper)
+        if number in (files // 3, files - 2):  # replaced by an image with another number of particles
+            old = folder / f"frame_{int(rng.integers(number // 2 + 1)):04d}.tif"
+            if old.name in dropped.written and old.name not in dropped.removed | dropped.broken:
+                other = counts[(counts.index(dropped.particles[old.name]) + 1) % len(counts)]
+                _save(old, as_tiff(images[other], 10_000 + number), "renamed", other, dropped)
+    for helper in helpers:
+        helper.join()
+
+
+def _save(path: Path, content: bytes, way: str, count: int, dropped: Dropped) -> None:
+    """Save one file in some way."""
+    if way == "renamed":
+        part = path.with_name(f".{path.stem}.part")
+        part.write_bytes(content)
+        os.replace(part, path)
+    elif way == "broken":
+        path.write_bytes(content[: len(content) // 3])
+        dropped.broken.add(path.name)
+        return
+    else:
+        with open(path, "wb") as file:
+            if way == "halves":
+                file.write(content[: len(content) // 2])
+                file.flush()
+                time.sleep(PAUSE)
+                file.write(content[len(content) // 2 :])
+            else:
+                file.write(content)
+    if way == "removed":
+        path.unlink()
+        dropped.removed.add(path.name)
+        return
+    dropped.written[path.name] = time.time()
+    dropped.particles[path.name] = count
+
+
+class Process:
+    """A watcher in a process of its own, and when it printed each line."""
+
+    def __init__(self, folder: Path, *options: str):
+        command = [sys.executable, "-m", "particlespy_ml.cli", "watch", str(folder), "--pixel-size", str(PIXEL_NM)]
+        self.process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True, encoding="utf-8")
+        self.lines: list[tuple[float, str]] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.lines.append((time.time(), line.rstrip()))
+
+    def wait_for(self, enough, seconds: float) -> bool:
+        """Wait until a function of the lines is true."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends and self.process.poll() is None:
+            if enough([line for _, line in self.lines]):
+                return True
+            time.sleep(0.02)
+        return enough([line for _, line in self.lines])
+
+    def kill(self) -> None:
+        """End it as a loss of power would."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(5)
+
+    def end(self, seconds: float = 300) -> int:
+        """End it in order, as Ctrl-C does, and return its exit status."""
+        self.process.terminate()
+        self.process.wait(seconds)
+        self._reader.join(5)
+        return self.process.returncode
+
+
+def check(out: Path, dropped: Dropped) -> list[str]:
+    """Return what is wrong with the results: files that are missing, twice, or not what they should be."""
+    import hyperspy.api as hs
+    import pandas as pd
+
+    images = pd.read_csv(out / "images.csv", encoding="utf-8-sig", keep_default_na=False)
+    particles = pd.read_csv(out / "particles.csv", encoding="utf-8-sig")
+    rows, done = Counter(images["file"]), images[images["status"] == "done"]
+    in_all = Counter(particles["file"])
+    wrong = [f"{name}: {rows[name]} rows" for name in dropped.particles if rows[name] != 1]
+    said = {row["file"]: f"{row['status']}: {row['reason']}" for row in images.to_dict("records")}
+    wrong += [f"{name}: not done, {said.get(name)}" for name in set(dropped.particles) - set(done["file"])]
+    wrong += [f"{name}: done, but not readable" for name in set(done["file"]) - set(dropped.particles)]
+    for row in done.to_dict("records"):
+        name, wanted = row["file"], dropped.particles.get(row["file"], 0)
+        if not int(row["particles"]) == in_all[name] == wanted:
+            wrong.append(
+                f"{name}: {row['particles']} particles, {in_all[name]} in the table of all, {wanted} are there"
+            )
+    joined = hs.load(out / "particles.hspy")
+    if joined.n_particles != len(particles):
+        wrong.append(f"particles.hspy has {joined.n_particles} rows, particles.csv {len(particles)}")
+    unreadable = set(images[images["status"] == "unreadable"]["file"])
+    wrong += [f"{name}: broken, and not reported" for name in dropped.broken - unreadable]
+    return wrong
+
+
+def waits(lines: list[tuple[float, str]], written: dict[str, float], what: str) -> np.ndarray:
+    """Seconds from the last byte of each file to its first line with some words, of files saved before the line."""
+    found = {}
+    for moment, line in lines:
+        for name in (word.removesuffix(":") + ".tif" for word in line.split()[1:2]):
+            if what in line and name in written and moment > written[name]:
+                found.setdefault(name, moment - written[name])
+    return np.array(list(found.values()))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the load and print what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.watching", description=__doc__)
+    parser.add_argument("--files", type=int, default=240)
+    parser.add_argument("--rate", type=float, default=2.0, help="files a second")
+    parser.add_argument("--size", type=int, default=1024, help="pixels along each edge")
+    parser.add_argument("--particles", type=int, nargs="+", default=[9, 16, 25])
+    parser.add_argument("--model", default="none", help="classify by this model too")
+    parser.add_argument("--settle", type=float, default=120, help="seconds for what waits at the end")
+    options = parser.parse_args(arguments)
+    images = make_images(options.size, tuple(options.particles))
+    dropped = Dropped()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        given = ("--model", options.model, "--no-page")
+        first = Process(folder, *given)
+        first.wait_for(lambda lines: lines, 300)
+        writer = threading.Thread(target=drop, args=(folder, options.files, options.rate, images, dropped))
+        cpu = os.times()
+        writer.start()
+        time.sleep(options.files / options.rate / 2)
+        first.kill()
+        second = Process(folder, *given)
+        writer.join()
+
+        def all_measured(lines: list[str]) -> bool:
+            both = [line for _, line in first.lines] + lines
+            said = {line.split()[1].removesuffix(":") + ".tif" for line in both if " measured" in line}
+            return said >= set(dropped.particles) and sum("6 times" in line for line in lines) >= len(dropped.broken)
+
+        in_time = second.wait_for(all_measured, options.settle)
+        time.sleep(1)
+        second.end()
+        now = os.times()
+        wrong = check(folder / "results", dropped)
+    print(
+        f"{options.files} files of {options.size} x {options.size} pixels at {options.rate:g} a second, "
+        f"{len(dropped.removed)} removed, {len(dropped.broken)} broken; killed once: {len(dropped.particles)} readable"
+    )
+    print(f"  wrong: {len(wrong)}" + "".join(f"\n    {line}" for line in wrong[:20]))
+    if not in_time:
+        print(f"  not all was done {options.settle:g} s after the last file")
+    started = second.lines[0][0] if second.lines else np.inf
+    steady = {k: v for k, v in dropped.written.items() if not first.lines[-1][0] - 1 < v < started + 5}
+    for what, words in (("first look", "particles,"), ("measured", "measured")):
+        seconds = waits([*first.lines, *second.lines], steady, words)
+        if len(seconds):
+            middle, most, worst = np.quantile(seconds, [0.5, 0.95, 1])
+            print(f"  last byte to row, {what}: median {middle:.2f} s, 95 % within {most:.2f} s, longest {worst:.2f} s")
+    used = sum(now[2:4]) - sum(cpu[2:4])
+    print(f"  processors: {used / max(len(dropped.particles), 1):.2f} s for each readable file, both starts included")
+    return 1 if wrong or not in_time else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Pages, and the site that is built of them."""

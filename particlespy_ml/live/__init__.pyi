@@ -1,0 +1,4 @@
+from .session import Session
+from .watch import Watcher
+
+__all__ = ["Session", "Watcher"]

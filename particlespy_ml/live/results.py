@@ -1,0 +1,249 @@
+"""A folder of results that grows: tables, pictures, and what a page shows of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from particlespy_ml.core.files import replacing
+from particlespy_ml.core.provenance import METADATA_NODE
+from particlespy_ml.live.files import free_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from hyperspy.signals import BaseSignal, Signal2D
+
+_logger = logging.getLogger(__name__)
+
+PARTICLES, IMAGES, PAGE = "particles", "images.csv", "index.html"
+RESERVED = (PARTICLES, "images", "index", "report", "ledger", "settings")
+WIDTH, LEGEND = 6.0, 0.5  # of pictures and of the room for their legend, in inches
+_MARK = "\ufeff"  # by which spreadsheets tell UTF-8
+
+
+class GrowingResults:
+    """Results of images, a table and a picture of each, and one table of all.
+
+    Parameters
+    ----------
+    out
+        The folder; it is made where it is missing.
+    """
+
+    def __init__(self, out: Path):
+        self.out = Path(out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        self._names: dict[str, str] = {}  # of images, and the file of each
+        self._header: list[str] = []
+        self._tables: dict[str, BaseSignal] = {}
+        self._stale = False  # whether particles.csv lacks rows
+        self._changed = False  # whether particles.hspy does
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the images with results, in the order in which they came."""
+        return list(self._names)
+
+    def restore(self, names: Mapping[str, str]) -> list[str]:
+        """Take up the results of an earlier run; return the names of those that are not there any more.
+
+        Parameters
+        ----------
+        names
+            Names of images, and the file of each.
+        """
+        lost = [name for name in names if not all(self.path(name, end).is_file() for end in (".csv", ".hspy"))]
+        self._names = {name: file for name, file in names.items() if name not in lost}
+        self._changed = bool(self._names)
+        self._rebuild()
+        return lost
+
+    def path(self, name: str, suffix: str) -> Path:
+        """File of the results of an image."""
+        return self.out / f"{name}{suffix}"
+
+    def name_for(self, stem: str, taken: set[str]) -> str:
+        """Return a name for the results of an image."""
+        return free_name(stem, {*RESERVED, *self._names, *taken})
+
+    def save(self, name: str, file: str, table: BaseSignal) -> None:
+        """Write the table of an image, over an earlier one of that name, and add its rows to those of all.
+
+        Parameters
+        ----------
+        name, file
+            Of the image.
+        table
+            Its particles.
+        """
+        frame = table.to_dataframe(length_unit="nm", units_in_names=True)
+        frame.insert(0, "file", file)
+        frame.insert(1, "image", name)
+        table.save(self.path(name, ".hspy"), overwrite=True)
+        with replacing(self.path(name, ".csv")) as part:
+            frame.to_csv(part, index=False, encoding="utf-8-sig")
+        self._tables[name] = table
+        self._changed = True
+        known = name in self._names
+        self._names[name] = file
+        new = [column for column in frame if column not in self._header]
+        if known or new or self._stale:
+            self._rebuild()
+        else:
+            self._append(frame)
+
+    def forget(self, name: str) -> None:
+        """Leave an image, whose file has become another, out of the table of all; its own files go."""
+        if self._names.pop(name, None) is None:
+            return
+        self._tables.pop(name, None)
+        for suffix in (".hspy", ".csv", ".png"):
+            self.path(name, suffix).unlink(missing_ok=True)
+        self._changed = True
+        self._rebuild()
+
+    def draw(self, name: str, table: BaseSignal, image: Signal2D) -> None:
+        """Write a picture of an image with its particles: the first frame of a series."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        from particlespy_ml.plotting.overlay import plot_overlay
+
+        # no pyplot, which belongs to the main thread, and no layout, which draws everything several times
+        rows, columns = image.axes_manager.signal_shape[::-1]
+        height = float(np.clip(WIDTH * rows / columns, 1.5, 12))
+        figure = Figure(figsize=(WIDTH, height + LEGEND))
+        FigureCanvasAgg(figure)
+        share = LEGEND / (height + LEGEND)
+        index = (0,) * image.axes_manager.navigation_dimension
+        plot_overlay(table, image, index=index, ax=figure.add_axes((0, share, 1, 1 - share)))
+        with replacing(self.path(name, ".png")) as part:
+            figure.savefig(part, dpi=100)
+
+    def write_images(self, rows: list[dict]) -> None:
+        """Write the table of images, a row each."""
+        header: dict[str, None] = {}
+        for row in rows:
+            header |= dict.fromkeys(row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(header), restval="", lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: _cell(value) for key, value in row.items()})
+        try:
+            with replacing(self.out / IMAGES) as part:
+                part.write_text(_MARK + text.getvalue(), encoding="utf-8")
+        except OSError as error:  # open in a spreadsheet, on Windows
+            _logger.warning("%s could not be written, and is written again later: %s", self.out / IMAGES, error)
+
+    def write_particles(self) -> None:
+        """Write the table of all particles for HyperSpy, where it has changed."""
+        if self._stale:
+            self._rebuild()
+        if not self._changed or not self._names:
+            return
+        import hyperspy.api as hs
+
+        for name in self._names:
+            if name not in self._tables:
+                self._tables[name] = hs.load(self.path(name, ".hspy"))
+        joined, left_out = join_tables({name: self._tables[name] for name in self._names})
+        if left_out:
+            _logger.warning("Left out of %s.hspy, which is in nm: %s", PARTICLES, "; ".join(left_out))
+        if joined is not None:
+            joined.save(self.out / f"{PARTICLES}.hspy", overwrite=True)
+        self._changed = False
+
+    def _append(self, frame: pd.DataFrame) -> None:
+        text = frame.reindex(columns=self._header).to_csv(index=False, header=False, lineterminator="\n")
+        try:
+            with open(self.out / f"{PARTICLES}.csv", "a", encoding="utf-8", newline="") as file:
+                file.write(text)
+        except OSError as error:
+            self._stale = True
+            _logger.warning("%s.csv could not be written, and is written again later: %s", PARTICLES, error)
+
+    def _rebuild(self) -> None:
+        """Write the rows of all images anew, from those of each."""
+        import pandas as pd
+
+        frames = []
+        for name in self._names:
+            frames.append(pd.read_csv(self.path(name, ".csv"), dtype=str, keep_default_na=False, encoding="utf-8-sig"))
+        header: dict[str, None] = {}
+        for frame in frames:
+            header |= dict.fromkeys(frame)
+        self._header = list(header)
+        if not frames:
+            (self.out / f"{PARTICLES}.csv").unlink(missing_ok=True)
+            return
+        try:
+            with replacing(self.out / f"{PARTICLES}.csv") as part:
+                with open(part, "w", encoding="utf-8", newline="") as file:
+                    file.write(_MARK)
+                    csv.writer(file, lineterminator="\n").writerow(self._header)
+                    for frame in frames:
+                        frame.reindex(columns=self._header).to_csv(file, index=False, header=False, lineterminator="\n")
+            self._stale = False
+        except OSError as error:
+            self._stale = True
+            _logger.warning("%s.csv could not be written, and is written again later: %s", PARTICLES, error)
+
+
+def join_tables(tables: Mapping[str, BaseSignal]) -> tuple[BaseSignal | None, list[str]]:
+    """Return the tables of images as one, and why some are left out; particles that were not classified are undefined.
+
+    Parameters
+    ----------
+    tables
+        Particle tables by name.
+    """
+    from particlespy_ml.core.calibration import NANOMETRES
+    from particlespy_ml.tables.concatenate import concatenate
+
+    kept, left_out = {}, []
+    for name, table in tables.items():
+        if table.units.get("x") in NANOMETRES:
+            kept[name] = table
+        else:
+            left_out.append(f"{name}: lengths in {table.units.get('x') or 'no unit'}")
+    if not kept:
+        return None, left_out
+    classified = [table for table in kept.values() if table.classes]
+    if classified:
+        like = max(kept.values(), key=lambda table: len(table.classes))
+        kept = {name: table if table.classes else _undefined(table, like) for name, table in kept.items()}
+    joined = concatenate(kept)
+    node = joined.metadata.get_item(METADATA_NODE)
+    if node.has_item("sources"):  # of each image, in its own file; of thousands, too long for one
+        del node.sources
+    return joined, left_out
+
+
+def _undefined(table: BaseSignal, like: BaseSignal) -> BaseSignal:
+    """A table with the columns of classes of another one, of particles without a class."""
+    from particlespy_ml.tables.classes import class_columns
+    from particlespy_ml.tables.dataframe import with_columns
+
+    added = np.zeros(table.n_rows, dtype=class_columns(like.classes))
+    for name in added.dtype.names:
+        added[name] = -1 if name == "class_index" else np.nan
+    own = like.metadata.get_item(METADATA_NODE).as_dictionary()
+    record = {"classes": list(like.classes), **({"model": own["model"]} if "model" in own else {})}
+    return with_columns(table, added, dict.fromkeys(added.dtype.names, ""), {}, record)
+
+
+def _cell(value: object) -> object:
+    """A value as a cell of a CSV file."""
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {number}" for key, number in value.items())
+    return f"{value:.6g}" if isinstance(value, float) else value

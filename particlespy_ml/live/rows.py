@@ -1,0 +1,247 @@
+"""Rows of a watch: one for each image, on disk as soon as it is known."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from particlespy_ml.core.files import replacing
+from particlespy_ml.live.files import Stamp, free_name
+from particlespy_ml.live.ledger import FolderLock, Ledger
+from particlespy_ml.live.results import GrowingResults
+from particlespy_ml.live.session import Analysis, check_settings, summarise
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal2D
+
+DONE, SEEN, FAILED, UNREADABLE, GONE = "done", "seen", "failed", "unreadable", "gone"
+REMOVED = "the file was removed before it was measured"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file to look at, as it was when it was found."""
+
+    path: Path
+    stamp: Stamp
+
+
+class Rows:
+    """Rows by file, in a folder of results; all of it may be used from several threads.
+
+    Parameters
+    ----------
+    folder
+        The folder that is watched.
+    out
+        The folder of results.
+    analysis
+        What is done with each image.
+    """
+
+    def __init__(self, folder: Path, out: Path, analysis: Analysis):
+        self._folder = folder
+        self.results = GrowingResults(out)
+        self._lock = threading.RLock()
+        self._guard = FolderLock(out)
+        try:
+            check_settings(out, analysis)
+            self._ledger = Ledger(out / "ledger.jsonl")
+        except BaseException:
+            self._guard.close()
+            raise
+        self._rows: OrderedDict[str, list[dict]] = OrderedDict()
+        self._diameters: dict[str, np.ndarray] = {}
+        self.picture = ""
+        self._changed = time.monotonic()
+        self._restore()
+
+    def _restore(self) -> None:
+        """Take up the rows and results of an earlier run."""
+        names = {}
+        for file, entry in self._ledger.items():
+            self._rows[file] = [dict(row) for row in entry["images"]]
+            if entry["status"] != DONE and Stamp.of(self._folder / file) is None:
+                for row in self._rows[file]:
+                    row |= {"status": GONE, "reason": REMOVED}
+            if entry["status"] == DONE:
+                names |= {row["image"]: file for row in entry["images"] if row["status"] == DONE}
+        for lost in self.results.restore(names):
+            self._ledger.write(names[lost], {**self._ledger[names[lost]], "status": SEEN})
+        for name in self.results.names:
+            self._diameters[name] = _diameters_of(self.results.path(name, ".csv"))
+            if self.results.path(name, ".png").is_file():
+                self.picture = f"{name}.png"
+
+    def key(self, path: Path) -> str:
+        """Name of a file in the ledger: relative to the folder."""
+        return path.relative_to(self._folder).as_posix()
+
+    def is_done(self, path: Path, stamp: Stamp) -> bool:
+        """Whether a file was done as it is now, by its size and time."""
+        entry = self._ledger.get(self.key(path))
+        if entry is None or entry["status"] != DONE:
+            return False
+        return (entry["size"], entry["modified"]) == (stamp.size, stamp.modified)
+
+    def is_same(self, job: Job, sha256: str) -> bool:
+        """Whether a file was done before with the same content: then its new time is written down."""
+        with self._lock:
+            entry = self._ledger.get(self.key(job.path))
+            if entry is None or entry["status"] != DONE or entry["sha256"] != sha256:
+                return False
+            self._ledger.write(self.key(job.path), {**entry, "size": job.stamp.size, "modified": job.stamp.modified})
+            return True
+
+    def begin(self, job: Job, sha256: str, names: list[str], looks: list[dict]) -> list[dict]:
+        """Add the rows of the images of a file after the first look, in place of those of an earlier file."""
+        with self._lock:
+            key = self.key(job.path)
+            old = [row["image"] for row in self._rows.get(key, []) if row.get("image")]
+            chosen: list[str] = []
+            others = {row["image"] for rows in self._rows.values() for row in rows if row.get("image")} - set(old)
+            for number, name in enumerate(names):
+                chosen.append(old[number] if number < len(old) else self.results.name_for(name, {*others, *chosen}))
+            for name in old[len(names) :]:
+                self.results.forget(name)
+                self._diameters.pop(name, None)
+            saved = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(job.stamp.modified / 1e9))
+            rows = [
+                {"file": key, "image": name, "saved": saved, "status": SEEN, "reason": "", **look}
+                for name, look in zip(chosen, looks, strict=True)
+            ]
+            self._rows[key] = rows
+            self._write(key, job, sha256, SEEN)
+            return [dict(row) for row in rows]
+
+    def save(self, name: str, job: Job, number: int, table: BaseSignal) -> dict:
+        """Write the table of an image and return its row."""
+        with self._lock:
+            key = self.key(job.path)
+            row = self._rows[key][number]
+            row |= {"status": DONE, "reason": "", **summarise(table)}
+            self.results.save(name, key, table)
+            self._diameters[name] = _diameters_of(self.results.path(name, ".csv"))
+            self._changed = time.monotonic()
+            return dict(row)
+
+    def draw(self, name: str, table: BaseSignal, image: Signal2D) -> None:
+        """Write the picture of an image."""
+        self.results.draw(name, table, image)
+        self.picture = f"{name}.png"
+        self._changed = time.monotonic()
+
+    def fail(self, job: Job, number: int, reason: str) -> dict:
+        """Note that an image could not be measured, and return its row."""
+        with self._lock:
+            row = self._rows[self.key(job.path)][number]
+            row |= {"status": FAILED, "reason": reason}
+            self.results.forget(row["image"])  # of an earlier file of that name
+            self._diameters.pop(row["image"], None)
+            self._changed = time.monotonic()
+            return dict(row)
+
+    def gone(self, job: Job) -> None:
+        """Note that a file was removed before it was measured; one that was replaced is looked at by itself."""
+        with self._lock:
+            if Stamp.of(job.path) is not None:
+                return
+            for row in self._rows[self.key(job.path)]:
+                if row["status"] == SEEN:
+                    row |= {"status": GONE, "reason": REMOVED}
+            self._changed = time.monotonic()
+
+    def end(self, job: Job) -> None:
+        """Write down that a file is done."""
+        with self._lock:
+            key = self.key(job.path)
+            self._write(key, job, self._ledger[key]["sha256"], DONE)
+
+    def failed(self, job: Job, reason: str, tries: int) -> None:
+        """Note that a file could not be read; rows of what it was before stay until it is read."""
+        with self._lock:
+            key = self.key(job.path)
+            if any(row["status"] == DONE for row in self._rows.get(key, [])):
+                return
+            self._rows[key] = [{"file": key, "image": "", "status": UNREADABLE, "reason": reason, "tries": tries}]
+            self._write(key, job, "", UNREADABLE)
+
+    def is_current(self, job: Job) -> bool:
+        """Whether a file is still the one that was found."""
+        return Stamp.of(job.path) == job.stamp
+
+    def of_file(self, path: Path) -> dict | None:
+        """First row of a file; None before its first look."""
+        with self._lock:
+            rows = [row for row in self._rows.get(self.key(path), []) if row["status"] != UNREADABLE]
+            return dict(rows[0]) if rows else None
+
+    def plain(self) -> list[dict]:
+        """Rows of all images."""
+        with self._lock:
+            return [dict(row) for rows in self._rows.values() for row in rows]
+
+    def diameters(self) -> np.ndarray:
+        """Diameters in nm of all particles that no border cuts."""
+        with self._lock:
+            return np.concatenate([np.zeros(0), *self._diameters.values()])
+
+    def read_picture(self, name: str) -> bytes | None:
+        """The picture of an image by its file's name; None where there is none."""
+        with self._lock:
+            known = name.removesuffix(".png") in self.results.names and name.endswith(".png")
+        path = self.results.path(name.removesuffix(".png"), ".png")
+        return path.read_bytes() if known and path.is_file() else None
+
+    def changed_since(self, moment: float) -> bool:
+        """Whether anything changed since a moment of the monotonic clock."""
+        return self._changed >= moment
+
+    def write_images(self) -> None:
+        """Write the table of images."""
+        self.results.write_images(self.plain())
+
+    def write_particles(self) -> None:
+        """Write the table of all particles."""
+        with self._lock:
+            self.results.write_particles()
+
+    def save_array(self, array: np.ndarray, name: str, pixel_size: float | None) -> Path:
+        """Save an array to the watched folder, under a name that is free, and return its file."""
+        from hyperspy.signals import Signal2D
+
+        image = Signal2D(array)
+        if pixel_size is not None:
+            image.axes_manager.signal_axes.set(scale=pixel_size, units="nm")
+        with self._lock:
+            taken = {path.stem for path in self._folder.glob("*.hspy")} | {Path(key).stem for key in self._rows}
+            path = self._folder / f"{free_name(name, taken)}.hspy"
+            with replacing(path) as part:
+                image.save(part, overwrite=True)
+        return path
+
+    def close(self) -> None:
+        """Give the folder of results back."""
+        self._guard.close()
+
+    def _write(self, key: str, job: Job, sha256: str, status: str) -> None:
+        entry = {"size": job.stamp.size, "modified": job.stamp.modified, "sha256": sha256, "status": status}
+        self._ledger.write(key, {**entry, "images": self._rows[key]})
+        self._changed = time.monotonic()
+
+
+def _diameters_of(path: Path) -> np.ndarray:
+    """Diameters in nm of the particles of an image's table that no border cuts."""
+    import pandas as pd
+
+    frame = pd.read_csv(path, encoding="utf-8-sig")
+    column = "equivalent_circular_diameter (nm)"
+    if column not in frame or "touches_border" not in frame:
+        return np.zeros(0)
+    return frame.loc[~frame["touches_border"].astype(bool), column].dropna().to_numpy(float)

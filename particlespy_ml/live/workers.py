@@ -1,0 +1,199 @@
+"""The two hands of a watch: one looks at every image at once, the other measures them one after the other."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from particlespy_ml.core.load_images import load_images
+from particlespy_ml.live.files import hash_of
+from particlespy_ml.live.rows import Job, Rows
+from particlespy_ml.live.session import Analysis
+
+_logger = logging.getLogger(__name__)
+
+# HyperSpy asks to report files that it cannot read, which files that are still written are not meant by.
+_READER = logging.getLogger("hyperspy.io")
+KEPT = 4  # images in memory that wait to be measured; others are read again
+
+
+@dataclass
+class _Task:
+    """Images of a file that wait to be measured; *images* are None where they are to be read again."""
+
+    job: Job
+    rows: list[dict]
+    images: list[tuple[Any, Any]] | None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Read a file without a word: what cannot be read is said by the watch."""
+    level = _READER.level
+    _READER.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        _READER.setLevel(level)
+
+
+class Looker(threading.Thread):
+    """Takes a first look at each file.
+
+    Parameters
+    ----------
+    rows
+        Where rows are kept.
+    analysis
+        What is done with images.
+    jobs
+        Files to look at.
+    give
+        Called with what is to be measured: file, rows, and images with their labels.
+    looked
+        Called after each file, with its rows, or with why it could not be read: "again" where it has changed.
+    stop
+        Ends the thread.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        analysis: Analysis,
+        jobs: queue.Queue,
+        give: Callable[[_Task], None],
+        looked: Callable[[Job, list[dict], str], None],
+        stop: threading.Event,
+    ):
+        super().__init__(name="first look", daemon=True)
+        self._rows, self._analysis, self._jobs = rows, analysis, jobs
+        self._give, self._looked, self._ended = give, looked, stop
+
+    def run(self) -> None:
+        """Look at files until the end."""
+        while not self._ended.is_set():
+            try:
+                job = self._jobs.get(timeout=0.05)
+            except queue.Empty:
+                continue
+            rows, error = [], ""
+            try:
+                rows, error = self._look(job)
+            except Exception as problem:  # any reader may fail in any way, and must not end the watch
+                _logger.debug("%s", job.path, exc_info=True)
+                error = "again" if not self._rows.is_current(job) else f"{type(problem).__name__}: {problem}"
+            self._looked(job, rows, error)
+
+    def _look(self, job: Job) -> tuple[list[dict], str]:
+        sha256 = hash_of(job.path)
+        if self._rows.is_same(job, sha256):
+            return [], ""
+        with _quiet():
+            images, skipped = load_images(job.path, self._analysis.signal_type, self._analysis.pixel_size, lazy=False)
+        for reason in skipped:
+            _logger.info("Left out of %s: %s", job.path.name, reason)
+        looks, kept = [], []
+        for _, image in images:
+            row, labels = self._analysis.look(image)
+            looks.append(row)
+            kept.append((image, labels))
+        if not self._rows.is_current(job):
+            return [], "again"
+        rows = self._rows.begin(job, sha256, [name for name, _ in images], looks)
+        self._give(_Task(job, rows, kept))
+        return rows, ""
+
+
+class Analyser(threading.Thread):
+    """Measures and classifies the images that were looked at, and draws them.
+
+    Parameters
+    ----------
+    rows, analysis, stop
+        As for `Looker`.
+    finished
+        Called with the row of each image that was measured, or could not be.
+    pictures
+        Whether images are drawn.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        analysis: Analysis,
+        finished: Callable[[dict], None],
+        stop: threading.Event,
+        pictures: bool = True,
+    ):
+        super().__init__(name="analysis", daemon=True)
+        self._pictures = pictures
+        self._rows, self._analysis, self._finished, self._ended = rows, analysis, finished, stop
+        self._tasks: deque[_Task] = deque()
+        self._ready = threading.Condition()
+        self._busy = False
+
+    @property
+    def waiting(self) -> int:
+        """Number of files that are not done."""
+        with self._ready:
+            return len(self._tasks) + self._busy
+
+    def put(self, task: _Task) -> None:
+        """Add the images of a file; those of many files do not stay in memory."""
+        with self._ready:
+            self._tasks.append(task)
+            if len(self._tasks) > KEPT:
+                task.images = None
+            self._ready.notify()
+
+    def run(self) -> None:
+        """Measure images until the end; what waits then is done after the next start."""
+        while not self._ended.is_set():
+            with self._ready:
+                if not self._tasks:
+                    self._ready.wait(0.05)
+                    continue
+                task = self._tasks.popleft()
+                self._busy = True
+            try:
+                self._do(task)
+            except Exception:  # the disk is full, or the file went away: it is done after the next start
+                _logger.exception("%s could not be finished", task.job.path.name)
+            finally:
+                self._busy = False
+
+    def _do(self, task: _Task) -> None:
+        job, images = task.job, task.images
+        if images is None:
+            if not self._rows.is_current(job):
+                self._rows.gone(job)
+                return
+            loaded, _ = load_images(job.path, self._analysis.signal_type, self._analysis.pixel_size, lazy=False)
+            images = [(image, None) for _, image in loaded]
+        if not self._rows.is_current(job):
+            self._rows.gone(job)
+            return
+        for number, (row, (image, labels)) in enumerate(zip(task.rows, images, strict=True)):
+            started = time.monotonic()
+            try:
+                table = self._analysis.analyse(image, row["classify"], labels)
+            except Exception as error:  # one bad image must not cost the others
+                self._finished(self._rows.fail(job, number, f"{type(error).__name__}: {error}"))
+                continue
+            done = self._rows.save(row["image"], job, number, table)
+            self._finished(done)
+            if not self._pictures:
+                continue
+            try:
+                self._rows.draw(row["image"], table, image)
+            except Exception as error:  # a picture less
+                _logger.warning("%s could not be drawn: %s", row["image"], error)
+            _logger.debug("%s took %.2f s", row["image"], time.monotonic() - started)
+        self._rows.end(job)

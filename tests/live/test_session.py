@@ -1,0 +1,40 @@
+"""Images one by one, as a script has them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from particlespy_ml.live import Session
+from particlespy_ml.live.results import join_tables
+from tests.conftest import TWO, as_image, disk_frame
+from tests.live.conftest import ONE
+
+
+def test_arrays_and_signals(tmp_path, two_disks):
+    session = Session(tmp_path, "HAADF", model=None)
+    rows = [session.add(two_disks, "still"), session.add(disk_frame(*ONE), "still", 0.04)]
+    session.close()
+    assert [row["image"] for row in rows] == ["still", "still-2"] and [row["particles"] for row in rows] == [2, 1]
+    table = pd.read_csv(tmp_path / "particles.csv", encoding="utf-8-sig")
+    assert table["image"].tolist() == ["still"] * 2 + ["still-2"] and "area (nm²)" in table
+    assert (tmp_path / "particles.hspy").is_file() and (tmp_path / "still-2.png").is_file()
+    with pytest.raises(ValueError, match="rows and columns"):
+        session.add(np.zeros((2, 3, 4)), "stack")
+
+
+def test_bright_field_has_no_model(tmp_path, model_folder):
+    session = Session(tmp_path / "a", "particle_image", options={"polarity": "bright"})
+    row = session.add(as_image(disk_frame(*TWO), "particle_image"), "one")
+    assert row["classify"] is False and row["row_jumps"] is not None
+    assert Session(tmp_path / "b", "HAADF", model=model_folder).analysis.describe()["model"]["name"] == "random"
+
+
+def test_tables_in_pixels_are_left_out_by_name(two_disks):
+    table = two_disks.measure_particles()
+    plain = as_image(two_disks.data)
+    plain.axes_manager.signal_axes.set(units="")
+    joined, left_out = join_tables({"a": table, "b": plain.measure_particles(method="otsu")})
+    assert joined.n_particles == table.n_particles and left_out == ["b: lengths in no unit"]
+    assert join_tables({"b": plain.measure_particles(method="otsu")})[0] is None
