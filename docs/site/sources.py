@@ -17,6 +17,7 @@ GUIDES = (
     "columns-hrtem",
     "counting",
     "strain",
+    "surface",
     "populations",
     "relion",
     "live",

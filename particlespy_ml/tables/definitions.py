@@ -133,10 +133,11 @@ UNITS = {
     LENGTH: (
         "x y equivalent_circular_diameter major_axis_length minor_axis_length feret_diameter_max feret_diameter_min "
         "perimeter bbox_x_min bbox_y_min bbox_x_max bbox_y_max bbox_length nearest_neighbour_distance outline drift_x "
-        "drift_y lattice_constant a_x a_y b_x b_y x_error y_error width width_error x_scatter y_scatter"
+        "drift_y lattice_constant a_x a_y b_x b_y x_error y_error width width_error x_scatter y_scatter "
+        "mean_x mean_y drift_error"
     ),
     AREA: "area bbox_area",
-    ANGLE: "orientation rotation rotation_error",
+    ANGLE: "orientation rotation rotation_error drift_angle",
     PIXEL: "intensity intensity_error intensity_max intensity_mean intensity_std background",
     f"{PIXEL} times {AREA}": "volume volume_error",
 }
@@ -157,6 +158,10 @@ ERRORS = {
         "expected_count": "count_error",
         "height": "height_probability",
         "class": "probability",
+        "mean_x": "x_error",
+        "mean_y": "y_error",
+        "drift_x": "drift_error",
+        "drift_y": "drift_error",
         "template": "rmsd",
     },
 }
