@@ -25,7 +25,7 @@ def find(image, known, frames):
 
 def test_parts_show_what_the_mean_hides():
     rng = np.random.default_rng(3)
-    full = [PLACES if number < 20 else PLACES[:-1] for number in range(120)]
+    full = [PLACES if number < 40 else PLACES[:-1] for number in range(120)]
     frames = [rng.poisson(gaussian_columns((88, 92), places, 8.0, 2.1) + 1) for places in full]
     pooled = pool(frames, still(120))
     assert pooled.parts.shape == (3, 88, 92) and pooled.frames == 120 and pooled.known.all()
