@@ -93,6 +93,17 @@ def load_model(model: str | Path | Model, device: str | None = None) -> Model:
     return load_model(_load_folder(str(folder.resolve())), device)
 
 
+def bundled_card(name: str) -> dict:
+    """Return the card of a bundled model, without its weights.
+
+    Examples
+    --------
+    >>> bundled_card("isomer-haadf")["task"]
+    'isomer'
+    """
+    return read_card(_bundled_folder() / name / "card.json")
+
+
 def default_model(signal_type: str) -> str:
     """Return the name of the model that goes with a signal type.
 

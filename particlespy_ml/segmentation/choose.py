@@ -49,9 +49,7 @@ def _choose(image: ImageFrames, method, labels, exclude_border: bool, options: d
         options = {"polarity": "bright", **options}
     segmenter = make_segmenter(method, grid=image.grid, exclude_border=exclude_border, **options)
     if by_default and method == "auto" and not set(options) & ONLY_AUTO:
-        from particlespy_ml.models.load import load_model
-
-        segmenter = replace(segmenter, finder=load_model(ANY_SUPPORT))
+        segmenter = replace(segmenter, on_support=ANY_SUPPORT)
     return segmenter, ()
 
 

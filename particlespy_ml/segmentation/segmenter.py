@@ -79,7 +79,9 @@ class Segmenter:
     trained
         The trained segmentation, for the method of that name.
     finder
-        The model, for the method "network"; for "auto" the one that looks where the background is a support.
+        The model, for the method "network".
+    on_support
+        For the method "auto": bundled model that looks where the background is a support, if any.
     numbered
         Whether labels are known to be numbers of particles: then one that is in pieces is no mask.
     masked
@@ -94,6 +96,7 @@ class Segmenter:
     exclude_border: bool = False
     trained: TrainedSegmentation | None = None
     finder: ParticleFinder | None = None
+    on_support: str | None = None
     numbered: bool = False
     masked: bool = False
     loss: SizeLoss | None = field(default=None, compare=False)
@@ -105,6 +108,10 @@ class Segmenter:
         trained = {} if self.trained is None else self.trained.parameters
         if self.finder is not None:
             options |= {"model": self.finder.name, "sha256": self.finder.sha256}
+        if self.on_support is not None:
+            from particlespy_ml.models.load import bundled_card
+
+            options |= {"on_support": self.on_support, "sha256": bundled_card(self.on_support)["sha256"]}
         masked = {"mask": "given"} if self.masked else {}
         return {**trained, "method": self.method, "exclude_border": self.exclude_border, **masked, **options}
 
@@ -160,13 +167,16 @@ class Segmenter:
 
             counts = [(0, 0)]
             labels = segment_automatic(image, self.pixel_size, count=lambda *both: counts.append(both), **self.options)
-            if self.finder is not None and self._is_on_support(image, labels):
-                return self._by_detector(image, MULTISCALE_OPTIONS | {"polarity": self.options["polarity"]}, told)
+            if self.on_support is not None and self._is_on_support(image, labels):
+                from particlespy_ml.models.load import load_model
+
+                options = MULTISCALE_OPTIONS | {"polarity": self.options["polarity"]}
+                return self._by_detector(load_model(self.on_support), image, options, told)
             if self.loss is not None and len(counts) > 1:
                 self.loss.add(*counts[-1])
             return labels
         if self.method == "network" and self.detects:
-            return self._by_detector(image, self.options, told)
+            return self._by_detector(self.finder, image, self.options, told)
         if self.method == "network":
             from particlespy_ml.segmentation.network import segment_with_network
 
@@ -181,11 +191,11 @@ class Segmenter:
             return False
         return not any(text(image, labels, self.pixel_size, self.options) for text in (small_text, dark_text))
 
-    def _by_detector(self, image: np.ndarray, options: dict, told: list) -> np.ndarray:
+    def _by_detector(self, finder: ParticleFinder, image: np.ndarray, options: dict, told: list) -> np.ndarray:
         from particlespy_ml.segmentation.multiscale import segment_multiscale
 
         taken = {name: value for name, value in options.items() if name != "min_diameter"}
-        labels, probability = segment_multiscale(image, self.finder, **taken)
+        labels, probability = segment_multiscale(image, finder, **taken)
         told.append(probability)
         smallest = np.pi / 4 * options["min_diameter"] ** 2 / np.prod(self.pixel_size)
         return np.where((label_sizes(labels) >= smallest)[labels], labels, 0)

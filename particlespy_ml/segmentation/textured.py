@@ -37,7 +37,7 @@ def has_textured_background(image: np.ndarray, labels: np.ndarray) -> bool:
     >>> image = 100.0 * disk + np.random.default_rng(0).normal(size=disk.shape)
     >>> has_textured_background(image + 0.5 * x, disk.astype(int))
     False
-    >>> has_textured_background(image + 60 * np.sin(x / 5) * np.sin(y / 6), disk.astype(int))
+    >>> has_textured_background(image + 120 * np.sin(x / 5) * np.sin(y / 6), disk.astype(int))
     True
     """
     image = as_float(image)

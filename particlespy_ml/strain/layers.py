@@ -137,7 +137,7 @@ def strain_by_layer(table: BaseSignal, component: str = "planar") -> pd.DataFram
     >>> columns = pml.data.columns_of_platinum().find_columns(dose=2e4)
     >>> layers = columns.measure_strain("fcc<110>").strain_by_layer()
     >>> layers["layer"].tolist()
-    [1, 2, 3, 4, 5, 6]
+    [1, 2, 3, 4, 5, 6, 7]
     """
     import pandas as pd
 

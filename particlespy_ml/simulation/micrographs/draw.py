@@ -60,11 +60,12 @@ def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.ra
     >>> seen.image.shape, bool(seen.labels.max() > 0)
     ((96, 96), True)
     """
-    support = draw_support(_choose(recipe.supports, rng), shape, rng)
-    if rng.random() < recipe.mixed:
-        support = support + rng.uniform(0.2, 1.0) * draw_support(_choose(recipe.supports, rng), shape, rng)
     sizes = recipe.large[1:] if rng.random() < recipe.large[0] else recipe.diameter
     median = float(np.exp(rng.uniform(*np.log(sizes))))
+    smallest = max(20.0, 1.5 * min(median, 60.0))
+    support = draw_support(_choose(recipe.supports, rng), shape, rng, smallest)
+    if rng.random() < recipe.mixed:
+        support = support + rng.uniform(0.2, 1.0) * draw_support(_choose(recipe.supports, rng), shape, rng, smallest)
     empty = rng.random() < recipe.empty
     heights, owner, areas = _lay_particles(recipe, support, 0 if empty else median, rng)
     heights /= median

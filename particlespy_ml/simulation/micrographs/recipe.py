@@ -77,9 +77,9 @@ class MicrographRecipe:
     mixed: float = 0.3
     on_support: float = 0.8
     overlap: tuple[float, float] = (0.0, 0.5)
-    contrast: tuple[float, float] = (1.2, 16.0)
-    noise: tuple[float, float] = (0.01, 2.0)
-    signal: float = 9.0
+    contrast: tuple[float, float] = (1.5, 16.0)
+    noise: tuple[float, float] = (0.01, 1.2)
+    signal: float = 10.0
     saturation: tuple[float, float, float] = (0.4, 0.3, 3.0)
     individual: float = 0.5
     fringes: float = 0.25

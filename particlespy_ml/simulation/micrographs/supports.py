@@ -40,7 +40,7 @@ def random_field(shape: tuple[int, int], exponent: float, rng: np.random.Generat
     return (field / max(float(field.std()), 1e-12)).astype(np.float32)
 
 
-def draw_support(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def draw_support(kind: str, shape: tuple[int, int], rng: np.random.Generator, smallest: float = 20.0) -> np.ndarray:
     """Draw the thickness of a support relative to its mean where it is; 0 where there is vacuum.
 
     Parameters
@@ -51,6 +51,8 @@ def draw_support(kind: str, shape: tuple[int, int], rng: np.random.Generator) ->
         Rows and columns.
     rng
         Random generator.
+    smallest
+        Radius in pixels of the smallest spheres that a support is made of: a sphere like a particle is one.
     """
     if kind == "none":
         thickness = np.ones(shape, np.float32)
@@ -64,7 +66,7 @@ def draw_support(kind: str, shape: tuple[int, int], rng: np.random.Generator) ->
         thickness = random_field(shape, rng.uniform(2.2, 3.8), rng, rng.uniform(30, 400)) + rng.uniform(-0.6, 1.5)
         thickness = np.maximum(thickness, 0) ** rng.uniform(0.5, 1.2)
     elif kind == "spheres":
-        thickness = _packed_spheres(shape, rng)
+        thickness = _packed_spheres(shape, rng, smallest)
     else:
         thickness = _platelets(shape, rng)
     if rng.random() < 0.6 and kind != "none":  # grains of the support
@@ -79,18 +81,18 @@ def draw_support(kind: str, shape: tuple[int, int], rng: np.random.Generator) ->
     return (thickness / max(float(thickness[seen].mean()), 1e-6) if seen.any() else thickness).astype(np.float32)
 
 
-def _packed_spheres(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _packed_spheres(shape: tuple[int, int], rng: np.random.Generator, smallest: float) -> np.ndarray:
     """Thickness of an aggregate of spheres that touch or grew together, full or hollow."""
-    radius = float(np.exp(rng.uniform(*np.log((9, 110)))))
+    radius = float(np.exp(rng.uniform(*np.log((smallest, max(120.0, 2 * smallest))))))
     spread, wall = rng.uniform(0.02, 0.35), rng.uniform(0.15, 0.7) if rng.random() < 0.25 else 1.0
-    number = int(np.clip(rng.uniform(0.3, 3.0) * np.prod(shape) / (np.pi * radius**2), 2, 150))
+    number = int(np.clip(rng.uniform(0.3, 3.0) * np.prod(shape) / (np.pi * radius**2), 4, 150))
     pad = radius
     places = [rng.uniform([-pad, -pad], [shape[0] + pad, shape[1] + pad])]
     for _ in range(number - 1):  # each beside one that is there, in space
         direction = rng.normal(size=3)
         direction *= rng.uniform(1.3, 2.0) * radius / np.linalg.norm(direction)
         near = places[rng.integers(len(places))] + direction[:2]
-        if rng.random() < 0.08 or not ((near > -2 * pad) & (near < np.array(shape) + 2 * pad)).all():
+        if rng.random() < 0.03 or not ((near > -2 * pad) & (near < np.array(shape) + 2 * pad)).all():
             near = rng.uniform([-pad, -pad], [shape[0] + pad, shape[1] + pad])
         places.append(near)
     thickness = np.zeros(shape, np.float32)
