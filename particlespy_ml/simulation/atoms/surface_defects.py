@@ -12,6 +12,7 @@ from particlespy_ml.simulation.atoms.contact import bond_lengths, touching_heigh
 if TYPE_CHECKING:
     from ase import Atoms
 
+_TRIES = 300
 _PLANE = 0.6  # Å below the uppermost oxygen: those that are its plane
 
 
@@ -172,9 +173,9 @@ def add_adatoms(atoms: Atoms, symbol: str, number: int, *, seed: int = 0, beside
     symbols, points = list(atoms.get_chemical_symbols()), atoms.positions.copy()
     added = np.empty((0, 3))
     apart = float(bond_lengths([symbol], [symbol])[0, 0])
-    for _ in range(200 * max(number, 1)):
-        if len(added) == number:
-            break
+    tries = 0  # in a row that found no room
+    while len(added) < number and tries < _TRIES:
+        tries += 1
         place = np.append(rng.random(2) * edges, 0.0)[None]
         if beside and len(particle) and np.hypot(*(particle - place[0, :2]).T).min() < beside:
             continue
@@ -186,7 +187,7 @@ def add_adatoms(atoms: Atoms, symbol: str, number: int, *, seed: int = 0, beside
             place[0, 2] += touching_height([symbol], place, symbols, points, edges)
         except ValueError:
             continue
-        added = np.vstack([added, place])
+        added, tries = np.vstack([added, place]), 0
     if len(added) < number:
         raise ValueError(f"There is room for {len(added)} adatoms of {symbol} and not for {number}.")
     more = Structure([symbol] * number, positions=added)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ase.build import fcc111
 
+from particlespy_ml.crystals.crystal import crystal
 from particlespy_ml.simulation.atoms.check_structure import check_structure
 from particlespy_ml.simulation.atoms.coincidence import find_coincidence
 from particlespy_ml.simulation.atoms.support_slabs import SUPPORTS, support_slab
@@ -66,7 +67,7 @@ def test_polar_terminations_are_told():
 
 
 def test_surface_lattices():
-    gold = surface_lattice(__import__("particlespy_ml.crystals", fromlist=["crystal"]).crystal("Au"), "111")
+    gold = surface_lattice(crystal("Au"), "111")
     nearest = 4.08 / np.sqrt(2)
     assert np.linalg.norm(gold.basis, axis=1) == pytest.approx([nearest, nearest])
     assert gold.spacing == pytest.approx(4.08 / np.sqrt(3))
@@ -170,6 +171,6 @@ def test_defects():
     with pytest.raises(ValueError, match="expected 0 to"):
         add_vacancies(slab, "Ce", 10_000)
     with pytest.raises(ValueError, match="room"):
-        add_adatoms(slab, "Pt", 500)
+        add_adatoms(support_slab("MgO", "100", width=8), "Pt", 50)
     with pytest.raises(ValueError, match="height"):
         add_step(slab, 0.5, height=9)
