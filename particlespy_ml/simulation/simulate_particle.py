@@ -32,8 +32,8 @@ def load_particle_recipe(path: str | Path) -> dict:
     ----------
     path
         TOML file: ``[particle]`` takes what `supported_particle` does, ``[relaxation]`` and ``[dynamics]``, which may
-        be missing, what `relax_structure` and `run_dynamics` do, and one or more ``[[image]]`` what `simulate_image` does,
-        with a ``name``, ``[image.optics]`` and the file of a ``camera``.
+        be missing, what `relax_structure` and `run_dynamics` do, and one or more ``[[image]]`` what `simulate_image`
+        does, with a ``name``, ``[image.optics]`` and the file of a ``camera``.
 
     Returns
     -------

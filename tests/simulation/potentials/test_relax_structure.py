@@ -55,7 +55,7 @@ def test_pair_potential():
 def test_relaxation_keeps_the_support_and_the_particle(supported):
     relaxed = relax_structure(supported, "emt", fmax=0.1, steps=150)
     told = relaxed.info["relaxation"]
-    assert told["converged"] and 0 < told["largest_move"] < 1.5
+    assert told["converged"] and 0 < told["largest_move"] < 2.5
     support = relaxed.get_tags() == 0
     np.testing.assert_array_equal(relaxed.positions[support], supported.positions[support])
     before, after = supported.copy(), relaxed.copy()
