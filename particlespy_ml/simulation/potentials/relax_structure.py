@@ -221,12 +221,14 @@ def _plan(temperatures, steps, snapshots: int) -> list[tuple[float, int, bool]]:
 
 
 def _start(atoms: Atoms, temperature: float, seed: int) -> None:
-    from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+    """Draw momenta of a temperature; of free atoms their sum is zero."""
+    from ase import units
 
     rng = np.random.default_rng([seed, 2**31])
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+    momenta = np.sqrt(atoms.get_masses() * units.kB * temperature)[:, None] * rng.standard_normal((len(atoms), 3))
     if not atoms.constraints:
-        Stationary(atoms)
+        momenta -= momenta.mean(0)
+    atoms.set_momenta(momenta)
 
 
 def _segment(atoms, temperature: float, count: int, timestep: float, friction: float, seed: int, number: int) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hyperspy.signals import Signal2D
     from matplotlib.figure import Figure
 
+_VACUUM, _LEAST_VACUUM = 8.0, 3.0  # Å
 _RIM = 2.0  # Å around the model that count
 
 
@@ -173,6 +174,14 @@ def compare(
             if not tilt and azimuth != azimuths[0]:
                 continue
             matrix = view_matrix(view, tilt, azimuth, turn)
+            seen = (model.positions @ matrix.T)[:, :2]
+            room = pixel * min(frame.shape)
+            if room < np.ptp(seen, axis=0).max() + _LEAST_VACUUM:
+                raise ValueError(
+                    f"The image is {room:.1f} Å wide and the model {np.ptp(seen, axis=0).max():.1f} Å, with "
+                    f"{_LEAST_VACUUM:g} Å around it: crop the model, or take a larger image."
+                )
+            edge = min(room, float(np.ptp(seen, axis=0).max()) + 2 * _VACUUM)
             waves, edge, corner = exit_waves(
                 [model],
                 matrix,
@@ -181,13 +190,9 @@ def compare(
                 thermal_rms=thermal_rms,
                 phonons=phonons,
                 seed=seed,
+                edge=edge,
             )
-            made = _Maker(waves, edge, corner, pixel, lens, camera, (model.positions @ matrix.T)[:, :2])
-            if any(made.count > one for one in frame.shape):
-                raise ValueError(
-                    f"The image has {frame.shape[0]} x {frame.shape[1]} pixels and the model needs {made.count}: crop "
-                    "the model, or take a larger image."
-                )
+            made = _Maker(waves, edge, corner, pixel, lens, camera, seen)
             for value in steps:
                 score, place = register(frame, made.image(value), made.mask)
                 tries.append((number, tilt, azimuth, value, score))
@@ -202,7 +207,7 @@ class _Maker:
     def __init__(self, waves, edge: float, corner, pixel: float, optics: Optics, camera, places):
         self.waves, self.edge, self.corner, self.pixel = waves, edge, corner, pixel
         self.optics, self.camera = optics, camera
-        self.count = int(edge / pixel)
+        self.count = int(edge / pixel + 1e-6)
         inside = np.zeros((self.count, self.count), bool)
         at = np.clip(np.rint((places - corner) / pixel).astype(int), 0, self.count - 1)
         inside[at[:, 1], at[:, 0]] = True

@@ -104,7 +104,7 @@ def to_pixels(intensity: np.ndarray, edge: float, pixel_size: float) -> np.ndarr
     n = len(intensity)
     ky, kx = fft.fftfreq(n, edge / n)[:, None], fft.rfftfreq(n, edge / n)[None]
     area = fft.irfft2(fft.rfft2(intensity) * np.sinc(ky * pixel_size) * np.sinc(kx * pixel_size), s=intensity.shape)
-    count = int(edge / pixel_size)
+    count = int(edge / pixel_size + 1e-6)
     points = np.arange(count) * pixel_size / (edge / n)
     grid = np.meshgrid(points, points, indexing="ij")
     return ndi.map_coordinates(area, grid, order=3, mode="grid-wrap")
@@ -251,8 +251,8 @@ def _signal(image: np.ndarray, mode: str, pixel_size: float, model, told: dict, 
     signal.metadata.set_item("Signal.quantity", "electrons" if told["dose"] else "fraction of the beam")
     atoms = {
         "symbols": model.get_chemical_symbols(),
-        "positions": model.positions.tolist(),
-        "cell": np.array(model.cell).tolist(),
+        "positions": model.positions.ravel().tolist(),  # files keep flat lists as they are
+        "cell": np.array(model.cell).ravel().tolist(),
         "tags": model.get_tags().tolist(),
     }
     built = model.info.get("supported", {})
@@ -303,6 +303,5 @@ def true_model(signal: Signal2D) -> Atoms:
     if held is None:
         raise ValueError("The image holds no model; expected one of simulate_image.")
     values = held.as_dictionary() if hasattr(held, "as_dictionary") else dict(held)
-    return Atoms(
-        list(values["symbols"]), positions=values["positions"], cell=values["cell"], tags=values["tags"], pbc=(1, 1, 0)
-    )
+    positions, cell = (np.reshape(values[name], (-1, 3)) for name in ("positions", "cell"))
+    return Atoms(list(values["symbols"]), positions=positions, cell=cell, tags=list(values["tags"]), pbc=(1, 1, 0))
