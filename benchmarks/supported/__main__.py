@@ -78,7 +78,7 @@ def print_camera(draws: int) -> None:
                 inside.append(abs(found.dose - electrons) < 1.96 * found.dose_error)
             print(
                 f"  {electrons:3.0f} electrons a pixel, camera {camera}: transfer up to .8 within {np.max(away):.3f}, "
-                f"dose {np.mean(doses):.3f} ± {np.std(doses):.3f} of the true one, in its interval {np.mean(inside):.2f}"
+                f"dose {np.mean(doses):.3f} ± {np.std(doses):.3f} of the true, in its interval {np.mean(inside):.2f}"
             )
 
 
