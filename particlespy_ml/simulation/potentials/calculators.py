@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
@@ -21,7 +21,7 @@ DEPTH = 0.1  # eV of the well between an atom of the metal and one of the suppor
 _CUTOFF = 6.0  # Å
 
 
-def get_calculator(name: str | Calculator, atoms: Atoms | None = None, **options) -> Calculator:
+def get_calculator(name: str | Calculator, atoms: Atoms | None = None, **options: Any) -> Calculator:
     """Return an ASE calculator.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def relax_structure(
     steps: int = 300,
     trajectory: str | Path | None = None,
     show_progressbar: bool = False,
-    **options,
+    **options: Any,
 ) -> Atoms:
     """Move atoms to where the forces on them are small, by FIRE; atoms that are fixed stay.
 
@@ -135,7 +135,7 @@ def run_dynamics(
     seed: int = 0,
     trajectory: str | Path | None = None,
     show_progressbar: bool = False,
-    **options,
+    **options: Any,
 ) -> list[Atoms]:
     """Heat and cool atoms by Langevin dynamics, and return snapshots of the last temperature.
 
