@@ -81,7 +81,7 @@ class Comparison:
 
     def __str__(self) -> str:
         told = f"correlation {self.correlation:.3f}, R {self.r_factor:.3f}, model {self.model}"
-        told += f", defocus {self.defocus:.0f} ± {self.defocus_error:.0f} Å, tilt {self.tilt:g}°"
+        told += f", defocus {self.defocus:.1f} ± {self.defocus_error:.1f} Å, tilt {self.tilt:g}°"
         return told + (f"; at the end of its range: {', '.join(self.at_limit)}" if self.at_limit else "")
 
     def plot(self, *, figsize: tuple[float, float] | None = None) -> Figure:
