@@ -50,6 +50,19 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--held-out", action="store_true", help="only those held out, for a larger test")
     simulate.set_defaults(run=_simulate)
 
+    particle = commands.add_parser("simulate-particle", help="build, relax and image a particle on a support")
+    particle.add_argument("recipe", help="TOML file, see docs/supported.md")
+    particle.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder of models and images; it resumes"
+    )
+    particle.set_defaults(run=_simulate_particle)
+
+    potentials = commands.add_parser("potentials", help="how right interatomic potentials are")
+    actions = potentials.add_subparsers(title="actions", dest="action", required=True)
+    check = actions.add_parser("check", help="properties of Au and Pt beside experiment and DFT")
+    check.add_argument("name", help="emt, sevennet or chgnet")
+    check.set_defaults(run=_check_potential)
+
     train = commands.add_parser("train", help="train a model")
     train.add_argument("recipe", help="recipe by name, such as isomer-haadf, or a file")
     train.add_argument("--cache", type=Path, metavar="DIR", help="folder of the simulations; an atlas needs none")
@@ -211,6 +224,21 @@ def _simulate(options) -> int:
     from particlespy_ml.training.tasks import simulate
 
     simulate(options.recipe, options.cache, options.count, options.workers, held_out_only=options.held_out)
+    return 0
+
+
+def _simulate_particle(options) -> int:
+    from particlespy_ml.simulation.simulate_particle import simulate_particle
+
+    for path in simulate_particle(options.recipe, options.out):
+        print(path)
+    return 0
+
+
+def _check_potential(options) -> int:
+    from particlespy_ml.simulation.potentials.check_potential import print_check
+
+    print_check(options.name)
     return 0
 
 

@@ -84,6 +84,7 @@ GIVEN = {
     "relion": relion,
     "live": folder_of_images,
     "supports": on_support,
+    "supported": dict,
 }
 
 

@@ -20,6 +20,10 @@ SHORTER = {
         "clusters=members, max_iterations=3": "clusters=members, initial_resolution=1.5, max_iterations=1",
         "initial_resolution=0.8, max_iterations=2": "initial_resolution=1.5, max_iterations=1",
     },
+    "11_a_particle_on_its_support.ipynb": {
+        'size=18, face="001", width=23': 'size=15, face="001", width=19',
+        "defocus_step=15, sampling=0.2": "defocus_step=30, sampling=0.25",
+    },
 }
 NOTEBOOKS = sorted(path for path in FOLDER.glob("*.ipynb") if not path.name.startswith("."))
 

@@ -1,13 +1,46 @@
+from .atoms.check_structure import check_structure
+from .atoms.support_slabs import support_slab
+from .atoms.supported_particle import supported_particle
+from .atoms.surface_defects import add_adatoms, add_step, add_vacancies, reduce_surface
+from .atoms.wulff import wulff_particle
+from .potentials.calculators import get_calculator
+from .potentials.check_potential import check_potential
+from .potentials.relax_structure import estimate_cost, relax_structure, run_dynamics
+from .recording.camera import Camera, load_camera
+from .recording.compare import Comparison, compare
 from .recording.optics import Optics
+from .recording.simulate_image import simulate_image, true_columns, true_model
+from .simulate_particle import simulate_particle
 from .strain_bias import StrainBias, strain_bias
 from .waves.haadf import HAADFMicroscope
 from .waves.single_columns import haadf_profiles, hrtem_profiles
 
 __all__ = [
+    "Camera",
+    "Comparison",
     "HAADFMicroscope",
     "Optics",
     "StrainBias",
+    "add_adatoms",
+    "add_step",
+    "add_vacancies",
+    "check_potential",
+    "check_structure",
+    "compare",
+    "estimate_cost",
+    "get_calculator",
     "haadf_profiles",
     "hrtem_profiles",
+    "load_camera",
+    "reduce_surface",
+    "relax_structure",
+    "run_dynamics",
+    "simulate_image",
+    "simulate_particle",
     "strain_bias",
+    "support_slab",
+    "supported_particle",
+    "true_columns",
+    "true_model",
+    "wulff_particle",
 ]

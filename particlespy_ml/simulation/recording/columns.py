@@ -8,7 +8,9 @@ import numpy as np
 from scipy import fft
 from scipy import ndimage as ndi
 
+from particlespy_ml.quality.mtf import transfer
 from particlespy_ml.simulation.datasets.column_waves import ColumnField, Film
+from particlespy_ml.simulation.recording.camera import load_camera
 from particlespy_ml.simulation.recording.optics import Optics, image_intensity, wavelength
 from particlespy_ml.simulation.settings import from_table
 
@@ -51,6 +53,9 @@ class ColumnImagingRecipe:
         width is drawn uniformly in its logarithm.
     mtf
         Shares of the cameras that blur image and shot noise, the image alone, and neither.
+    camera
+        File of a measured camera, see `particlespy_ml.simulation.recording.camera.Camera`: its transfer, within the
+        errors of it, takes the place of all that is drawn of *mtf*; it blurs image and shot noise.
     gain, readout
         Largest rms of the pixels' gain, and of the readout noise relative to that of the dose.
     illumination
@@ -84,6 +89,7 @@ class ColumnImagingRecipe:
     mtf_half_width: tuple[float, float] = (0.12, 2.0)
     mtf_exponent: tuple[float, float] = (1.0, 3.0)
     mtf: tuple[float, float, float] = (0.65, 0.2, 0.15)
+    camera: str = ""
     gain: float = 0.02
     readout: float = 0.4
     illumination: float = 0.06
@@ -273,6 +279,10 @@ class _Camera:
 
     @classmethod
     def drawn(cls, recipe: ColumnImagingRecipe, rng: np.random.Generator) -> _Camera:
+        if recipe.camera:
+            known = load_camera(recipe.camera).within_errors(rng)
+            gain, readout = recipe.gain * rng.random(), recipe.readout * rng.random() ** 2
+            return cls(known.floor, known.half_width, known.exponent, True, True, gain, readout)
         kind = rng.choice(3, p=np.array(recipe.mtf) / sum(recipe.mtf))
         return cls(
             rng.uniform(*recipe.mtf_floor),
@@ -286,7 +296,7 @@ class _Camera:
 
     def transfer(self, frequency: np.ndarray) -> np.ndarray:
         """Transfer at frequencies in cycles per pixel."""
-        return self.floor + (1 - self.floor) / (1 + (2 * frequency / self.half_width) ** self.exponent)
+        return transfer(2 * frequency, self.floor, self.half_width, self.exponent)
 
     def blur(
         self, intensity: np.ndarray, step: float, pixel_size: float, drift: np.ndarray, deflection: float

@@ -9,6 +9,7 @@ from scipy import fft
 from scipy import ndimage as ndi
 
 from particlespy_ml.simulation.datasets.exit_waves import Field
+from particlespy_ml.simulation.recording.camera import load_camera
 from particlespy_ml.simulation.recording.optics import Optics, image_intensity, wavelength
 from particlespy_ml.simulation.settings import from_table
 
@@ -48,6 +49,9 @@ class ImagingRecipe:
         Range of the camera's modulation transfer at the Nyquist frequency.
     correlated_noise
         Probability that the shot noise is blurred too, as by a scintillator.
+    camera
+        File of a measured camera, see `particlespy_ml.simulation.recording.camera.Camera`: its transfer, within the
+        errors of it, takes the place of *mtf* and *correlated_noise*; it blurs image and shot noise.
     illumination
         Largest rms of the unevenness of the illumination and of the support's thickness.
     gain
@@ -81,6 +85,7 @@ class ImagingRecipe:
     film_phase: float = 0.25
     mtf: tuple[float, float] = (0.1, 0.95)
     correlated_noise: float = 0.5
+    camera: str = ""
     illumination: float = 0.08
     gain: float = 0.02
     readout: float = 0.5
@@ -200,7 +205,7 @@ def record(
     optics = draw_optics(recipe, field.parameters["energy"], rng)
     intensity = image_intensity(wave, part * step, optics)
     blur = _camera_blur(recipe, 2 * part, step / 2, pixel_size * shrink, rng)
-    noise_blurred = rng.random() < recipe.correlated_noise
+    noise_blurred = bool(recipe.camera) or rng.random() < recipe.correlated_noise
     spectrum = fft.rfft2(intensity)
     intensity = fft.irfft2(spectrum * (blur[0] if noise_blurred else blur[0] * blur[1]), s=intensity.shape)
     # pixel (i, j) of the view lies at matrix @ (i, j) + corner of the field, in Å
@@ -280,18 +285,25 @@ def _camera_blur(recipe: ImagingRecipe, pixels: int, step: float, pixel_size: fl
     """Transfer of the pixel's area, that of the camera, on the grid of the intensity; and the latter at Nyquist."""
     fy = np.abs(fft.fftfreq(pixels, step))[:, None].astype(np.float32) * pixel_size
     fx = np.abs(fft.rfftfreq(pixels, step))[None].astype(np.float32) * pixel_size
+    transfer = _draw_transfer(recipe, rng)
+    return np.sinc(fx) * np.sinc(fy), transfer(np.hypot(fx, fy)), transfer
+
+
+def _draw_transfer(recipe: ImagingRecipe, rng: np.random.Generator):
+    """Transfer of a camera as a function of cycles per pixel: an exponential, or that of a measured camera."""
+    if recipe.camera:
+        return load_camera(recipe.camera).within_errors(rng).transfer
     at_nyquist = rng.uniform(*recipe.mtf)
-    transfer = at_nyquist ** (2 * np.hypot(fx, fy))
-    return np.sinc(fx) * np.sinc(fy), transfer, at_nyquist
+    return lambda frequency: at_nyquist ** (2 * frequency)
 
 
-def _blur_counts(counts: np.ndarray, at_nyquist: float) -> np.ndarray:
-    """Counts blurred by the camera's transfer, an exponential."""
+def _blur_counts(counts: np.ndarray, transfer) -> np.ndarray:
+    """Counts blurred by the camera's transfer."""
     pad = 8
     padded = np.pad(counts, pad, mode="reflect")
     fy, fx = fft.fftfreq(padded.shape[0])[:, None], fft.rfftfreq(padded.shape[1])[None]
-    transfer = at_nyquist ** (2 * np.hypot(fx, fy))
-    return fft.irfft2(fft.rfft2(padded) * transfer.astype(np.float32), s=padded.shape)[pad:-pad, pad:-pad]
+    factor = transfer(np.hypot(fx, fy)).astype(np.float32)
+    return fft.irfft2(fft.rfft2(padded) * factor, s=padded.shape)[pad:-pad, pad:-pad]
 
 
 def _illumination(recipe: ImagingRecipe, pixels: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,152 @@
+"""Particles on supports: builders, cameras, relaxation, and the strain of images beside that of models.
+
+``python -m benchmarks.supported`` prints how long builders take and what their structures are like; the transfer, gain
+and dose of cameras from the noise of one image; whether relaxation and dynamics keep particles whole and repeat; and
+columns and strain of an image at 10 nm of defocus, beside those of the model that was imaged, by layer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from particlespy_ml.quality.mtf import estimate_mtf, transfer
+from particlespy_ml.simulation.atoms.check_structure import check_structure
+from particlespy_ml.simulation.atoms.supported_particle import supported_particle
+from particlespy_ml.simulation.potentials.relax_structure import relax_structure, run_dynamics
+from particlespy_ml.simulation.recording.camera import Camera
+from particlespy_ml.simulation.recording.optics import Optics
+from particlespy_ml.simulation.recording.simulate_image import simulate_image, true_columns
+from particlespy_ml.strain.measure_strain import measure_strain
+
+PARTS = ("builders", "camera", "dynamics", "strain")
+SYSTEMS = (
+    ("Pt", "c-ZrO2", "111", "111"),
+    ("Pt", "TiO2-anatase", "100", "001"),
+    ("Pt", "CeO2", "111", "111"),
+    ("Au", "TiO2-rutile", "111", "110"),
+    ("Au", "graphite", "111", "0001"),
+    ("Au", "MgO", "100", "100"),
+)
+CAMERAS = ((0.07, 0.196, 2.29), (0.15, 0.35, 1.6), (0.02, 0.7, 2.0), (0.2, 0.25, 1.3))
+
+
+def print_builders(size: float) -> None:
+    """What is built, and how long it takes."""
+    print(f"Half Wulff particles of {size:g} Å")
+    for metal, support, facet, face in SYSTEMS:
+        started = time.process_time()
+        atoms = supported_particle(metal, support, facet, size, face=face)
+        seconds = time.process_time() - started
+        told, found = atoms.info["supported"], check_structure(atoms)
+        print(
+            f"  {metal}{{{facet}}} on {support} ({face}): {told['atoms'][0]} + {told['atoms'][1]} atoms, "
+            f"{told['coincidence']}; closest {found['closest']:.2f}, dipole {abs(found['dipole']):.1e} e/Å, "
+            f"{seconds:.2f} s"
+        )
+
+
+def scene(size: int, seed: int) -> np.ndarray:
+    """Fringes in a disc, a film of carbon beside a third of vacuum, uneven illumination: 1 is the empty beam."""
+    from scipy import ndimage as ndi
+
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size] / size
+    inside = np.hypot(x - 0.5, y - 0.5) < 0.32
+    image = np.ones((size, size))
+    for angle, period in ((0.2, 11.5), (1.3, 11.5), (2.2, 6.0)):
+        wave = np.cos(angle) * x + np.sin(angle) * y
+        image += 0.12 * inside * np.cos(2 * np.pi * size / period * wave)
+    film = ndi.gaussian_filter(rng.normal(size=(size, size)), 2.5)
+    return (image + 0.05 * film / film.std() * (x > 0.35)) * (1 + 0.05 * (x - 0.5))
+
+
+def print_camera(draws: int) -> None:
+    """Errors of transfer and dose from single images of 1024 x 1024 pixels."""
+    print(f"Cameras from the noise of one image of a lattice and a film, {draws} images each")
+    q = np.linspace(0.02, 0.8, 80)
+    for electrons in (3.0, 30.0, 300.0):
+        for camera in CAMERAS:
+            away, doses, inside = [], [], []
+            for seed in range(draws):
+                image = Camera(*camera, gain=40.0).record(electrons * scene(1024, seed), np.random.default_rng(seed))
+                found = estimate_mtf(image)
+                away.append(np.abs(found.transfer(q) - transfer(q, *camera)).max())
+                doses.append(found.dose / electrons)
+                inside.append(abs(found.dose - electrons) < 1.96 * found.dose_error)
+            print(
+                f"  {electrons:3.0f} electrons a pixel, camera {camera}: transfer up to .8 within {np.max(away):.3f}, "
+                f"dose {np.mean(doses):.3f} ± {np.std(doses):.3f} of the true, in its interval {np.mean(inside):.2f}"
+            )
+
+
+def print_dynamics(size: float) -> None:
+    """Whether particles stay whole, and energies repeat."""
+    print("Relaxation and dynamics with EMT on a support that is held")
+    for metal, support, facet, face in SYSTEMS[:4]:
+        atoms = supported_particle(metal, support, facet, size, face=face)
+        relaxed = relax_structure(atoms, "emt", fmax=0.05, steps=300)
+        options = {"temperatures": (300, 800, 300), "steps": 60, "snapshots": 5, "seed": 1}
+        runs = [run_dynamics(relaxed, "emt", **options) for _ in range(2)]
+        energies = [[one.info["dynamics"]["energy"] for one in run] for run in runs]
+        pieces = check_structure(runs[0][-1])["particle_pieces"]
+        told = relaxed.info["relaxation"]
+        print(
+            f"  {metal}{{{facet}}} on {support}: converged {told['converged']} in {told['steps']} steps, largest move "
+            f"{told['largest_move']:.2f} Å; pieces after 800 K {pieces}; energies repeat {energies[0] == energies[1]}"
+        )
+
+
+def print_strain(size: float, doses: tuple[float, ...]) -> None:
+    """Strain of the columns of an image beside that of the model, by layer."""
+    atoms = supported_particle("Pt", "TiO2-anatase", "100", size, face="001", thickness=8)
+    relaxed = relax_structure(atoms, "emt", fmax=0.05, steps=300)
+    lens = Optics(defocus=-100, spherical_aberration=-1e5, focal_spread=29)
+    print("Pt{100} on anatase (001), profile, 10 nm of defocus: rms difference of strain, image less model, in %")
+    for dose in doses:
+        image = simulate_image(
+            relaxed, optics=lens, pixel_size=0.2, dose=dose, thermal_rms=0.06, phonons=4, reference=atoms, seed=1
+        )
+        metal = true_columns(image).query("kind == 'Pt'")
+        found = image.find_columns(show_progressbar=False).to_dataframe()[["x", "y"]].to_numpy()
+        truth = metal[["x", "y"]].to_numpy()
+        distance = np.linalg.norm(found[:, None] - truth[None], axis=2)
+        matched = distance.min(0) < 0.06
+        strains = [
+            measure_strain(places, "square", neighbours=4, scale=0.196)
+            for places in (truth[matched], found[distance.argmin(0)[matched]])
+        ]
+        layers = np.rint(metal["layer"].to_numpy()[matched]).astype(int)
+        told = []
+        for layer in np.unique(layers):
+            values = [
+                (strains[1][name] - strains[0][name]).to_numpy()[layers == layer] for name in ("exx", "eyy", "exy")
+            ]
+            rms = [100 * np.sqrt(np.nanmean(one**2)) if np.isfinite(one).any() else np.nan for one in values]
+            told.append(f"layer {layer}: {rms[0]:.2f} {rms[1]:.2f} {rms[2]:.2f}")
+        off = 1e3 * np.sqrt(np.mean(distance.min(0)[matched] ** 2))
+        print(f"  {dose:g} e/Å²: {matched.sum()} of {len(metal)} columns, places {off:.1f} pm; {'; '.join(told)}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.supported", description=__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--size", type=float, default=30.0, help="of the particles in Å")
+    parser.add_argument("--draws", type=int, default=5, help="images of each camera")
+    parser.add_argument("--doses", nargs="+", type=float, default=[1e3, 1e4, 1e5])
+    options = parser.parse_args(arguments)
+    parts = {
+        "builders": lambda: print_builders(options.size),
+        "camera": lambda: print_camera(options.draws),
+        "dynamics": lambda: print_dynamics(options.size),
+        "strain": lambda: print_strain(options.size, tuple(options.doses)),
+    }
+    for name in options.parts:
+        parts[name]()
+
+
+if __name__ == "__main__":
+    main()

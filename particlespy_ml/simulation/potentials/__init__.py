@@ -1,0 +1,1 @@
+"""Energies and forces: calculators, relaxation, dynamics, and how right a potential is."""
