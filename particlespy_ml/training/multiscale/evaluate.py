@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 SHAPE = (384, 384)
-FRAMES = {"validation": 40, "test": 60}
+FRAMES = {"validation": 30, "test": 40}
 EMPTY_FRAMES = 100
 SEEDS = {"validation": 101, "test": 202, "empty": 303}  # those of training are pairs that begin with the recipe's seed
 THRESHOLDS = (0.2, 0.35, 0.5)
@@ -147,7 +147,8 @@ def measure_multiscale(finder: MultiscaleFinder, recipe: MicrographRecipe) -> di
 
 
 def finish_multiscale(network: torch.nn.Module, tables: dict, out_folder: str | Path) -> Path:
-    """Choose the threshold, calibrate, measure, and write the folder of a model."""
+    """Choose the threshold, calibrate, measure, and write a model, whose weights are of half precision."""
+    network = network.half().float().eval()
     recipe = MicrographRecipe.from_dict(tables["detector"])
     card = {
         **tables["model"],
@@ -185,7 +186,7 @@ def finish_multiscale(network: torch.nn.Module, tables: dict, out_folder: str | 
         "versions": versions(),
         **tables["card"],
     }
-    return write_model(out_folder, network, card)
+    return write_model(out_folder, network.half(), card)
 
 
 def evaluate_multiscale(network: torch.nn.Module, card: dict) -> dict:

@@ -154,7 +154,7 @@ def finetune(
     card = {key: value for key, value in finder.card.items() if key not in ("sha256", "format_version")}
     told = {"images": [one.name for one in images], "steps": steps, "seed": seed, "left_out": report}
     card |= {"name": Path(out_folder).name, "finetuned": {"from": finder.name, "sha256": finder.sha256, **told}}
-    write_model(out_folder, network, {**card, "versions": versions()})
+    write_model(out_folder, network.half(), {**card, "versions": versions()})
     return report
 
 
