@@ -135,7 +135,7 @@ def layout() -> Layout:
 def commands() -> str:
     """Return the page of the command line, of its own help."""
     lines = ["# Command line", ""]
-    for command in re.search(r"\{([\w,]+)\}", printed("--help"))[1].split(","):
+    for command in re.search(r"\{([\w,-]+)\}", printed("--help"))[1].split(","):
         lines += [f"## {command}", "", "```text", printed(command, "--help").rstrip(), "```", ""]
     return "\n".join(lines)
 

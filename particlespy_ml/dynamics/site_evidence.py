@@ -59,8 +59,8 @@ def empty_neighbours(places: np.ndarray, near: float, shape) -> np.ndarray:
     --------
     >>> import numpy as np
     >>> from particlespy_ml.dynamics.site_evidence import empty_neighbours
-    >>> places = np.array([(10.0, 10), (10, 20), (20, 10), (20, 20)])
-    >>> len(empty_neighbours(places, 10, (40, 40)))
+    >>> places = np.array([(25.0, 25), (25, 35), (35, 25), (35, 35)])
+    >>> len(empty_neighbours(places, 10, (60, 60)))
     8
     """
     tree = cKDTree(places)

@@ -153,10 +153,8 @@ class Segmenter:
     def warn_of_small(self, image: np.ndarray, labels: np.ndarray) -> None:
         """Warn if a frame holds many objects that were not looked for; see `particlespy_ml.segmentation.size_loss`."""
         if self.method == "auto" and not is_constant(image):
-            for text in (small_text, dark_text):
-                said = text(image, labels, self.pixel_size, self.options)
-                if said:
-                    warnings.warn(said, UserWarning, stacklevel=2)
+            for text in self._misread(image, labels):
+                warnings.warn(text, UserWarning, stacklevel=2)
 
     def _find(self, image: np.ndarray, told: list) -> np.ndarray:
         """Return the labels of a frame without constant borders; what a detector tells of each is added to *told*."""
@@ -189,7 +187,16 @@ class Segmenter:
         """Whether what lies about the particles asks for a network, and not for another calibration or polarity."""
         if not has_textured_background(image, labels):
             return False
-        return not any(text(image, labels, self.pixel_size, self.options) for text in (small_text, dark_text))
+        return not self._misread(image, labels)
+
+    def _misread(self, image: np.ndarray, labels: np.ndarray) -> list[str]:
+        """What there is to say of the calibration or the polarity of a frame, if a flat background is left by it."""
+        said = [text(image, labels, self.pixel_size, self.options) for text in (small_text, dark_text)]
+        return [
+            text
+            for text, others in said
+            if text and (self.on_support is None or not has_textured_background(image, np.maximum(labels, others)))
+        ]
 
     def _by_detector(self, finder: ParticleFinder, image: np.ndarray, options: dict, told: list) -> np.ndarray:
         from particlespy_ml.segmentation.multiscale import segment_multiscale

@@ -120,7 +120,9 @@ def _of_process(name: str, min_diameter: float, series: int) -> SizeLoss:
     return loss
 
 
-def small_text(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float], options: dict) -> str:
+def small_text(
+    frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float], options: dict
+) -> tuple[str, np.ndarray]:
     """What to say of a frame of few particles with many objects below the limit, as a wrong calibration makes it.
 
     Parameters
@@ -136,8 +138,8 @@ def small_text(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float]
 
     Returns
     -------
-    str
-        Empty for all other frames.
+    text, others
+        The text is empty for all other frames; others are the labels of what it is about.
     """
     from particlespy_ml.segmentation.automatic import segment_automatic
 
@@ -145,26 +147,29 @@ def small_text(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float]
     times = limit / (SMALLEST * max(pixel))
     found = int(labels.max(initial=0))
     if found > FEW or times < 2:
-        return ""
+        return "", labels
     # seen as if its pixels were larger, all lengths in proportion
     larger = {**options, "smoothing": None, "background_diameter": None}
     small = segment_automatic(frame, tuple(times * size for size in pixel), **larger)
     numbers = np.unique(small[(small > 0) & (labels == 0)])
     if len(numbers) < max(MANY, TIMES * found):
-        return ""
+        return "", labels
     counts = np.bincount(small.ravel())[numbers]
     sizes = np.sqrt(4 / np.pi * counts * np.prod(pixel))
     below = sizes < limit
     if below.mean() < 0.5 or _is_lattice(small, numbers):
-        return ""
-    return (
+        return "", labels
+    text = (
         f"{found} particle{'s' * (found != 1)} found, but {np.count_nonzero(below)} objects of about "
         f"{np.median(sizes[below]):.2g} nm lie below min_diameter ({limit:g} nm). Is the pixel size, {max(pixel):.3g} "
         "nm, right? If it is, give a smaller min_diameter=."
     )
+    return text, small
 
 
-def dark_text(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float], options: dict) -> str:
+def dark_text(
+    frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float], options: dict
+) -> tuple[str, np.ndarray]:
     """What to say of a frame in which bright particles were looked for and many are dark instead.
 
     Parameters and result are those of `small_text`.
@@ -173,14 +178,16 @@ def dark_text(frame: np.ndarray, labels: np.ndarray, pixel: tuple[float, float],
 
     found = int(labels.max(initial=0))
     if found > FEW or options["polarity"] != "bright":
-        return ""
-    dark = int(segment_automatic(frame, pixel, **{**options, "polarity": "dark"}).max(initial=0))
+        return "", labels
+    others = segment_automatic(frame, pixel, **{**options, "polarity": "dark"})
+    dark = int(others.max(initial=0))
     if dark < max(SOME, TIMES * found):
-        return ""
-    return (
+        return "", labels
+    text = (
         f"{found} bright particle{'s' * (found != 1)} found, but {dark} that are darker than their support. If the "
         'image is no HAADF image, call set_signal_type("particle_image"); or give polarity="dark".'
     )
+    return text, others
 
 
 def _is_lattice(labels: np.ndarray, numbers: np.ndarray) -> bool:

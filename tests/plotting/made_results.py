@@ -1,6 +1,7 @@
 """Results of every kind, made without what would find them: ordinary ones and those with little to draw."""
 
 import ast
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from particlespy_ml.columns.rows import column_dtype, column_units
 from particlespy_ml.dynamics import TemperatureSeries, Transitions
 from particlespy_ml.dynamics.barriers import ArrheniusFit
 from particlespy_ml.dynamics.rates import RateFit
+from particlespy_ml.plotting.columns import plot_atoms
 from particlespy_ml.reconstruction import Reconstruction
 from particlespy_ml.tables.dataframe import with_column
 from particlespy_ml.tables.table import make_table, object_array
@@ -186,3 +188,43 @@ def all_figures():
                 if isinstance(part, ast.FunctionDef) and (part.name.startswith("plot") or part.name == "to_markers"):
                     found.append((module, f"{node.name}.{part.name}" if isinstance(node, ast.ClassDef) else part.name))
     return found
+
+
+def of_columns(draw, *values):
+    """A figure of the columns of every frame, over images of these values or, for None, none."""
+
+    def all_images(table):
+        shape = (*(table.data.shape if table.data.size > 1 else ()), *SHAPE)
+        for frame, value in itertools.product(range(table.data.size), values):
+            signal = None if value is None else Signal2D(np.full(shape, value))
+            if signal is not None:
+                signal.axes_manager.signal_axes.set(scale=0.04, units="nm")
+            draw(table, signal, frame)
+
+    return all_images
+
+
+def strain_maps(table, image, frame):
+    table.plot_strain(image, index=frame, interpolated=image is not None)
+
+
+def both_colours(model):
+    plot_atoms(model)
+    plot_atoms(model, "height")
+
+
+def sites_of(count):
+    """A movie of so many sites, of which every other one changes."""
+    return made_surface(np.array([np.arange(20) // (3 + k) % 2 if k % 2 else np.ones(20, int) for k in range(count)]))
+
+
+def over_an_image(found):
+    image = Signal2D(np.random.default_rng(0).random((40, 120)))
+    image.axes_manager.signal_axes.set(scale=0.025, units="nm")
+    found.plot_occupancy(image)
+
+
+SITES = {f"{n} sites": (sites_of(n), None) for n in (2, 4)}
+TREE = [[0.0, 1.0, 0.0, 2.0], [2.0, 3.0, 0.0, 3.0]]
+HALF = [[-1.0, 1.0], [0.5, -0.5]]
+UNKNOWN = [[np.nan, np.nan], [0.5, -0.5]]

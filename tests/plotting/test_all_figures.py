@@ -3,24 +3,26 @@
 A new figure needs an entry in `OF_PARTICLES` or `OF_RESULTS`.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from hyperspy.signals import Signal2D
 
-from particlespy_ml.plotting.columns import plot_atoms
 from particlespy_ml.plotting.fractions import plot_fractions
 from particlespy_ml.plotting.strain import ARROWS
 from particlespy_ml.plotting.surface import plot_sites
 from tests.plotting.made_results import (
+    HALF,
     ODD,
     SHAPE,
+    SITES,
+    TREE,
+    UNKNOWN,
     Atoms,
     all_figures,
     ball,
+    both_colours,
     classify,
     made_clusters,
     made_columns,
@@ -29,9 +31,12 @@ from tests.plotting.made_results import (
     made_surface,
     made_temperatures,
     made_transitions,
+    of_columns,
+    over_an_image,
     reach,
     score,
     steps,
+    strain_maps,
 )
 
 pytestmark = [
@@ -238,44 +243,6 @@ def test_figures_of_particles(cases, name, key):
         draw_all(layout=case.table.classes in (ODD, CLASSES["many classes"][0]))  # broken names, and much to say
 
 
-def of_columns(draw, *values):
-    """A figure of the columns of every frame, over images of these values or, for None, none."""
-
-    def all_images(table):
-        shape = (*(table.data.shape if table.data.size > 1 else ()), *SHAPE)
-        for frame, value in itertools.product(range(table.data.size), values):
-            signal = None if value is None else Signal2D(np.full(shape, value))
-            if signal is not None:
-                signal.axes_manager.signal_axes.set(scale=0.04, units="nm")
-            draw(table, signal, frame)
-
-    return all_images
-
-
-def strain_maps(table, image, frame):
-    table.plot_strain(image, index=frame, interpolated=image is not None)
-
-
-def both_colours(model):
-    plot_atoms(model)
-    plot_atoms(model, "height")
-
-
-def sites_of(count):
-    """A movie of so many sites, of which every other one changes."""
-    return made_surface(np.array([np.arange(20) // (3 + k) % 2 if k % 2 else np.ones(20, int) for k in range(count)]))
-
-
-def over_an_image(found):
-    image = Signal2D(np.random.default_rng(0).random((40, 120)))
-    image.axes_manager.signal_axes.set(scale=0.025, units="nm")
-    found.plot_occupancy(image)
-
-
-SITES = {f"{n} sites": (sites_of(n), None) for n in (2, 4)}
-TREE = [[0.0, 1.0, 0.0, 2.0], [2.0, 3.0, 0.0, 3.0]]
-HALF = [[-1.0, 1.0], [0.5, -0.5]]
-UNKNOWN = [[np.nan, np.nan], [0.5, -0.5]]
 # how to draw, what to draw, and what is said where nothing can be
 OF_RESULTS = {
     "plot_clustering of clusters": (

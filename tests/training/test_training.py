@@ -166,7 +166,7 @@ def test_an_empty_cache_is_an_error_that_says_what_to_do(recipe, tmp_path):
 
 def test_bundled_recipe_loads_and_an_unknown_one_lists_it():
     names = ["ceria-hrtem", "columns-hrtem", "crystallinity-hrtem", "graphene-hrtem", "heights-hrtem"]
-    names += ["isomer-atlas", "isomer-haadf", "particles-hrtem"]
+    names += ["isomer-atlas", "isomer-haadf", "particles-hrtem", "particles-stem"]
     assert bundled_recipes() == names
     assert load_recipe("isomer-haadf")["model"]["architecture"]["name"] == "spectral_resnet"
     with pytest.raises(ValueError, match="isomer-haadf"):

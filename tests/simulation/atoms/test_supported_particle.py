@@ -96,8 +96,9 @@ def test_particles_have_the_size_they_are_given(facet):
     ("first", "second", "rotation", "mismatch"),
     [
         (3.92 * np.eye(2), 3.7845 * np.eye(2), 0.0, 1 - 3.7845 / 3.92),
-        (np.eye(2), np.sqrt(2) * np.array([[1, 1], [-1, 1]]) / np.sqrt(2), 45.0, 0.0),
-        (2.0 * np.array([[1, 0], [0.5, 3**0.5 / 2]]), 2 * 3**0.5 * np.array([[1, 0], [0.5, 3**0.5 / 2]]), 30.0, 0.0),
+        (4.0 * np.eye(2), 4.0 * np.array([[1, 1], [-1, 1]]), 0.0, 0.0),
+        (4.0 * np.eye(2), 4.0 * np.sqrt(2) * np.eye(2), 45.0, 0.0),
+        (4.0 * np.array([[1, 0], [0.5, 3**0.5 / 2]]), 4 * 3**0.5 * np.array([[1, 0], [0.5, 3**0.5 / 2]]), 30.0, 0.0),
     ],
 )
 def test_coincidence_of_known_lattices(first, second, rotation, mismatch):
