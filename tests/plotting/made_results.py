@@ -228,3 +228,9 @@ SITES = {f"{n} sites": (sites_of(n), None) for n in (2, 4)}
 TREE = [[0.0, 1.0, 0.0, 2.0], [2.0, 3.0, 0.0, 3.0]]
 HALF = [[-1.0, 1.0], [0.5, -0.5]]
 UNKNOWN = [[np.nan, np.nan], [0.5, -0.5]]
+
+
+def correlated_columns(count):
+    """Columns of a comparison of a model and an image."""
+    places = np.random.default_rng(count).uniform(3, 17, (count, 2))
+    return pd.DataFrame({"row": places[:, 0], "column": places[:, 1], "correlation": np.linspace(-0.2, 0.9, count)})

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from particlespy_ml.plotting.comparison import plot_comparison
 from particlespy_ml.plotting.fractions import plot_fractions
 from particlespy_ml.plotting.strain import ARROWS
 from particlespy_ml.plotting.surface import plot_sites
@@ -24,6 +25,7 @@ from tests.plotting.made_results import (
     ball,
     both_colours,
     classify,
+    correlated_columns,
     made_clusters,
     made_columns,
     made_reconstruction,
@@ -406,6 +408,10 @@ OF_RESULTS = {
         lambda found: found.plot_strips(),
         {**SITES, "none changes": (made_surface(np.ones((3, 9), int)), "No site of the movie changes")},
     ),
+    "plot_comparison": (
+        lambda columns: plot_comparison(*np.random.default_rng(0).normal(size=(2, 20, 24)), columns, 0.02),
+        {f"{n} columns": (correlated_columns(n), None) for n in (0, 1, 5)},
+    ),
     "plot_atoms": (
         both_colours,
         {f"{n} atoms": (Atoms(np.random.default_rng(n).random((n, 3))), None) for n in (0, 1, 9)},
@@ -432,4 +438,8 @@ def test_figures_of_results(name, what):
 def test_every_figure_is_among_these():
     found = {name if name.endswith(".plot") else name.split(".")[-1] for _, name in all_figures()}
     tested = {name.split(" ")[0] for name in (*OF_PARTICLES, *OF_RESULTS)}
-    assert found == tested | {"Transitions.plot", "TemperatureSeries.plot"}  # which are drawn by their methods
+    assert found == tested | {
+        "Transitions.plot",
+        "TemperatureSeries.plot",
+        "Comparison.plot",
+    }  # which are drawn by their methods
