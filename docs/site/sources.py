@@ -12,12 +12,15 @@ LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 # Pages of docs/ that are guides, in the order of the menu.
 GUIDES = (
+    "supports",
     "isomers",
     "hrtem",
     "columns-hrtem",
     "counting",
     "strain",
     "surface",
+    "supported",
+    "potentials",
     "populations",
     "relion",
     "live",

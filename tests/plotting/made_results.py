@@ -15,6 +15,7 @@ from particlespy_ml.dynamics.barriers import ArrheniusFit
 from particlespy_ml.dynamics.rates import RateFit
 from particlespy_ml.plotting.columns import plot_atoms
 from particlespy_ml.reconstruction import Reconstruction
+from particlespy_ml.simulation.recording.compare import Comparison
 from particlespy_ml.tables.dataframe import with_column
 from particlespy_ml.tables.table import make_table, object_array
 
@@ -234,3 +235,12 @@ def correlated_columns(count):
     """Columns of a comparison of a model and an image."""
     places = np.random.default_rng(count).uniform(3, 17, (count, 2))
     return pd.DataFrame({"row": places[:, 0], "column": places[:, 1], "correlation": np.linspace(-0.2, 0.9, count)})
+
+
+def made_comparison(measured, simulated):
+    """How two images agree."""
+    told = {"correlation": 0.9, "r_factor": 0.1, "model": 0, "defocus": -60.0, "defocus_error": 1.0, "tilt": 0.0}
+    told |= {"azimuth": 0.0, "shift": (0.0, 0.0), "scale": 1.0, "offset": 0.0, "pixel_size": 0.02, "at_limit": ()}
+    return Comparison(
+        **told, columns=correlated_columns(3), tries=pd.DataFrame(), measured=measured, simulated=simulated
+    )

@@ -14,6 +14,7 @@ from matplotlib.offsetbox import AnchoredOffsetbox
 
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR
 from particlespy_ml.plotting.columns import plot_atoms
+from particlespy_ml.plotting.comparison import plot_comparison
 from particlespy_ml.plotting.fractions import plot_fractions
 from particlespy_ml.plotting.surface import plot_sites
 from tests.plotting.made_results import (
@@ -22,8 +23,10 @@ from tests.plotting.made_results import (
     all_figures,
     ball,
     classify,
+    correlated_columns,
     made_clusters,
     made_columns,
+    made_comparison,
     made_reconstruction,
     made_strain,
     made_surface,
@@ -39,6 +42,8 @@ FIGURES = [(module, name) for module, name in all_figures() if name != "to_marke
 LAST = {
     "plot_particles": ["figsize"],
     "plot_pairs": ["figsize"],
+    "plot_comparison": ["figsize"],
+    "Comparison.plot": ["figsize"],
     "plot_mixture": ["axes", "figsize"],
     "plot_scatter": ["cmap", "ax", "figsize"],
     "plot_atoms": ["cmap", "ax", "figsize"],
@@ -62,7 +67,7 @@ def test_options_are_alike(module, name):
         figure = getattr(figure, part)
     options = {key: value.default for key, value in inspect.signature(figure).parameters.items() if key != "kwargs"}
     verb = name.split(".")[-1]
-    last = LAST.get(verb, ["ax", "figsize"])
+    last = LAST.get(name, LAST.get(verb, ["ax", "figsize"]))
     assert list(options)[-len(last) :] == last
     assert not {"cmap", *DEFAULTS} & set(list(options)[: -len(last)])
     maps = dict.fromkeys(("plot_scatter", "plot_atoms", "plot_strain", "plot_strain_arrows"))
@@ -82,6 +87,7 @@ def figures(make_frame, make_image):
     frames = np.stack([make_frame([(20, 15)], [7], shape=SHAPE, seed=n) for n in range(3)])
     movie = classify(make_image(frames, names=("time",)).measure_particles(frames > 2.5), ("a", "b"), (0, 1))
     found, columns, strained = made_reconstruction(ball()), made_columns([1, 2, 3] * 5), made_strain()
+    compared = dict(zip(("measured", "simulated"), np.random.default_rng(0).normal(size=(2, 20, 24)), strict=True))
     lattice = Signal2D(np.ones(SHAPE))
     lattice.axes_manager.signal_axes.set(scale=0.04, units="nm")
     surface = made_surface(np.arange(20) // np.array([[3], [4]]) % 2)
@@ -100,6 +106,8 @@ def figures(make_frame, make_image):
         "Transitions.plot": lambda **o: made_transitions(np.ones((3, 3)), np.ones(3), tuple("abc")).plot(**o),
         "TemperatureSeries.plot": lambda **o: made_temperatures([[-3, -2, -1]]).plot(**o),
         "plot_fractions": lambda **o: plot_fractions(steps([300.0, 500.0]), **o),
+        "plot_comparison": lambda **o: plot_comparison(*compared.values(), correlated_columns(3), 0.02, **o),
+        "Comparison.plot": made_comparison(**compared).plot,
         "plot_fsc": found.plot_fsc,
         "plot_slices": found.plot_slices,
         "plot_surface": found.plot_surface,
