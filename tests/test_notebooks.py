@@ -11,9 +11,10 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 # Less data than readers see, for the same cells.
 SHORTER = {
     "02_isomers_in_a_movie.ipynb": {
-        "frames=1000": "frames=120",
-        "(0, 200, 400, 600, 800, 999)": "(0, 24, 48, 72, 96, 119)",
+        "frames=1000": "frames=80",
+        "(0, 200, 400, 600, 800, 999)": "(0, 16, 32, 48, 64, 79)",
     },
+    "10_surface_dynamics.ipynb": {"frames=100": "frames=40"},
     "05_populations_in_3d.ipynb": {
         "three_populations(8)": "three_populations(3)",
         "cluster_particles()": "cluster_particles(resamples=2)",
