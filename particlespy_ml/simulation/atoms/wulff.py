@@ -6,7 +6,7 @@ from itertools import permutations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import ConvexHull, HalfspaceIntersection
+from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 
 from particlespy_ml.crystals.crystal import Crystal, crystal
 from particlespy_ml.simulation.atoms.surface_lattice import miller, surface_lattice
@@ -84,7 +84,7 @@ def volume(normals: np.ndarray, distances: np.ndarray) -> float:
     try:
         corners = HalfspaceIntersection(np.column_stack([normals, -distances]), np.zeros(3)).intersections
         return float(ConvexHull(corners[np.isfinite(corners).all(1)]).volume)
-    except Exception as error:
+    except (QhullError, ValueError) as error:
         raise ValueError("The faces enclose no volume; give more of them.") from error
 
 
