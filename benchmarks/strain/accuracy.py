@@ -20,7 +20,7 @@ from particlespy_ml.quality.noise import Noise
 from particlespy_ml.simulation.atoms.structures import amorphous
 from particlespy_ml.simulation.recording.optics import Optics
 from particlespy_ml.simulation.recording.thermal import haadf_image, hrtem_images
-from particlespy_ml.simulation.strain_bias import compare_strain, mean_columns, read_places
+from particlespy_ml.simulation.strain_bias import compare_strain, mean_places, read_places
 from particlespy_ml.simulation.waves.haadf import HAADFMicroscope
 from particlespy_ml.simulation.waves.single_columns import column_exit_waves, haadf_profiles, through_lens
 from particlespy_ml.strain import measure_strain
@@ -62,7 +62,7 @@ class Study:
 
     def truth(self, tilt: float = 0.0, snapshots: int | None = None) -> np.ndarray:
         """Mean places (x, y) of the columns in Å."""
-        return mean_columns(self._at(tilt).snapshots[:snapshots], self.particle.column)[1]
+        return mean_places(self._at(tilt).snapshots[:snapshots], self.particle.column)[1]
 
     def images(self, tilt: float = 0.0) -> np.ndarray:
         """HRTEM images, one for each of `DEFOCI`."""

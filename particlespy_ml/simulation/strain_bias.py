@@ -20,8 +20,9 @@ from particlespy_ml.simulation.recording.thermal import haadf_image, hrtem_image
 from particlespy_ml.simulation.waves.haadf import HAADFMicroscope
 from particlespy_ml.simulation.waves.single_columns import haadf_profiles, hrtem_profiles
 from particlespy_ml.strain.deformation import NAMES
+from particlespy_ml.strain.facets import facet_of_columns
+from particlespy_ml.strain.layers import layers_from_surface
 from particlespy_ml.strain.measure_strain import measure_strain
-from particlespy_ml.strain.regions import facet_of_columns, layer_of_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,9 +44,9 @@ class StrainBias:
     ----------
     columns
         One row for each column of the model: ``column``, its number in what was given; ``x``, ``y`` and ``height`` in
-        Å and atoms; ``facet`` and ``layer``, see `particlespy_ml.strain.regions`; how far its place was read off, in Å,
-        ``x_bias`` and ``y_bias``; and of exx, eyy, exy, rotation (degrees) and planar what is true, ``exx_true``, and
-        what was read less that, ``exx_bias``. NaN where either has no strain.
+        Å and atoms; ``facet`` and ``layer``, see `facet_of_columns` and `layers_from_surface`; how far its place was
+        read off, in Å, ``x_bias`` and ``y_bias``; and of exx, eyy, exy, rotation (degrees) and planar what is true,
+        ``exx_true``, and what was read less that, ``exx_bias``. NaN where either has no strain.
     image
         In which it was read, without noise unless a dose was given.
     pixel_size
@@ -194,7 +195,7 @@ def strain_bias(
     if dose is not None:
         image, noise = rng.poisson(image * dose * pixel**2) / (dose * pixel**2), Noise.of_dose(dose * pixel**2)
     column = model.arrays["column"]
-    _, truth, counts = mean_columns(moved, column)
+    _, truth, counts = mean_places(moved, column)
     profiles = None
     if method == "profiles":
         settings = {"spacing": _spacing(places, column), "thermal_rms": thermal_rms, "seed": seed + 1}
@@ -206,7 +207,7 @@ def strain_bias(
     return StrainBias(found, image, pixel, method)
 
 
-def mean_columns(snapshots: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def mean_places(snapshots: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return numbers, mean places (x, y) over atoms and snapshots, and numbers of atoms of columns.
 
     Parameters
@@ -287,7 +288,7 @@ def compare_strain(truth: np.ndarray, read: np.ndarray, structure: str, zone_axi
     of_truth, of_read = (measure_strain(places, template, reference=both) for places in (truth, read))
     facet = facet_of_columns(of_truth, structure, zone_axis)
     rim = np.isfinite(of_truth["normal_x"].to_numpy())
-    found = {"x": truth[:, 0], "y": truth[:, 1], "facet": facet, "layer": layer_of_columns(truth, rim)}
+    found = {"x": truth[:, 0], "y": truth[:, 1], "facet": facet, "layer": layers_from_surface(truth, rim)}
     found |= {"x_bias": read[:, 0] - truth[:, 0], "y_bias": read[:, 1] - truth[:, 1]}
     for name in NAMES:
         found[f"{name}_true"] = of_truth[name].to_numpy()

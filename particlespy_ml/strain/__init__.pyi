@@ -1,10 +1,10 @@
 from .displacements import displacements
+from .facets import facet_directions, facet_of_columns
 from .geometric_phase import geometric_phase
 from .lattice_wave import equal_width
 from .layers import layers_from_surface, strain_by_layer
 from .measure_strain import measure_strain
 from .polar import left_polar
-from .regions import facet_directions, facet_of_columns, layer_of_columns
 from .templates import Site, Template, template
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "facet_directions",
     "facet_of_columns",
     "geometric_phase",
-    "layer_of_columns",
     "layers_from_surface",
     "left_polar",
     "measure_strain",

@@ -60,7 +60,7 @@ def test_the_bias_is_told_by_facet_and_layer(read):
     assert {"inside", "{111}", "{100}", "corner", "all"} == set(by_facet.index)
     assert by_facet["n"].drop("all").sum() == by_facet.loc["all", "n"]
     by_layer = read["gaussians"].summary("layer")
-    assert by_layer.index.tolist()[0] == 0 and by_layer.index.tolist()[-1] == "all"
+    assert by_layer.index.tolist()[0] == 1 and by_layer.index.tolist()[-1] == "all"
     with pytest.raises(ValueError, match="'facet' or 'layer'"):
         read["gaussians"].summary("size")
 

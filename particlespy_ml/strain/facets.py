@@ -1,4 +1,4 @@
-"""Where columns are in a particle: inside, on which facet, and how many layers below the surface."""
+"""Where columns are in a particle: inside, at a corner, or on which facet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FAMILIES = ((1, 1, 1), (1, 0, 0), (1, 1, 0))  # planes of low indices that end cubic crystals
 TOLERANCE = 12.0  # degrees between the normal of a rim and that of its facet
-NEXT = 1.2  # distances between neighbours: what is nearer is next to a column
 SAME_FACET = 1.6  # distances between neighbours: columns of one facet are nearer to each other
 ALONG = 15.0  # degrees between a facet and the way from one of its columns to the next
 INSIDE, CORNER = "inside", "corner"
@@ -44,7 +43,7 @@ def facet_directions(
 
     Examples
     --------
-    >>> from particlespy_ml.strain.regions import facet_directions
+    >>> from particlespy_ml.strain.facets import facet_directions
     >>> {name: angles.round(1).tolist() for name, angles in facet_directions("fcc", "<110>").items()}
     {'{111}': [-125.3, -54.7, 54.7, 125.3], '{100}': [0.0, 180.0], '{110}': [-90.0, 90.0]}
     """
@@ -87,7 +86,7 @@ def facet_of_columns(
     --------
     >>> import numpy as np
     >>> from particlespy_ml.strain import measure_strain
-    >>> from particlespy_ml.strain.regions import facet_of_columns
+    >>> from particlespy_ml.strain.facets import facet_of_columns
     >>> places = np.array([(x, y) for y in range(4) for x in range(4)])
     >>> facet_of_columns(measure_strain(places, ("fcc", "<001>"), errors=0.1), "fcc", "<001>")[:2].tolist()
     ['corner', '{100}']
@@ -126,40 +125,3 @@ def _has_others_along(places: np.ndarray, rim: np.ndarray, angles: np.ndarray) -
             along = np.abs((towards - angles[one] + turn + 180) % 360 - 180) < ALONG
             found[one[along], side] = True
     return found.all(1)
-
-
-def layer_of_columns(places: np.ndarray, rim: np.ndarray) -> np.ndarray:
-    """Return how many layers each column lies below the surface, 0 at the rim, -1 where none leads there.
-
-    A column next to one of a layer is in the following layer, or further out.
-
-    Parameters
-    ----------
-    places
-        Shape (n, 2).
-    rim
-        Which columns are at the rim, shape (n,).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from particlespy_ml.strain.regions import layer_of_columns
-    >>> places = np.array([(x, y) for y in range(5) for x in range(5)])
-    >>> layer_of_columns(places, (places % 4 == 0).any(1)).reshape(5, 5)[2].tolist()
-    [0, 1, 2, 1, 0]
-    """
-    layer = np.where(rim, 0, -1)
-    if not layer.size or len(places) < 3:
-        return layer
-    tree = cKDTree(places)
-    reach = NEXT * float(np.median(tree.query(places, 2)[0][:, 1]))
-    pairs = tree.query_pairs(reach, output_type="ndarray")
-    pairs = np.vstack([pairs, pairs[:, ::-1]])
-    for number in range(len(places)):
-        beside = np.zeros(len(places), bool)
-        beside[pairs[layer[pairs[:, 0]] == number, 1]] = True
-        beside &= layer < 0
-        if not beside.any():
-            break
-        layer[beside] = number + 1
-    return layer

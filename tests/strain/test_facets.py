@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from particlespy_ml.strain import measure_strain
-from particlespy_ml.strain.regions import facet_directions, facet_of_columns, layer_of_columns
+from particlespy_ml.strain import layers_from_surface, measure_strain
+from particlespy_ml.strain.facets import facet_directions, facet_of_columns
 
 
 def truncated(turn=0.0):
@@ -37,10 +37,10 @@ def test_layers_count_from_the_surface_and_not_from_a_vacancy():
     middle = np.linalg.norm(places, axis=1).argmin()
     left = np.delete(places, middle, axis=0)
     strain = measure_strain(left, ("fcc", "<110>"), errors=0.01)
-    layers = layer_of_columns(left, np.isfinite(strain["normal_x"].to_numpy()))
-    assert layers.min() == 0 and layers.max() >= 3
+    layers = layers_from_surface(left, np.isfinite(strain["normal_x"].to_numpy()))
+    assert layers.min() == 1 and layers.max() >= 4
     beside = np.linalg.norm(left - places[middle], axis=1) < 0.7
-    assert (layers[beside] >= 2).all()
+    assert (layers[beside] >= 3).all()
 
 
 def test_nothing_and_little_have_regions():
@@ -48,7 +48,6 @@ def test_nothing_and_little_have_regions():
         places = np.arange(2.0 * count).reshape(count, 2)
         strain = measure_strain(places, ("fcc", "<110>"))
         assert facet_of_columns(strain, "fcc", "<110>").tolist() == ["inside"] * count
-        assert layer_of_columns(places, np.zeros(count, bool)).tolist() == [-1] * count
 
 
 def test_facets_hold_the_beam():
