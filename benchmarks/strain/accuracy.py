@@ -236,7 +236,7 @@ def print_accuracy(
     folder
         Where molecular dynamics, images and profiles are kept.
     sizes
-        Of particles in nm; tilt and dose are of those of 4 nm or less, HAADF of the smallest.
+        Of particles in nm; tilt, dose and, of the smallest, HAADF are of those of 4 nm or less.
     snapshots
         Of each particle, at most; by default 40 of 2 and 4 nm, 16 of 6 nm.
     draws
@@ -250,5 +250,6 @@ def print_accuracy(
         if size <= 4:
             print_tilts(study)
             print_doses(study, draws)
-    print_haadf(Study(folder, min(sizes), snapshots), of_haadf, draws)
+    if min(sizes) <= 4:
+        print_haadf(Study(folder, min(sizes), snapshots), of_haadf, draws)
     print_amorphous()
