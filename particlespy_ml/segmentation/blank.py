@@ -145,10 +145,18 @@ def _tail(noise: np.ndarray, value: float, count: int) -> float:
 
 def _is_steep(frame: np.ndarray, level: np.ndarray, region: np.ndarray, pixel: np.ndarray) -> bool:
     """Whether a region's contrast falls by enough of itself across its outline, in the levelled frame beyond noise."""
-    if region.sum() < 4 or region.all():
-        return bool(region.any())
+    area = np.count_nonzero(region)
+    if area < 4 or area == region.size:
+        return area > 0
+    # farther away than the size of its box nothing of it is looked at
+    lines = [np.flatnonzero(region.any(axis)) for axis in (1, 0)]
+    extent = [line[-1] - line[0] + 1 for line in lines]
+    margin = np.ceil(np.hypot(*(extent * pixel)) / pixel).astype(int) + 2
+    box = tuple(slice(max(line[0] - m, 0), line[-1] + m + 1) for line, m in zip(lines, margin, strict=True))
+    noise = 1.4826 * np.median(np.abs(np.diff(frame, axis=1))) / np.sqrt(2)
+    frame, level, region = frame[box], level[box], region[box]
     inside, outside = (ndi.distance_transform_edt(part, sampling=pixel) for part in (region, ~region))
-    radius = max(np.sqrt(region.sum() * pixel.prod() / np.pi), _inner_radius(inside, pixel))
+    radius = max(np.sqrt(area * pixel.prod() / np.pi), _inner_radius(inside, pixel))
     around = (outside > AROUND[0] * radius) & (outside < AROUND[1] * radius)
     if not around.any():
         return True
@@ -156,6 +164,5 @@ def _is_steep(frame: np.ndarray, level: np.ndarray, region: np.ndarray, pixel: n
     width = max(BAND * radius, 1.01 * pixel.max())
     inner, outer = region & (inside <= width), ~region & (outside <= width)
     fall, levelled = (values[inner].mean() - values[outer].mean() for values in (frame, level))
-    noise = 1.4826 * np.median(np.abs(np.diff(frame, axis=1))) / np.sqrt(2)
     error = noise * np.sqrt(1 / np.count_nonzero(inner) + 1 / np.count_nonzero(outer))
     return bool(fall > MIN_FALL * contrast and levelled > MIN_SIGNIFICANCE * error)

@@ -19,6 +19,8 @@ FEW, MANY, TIMES = 12, 20, 5
 SOME = 5  # dark particles, where hardly any is bright
 # Pixels across the smallest of these.
 SMALLEST = 10
+# Pixels along each side of the middle of a frame that is looked at first: where it holds few, the whole is left alone.
+PROBE = 1024
 # Robust relative spread of the distances of neighbours below which objects are the columns of a lattice.
 LATTICE = 0.05
 
@@ -150,15 +152,16 @@ def small_text(
         return "", labels
     # seen as if its pixels were larger, all lengths in proportion
     larger = {**options, "smoothing": None, "background_diameter": None}
-    small = segment_automatic(frame, tuple(times * size for size in pixel), **larger)
-    numbers = np.unique(small[(small > 0) & (labels == 0)])
-    if len(numbers) < max(MANY, TIMES * found):
-        return "", labels
-    counts = np.bincount(small.ravel())[numbers]
-    sizes = np.sqrt(4 / np.pi * counts * np.prod(pixel))
-    below = sizes < limit
-    if below.mean() < 0.5 or _is_lattice(small, numbers):
-        return "", labels
+    wanted = max(MANY, TIMES * found)
+    middle = tuple(slice(max(0, (n - PROBE) // 2), (n + PROBE) // 2) for n in frame.shape)
+    for part in (middle, (slice(None), slice(None))) if max(frame.shape) > PROBE else (middle,):
+        small = segment_automatic(frame[part], tuple(times * size for size in pixel), **larger)
+        numbers = np.unique(small[(small > 0) & (labels[part] == 0)])
+        share = 1 if small.size == frame.size else 0.5 * small.size / frame.size
+        sizes = np.sqrt(4 / np.pi * np.bincount(small.ravel())[numbers] * np.prod(pixel))
+        below = sizes < limit
+        if len(numbers) < max(share * wanted, 1) or below.mean() < 0.5 or _is_lattice(small, numbers):
+            return "", labels
     text = (
         f"{found} particle{'s' * (found != 1)} found, but {np.count_nonzero(below)} objects of about "
         f"{np.median(sizes[below]):.2g} nm lie below min_diameter ({limit:g} nm). Is the pixel size, {max(pixel):.3g} "
@@ -191,9 +194,11 @@ def dark_text(
 
 
 def _is_lattice(labels: np.ndarray, numbers: np.ndarray) -> bool:
-    """Whether objects lie as evenly as atomic columns."""
+    """Whether objects lie as evenly as atomic columns; a handful does not tell."""
     from scipy.ndimage import center_of_mass
 
+    if len(numbers) <= 5:
+        return False
     centres = np.array(center_of_mass(labels > 0, labels, numbers))
     fourth = cKDTree(centres).query(centres, k=5)[0][:, 4]  # the nearest alone is as even where particles keep apart
     middle = np.median(fourth)

@@ -46,7 +46,7 @@ def test_particles_that_touch_or_are_cut_have_no_kind():
 @pytest.mark.slow
 def test_ellipsoids_seen_from_all_sides_are_three_populations():
     """One mixture takes the elongated ones for two, seen along and across."""
-    rows, truth = makes.measured_pool(makes.TUNING["ellipsoids, free"], 1)
+    rows, truth = makes.measured_pool(makes.TUNING["ellipsoids, free"], 1, count=250)
     found = table_of(rows).cluster_particles(resamples=2)
     assert found.metadata.particlespy_ml.clustering.n_clusters == 3
     assert adjusted_rand_score(truth[truth >= 0], found["cluster"][truth >= 0]) > 0.9

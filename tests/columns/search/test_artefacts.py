@@ -60,7 +60,7 @@ def test_rings_that_meet_between_columns_are_no_columns(dose):
     np.testing.assert_allclose(np.median(found.fit.volumes / dose), np.median(volumes), rtol=0.15)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("known_noise", [True, False])
 def test_the_skirt_of_a_particle_is_no_row_of_columns(known_noise, seed):
     places, volumes = square_lattice()
