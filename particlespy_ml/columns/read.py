@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from particlespy_ml.columns.features import CHANNELS, column_features
 from particlespy_ml.columns.network import WIDTH, MappedColumns, columns_from_maps, network_input
+from particlespy_ml.columns.squeezed import squeezed
 
 if TYPE_CHECKING:
     from particlespy_ml.models.column_mapper import ColumnMapper, ColumnMaps
@@ -33,6 +34,8 @@ def read_columns(
     pixel_size = model.pixel_size * 10
     maps = model.maps(network_input(images, pixel_size, model.channels, counted))
     found = columns_from_maps(maps, pixel_size, threshold)
+    if len(model.kinds) == 1:
+        found = found.chosen(~squeezed(found.places, found.probabilities))
     kind = model.read_kind
     if kind is None:
         return maps, found

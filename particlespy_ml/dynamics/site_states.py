@@ -132,7 +132,10 @@ def _begin(filled, seen, towards, states: int, window: int) -> np.ndarray:
     smooth = np.array([np.convolve(a, kernel, "same") for a in along])
     count = np.array([np.convolve(a, kernel, "same") for a in seen.astype(float)])
     smooth = smooth / np.maximum(count, 1)
-    low, high = np.quantile(smooth, (0.03, 0.97), axis=1)
+    # frames in which a site is not seen, nor near them, must not pass for a state of their own
+    known = np.where(count > 0, smooth, np.nan)
+    known[~(count > 0).any(1)] = 0
+    low, high = np.nanquantile(known, (0.03, 0.97), axis=1)
     level = (smooth - low[:, None]) / np.maximum(high - low, 1e-12)[:, None] * states
     which = np.clip(np.floor(level), 0, states - 1).astype(int)
     return np.eye(states)[which]

@@ -90,3 +90,15 @@ def test_three_states():
     assert (paths.probability.argmax(-1) == levels).mean() > 0.98
     np.testing.assert_allclose(paths.occupancy.mean(), levels.mean() / 2, atol=0.01)
     assert np.median(paths.changes) == 5
+
+
+def test_frames_in_which_a_site_is_not_seen_are_no_state():
+    """As at the rim of a frame, where drift takes a site out of view for half of the movie."""
+    rng = np.random.default_rng(1)
+    truth = np.repeat([1, 0, 1, 0, 1], [60, 20, 80, 20, 120])
+    seen = rng.normal(size=(1, 300, 2)) + [20.0, -7.0] + truth[:, None] * [9.0, -4.0]
+    seen[0, 40:60] = seen[0, 90:220] = np.nan
+    found = fit_states(seen, np.array([1.0, -0.3]))
+    known = np.isfinite(seen[0, :, 0])
+    assert found.evidence[0] > 0
+    assert np.abs(found.posterior[0, known, 1] - truth[known]).max() < 0.01
