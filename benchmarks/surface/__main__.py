@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.surface`` prints, on movies of gold particles along <110> by multislice whose surface sites are
 filled and emptied by known Markov chains, with drift, jumps, rotation, a camera and shot noise: how well changes of
-sites add up; occupancies, event rates and coverage of the intervals; false events of stable columns; pairs that
-exchange their column; drift and rotation; thresholds, atomap and trackpy beside; speed and memory. Waves and movies are
-simulated into ``--cache`` first, which takes a minute.
+sites add up; occupancies, event rates and coverage of the intervals; false events of stable columns; drift and
+rotation; the same by the odds of a network instead of filters; pairs that exchange their column; thresholds, atomap and
+trackpy beside; speed and memory. Waves and movies are simulated into ``--cache`` first, which takes a minute.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.surface.particles import additivity
 from benchmarks.surface.scores import drift_errors, score
 
 DOSES = (310.0, 1000.0)
-PARTS = ("sums", "accuracy", "pairs", "peers", "speed")
+PARTS = ("sums", "accuracy", "evidence", "pairs", "peers", "speed")
 
 
 def signal_of(frames, pixel: float):
@@ -44,11 +44,11 @@ def print_sums(seeds, folder) -> None:
     )
 
 
-def analysed(one: Movie, dose: float):
+def analysed(one: Movie, dose: float, evidence: str = "filters"):
     """Table and result of a movie."""
     signal = signal_of(one.recorded(dose), one.pixel)
     table = signal.track_columns(show_progressbar=False)
-    return table, table.surface_dynamics(signal)
+    return table, table.surface_dynamics(signal, evidence=evidence)
 
 
 def print_accuracy(movies: dict[int, Movie], doses, results) -> None:
@@ -82,6 +82,29 @@ def print_accuracy(movies: dict[int, Movie], doses, results) -> None:
         print(f"         stable columns: {false.mean():.5f} events a frame, one in {1 / max(false.mean(), 1e-9):.0f}; ")
         print(f"         {sum(s.false_sites for s in every)} sites listed where there is none, ", end="")
         print(f"{np.mean([s.missed for s in every]):.3f} of the stable columns not listed")
+
+
+def print_evidence(movies: dict[int, Movie], doses, results) -> None:
+    """How far full and empty are apart in a frame by filters and by the network, and what comes of it."""
+    for dose in doses:
+        for evidence in ("filters", "network"):
+            every, apart = [], {"1 atom": [], "more": []}
+            for seed, one in movies.items():
+                table, found = results(seed, dose, evidence)
+                frame = found.to_dataframe()
+                own = score(one, table, frame)
+                every.append(own)
+                for height, separation in zip(one.heights[own.listed], own.separation[own.listed], strict=True):
+                    apart["1 atom" if height == 1 else "more"].append(separation)
+            difference, events = (np.concatenate([getattr(s, n) for s in every]) for n in ("occupancy", "events"))
+            listed, false = (np.concatenate([getattr(s, n) for s in every]) for n in ("listed", "false_events"))
+            told = ", ".join(f"{np.median(values):.1f} ({name})" for name, values in apart.items() if values)
+            rms = np.sqrt((np.subtract(*difference.T) ** 2).mean())
+            print(
+                f"  {dose:5g} {evidence:8} standard deviations apart, median {told}; {listed.sum()} of {len(listed)} "
+                f"sites found to change, occupancy rms {rms:.4f}, events {_off(events):.3f}, of stable columns "
+                f"{false.mean():.5f} a frame"
+            )
 
 
 def _off(events: np.ndarray) -> float:
@@ -193,14 +216,15 @@ def main(arguments: list[str] | None = None) -> None:
     }
     known: dict = {}
 
-    def results(seed: int, dose: float):
-        if (seed, dose) not in known:
-            known[seed, dose] = analysed(movies[seed], dose)
-        return known[seed, dose]
+    def results(seed: int, dose: float, evidence: str = "filters"):
+        if (seed, dose, evidence) not in known:
+            known[seed, dose, evidence] = analysed(movies[seed], dose, evidence)
+        return known[seed, dose, evidence]
 
     parts = {
         "sums": lambda: print_sums(options.seeds, options.cache),
         "accuracy": lambda: print_accuracy(movies, options.doses, results),
+        "evidence": lambda: print_evidence(movies, options.doses, results),
         "pairs": lambda: print_pairs(movies, options.doses, results),
         "peers": lambda: print_peers(movies, options.doses),
         "speed": lambda: print_speed(options.cache, options.seeds[0]),

@@ -27,6 +27,8 @@ class Scores:
         The same of the rates on and off, of the process.
     listed
         Whether each changing site is found to change.
+    separation
+        Of the states of each changing site in standard deviations of a frame, NaN where it is not listed.
     false_events
         Event rates of stable columns that are found, in events a frame.
     false_sites
@@ -40,6 +42,7 @@ class Scores:
     covered: np.ndarray
     processes: np.ndarray
     listed: np.ndarray
+    separation: np.ndarray
     false_events: np.ndarray
     false_sites: int
     missed: float
@@ -92,7 +95,10 @@ def score(movie: Movie, table, frame) -> Scores:
     false_events = frame["event_rate"].to_numpy()[own[right]] * FRAME_TIME
     everything = cKDTree(np.vstack([changing, stable]))
     false_sites = int((everything.query(places)[0] > 0.1 * MATCH).sum())
-    return Scores(occupancy, events, covered, processes, listed, false_events, false_sites, float(1 - right.mean()))
+    separation = np.where(listed, frame["separation"].to_numpy()[nearest], np.nan)
+    return Scores(
+        occupancy, events, covered, processes, listed, separation, false_events, false_sites, float(1 - right.mean())
+    )
 
 
 def drift_errors(movie: Movie, table) -> tuple[float, float]:

@@ -80,12 +80,20 @@ def empty_neighbours(places: np.ndarray, near: float, shape) -> np.ndarray:
 
 
 def find_changing(
-    features: np.ndarray, places: np.ndarray, typical: np.ndarray, empty: np.ndarray, near: float, states, contrast
+    features: np.ndarray,
+    places: np.ndarray,
+    typical: np.ndarray,
+    empty: np.ndarray,
+    near: float,
+    states: int,
+    contrast: float,
+    shared: bool = True,
 ) -> Changing:
     """Return which sites change, with what neighbours that change add taken away.
 
-    A change is seen at neighbouring sites too. What the kernels of the two sites share of it is taken away. A site that
-    then changes only together with a neighbour, and by less than half as much, is one that does not change.
+    A change is seen at neighbouring sites too. What the kernels of the two sites share of it is taken away where
+    features are *shared*, as those of `particlespy_ml.dynamics.site_features.frame_features` are. A site that then
+    changes only together with a neighbour, and by less than half as much, is one that does not change.
 
     Parameters
     ----------
@@ -122,7 +130,7 @@ def find_changing(
 
     pairs = cKDTree(places).query_pairs(BESIDE * near, output_type="ndarray")
     clean = seen
-    for _ in range(PASSES):
+    for _ in range(PASSES if shared else 0):
         active = (found.evidence > 0) & (steps(found) >= contrast)
         clean, touched = _without_neighbours(seen, places, found, active, pairs, white, near)
         if not touched.any():

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from particlespy_ml.dynamics.site_odds import NetworkOdds
 
 WIDTHS = (0.12, 0.2, 0.34)  # of the distance between neighbours: standard deviations of round kernels
 ROUND = len(WIDTHS)  # number of round kernels, before the two slopes
@@ -109,10 +113,23 @@ def frame_features(frame: np.ndarray, places: np.ndarray, turned: np.ndarray, ne
     return out
 
 
+@dataclass(frozen=True)
+class Filters:
+    """What the matched filters give, see `frame_features`; *near* is the distance between neighbours in pixels."""
+
+    near: float
+    count = ROUND + 2
+    shared = True  # a change of one site is seen at its neighbours too
+
+    def __call__(self, frame: np.ndarray, places: np.ndarray, motion: Rigid) -> np.ndarray:
+        """Return what a frame shows at places in it, shape (n, 5)."""
+        return frame_features(frame, places, motion.matrix, self.near)
+
+
 def movie_features(
-    frames: Iterable[np.ndarray], places: np.ndarray, motions: list[Rigid | None], near: float
+    frames: Iterable[np.ndarray], places: np.ndarray, motions: list[Rigid | None], see: Filters | NetworkOdds
 ) -> np.ndarray:
-    """Return what each frame shows at each site, shape (sites, frames, 5); NaN where it shows nothing.
+    """Return what each frame shows at each site, shape (sites, frames, q); NaN where it shows nothing.
 
     Parameters
     ----------
@@ -122,13 +139,13 @@ def movie_features(
         Sites in the mean image, in pixels, shape (n, 2).
     motions
         From the mean image to each frame; None for frames that are not used.
-    near
-        Distance between neighbours in pixels.
+    see
+        A function of a frame, places in it and its motion.
     """
-    out = np.full((len(places), len(motions), ROUND + 2), np.nan, np.float32)
+    out = np.full((len(places), len(motions), see.count), np.nan, np.float32)
     for k, (frame, motion) in enumerate(zip(frames, motions, strict=True)):
         if motion is not None:
-            out[:, k] = frame_features(np.asarray(frame), motion(places), motion.matrix, near)
+            out[:, k] = see(np.asarray(frame), motion(places), motion)
     return out
 
 

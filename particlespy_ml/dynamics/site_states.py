@@ -58,7 +58,7 @@ def whitening(features: np.ndarray) -> np.ndarray:
     covariances = np.array(covariances)
     size = np.trace(covariances, axis1=1, axis2=2)
     typical = covariances[np.argsort(size)[: max(1, (len(size) + 1) // 2)]]  # the half that changes least
-    mean = typical.mean(0) + 1e-9 * size.max() * np.eye(q)
+    mean = typical.mean(0) + (1e-9 * size.max() or 1.0) * np.eye(q)  # features that never change stay as they are
     return np.linalg.inv(np.linalg.cholesky(mean)).T
 
 

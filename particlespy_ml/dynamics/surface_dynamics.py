@@ -15,12 +15,17 @@ from particlespy_ml.core.image import ImageFrames
 from particlespy_ml.core.series import OneByOne
 from particlespy_ml.dynamics.sequences import clock
 from particlespy_ml.dynamics.site_evidence import empty_neighbours, find_changing
-from particlespy_ml.dynamics.site_features import Rigid, movie_features
+from particlespy_ml.dynamics.site_features import Filters, Rigid, movie_features
+from particlespy_ml.dynamics.site_odds import NetworkOdds
 from particlespy_ml.dynamics.site_paths import Paths, draw_paths
 from particlespy_ml.dynamics.surface import SurfaceDynamics
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hyperspy.signals import BaseSignal, Signal2D
+
+    from particlespy_ml.models.model import Model
 
 FEWEST_FRAMES = 20
 FEWEST_SITES = 6
@@ -35,6 +40,9 @@ def surface_dynamics(
     states: int = 2,
     empty_sites: bool = True,
     min_contrast: float = LEAST_CONTRAST,
+    evidence: str = "filters",
+    model: str | Path | Model | None = None,
+    device: str | None = None,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> SurfaceDynamics:
@@ -59,7 +67,13 @@ def surface_dynamics(
     empty_sites
         Whether places of the lattice beside columns are tried too, which are full too seldom to be seen in a mean.
     min_contrast
-        Least change of a site, over the contrast of a typical column.
+        Least change of a site, over the contrast of a typical column; of odds, with "network".
+    evidence
+        What tells full from empty in a frame: "filters", which are learnt from the movie, or "network", the odds of a
+        column there that `map_columns` gives. Filters tell columns of few atoms apart at lower doses; what a network
+        says does not change with the focus of the frames.
+    model, device
+        Of the network, see `map_columns`.
     confidence
         Of the intervals.
     seed
@@ -116,13 +130,24 @@ def surface_dynamics(
             f"{image.frames.shape[:-2]} of {image.grid.shape}, or another calibration; expected the movie that the "
             "columns were tracked in."
         )
-    times, timed = clock(table)
-    tracked = tracked_sites(table._frames(), table.grid.ascending())
-    order = np.argsort(times, kind="stable")
+    grid = image.grid.ascending()
+    tracked = tracked_sites(table._frames(), grid)
+    see = _evidence(evidence, grid, tracked.near, model, device)
     frames = OneByOne(ascending(image.frames, image.direction))
-    return _dynamics(
-        frames, tracked, order, times, timed, table, int(states), empty_sites, min_contrast, confidence, seed
-    )
+    return _dynamics(frames, tracked, see, table, int(states), empty_sites, min_contrast, confidence, seed)
+
+
+def _evidence(evidence: str, grid: PixelGrid, near: float, model, device) -> Filters | NetworkOdds:
+    """What tells of each site in a frame."""
+    if evidence == "network":
+        from particlespy_ml.columns.map_columns import DEFAULT, column_mapper
+
+        return NetworkOdds(grid.nanometres, column_mapper(model or DEFAULT, grid, device), near)
+    if evidence != "filters":
+        raise ValueError(f"evidence={evidence!r}; expected 'filters' or 'network'.")
+    if model is not None or device is not None:
+        raise ValueError("model and device are for evidence='network' alone.")
+    return Filters(near)
 
 
 @dataclass(frozen=True)
@@ -148,6 +173,12 @@ class TrackedSites:
     errors: np.ndarray
     in_mean: np.ndarray
     motions: list[Rigid | None]
+
+    @property
+    def near(self) -> float:
+        """Distance between neighbours in pixels."""
+        known = self.places[self.in_mean] if self.in_mean.sum() >= FEWEST_SITES else self.places
+        return float(np.median(cKDTree(known).query(known, 2)[0][:, 1]))
 
 
 def tracked_sites(frames: list[np.ndarray], grid: PixelGrid) -> TrackedSites:
@@ -192,10 +223,10 @@ def tracked_sites(frames: list[np.ndarray], grid: PixelGrid) -> TrackedSites:
     return TrackedSites(tracks, places, errors, in_mean, motions)
 
 
-def _dynamics(frames, tracked, order, times, timed, table, states, empty_sites, min_contrast, confidence, seed):
-    grid = table.grid.ascending()
-    known = tracked.places[tracked.in_mean] if tracked.in_mean.sum() >= FEWEST_SITES else tracked.places
-    near = float(np.median(cKDTree(known).query(known, 2)[0][:, 1]))
+def _dynamics(frames, tracked, see, table, states, empty_sites, min_contrast, confidence, seed):
+    grid, near = table.grid.ascending(), tracked.near
+    times, timed = clock(table)
+    order = np.argsort(times, kind="stable")
     beside = empty_neighbours(tracked.places, near, grid.shape) if empty_sites else np.zeros((0, 2))
     places = np.vstack([tracked.places, beside])
     of_table = np.arange(len(places)) < len(tracked.places)
@@ -203,8 +234,8 @@ def _dynamics(frames, tracked, order, times, timed, table, states, empty_sites, 
     typical = np.zeros(len(places), bool)
     inner = tracked.in_mean & (around.layer != 1)
     typical[: len(inner)] = inner if inner.sum() >= FEWEST_SITES else tracked.in_mean
-    features = movie_features(frames, places, tracked.motions, near)[:, order]
-    found = find_changing(features, places, typical, ~of_table, near, states, min_contrast)
+    features = movie_features(frames, places, tracked.motions, see)[:, order]
+    found = find_changing(features, places, typical, ~of_table, near, states, min_contrast, see.shared)
     listed = found.active.copy()
     listed[of_table] |= tracked.in_mean & (found.level[of_table] >= min_contrast)
     when = times[order]
