@@ -82,6 +82,7 @@ def empty_neighbours(places: np.ndarray, near: float, shape) -> np.ndarray:
 def find_changing(
     features: np.ndarray,
     places: np.ndarray,
+    steady: np.ndarray,
     typical: np.ndarray,
     empty: np.ndarray,
     near: float,
@@ -101,8 +102,11 @@ def find_changing(
         Of all sites, shape (S, T, q).
     places
         In pixels, shape (S, 2).
+    steady
+        Sites most of which do not change, whose steps from frame to frame are those of noise, shape (S,).
     typical
-        Sites that hold columns, whose mean is the contrast of 1, shape (S,).
+        Sites that hold columns and have as many neighbours as those that change, whose mean is the contrast of 1, shape
+        (S,).
     empty
         Sites that are mostly empty, whose median is the contrast of 0, shape (S,).
     near
@@ -112,7 +116,7 @@ def find_changing(
     contrast
         Least difference of contrast between the lowest and the highest state.
     """
-    white = whitening(features[typical] if typical.any() else features)
+    white = whitening(features[steady] if steady.any() else features)
     mean, known = _mean_seen(features)
     if not known.any():
         raise ValueError("No site is seen in half of the frames; expected a particle that does not reach the border.")

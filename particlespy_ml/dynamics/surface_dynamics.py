@@ -67,7 +67,7 @@ def surface_dynamics(
     empty_sites
         Whether places of the lattice beside columns are tried too, which are full too seldom to be seen in a mean.
     min_contrast
-        Least change of a site, over the contrast of a typical column; of odds, with "network".
+        Least change of a site, over the contrast of a typical column of the surface; of odds, with "network".
     evidence
         What tells full from empty in a frame: "filters", which are learnt from the movie, or "network", the odds of a
         column there that `map_columns` gives. Filters tell columns of few atoms apart at lower doses; what a network
@@ -231,11 +231,13 @@ def _dynamics(frames, tracked, see, table, states, empty_sites, min_contrast, co
     places = np.vstack([tracked.places, beside])
     of_table = np.arange(len(places)) < len(tracked.places)
     around = surroundings(tracked.places, tracked.in_mean)
-    typical = np.zeros(len(places), bool)
-    inner = tracked.in_mean & (around.layer != 1)
-    typical[: len(inner)] = inner if inner.sum() >= FEWEST_SITES else tracked.in_mean
+    # columns inside look otherwise than those with fewer neighbours, which come and go: waves of neighbours add up
+    layers = [tracked.in_mean & (around.layer != 1), tracked.in_mean & (around.layer == 1)]
+    steady, typical = (np.zeros(len(places), bool) for _ in layers)
+    for chosen, own in zip((steady, typical), layers, strict=True):
+        chosen[of_table] = own if own.sum() >= FEWEST_SITES else tracked.in_mean
     features = movie_features(frames, places, tracked.motions, see)[:, order]
-    found = find_changing(features, places, typical, ~of_table, near, states, min_contrast, see.shared)
+    found = find_changing(features, places, steady, typical, ~of_table, near, states, min_contrast, see.shared)
     listed = found.active.copy()
     listed[of_table] |= tracked.in_mean & (found.level[of_table] >= min_contrast)
     when = times[order]
