@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import dask.array as da
@@ -125,6 +124,5 @@ def _running_mean(block: np.ndarray, half: int) -> np.ndarray:
     counts = np.cumsum(np.pad(known, ((1, 0), (0, 0), (0, 0))), axis=0, dtype=np.int32)
     low = np.maximum(np.arange(len(block)) - half, 0)
     high = np.minimum(np.arange(len(block)) + half + 1, len(block))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with np.errstate(invalid="ignore", divide="ignore"):
         return ((sums[high] - sums[low]) / (counts[high] - counts[low])).astype(np.float32)

@@ -122,9 +122,9 @@ class SurfaceDynamics:
             with more than two states; each with its interval in ``_low`` and ``_high``; ``raw_occupancy`` and
             ``raw_event_rate``, of frames taken one by one; ``change`` ("none", "column" for one that comes and goes,
             "brightness" for one that stays and changes its number of atoms); ``contrast_off`` and ``contrast_on`` over
-            that of a typical column of the surface; ``separation`` of the two in standard deviations of a frame. A site that does not
-            change is full, and has upper bounds alone: of three events, which would have been seen. The units are in
-            ``attrs["units"]``.
+            that of a typical column of the surface; ``separation`` of the two in standard deviations of a frame. A site
+            that does not change is full, and has upper bounds alone: of three events, which would have been seen. The
+            units are in ``attrs["units"]``.
         """
         import pandas as pd
 
