@@ -73,7 +73,8 @@ def print_accuracy(movies: dict[int, Movie], doses, results) -> None:
         covered, processes = (np.concatenate([getattr(s, n) for s in every]) for n in ("covered", "processes"))
         false = np.concatenate([s.false_events for s in every])
         difference = np.subtract(*occupancy.T)
-        print(f"  {dose:5g}  all: {listed.sum()} of {len(listed)} changing sites found to change")
+        away = sum(int((~s.inside).sum()) for s in every)
+        print(f"  {dose:5g} all: {listed.sum()} of {len(listed)} changing sites found, {away} more leave the view")
         print(f"         occupancy, rms error {np.sqrt((difference**2).mean()):.4f} {_bootstrap(difference)}")
         print(f"         of the sites found to change {np.sqrt((difference[listed] ** 2).mean()):.4f}")
         print(f"         event rate, median error {_off(events):.3f} {_bootstrap_median(events)}")
@@ -94,7 +95,8 @@ def print_evidence(movies: dict[int, Movie], doses, results) -> None:
                 frame = found.to_dataframe()
                 own = score(one, table, frame)
                 every.append(own)
-                for height, separation in zip(one.heights[own.listed], own.separation[own.listed], strict=True):
+                heights = one.heights[own.inside]
+                for height, separation in zip(heights[own.listed], own.separation[own.listed], strict=True):
                     apart["1 atom" if height == 1 else "more"].append(separation)
             difference, events = (np.concatenate([getattr(s, n) for s in every]) for n in ("occupancy", "events"))
             listed, false = (np.concatenate([getattr(s, n) for s in every]) for n in ("listed", "false_events"))
@@ -204,7 +206,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--cache", default="cache/surface-benchmark", help="folder of the simulations")
     parser.add_argument(
-        "--seeds", nargs="+", type=int, default=[4, 7, 9, 11], help="particles and what happens to them"
+        "--seeds", nargs="+", type=int, default=[0, 4, 7, 9, 11, 13, 17], help="particles and what happens to them"
     )
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--first", type=int, help="analyse so many of the frames")

@@ -10,14 +10,17 @@ from scipy.spatial import cKDTree
 from benchmarks.surface.movies import FRAME_TIME, Movie, turn_matrix
 
 MATCH = 0.6  # Å: a site is at most so far from its own
+VIEW_AROUND = 2.6  # Å: what is looked at around a site
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one movie.
+    """Of one movie; sites are those that stay in view.
 
     Parameters
     ----------
+    inside
+        Which of all changing sites stay in view.
     occupancy, events
         True and found values of the sites that change, shape (n, 2); occupancies 0 and 1, and no events, where a site
         is not listed or does not change.
@@ -37,6 +40,7 @@ class Scores:
         Share of the stable columns that are not found.
     """
 
+    inside: np.ndarray
     occupancy: np.ndarray
     events: np.ndarray
     covered: np.ndarray
@@ -67,10 +71,12 @@ def reference_places(movie: Movie, table) -> tuple[np.ndarray, np.ndarray]:
 def score(movie: Movie, table, frame) -> Scores:
     """Compare the data frame of `SurfaceDynamics` with the truth."""
     changing, stable = reference_places(movie, table)
+    inside = in_view(movie)
+    changing, states = changing[inside], movie.states[inside]
     places = frame[["x", "y"]].to_numpy()
     away, nearest = cKDTree(places).query(changing)
-    duration = (movie.states.shape[1] - 1) * FRAME_TIME
-    truth = movie.states.mean(1), (np.diff(movie.states, axis=1) != 0).sum(1) / duration
+    duration = (states.shape[1] - 1) * FRAME_TIME
+    truth = states.mean(1), (np.diff(states, axis=1) != 0).sum(1) / duration
     found = away < 0.1 * MATCH
     occupancy, events = np.zeros((len(found), 2)), np.zeros((len(found), 2))
     occupancy[:, 0], events[:, 0] = truth
@@ -87,18 +93,25 @@ def score(movie: Movie, table, frame) -> Scores:
     processes = np.column_stack(
         [
             (rows[f"{name}_low"] <= true) & (true <= rows[f"{name}_high"])
-            for name, true in zip(("rate_on", "rate_off"), movie.rates[listed].T, strict=True)
+            for name, true in zip(("rate_on", "rate_off"), movie.rates[inside][listed].T, strict=True)
         ]
     )
     near, own = cKDTree(places).query(stable)
     right = near < 0.1 * MATCH
     false_events = frame["event_rate"].to_numpy()[own[right]] * FRAME_TIME
-    everything = cKDTree(np.vstack([changing, stable]))
+    everything = cKDTree(np.vstack(reference_places(movie, table)))
     false_sites = int((everything.query(places)[0] > 0.1 * MATCH).sum())
     separation = np.where(listed, frame["separation"].to_numpy()[nearest], np.nan)
-    return Scores(
-        occupancy, events, covered, processes, listed, separation, false_events, false_sites, float(1 - right.mean())
-    )
+    missed = float(1 - right.mean())
+    return Scores(inside, occupancy, events, covered, processes, listed, separation, false_events, false_sites, missed)
+
+
+def in_view(movie: Movie) -> np.ndarray:
+    """Which of the changing sites stay away from the border by what is looked at around a site, shape (n,)."""
+    margin = VIEW_AROUND / movie.pixel
+    shape = np.array(movie.clean.shape[1:]) - 1
+    places = np.array([movie.in_frame(movie.places, number) for number in range(movie.states.shape[1])])
+    return ((places >= margin) & (places <= shape - margin)).all((0, 2))
 
 
 def drift_errors(movie: Movie, table) -> tuple[float, float]:

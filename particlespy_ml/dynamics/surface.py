@@ -30,7 +30,7 @@ class SurfaceDynamics:
     sites
         What is known of each site that has no draws, by name: ``site``, ``track`` in the table of columns (-1 for sites
         that it has not), ``x``, ``y``, ``coordination``, ``layer`` and ``facet`` among the sites that are full for half
-        of the time or more, ``change``, ``contrast_off``, ``contrast_on`` and ``separation``; shapes (S,).
+        of the time or more, ``change``, ``contrast_off``, ``contrast_on``, ``separation`` and ``seen``; shapes (S,).
     times
         Of the frames from the first to the last that is used, ascending, shape (T,); in s where they are *timed*, else
         in frames.
@@ -122,9 +122,10 @@ class SurfaceDynamics:
             with more than two states; each with its interval in ``_low`` and ``_high``; ``raw_occupancy`` and
             ``raw_event_rate``, of frames taken one by one; ``change`` ("none", "column" for one that comes and goes,
             "brightness" for one that stays and changes its number of atoms); ``contrast_off`` and ``contrast_on`` over
-            that of a typical column of the surface; ``separation`` of the two in standard deviations of a frame. A site
-            that does not change is full, and has upper bounds alone: of three events, which would have been seen. The
-            units are in ``attrs["units"]``.
+            that of a typical column of the surface; ``separation`` of the two in standard deviations of a frame;
+            ``seen``, the share of the frames in which the site is far enough from the border to be judged. A site that
+            does not change is full, and has upper bounds alone: of three events, which would have been seen. The units
+            are in ``attrs["units"]``.
         """
         import pandas as pd
 
@@ -135,10 +136,11 @@ class SurfaceDynamics:
         for name, values in (("occupancy", self.occupancy), ("event_rate", self.changes / self.duration)):
             low, high = self._interval(values)
             table |= {name: values.mean(1), f"{name}_low": low, f"{name}_high": high}
-        table["occupancy_low"] = np.where(
-            changing, table["occupancy_low"], max(1 - few * self.duration / len(self.times), 0)
-        )
-        table["event_rate_high"] = np.where(changing, table["event_rate_high"], few)
+        # of a site that does not change while it is seen, nothing is known of the rest of the time
+        seen = self.sites["seen"]
+        least = np.maximum(seen - few * self.duration / len(self.times), 0)
+        table["occupancy_low"] = np.where(changing, table["occupancy_low"], least)
+        table["event_rate_high"] = np.where(changing, table["event_rate_high"], few / np.maximum(seen, 1e-3))
         k = self.rates.shape[-1]
         for name, i, j in (("rate_on", 0, 1), ("rate_off", 1, 0)):
             values = self.rates[:, :, i, j] if k == 2 else np.full(self.occupancy.shape, np.nan)
@@ -150,7 +152,7 @@ class SurfaceDynamics:
         both = seen[:, 1:] & seen[:, :-1]
         changes = ((np.diff(self.raw, axis=1) != 0) & both).sum(1)
         table["raw_event_rate"] = changes / np.maximum(both.sum(1), 1) * (len(self.times) - 1) / self.duration
-        table |= {name: self.sites[name] for name in ("change", "contrast_off", "contrast_on", "separation")}
+        table |= {name: self.sites[name] for name in ("change", "contrast_off", "contrast_on", "separation", "seen")}
         frame = pd.DataFrame(table)
         rates = [name for name in frame if name.startswith(("rate_", "event_rate", "raw_event"))]
         frame.attrs["units"] = {"x": self.grid.units, "y": self.grid.units} | dict.fromkeys(rates, self.rate_unit)

@@ -296,6 +296,7 @@ def _result(found, paths: Paths | None, active, listed, places, tracked, times, 
         "contrast_off": contrast[:, 0],
         "contrast_on": contrast[:, 1],
         "separation": np.where(changing, separation[listed], np.nan),
+        "seen": np.isfinite(found.features[listed, span]).all(-1).mean(1),
     }
     return SurfaceDynamics(
         sites=sites,
