@@ -128,8 +128,8 @@ def print_surface(known: dict, seeds: int) -> None:
                 where = inside(field, width) & (np.abs(field.places[:, 0] - at) < 0.01)
                 mean = float(np.mean(errors(field, maps, where)["exx"]))
                 with_noise = np.array([errors(field, m, where)["exx"] for m in noise])
-                known = np.isfinite(with_noise)
-                texts.append(f"{mean:+.3f} (rms with noise {rms(with_noise[known]):.2f} of {known.mean():.0%})")
+                seen = np.isfinite(with_noise)
+                texts.append(f"{mean:+.3f} (rms with noise {rms(with_noise[seen]):.2f} of {seen.mean():.0%})")
             print(f"  width {width:4.2f} {name:16} {', '.join(texts)}")
 
 
