@@ -16,12 +16,14 @@ import tracemalloc
 import numpy as np
 
 from benchmarks.surface import peers
-from benchmarks.surface.movies import FRAME_TIME, Movie, movie
+from benchmarks.surface.movies import FRAME_TIME, RATES, Movie, movie
 from benchmarks.surface.particles import additivity
 from benchmarks.surface.scores import drift_errors, score
+from particlespy_ml.dynamics.markov import simulate_states
+from particlespy_ml.dynamics.site_paths import draw_paths
 
 DOSES = (310.0, 1000.0)
-PARTS = ("sums", "accuracy", "evidence", "pairs", "peers", "speed")
+PARTS = ("sums", "accuracy", "coverage", "evidence", "pairs", "peers", "speed")
 
 
 def signal_of(frames, pixel: float):
@@ -83,6 +85,31 @@ def print_accuracy(movies: dict[int, Movie], doses, results) -> None:
         print(f"         stable columns: {false.mean():.5f} events a frame, one in {1 / max(false.mean(), 1e-9):.0f}; ")
         print(f"         {sum(s.false_sites for s in every)} sites listed where there is none, ", end="")
         print(f"{np.mean([s.missed for s in every]):.3f} of the stable columns not listed")
+
+
+def print_coverage(sites: int = 300, frames: int = 300) -> None:
+    """Intervals of many chains whose features are made, so that there are enough to tell how often they hold."""
+    rng = np.random.default_rng(3)
+    states, rates = [], []
+    while len(states) < sites:
+        on, off = np.exp(rng.uniform(*np.log(RATES), 2)) / FRAME_TIME
+        chain = simulate_states(np.array([[-on, on], [off, -off]]), frames, FRAME_TIME, rng)
+        if 3 <= chain.sum() <= frames - 3:
+            states.append(chain)
+            rates.append((on, off))
+    states, rates = np.array(states), np.array(rates)
+    truth = {"occupancies": states.mean(1), "numbers of events": (np.diff(states, axis=1) != 0).sum(1)}
+    truth |= {"rates on": rates[:, 0], "rates off": rates[:, 1]}
+    for apart in (2.0, 3.0, 4.0, 8.0):
+        features = apart * states[..., None] + rng.normal(size=(*states.shape, 1))
+        means = np.tile([[0.0], [apart]], (sites, 1, 1))
+        found = draw_paths(features, means, np.ones(sites), np.arange(frames) * FRAME_TIME)
+        drawn = (found.occupancy, found.changes, found.rates[:, :, 0, 1], found.rates[:, :, 1, 0])
+        told = []
+        for (name, true), draws in zip(truth.items(), drawn, strict=True):
+            low, high = np.quantile(draws, (0.025, 0.975), axis=1)
+            told.append(f"{name} {((low <= true + 1e-9) & (true <= high + 1e-9)).mean():.3f}")
+        print(f"  {sites} chains, {apart:g} standard deviations apart, intervals that hold: {', '.join(told)}")
 
 
 def print_evidence(movies: dict[int, Movie], doses, results) -> None:
@@ -226,6 +253,7 @@ def main(arguments: list[str] | None = None) -> None:
     parts = {
         "sums": lambda: print_sums(options.seeds, options.cache),
         "accuracy": lambda: print_accuracy(movies, options.doses, results),
+        "coverage": print_coverage,
         "evidence": lambda: print_evidence(movies, options.doses, results),
         "pairs": lambda: print_pairs(movies, options.doses, results),
         "peers": lambda: print_peers(movies, options.doses),

@@ -22,6 +22,7 @@ VIEW = 36.0  # Å
 STEP = 0.25  # pixels of drift a frame, rms along each axis
 REACH = 9.0  # pixels of drift from the middle, where it turns back
 TURN = 0.05  # degrees a frame
+RATES = (0.01, 0.15)  # a frame, the least and the largest of changes: 7 to 100 frames in a state in the mean
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,7 @@ def draw_states(pairs, groups, frames: int, rng) -> tuple[np.ndarray, np.ndarray
             if kind == "exchanging" and site != group[0]:
                 states[site], rates[site] = 1 - states[group[0]], rates[group[0]][::-1]
                 continue
-            # mean times of 7 to 100 frames in a state
-            rates[site] = np.exp(rng.uniform(*np.log((0.01, 0.15)), 2)) / FRAME_TIME
+            rates[site] = np.exp(rng.uniform(*np.log(RATES), 2)) / FRAME_TIME
             on, off = rates[site]
             states[site] = simulate_states(np.array([[-on, on], [off, -off]]), frames, FRAME_TIME, rng)
     return states, rates
