@@ -108,7 +108,9 @@ def _add_analysis(commands) -> None:
             default=True,
             help="write report.html, one file with tables, histogram and pictures (default)",
         )
-        command.set_defaults(run=_analyse, model=None, lattice_constant=None, min_probability=None)
+        command.set_defaults(
+            run=_analyse, model=None, lattice_constant=None, min_probability=None, target_accuracy=None
+        )
     for command in (measure, classify, track):
         _add_segmentation(command)
     for command in (classify, track):
@@ -118,6 +120,9 @@ def _add_analysis(commands) -> None:
             "--lattice-constant", type=_positive, metavar="NM", help="of the metal, where it is not gold: 0.392 for Pt"
         )
         command.add_argument("--min-probability", type=float, help="leave less probable classes undefined")
+        command.add_argument(
+            "--target-accuracy", type=float, metavar="SHARE", help="of the classes given; the rest is undefined"
+        )
     track.add_argument("--together", action="store_true", help="the files are single images of one series")
     track.add_argument("--time-step", type=_positive, metavar="S", help="seconds from one image to the next")
     track.add_argument("--max-displacement", type=_positive, metavar="NM", help="between two frames, beyond the drift")

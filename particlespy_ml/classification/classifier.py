@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from particlespy_ml.classification.preprocess import standardise
+from particlespy_ml.classification.selective import Thresholds, noise_share
 from particlespy_ml.classification.windows import cut_window, window_edges
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid
 from particlespy_ml.core.progress import bar
 from particlespy_ml.models.model import Classifier
 from particlespy_ml.quality.fringes import lacks_fringes
-from particlespy_ml.tables.classes import class_columns, classes_from_probabilities
+from particlespy_ml.tables.classes import LEAST, NONE, class_columns, classes_from_probabilities
 from particlespy_ml.tables.rows import add_columns
 
 FLUSH = 256  # windows gathered over frames before they go through the network
@@ -38,6 +39,9 @@ class ParticleClassifier:
     spacing
         Lattice spacing in nm without which a frame shows no classes: particles that are undefined in such a frame have
         no probabilities. None for models that need no fringes.
+    target_accuracy
+        Share of the answers that shall be right, by which each particle has a least probability of its own, in place of
+        *min_probability*; see `particlespy_ml.classification.selective`.
     """
 
     model: Classifier
@@ -46,6 +50,12 @@ class ParticleClassifier:
     scale: float = 1.0
     calibrated: bool = True
     spacing: float | None = None
+    target_accuracy: float | None = None
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Columns beside those of every classification, some of `particlespy_ml.tables.classes.BESIDE`."""
+        return (NONE,) * self.model.rejects + (LEAST,) * (self.target_accuracy is not None)
 
     @property
     def pixel_size(self) -> float:
@@ -56,6 +66,7 @@ class ParticleClassifier:
         """Return the tables with classes, probabilities batched over particles and frames."""
         counts = [len(table) for table in tables]
         probabilities = np.full((sum(counts), len(self.model.classes)), np.nan, np.float32)
+        least = np.full(sum(counts), self.min_probability)
         if self.in_pixel_range():
             waiting: list[tuple[int, np.ndarray]] = []
             number = 0
@@ -67,29 +78,34 @@ class ParticleClassifier:
                         number += 1
                         if len(waiting) >= FLUSH:
                             steps.update(len(waiting))
-                            self._predict(waiting, probabilities)
-                self._predict(waiting, probabilities)
-        parts = np.split(probabilities, np.cumsum(counts)[:-1])
-        return [self._with_classes(*one) for one in zip(frames, tables, parts, strict=True)]
+                            self._predict(waiting, probabilities, least)
+                self._predict(waiting, probabilities, least)
+        parts = (np.split(values, np.cumsum(counts)[:-1]) for values in (probabilities, least))
+        return [self._with_classes(*one) for one in zip(frames, tables, *parts, strict=True)]
 
     def in_pixel_range(self) -> bool:
         """Whether the frames resolve what the model looks at."""
         return self.model.in_pixel_range(tuple(size / self.scale for size in self.grid.nanometres))
 
-    def _predict(self, waiting: list[tuple[int, np.ndarray]], probabilities: np.ndarray) -> None:
+    def _predict(self, waiting: list[tuple[int, np.ndarray]], probabilities: np.ndarray, least: np.ndarray) -> None:
         """Predict what is waiting, window size by window size, and empty the list."""
+        thresholds = None if self.target_accuracy is None else Thresholds.from_card(self.model.card)
         by_edge: dict[int, list[tuple[int, np.ndarray]]] = {}
         for number, window in waiting:
             by_edge.setdefault(len(window), []).append((number, window))
         for group in by_edge.values():
             windows = standardise(np.stack([window for _, window in group]))
-            probabilities[[number for number, _ in group]] = self.model.predict(windows, calibrated=self.calibrated)
+            numbers = [number for number, _ in group]
+            probabilities[numbers] = self.model.predict(windows, calibrated=self.calibrated)
+            if thresholds is not None:
+                least[numbers] = thresholds.at(noise_share(windows), self.target_accuracy)
         waiting.clear()
 
-    def _with_classes(self, frame: np.ndarray, table: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        columns = class_columns(self.model.classes)
-        out = add_columns(table, columns)
-        index, probability = classes_from_probabilities(probabilities, self.min_probability)
+    def _with_classes(
+        self, frame: np.ndarray, table: np.ndarray, probabilities: np.ndarray, least: np.ndarray
+    ) -> np.ndarray:
+        out = add_columns(table, class_columns(self.model.classes, self.beside))
+        index, probability = classes_from_probabilities(probabilities, least)
         if self.spacing is not None and (index < 0).any():
             if lacks_fringes(frame, self.grid.nanometres, self.spacing):
                 probabilities[index < 0] = probability[index < 0] = np.nan
@@ -97,6 +113,10 @@ class ParticleClassifier:
         out["probability"] = probability
         for number, name in enumerate(self.model.classes):
             out[f"probability_{name}"] = probabilities[:, number]
+        if NONE in self.beside:
+            out[NONE] = np.clip(1 - probabilities.sum(1), 0, 1)
+        if LEAST in self.beside:
+            out[LEAST] = least
         return out
 
     def _in_size_range(self, table: np.ndarray) -> np.ndarray:

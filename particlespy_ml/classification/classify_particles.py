@@ -27,6 +27,7 @@ def classify_particles(
     method: str | TrainedSegmentation | parameters | None = None,
     mask: BaseSignal | ArrayLike | None = None,
     min_probability: float | None = None,
+    target_accuracy: float | None = None,
     calibrated: bool = True,
     exclude_border: bool | None = None,
     return_labels: bool = False,
@@ -51,6 +52,10 @@ def classify_particles(
     min_probability
         Particles whose most probable class is less probable than this are "undefined". By default the value on the
         model's card, above which 95 % of the held-out images were right.
+    target_accuracy
+        Share of the classes given that shall be right, such as 0.95. What is less certain is "undefined": each particle
+        needs a probability that depends on the noise in its image, the column ``min_probability``, as was found on
+        held-out simulations. In place of *min_probability*.
     calibrated
         Whether probabilities are calibrated. ``min_probability=0.8, calibrated=False`` is the rule of Gumbiowski et
         al., Nanoscale Adv. 6, 4196 (2024), on an uncalibrated softmax.
@@ -77,6 +82,7 @@ def classify_particles(
     -------
     ParticleTable or LazyParticleTable
         The measured columns, and ``class_index``, ``probability`` and one ``probability_*`` column for each class.
+        ``probability_none``, of models that know it, is that of a particle that is none of the classes.
         ``table["class"]`` gives the names. Particles outside the model's range of sizes are "undefined". Without
         probabilities are those of pixels that the model does not take and, where crystallinity is asked for, those that
         are undefined in a frame without lattice fringes.
@@ -86,7 +92,8 @@ def classify_particles(
     Raises
     ------
     ValueError
-        If the image is not calibrated, or the model is unknown, damaged or does not fit its card.
+        If the image is not calibrated, the model is unknown, damaged or does not fit its card, or its card does not
+        tell how to reach a *target_accuracy*.
 
     Warns
     -----
@@ -105,6 +112,7 @@ def classify_particles(
     from functools import partial
 
     from particlespy_ml.classification.classifier import ParticleClassifier, warn_out_of_range
+    from particlespy_ml.classification.selective import check_target
     from particlespy_ml.core.image import ImageFrames
     from particlespy_ml.core.lengths import in_nanometres
     from particlespy_ml.models.load import DEFAULT_MODELS, default_model, load_model
@@ -126,6 +134,9 @@ def classify_particles(
             f'method="network", model= of segment_particles. Expected a classifier, such as those for '
             f"{sorted(DEFAULT_MODELS)}: {sorted(DEFAULT_MODELS.values())}."
         )
+    if target_accuracy is not None:
+        check_target(model.name, model.card, target_accuracy, min_probability, calibrated)
+        min_probability = 0.0
     if min_probability is None:
         min_probability = model.min_probability
     if not 0 <= min_probability <= 1:
@@ -136,7 +147,8 @@ def classify_particles(
     spacing = None
     if TASKS[model.card["task"]].needs_fringes:
         spacing = (lattice_constant or model.card["lattice_constant_nm"]) / 3**0.5  # of {111}
-    classifier = ParticleClassifier(model, image.grid.ascending(), float(min_probability), scale, calibrated, spacing)
+    grid = image.grid.ascending()
+    classifier = ParticleClassifier(model, grid, float(min_probability), scale, calibrated, spacing, target_accuracy)
     warn_out_of_range(classifier)
     inspect = None
     if spacing is not None and classifier.in_pixel_range():
@@ -148,16 +160,17 @@ def classify_particles(
             "name": model.name,
             "sha256": model.sha256,
             "min_probability": float(min_probability),
+            **({} if target_accuracy is None else {"target_accuracy": float(target_accuracy)}),
             "calibrated": bool(calibrated),
             "diameter_range_nm": [float(limit * scale) for limit in model.card["diameter_range_nm"]],
             **({} if lattice_constant is None else {"lattice_constant_nm": float(lattice_constant)}),
             # the card's matrix above a probability is one above a calibrated one
             "confusion_matrix": model.confusion_matrix(min_probability).ravel().tolist()
-            if calibrated or min_probability == 0
+            if target_accuracy is None and (calibrated or min_probability == 0)
             else [],
         },
     }
-    extra = {name: "" for name, _ in class_columns(model.classes)}
+    extra = {name: "" for name, _ in class_columns(model.classes, classifier.beside)}
     results = run_pass(
         image, segmenter, others, outputs, classifier, record, extra, lazy_output, show_progressbar, inspect
     )

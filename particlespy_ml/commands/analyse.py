@@ -92,6 +92,7 @@ def _particles(options, model) -> Callable:
         return image.classify_particles(
             model,
             min_probability=options.min_probability,
+            target_accuracy=options.target_accuracy,
             lattice_constant=None if constant is None else f"{constant} nm",
             exclude_border=options.exclude_border,
             **settings,

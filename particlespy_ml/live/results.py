@@ -229,10 +229,11 @@ def join_tables(tables: Mapping[str, BaseSignal]) -> tuple[BaseSignal | None, li
 
 def _undefined(table: BaseSignal, like: BaseSignal) -> BaseSignal:
     """A table with the columns of classes of another one, of particles without a class."""
-    from particlespy_ml.tables.classes import class_columns
+    from particlespy_ml.tables.classes import BESIDE, class_columns
     from particlespy_ml.tables.dataframe import with_columns
 
-    added = np.zeros(table.n_rows, dtype=class_columns(like.classes))
+    beside = tuple(name for name in BESIDE if name in like.columns)
+    added = np.zeros(table.n_rows, dtype=class_columns(like.classes, beside))
     for name in added.dtype.names:
         added[name] = -1 if name == "class_index" else np.nan
     own = like.metadata.get_item(METADATA_NODE).as_dictionary()

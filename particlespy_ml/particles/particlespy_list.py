@@ -19,7 +19,7 @@ from particlespy_ml.particles.measure import (
 )
 from particlespy_ml.segmentation.segmenter import MAX_LABEL
 from particlespy_ml.tables.check import check_measured
-from particlespy_ml.tables.classes import UNDEFINED
+from particlespy_ml.tables.classes import NONE, UNDEFINED
 from particlespy_ml.tables.table import make_table, object_array
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _value(item, name: str):
 def _classes(particles, extra) -> list[str]:
     """Classes of a list, in the order of the model where there are probabilities."""
     found = {str(_value(item, "class")) for item in particles.list if _value(item, "class") is not None}
-    ordered = [name.removeprefix("probability_") for name in extra if name.startswith("probability_")]
+    ordered = [name.removeprefix("probability_") for name in extra if name.startswith("probability_") and name != NONE]
     return [*ordered, *sorted(found - {*ordered, UNDEFINED})]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from particlespy_ml.core.provenance import METADATA_NODE
-from particlespy_ml.tables.classes import check_class_names
+from particlespy_ml.tables.classes import BESIDE, check_class_names, class_columns
 from particlespy_ml.tables.dataframe import table_like
 from particlespy_ml.tables.groups import group_rows
 from particlespy_ml.tables.rows import add_columns
@@ -67,7 +67,7 @@ def as_classes(table: BaseSignal, by: str = "cluster", names: Sequence[str] | No
     names = known or [f"{by} {value}" for value in found] if names is None else [str(name) for name in names]
     check_class_names(names)
     added = ["class_index", "probability", *(f"probability_{name}" for name in names)]
-    dropped = {"class_index", "probability", *(f"probability_{name}" for name in table.classes)}
+    dropped = {name for name, _ in class_columns(table.classes, BESIDE)}
     rows = []
     for old in table.data.ravel():
         out = add_columns(old, [("class_index", "i1"), *((name, "f4") for name in added[1:])], without=dropped)

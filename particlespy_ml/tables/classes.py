@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 UNDEFINED = "undefined"  # the class of particles that have none
+NONE = "probability_none"  # of a particle that is none of the classes
+LEAST = "min_probability"  # that the class of a particle had to have
+BESIDE = (NONE, LEAST)  # columns that come with classes, with some models and options
 
 
 def check_class_names(names) -> None:
@@ -19,15 +22,18 @@ def check_class_names(names) -> None:
         )
 
 
-def class_columns(classes: tuple[str, ...]) -> list[tuple[str, str]]:
+def class_columns(classes: tuple[str, ...], beside: tuple[str, ...] = ()) -> list[tuple[str, str]]:
     """Return names and dtypes of the columns that classification adds.
 
-    ``class_index`` counts the classes in order; -1 is undefined.
+    ``class_index`` counts the classes in order; -1 is undefined. *beside* are some of `BESIDE`.
     """
-    return [("class_index", "i1"), ("probability", "f4"), *((f"probability_{name}", "f4") for name in classes)]
+    numbers = [*(f"probability_{name}" for name in classes), *beside]
+    return [("class_index", "i1"), ("probability", "f4"), *((name, "f4") for name in numbers)]
 
 
-def classes_from_probabilities(probabilities: np.ndarray, min_probability: float) -> tuple[np.ndarray, np.ndarray]:
+def classes_from_probabilities(
+    probabilities: np.ndarray, min_probability: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return class indices (-1 where undefined) and the probability of the most probable class.
 
     Parameters
@@ -35,7 +41,7 @@ def classes_from_probabilities(probabilities: np.ndarray, min_probability: float
     probabilities
         Shape (n, classes); rows that are NaN are undefined.
     min_probability
-        Particles whose largest probability is below are undefined.
+        Particles whose largest probability is below are undefined; one for all, or shape (n,).
     """
     if len(probabilities) == 0:
         return np.zeros(0, np.int8), np.zeros(0, np.float32)

@@ -43,6 +43,7 @@ PARTICLES = {
     "class": "most probable class; undefined where it is too improbable or the model is not for such particles",
     "class_index": "number of the class in table.classes, -1 for undefined",
     "probability": "of the class",
+    "min_probability": "that the class had to have, for the accuracy asked for",
     "track": "number of the particle through the series, the same in all frames",
     "unusual_frame": "whether the number of particles of the frame jumps against the frames around it",
     "drift_x": "how far the field of the frame lies from that of the first frame along x",
@@ -167,6 +168,7 @@ ERRORS = {
 }
 PATTERNS = {
     r"height_probability_(\d+)": "probability that the column has {0} atoms",
+    r"probability_none": "probability that the particle is none of the classes",
     r"probability_(.+)": "probability of the class {0}",
     r"zone_axis_score_(.+)": "score of the zone axis {0}",
     r"fourier_(\d+)": "how strongly the outline has {0} lobes, over its size",

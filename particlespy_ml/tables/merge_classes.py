@@ -8,7 +8,7 @@ import numpy as np
 
 from particlespy_ml.core.calibration import NANOMETRES
 from particlespy_ml.core.frames import map_rows
-from particlespy_ml.tables.classes import check_class_names, class_columns, classes_from_probabilities
+from particlespy_ml.tables.classes import LEAST, check_class_names, class_columns, classes_from_probabilities
 from particlespy_ml.tables.rows import add_columns
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def merge_rows(
     rows: np.ndarray,
     classes: tuple[str, ...],
     groups: dict[str, tuple[str, ...]],
-    min_probability: float,
+    min_probability: float | None,
     former_probability: float,
     diameters: tuple[float, float] = (0.0, np.inf),
 ) -> np.ndarray:
@@ -37,10 +37,10 @@ def merge_rows(
     groups
         Classes that make up each of the new ones.
     min_probability
-        Particles whose largest probability is below are undefined.
+        Particles whose largest probability is below are undefined. None for what the rows say of each.
     former_probability
-        The same of the classes as they were. Particles that are undefined though they are above it are out of the
-        model's range of sizes, and stay undefined. So do particles without probabilities.
+        The same of the classes as they were, unless the rows say it of each. Particles that are undefined though they
+        are above it are out of the model's range of sizes, and stay undefined. So do particles without probabilities.
     diameters
         Least and largest equivalent diameter that the model takes, in the unit of the table.
     """
@@ -48,8 +48,12 @@ def merge_rows(
     probabilities = np.stack(
         [sum(rows[f"probability_{name}"] for name in members) for members in groups.values()], axis=1
     ).astype(np.float32)
-    index, probability = classes_from_probabilities(probabilities, min_probability)
-    out_of_range = (rows["class_index"] < 0) & (rows["probability"] >= former_probability)
+    former = rows[LEAST] if LEAST in rows.dtype.names else former_probability
+    least = former if min_probability is None else min_probability
+    if LEAST in rows.dtype.names:
+        out[LEAST] = least
+    index, probability = classes_from_probabilities(probabilities, least)
+    out_of_range = (rows["class_index"] < 0) & (rows["probability"] >= former)
     if DIAMETER in rows.dtype.names:
         out_of_range |= (rows["class_index"] < 0) & ~(
             (rows[DIAMETER] >= diameters[0]) & (rows[DIAMETER] <= diameters[1])
@@ -134,7 +138,7 @@ def merge_classes(
     record = table.metadata.get_item(METADATA_NODE).as_dictionary()
     model = record.get("model", {})
     former = float(model.get("min_probability", 0.0))
-    if min_probability is None:
+    if min_probability is None and LEAST not in table.columns:
         min_probability = former
     factor = NANOMETRES.get(table.units.get(DIAMETER, ""), np.nan)
     limits = [float(limit) / factor for limit in model.get("diameter_range_nm", ())]
@@ -143,11 +147,12 @@ def merge_classes(
     for name, _ in class_columns(table.classes):
         units.pop(name)
     units |= {name: "" for name, _ in class_columns(tuple(full))}
-    data = map_rows(merge_rows, table.data, table.classes, full, float(min_probability), former, diameters)
+    least = None if min_probability is None else float(min_probability)
+    data = map_rows(merge_rows, table.data, table.classes, full, least, former, diameters)
     # the confusion of merged classes does not follow from that of the classes: other particles are undefined
     record |= {
         "classes": list(full),
-        "model": {**model, "min_probability": float(min_probability), "confusion_matrix": []},
+        "model": {**model, **({} if least is None else {"min_probability": least}), "confusion_matrix": []},
     }
     record.pop("columns", None)
     record.pop("units", None)

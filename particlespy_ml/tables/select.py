@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 from particlespy_ml.core.frames import map_rows
 from particlespy_ml.core.image import navigation_axes
 from particlespy_ml.core.provenance import METADATA_NODE
+from particlespy_ml.tables.classes import BESIDE, class_columns
 from particlespy_ml.tables.dataframe import table_like, to_dataframe
 from particlespy_ml.tables.rows import add_columns
 from particlespy_ml.tables.table import make_table
@@ -103,7 +104,7 @@ def drop(table: BaseSignal, columns: str | Sequence[str]) -> BaseSignal:
         raise ValueError(f"There is no column {', '.join(map(repr, unknown))}; expected {', '.join(table.columns)}.")
     if "class" in names:
         names = [name for name in names if name != "class"]
-        names += ["class_index", "probability", *(f"probability_{name}" for name in table.classes)]
+        names += [name for name, _ in class_columns(table.classes, tuple(n for n in BESIDE if n in table.columns))]
     record = table.metadata.get_item(METADATA_NODE).as_dictionary()
     if "class_index" in names:
         record = {key: value for key, value in record.items() if key not in ("classes", "model")}

@@ -66,7 +66,9 @@ def test_more_particles_than_go_through_the_network_at_a_time(make_image, many, 
     predict = ParticleClassifier._predict
     monkeypatch.setattr("particlespy_ml.classification.classifier.FLUSH", 7)
     monkeypatch.setattr(
-        ParticleClassifier, "_predict", lambda self, group, out: (waiting.append(len(group)), predict(self, group, out))
+        ParticleClassifier,
+        "_predict",
+        lambda self, group, *out: (waiting.append(len(group)), predict(self, group, *out)),
     )
     table = make_image(many).classify_particles(model)
     check_rows(table.data[0], expected.data[0])

@@ -51,7 +51,7 @@ def test_columns_dropped(table, lazy):
         "class",
         "class_index",
         "probability",
-        *(f"probability_{name}" for name in table.classes),
+        *(f"probability_{name}" for name in (*table.classes, "none")),
     }
     assert less.data[0].dtype.names == tuple(less.columns) if not lazy else True
     assert not less.metadata.has_item("particlespy_ml.model")

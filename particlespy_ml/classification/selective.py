@@ -1,0 +1,155 @@
+"""From an accuracy that is asked for to the probability below which a particle is left undefined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TARGETS = (0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
+NEVER = 1.001  # no probability is as large
+DOUBT = 2  # answers that count as wrong besides those that were, so that a few that are right do not stand for all
+_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+
+
+def noise_share(windows: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of the noise of windows over that of all that they show.
+
+    Parameters
+    ----------
+    windows
+        Shape (n, rows, columns), of 3 or more pixels along each side.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n,), 0 for windows without noise, about 1 for those of white noise alone.
+
+    References
+    ----------
+    J. Immerkaer, Comput. Vis. Image Underst. 64, 300 (1996).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.classification.selective import noise_share
+    >>> rng = np.random.default_rng(0)
+    >>> smooth = 2**0.5 * np.sin(np.arange(64) / 5) * np.ones((64, 1))
+    >>> noise_share(np.stack([smooth, smooth + rng.normal(size=(64, 64)), rng.normal(size=(64, 64))])).round(1).tolist()
+    [0.0, 0.7, 1.0]
+    """
+    windows = np.asarray(windows, np.float32)
+    if len(windows) == 0:
+        return np.zeros(0, np.float32)
+    rows, columns = windows.shape[-2:]
+    fine = np.zeros((len(windows), rows - 2, columns - 2), np.float32)
+    for (i, j), weight in np.ndenumerate(_MASK):
+        fine += weight * windows[:, i : i + rows - 2, j : j + columns - 2]
+    deviation = windows.std((1, 2))
+    noise = np.sqrt(np.pi / 2) / 6 * np.abs(fine).mean((1, 2))
+    return np.where(deviation > 0, noise / np.where(deviation > 0, deviation, 1), 0)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Probabilities that make a share of the answers right, by the noise of a window.
+
+    Parameters
+    ----------
+    noise
+        Ascending shares of noise, see `noise_share`, shape (m,).
+    targets
+        Ascending accuracies, shape (k,).
+    min_probability
+        Shape (m, k); above 1 where no probability gives the accuracy.
+    """
+
+    noise: np.ndarray
+    targets: np.ndarray
+    min_probability: np.ndarray
+
+    @classmethod
+    def from_card(cls, card: dict) -> Thresholds | None:
+        """Return those of a model's card; None where it has none."""
+        told = card.get("selective_thresholds")
+        if told is None:
+            return None
+        return cls(*(np.array(told[name], float) for name in ("noise", "targets", "min_probability")))
+
+    def as_dict(self) -> dict:
+        """Return what `from_card` takes, as the item ``selective_thresholds``."""
+        return {
+            "noise": self.noise.round(4).tolist(),
+            "targets": self.targets.tolist(),
+            "min_probability": self.min_probability.round(4).tolist(),
+        }
+
+    def at(self, noise: np.ndarray, target: float) -> np.ndarray:
+        """Return the least probability of windows with some noise, shape of *noise*.
+
+        Between targets, and between shares of noise, it is interpolated; beyond the largest noise that is known, and
+        above the largest target, nothing is answered.
+
+        Parameters
+        ----------
+        noise
+            Shape (n,).
+        target
+            Accuracy that is asked for.
+        """
+        of_noise = [np.interp(target, self.targets, row, right=NEVER) for row in self.min_probability]
+        return np.interp(noise, self.noise, of_noise, right=NEVER)
+
+
+def fit_thresholds(
+    noise: np.ndarray, probabilities: np.ndarray, labels: np.ndarray, bins: int = 12, targets=TARGETS
+) -> Thresholds:
+    """Return the probabilities that make shares of the answers right, from images whose class is known.
+
+    Images are sorted by their noise into bins of equal numbers. In each, the threshold of a target is the least
+    probability above which so many answers are right, where answers that are surer count as right more often
+    (isotonic regression), and two more as wrong.
+
+    Parameters
+    ----------
+    noise
+        Share of the noise of each image, shape (n,).
+    probabilities
+        Of the classes, shape (n, classes).
+    labels
+        True classes, shape (n,); a number that is no class counts as an answer that is wrong.
+    bins
+        Number of bins.
+    targets
+        Ascending accuracies.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    parts = np.array_split(np.argsort(noise, kind="stable"), bins)
+    table = np.full((bins, len(targets)), NEVER)
+    for row, part in enumerate(parts):
+        order = part[np.argsort(-confidence[part], kind="stable")]
+        sure = IsotonicRegression(y_min=0, y_max=1).fit_transform(confidence[order], right[order])
+        accuracy = np.cumsum(sure) / (np.arange(1, len(order) + 1) + DOUBT)
+        for column, target in enumerate(targets):
+            enough = np.flatnonzero(accuracy >= target)
+            if len(enough):
+                last = enough[-1]
+                table[row, column] = 0.0 if last == len(order) - 1 else confidence[order[last]]
+    return Thresholds(np.array([np.median(noise[part]) for part in parts]), np.array(targets, float), table)
+
+
+def check_target(name: str, card: dict, target: float, min_probability: float | None, calibrated: bool) -> None:
+    """Raise ValueError unless a model's card tells how to reach an accuracy, and nothing else is asked for."""
+    thresholds = Thresholds.from_card(card)
+    if min_probability is not None or not calibrated:
+        raise ValueError(
+            "target_accuracy= chooses the least probability by itself; leave out min_probability= and calibrated=."
+        )
+    if thresholds is None:
+        raise ValueError(
+            f"The card of the model {name!r} does not tell which probability gives an accuracy; give min_probability=."
+        )
+    if not 0 < target <= thresholds.targets[-1]:
+        raise ValueError(f"target_accuracy={target}; expected a share above 0, and {thresholds.targets[-1]:g} at most.")

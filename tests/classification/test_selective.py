@@ -1,0 +1,121 @@
+"""Thresholds for an accuracy that is asked for, on images whose truth is known."""
+
+import numpy as np
+import pytest
+
+import particlespy_ml as pml
+from particlespy_ml.classification.selective import NEVER, Thresholds, fit_thresholds, noise_share
+from particlespy_ml.models.model import Classifier
+
+TARGETS = (0.8, 0.9, 0.95)
+
+
+def drawn(count, seed):
+    """Images whose probabilities say too much, the more so the noisier they are."""
+    rng = np.random.default_rng(seed)
+    noise = rng.uniform(0.1, 0.9, count)
+    labels = rng.integers(3, size=count)
+    logits = rng.normal(size=(count, 3)) * (0.5 + 2 * noise[:, None])
+    logits[np.arange(count), labels] += 4 * (1 - noise)
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    return noise, probabilities, labels
+
+
+@pytest.fixture(scope="module")
+def thresholds():
+    return fit_thresholds(*drawn(20_000, 0), bins=10, targets=TARGETS)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_accuracy_that_is_asked_for_is_reached(thresholds, target):
+    noise, probabilities, labels = drawn(20_000, 1)
+    least = thresholds.at(noise, target)
+    kept, right = probabilities.max(1) >= least, probabilities.argmax(1) == labels
+    assert kept.mean() > 0.3 and kept[noise < 0.3].mean() > kept[noise > 0.7].mean()
+    assert right[kept].mean() > target - 0.015
+    for low in (0.1, 0.2, 0.3, 0.4, 0.5):  # images of every noise, as far as it can be reached
+        part = kept & (noise > low) & (noise < low + 0.1)
+        assert part.sum() < 500 or right[part].mean() > target - 0.02
+    some = kept & (least > 0.01)  # others are right that often whatever they say
+    assert abs(right[some].mean() - target) < 0.025
+
+
+def test_a_larger_accuracy_takes_a_larger_probability(thresholds):
+    at = np.stack([thresholds.at(np.linspace(0.1, 0.8, 20), target) for target in (0.8, 0.85, 0.9, 0.93, 0.95)])
+    assert (np.diff(at, axis=0) >= -1e-9).all()
+    assert (thresholds.at(np.array([0.5, 0.99]), 0.99) == NEVER).all(), "more than was fitted is never reached"
+    assert thresholds.at(np.array([2.0]), 0.8)[0] == NEVER, "nor is anything in more noise than was seen"
+
+
+def test_all_right_answers_need_no_probability():
+    noise, _, labels = drawn(600, 2)
+    found = fit_thresholds(noise, np.eye(3)[labels] * 0.4 + 0.2, labels, bins=3, targets=TARGETS)
+    assert (found.min_probability == 0).all()
+    wrong = fit_thresholds(noise, np.eye(3)[(labels + 1) % 3], labels, bins=3, targets=TARGETS)
+    assert (wrong.min_probability == NEVER).all()
+
+
+def test_a_card_keeps_them(thresholds):
+    back = Thresholds.from_card({"selective_thresholds": thresholds.as_dict()})
+    np.testing.assert_allclose(back.min_probability, thresholds.min_probability, atol=1e-4)
+    assert Thresholds.from_card({}) is None
+
+
+def test_the_share_of_noise_is_that_of_white_noise():
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:64, :64] / 9
+    smooth = np.sin(x) * np.cos(y)
+    for sigma in (0.05, 0.5, 3.0):
+        share = noise_share(smooth[None] + sigma * rng.normal(size=(8, 64, 64)))
+        np.testing.assert_allclose(share, sigma / np.hypot(sigma, smooth.std()), rtol=0.06)
+        np.testing.assert_allclose(noise_share(5 - 3 * (smooth[None] + 0)), noise_share(smooth[None]), atol=1e-3)
+    assert noise_share(np.ones((2, 8, 8))).tolist() == [0, 0] and noise_share(np.zeros((0, 8, 8))).shape == (0,)
+
+
+@pytest.fixture
+def told(model, thresholds):
+    """A model whose card knows which probability a noise takes."""
+    card = {
+        **model.card,
+        "selective_thresholds": {"noise": [0, 1], "targets": [0.5, 0.9], "min_probability": [[0, 0.3]] * 2},
+    }
+    return Classifier(card, model.weights)
+
+
+def test_particles_have_a_least_probability_of_their_own(two_disks, told):
+    table = two_disks.classify_particles(told, target_accuracy=0.9)
+    assert table["min_probability"] == pytest.approx(0.3)
+    np.testing.assert_array_equal(table["class_index"] >= 0, table["probability"] >= table["min_probability"])
+    merged = table.merge_classes({"crystal": table.classes[:2]})
+    np.testing.assert_array_equal(merged["class_index"] >= 0, merged["probability"] >= 0.3)
+    assert table.metadata.particlespy_ml.model.target_accuracy == 0.9
+    less = table.drop("class")
+    assert less.columns == two_disks.measure_particles().columns
+    lazy = two_disks.as_lazy().classify_particles(told, target_accuracy=0.9)
+    lazy.compute(show_progressbar=False)
+    np.testing.assert_array_equal(lazy["min_probability"], table["min_probability"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"target_accuracy": 0.99}, "0.9 at most"),
+        ({"target_accuracy": 0}, "above 0"),
+        ({"target_accuracy": 0.9, "min_probability": 0.5}, "leave out"),
+        ({"target_accuracy": 0.9, "calibrated": False}, "leave out"),
+    ],
+)
+def test_what_cannot_be_asked_for(two_disks, told, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        two_disks.classify_particles(told, **arguments)
+
+
+def test_a_model_that_was_never_tried(two_disks, model):
+    with pytest.raises(ValueError, match="give min_probability"):
+        two_disks.classify_particles(model, target_accuracy=0.9)
+
+
+def test_none_of_the_classes():
+    table = pml.data.gold_on_carbon().classify_particles()
+    total = sum(table[f"probability_{name}"] for name in (*table.classes, "none"))
+    np.testing.assert_allclose(total, 1, atol=1e-5)
