@@ -8,7 +8,7 @@ Times are of the processor, which those of an idle machine are. ``--record`` wri
 into ``benchmarks/records/strain.json``, which pages are compared with.
 
 ``python -m benchmarks.strain --parts accuracy --cache FOLDER`` prints how far strain from simulated images of gold
-particles is from that of their atoms. Molecular dynamics and multislice take about an hour of one core the first time;
+particles is from that of their atoms. Molecular dynamics and multislice take an hour or two of one core the first time;
 what is in the folder is taken from there.
 """
 
@@ -202,12 +202,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cache", default="cache/strain", help="folder of what takes long")
     parser.add_argument("--sizes", nargs="+", type=int, choices=(2, 4, 6), default=[2, 4, 6], help="of particles in nm")
     parser.add_argument("--snapshots", type=int, help="of each particle; by default 40, of 6 nm 16")
+    parser.add_argument("--haadf-snapshots", type=int, default=16, help="in HAADF images (default: 16)")
     parser.add_argument("--record", action="store_true", help="write what was measured into benchmarks/records")
     options = parser.parse_args(arguments)
     if "accuracy" in options.parts:
         from benchmarks.strain.accuracy import print_accuracy
 
-        print_accuracy(options.cache, options.sizes, options.snapshots, min(options.draws, 4))
+        print_accuracy(options.cache, options.sizes, options.snapshots, min(options.draws, 4), options.haadf_snapshots)
     runs = {
         "field": print_field,
         "bound": lambda: print_bound(options.draws),

@@ -227,7 +227,7 @@ def print_amorphous(count: int = 200) -> None:
 
 
 def print_accuracy(
-    folder: str | Path, sizes=(2, 4, 6), snapshots: int | None = None, draws: int = 4, of_haadf: int = 2
+    folder: str | Path, sizes=(2, 4, 6), snapshots: int | None = None, draws: int = 4, of_haadf: int = 16
 ) -> None:
     """Print all tables.
 
