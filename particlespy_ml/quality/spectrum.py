@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import fft
@@ -36,15 +37,31 @@ class Spectrum:
     twice: np.ndarray
     nyquist: float
 
-    @property
+    @cached_property
     def frequency(self) -> np.ndarray:
         """Frequency of every pixel in 1/nm."""
         return np.hypot(self.along[:, None], self.across)
+
+    @cached_property
+    def ring(self) -> np.ndarray:
+        """Number of the ring of every pixel: its frequency in steps."""
+        return np.round(self.frequency / self.step).astype(np.int32)
 
     @property
     def step(self) -> float:
         """The coarser of the two distances of neighbouring frequencies."""
         return float(max(self.along[1], self.across[1]))
+
+    @cached_property
+    def _noise(self) -> float:
+        wanted = (self.frequency >= 35 / 40 * self.nyquist) & (self.frequency < 46 / 40 * self.nyquist)
+        if not wanted.any():
+            return 0.0
+        ring = (self.frequency[wanted] / self.nyquist * 40).astype(int)
+        twice = np.broadcast_to(self.twice, wanted.shape)[wanted]
+        total = np.bincount(ring, self.power[wanted] * twice)
+        count = np.bincount(ring, twice)
+        return float(np.median(total[count > 0] / count[count > 0]))
 
     def noise(self) -> float:
         """Power of white noise: the median over thin rings about the Nyquist frequency, where an image has least.
@@ -52,13 +69,7 @@ class Spectrum:
         Noise that was filtered, or blurred by a camera, has less there than elsewhere: what it has elsewhere counts as
         image.
         """
-        ring = (self.frequency / self.nyquist * 40).astype(int)
-        wanted = (ring >= 35) & (ring < 46)
-        if not wanted.any():
-            return 0.0
-        total = np.bincount(ring[wanted], (self.power * self.twice)[wanted])
-        count = np.bincount(ring[wanted], np.broadcast_to(self.twice, ring.shape)[wanted])
-        return float(np.median(total[count > 0] / count[count > 0]))
+        return self._noise
 
     def rings(self, robust: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return frequencies of rings, the power on each, and the number of pixels of each.
@@ -69,21 +80,42 @@ class Spectrum:
             Whether the power is the median of twelve sectors' means, which spots of a lattice leave as it is, and not
             the mean.
         """
-        frequency = self.frequency
-        ring = np.round(frequency / self.step).astype(int)
-        angle = np.arctan2(self.along[:, None], self.across) % np.pi
-        sector = np.minimum((angle / np.pi * SECTORS).astype(int), SECTORS - 1) if robust else np.zeros_like(ring)
-        n = SECTORS if robust else 1
-        place = (ring * n + sector).ravel()
-        size = (ring.max() + 1) * n
-        weight = np.broadcast_to(self.twice, ring.shape).ravel()
-        total = np.bincount(place, self.power.ravel() * weight, size).reshape(-1, n)
-        count = np.bincount(place, weight, size).reshape(-1, n)
+        return self._robust_rings if robust else self._ring_means(1)
+
+    @cached_property
+    def _robust_rings(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self._ring_means(SECTORS)
+
+    def _ring_means(self, sectors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        place = self.ring * sectors
+        if sectors > 1:
+            angle = np.arctan2(self.along[:, None], self.across) % np.pi
+            place += np.minimum((angle / np.pi * sectors).astype(np.int32), sectors - 1)
+        rings = int(self.ring.max()) + 1
+        weight = np.broadcast_to(self.twice, place.shape).ravel()
+        place = place.ravel()
+        total = np.bincount(place, self.power.ravel() * weight, rings * sectors).reshape(-1, sectors)
+        count = np.bincount(place, weight, rings * sectors).reshape(-1, sectors)
         with np.errstate(invalid="ignore"):
             means = np.where(count > 0, total / count, np.nan)
         inside = np.arange(len(means)) * self.step <= self.nyquist
         inside[0] = False
         return np.flatnonzero(inside) * self.step, np.nanmedian(means[inside], axis=1), count[inside].sum(1) / 2
+
+    @cached_property
+    def _spacing(self) -> float:
+        frequency, ring = self.frequency, self.ring
+        smooth = ndi.uniform_filter(self.power, 3, mode=("wrap", "nearest"))
+        inside = (frequency > 12 * self.step) & (frequency < 0.95 * self.nyquist)
+        if not inside.any():
+            return float("nan")
+        rings, power, _ = self.rings()
+        around = np.full(ring.max() + 1, np.inf)
+        around[np.round(rings / self.step).astype(int)] = np.maximum(power, self.noise() * 1e-3 + 1e-300)
+        inside &= smooth > LEAST_SPOT * smooth.max()  # else the tails of an edge, where there is no noise
+        strength = np.where(inside, smooth / around[ring], 0)
+        place = np.unravel_index(np.argmax(strength), strength.shape)
+        return float(1 / frequency[place]) if strength[place] > SPOT else float("nan")
 
 
 def power_spectrum(image: np.ndarray, pixel_size: tuple[float, float]) -> Spectrum:
@@ -154,16 +186,4 @@ def strongest_spacing(spectrum: Spectrum) -> float:
     A spot is a pixel that, averaged with its neighbours, has 60 times the median power around its ring, and 1e-5 of the
     largest of all, at less than a twelfth of the image's width.
     """
-    frequency = spectrum.frequency
-    smooth = ndi.uniform_filter(spectrum.power, 3, mode=("wrap", "nearest"))
-    ring = np.round(frequency / spectrum.step).astype(int)
-    inside = (frequency > 12 * spectrum.step) & (frequency < 0.95 * spectrum.nyquist)
-    if not inside.any():
-        return float("nan")
-    rings, power, _ = spectrum.rings()
-    around = np.full(ring.max() + 1, np.inf)
-    around[np.round(rings / spectrum.step).astype(int)] = np.maximum(power, spectrum.noise() * 1e-3 + 1e-300)
-    inside &= smooth > LEAST_SPOT * smooth.max()  # else the tails of an edge, where there is no noise
-    strength = np.where(inside, smooth / around[ring], 0)
-    place = np.unravel_index(np.argmax(strength), strength.shape)
-    return float(1 / frequency[place]) if strength[place] > SPOT else float("nan")
+    return spectrum._spacing
