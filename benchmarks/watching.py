@@ -5,6 +5,10 @@ some renamed into place, some removed again, some that stay broken, and two that
 half of the time the watcher gets SIGKILL, and another one takes over. At the end every readable file must have one row
 and its particles once, as many as its image has. It prints what was wrong, and the time from the last byte of a file to
 its row on the standard output.
+
+First it prints the time of the first look at one image of each kind: particles on a flat film, on a support that shows
+(whose outlines need a network), and an HRTEM image; by the clock, and by the processor's, which neighbours on a shared
+machine lengthen less. ``--files 0`` does that alone.
 """
 
 from __future__ import annotations
@@ -182,6 +186,72 @@ def waits(lines: list[tuple[float, str]], written: dict[str, float], what: str) 
     return np.array(list(found.values()))
 
 
+def look_seconds(out: Path) -> np.ndarray:
+    """Seconds of the first look at each image of a watch, beside all else that it did."""
+    import pandas as pd
+
+    return pd.read_csv(out / "images.csv", encoding="utf-8-sig")["look_seconds"].dropna().to_numpy()
+
+
+def in_words(what: str, seconds: np.ndarray) -> str:
+    """Quantiles of times."""
+    middle, most, almost, worst = np.quantile(seconds, [0.5, 0.95, 0.99, 1])
+    return (
+        f"{what}: median {middle:.2f} s, 95 % within {most:.2f} s, 99 % within {almost:.2f} s, longest {worst:.2f} s "
+        f"({len(seconds)})"
+    )
+
+
+def looks(size: int, repeats: int = 9) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Seconds of first looks at images of each kind, by the clock and by the processor's, once all is loaded."""
+    from particlespy_ml.live.session import Analysis, as_image
+
+    kinds = {
+        "HAADF, flat": ("HAADF", gold_frame(25, size, seed=25), PIXEL_NM),
+        "HAADF, on a support": ("HAADF", *support_frame(size)),
+        "HRTEM": ("HRTEM", hrtem_frame(size), PIXEL_NM),
+    }
+    found = {}
+    for name, (signal_type, frame, pixel) in kinds.items():
+        analysis, image, seconds = Analysis(signal_type, model=None), as_image(frame, signal_type, pixel), []
+        for _ in range(repeats + 2):
+            clock, processor = time.perf_counter(), time.process_time()
+            analysis.look(image)
+            seconds.append((time.perf_counter() - clock, time.process_time() - processor))
+        found[name] = tuple(np.array(seconds[2:]).T)
+    return found
+
+
+def support_frame(size: int) -> tuple[np.ndarray, float]:
+    """Particles on a support of spheres, and the pixel size in nm."""
+    import particlespy_ml as pml
+
+    image = pml.data.particles_on_support()
+    times = -(-size // min(image.data.shape))
+    # mirrored, so that no seam shows
+    return np.pad(image.data, (0, (times - 1) * len(image.data)), "symmetric")[:size, :size], 0.15
+
+
+def hrtem_frame(size: int) -> np.ndarray:
+    """Dark particles with fringes on an amorphous film."""
+    from scipy import ndimage as ndi
+
+    rng = np.random.default_rng(0)
+    film = ndi.gaussian_filter(rng.normal(size=(size, size)), 2, mode="wrap")
+    frame = 2.0 - gold_frame(25, size, seed=25) / 1000 + 0.03 * film / film.std()
+    return rng.poisson(np.maximum(frame, 0) * 100).astype(np.uint16)
+
+
+def print_looks(size: int) -> None:
+    """Print the times of `looks`."""
+    for name, (clock, processor) in looks(size).items():
+        print(
+            f"first look at {size} x {size} pixels, {name}: median {np.median(clock):.2f} s, 95 % within "
+            f"{np.quantile(clock, 0.95):.2f} s, shortest {clock.min():.2f} s; of processors {np.median(processor):.2f} s",
+            flush=True,
+        )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the load and print what came of it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.watching", description=__doc__)
@@ -192,6 +262,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", default="none", help="classify by this model too")
     parser.add_argument("--settle", type=float, default=120, help="seconds for what waits at the end")
     options = parser.parse_args(arguments)
+    print_looks(options.size)
+    if not options.files:
+        return 0
     images = make_images(options.size, tuple(options.particles))
     dropped = Dropped()
     with tempfile.TemporaryDirectory() as name:
@@ -217,6 +290,7 @@ def main(arguments: list[str] | None = None) -> int:
         second.end()
         now = os.times()
         wrong = check(folder / "results", dropped)
+        looked = look_seconds(folder / "results")
     print(
         f"{options.files} files of {options.size} x {options.size} pixels at {options.rate:g} a second, "
         f"{len(dropped.removed)} removed, {len(dropped.broken)} broken; killed once: {len(dropped.particles)} readable"
@@ -229,8 +303,8 @@ def main(arguments: list[str] | None = None) -> int:
     for what, words in (("first look", "particles,"), ("measured", "measured")):
         seconds = waits([*first.lines, *second.lines], steady, words)
         if len(seconds):
-            middle, most, worst = np.quantile(seconds, [0.5, 0.95, 1])
-            print(f"  last byte to row, {what}: median {middle:.2f} s, 95 % within {most:.2f} s, longest {worst:.2f} s")
+            print("  " + in_words(f"last byte to row, {what}", seconds))
+    print("  " + in_words("first look alone", looked))
     used = sum(now[2:4]) - sum(cpu[2:4])
     print(f"  processors: {used / max(len(dropped.particles), 1):.2f} s for each readable file, both starts included")
     return 1 if wrong or not in_time else 0

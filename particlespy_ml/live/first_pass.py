@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,30 +79,37 @@ def look_at(
     if pixel_size is None:
         row["focus_reason"] = "not calibrated"
         return {**row, "flags": "; ".join(["not calibrated: give the size of a pixel", *flags])}, None
-    labels = np.asarray(segment())
-    sizes = np.bincount(labels.ravel())[1:]
+    with ThreadPoolExecutor(1) as beside:  # on a processor of its own, where there is one
+        seen = beside.submit(_see_sharpness, frame, pixel_size, energy)
+        labels = np.asarray(segment())
+        sizes = np.bincount(labels.ravel())[1:]
     sizes = sizes[sizes > 0]
     row["count"], row["coverage"] = len(sizes), float(sizes.sum() / labels.size)
     if len(sizes):
         row["diameter"] = float(np.median(np.sqrt(4 / np.pi * sizes * pixel_size[0] * pixel_size[1])))
     else:
         flags.append("no particles")
-    if min(frame.shape) < 16:
-        row["focus_reason"] = "too small"
+    row |= seen.result()
+    if row["focus"] is None:
         return {**row, "flags": "; ".join(flags)}, labels
-    spectrum = power_spectrum(frame, pixel_size)
-    focus = focus_score(frame, pixel_size, energy=energy, spectrum=spectrum)
-    row["focus"], row["focus_reason"] = focus.score, focus.reason
-    if focus.score < DIM_FOCUS:
+    if row["focus"] < DIM_FOCUS:
         flags.append("out of focus")
-    row["blur_ratio"], row["blur_angle"] = directional_blur(spectrum)
     if row["blur_ratio"] > BLUR_RATIO:
         flags.append(
             f"blurred along {row['blur_angle']:.0f}°: drift, vibration or astigmatism, unless the particles are long"
         )
-    row["spacing"] = strongest_spacing(spectrum)
     fault = calibration_fault(pixel_size, row["spacing"], row["diameter"] or float("nan"))
     if fault:
         flags.append(f"the calibration cannot be right: {fault}")
     row = {key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in row.items()}
     return {**row, "flags": "; ".join(flags)}, labels
+
+
+def _see_sharpness(frame: np.ndarray, pixel_size: tuple[float, float], energy: float | None) -> dict:
+    """What the spectrum of a frame tells of a row."""
+    if min(frame.shape) < 16:
+        return {"focus_reason": "too small"}
+    spectrum = power_spectrum(frame, pixel_size)
+    focus = focus_score(frame, pixel_size, energy=energy, spectrum=spectrum)
+    blur = dict(zip(("blur_ratio", "blur_angle"), directional_blur(spectrum), strict=True))
+    return {"focus": focus.score, "focus_reason": focus.reason, **blur, "spacing": strongest_spacing(spectrum)}

@@ -92,11 +92,12 @@ class Analysis:
         dict
             The row.
         Signal2D
-            Labels of the particles; None of a series, and where none could be looked for.
+            Labels of the particles; None of a series, where none could be looked for, and where the measurement
+            will find them in another way.
         """
         from particlespy_ml.core.calibration import pixel_grid
-        from particlespy_ml.segmentation.segment_particles import segment_particles
 
+        started = time.monotonic()
         manager = image.axes_manager
         first = image.inav[(0,) * manager.navigation_dimension] if manager.navigation_dimension else image
         try:
@@ -106,28 +107,45 @@ class Analysis:
         found: list = []
 
         def segment() -> np.ndarray:
-            labels = segment_particles(
-                first,
-                self.method,
-                mask=self.mask,
-                exclude_border=self._exclude_border,
-                lazy_output=False,
-                show_progressbar=False,
-                **self.options,
-            )
-            found.append(labels)
-            return labels.data
+            found.append(self._first_labels(first))
+            return found[0][0].data
 
         energy = None
         if self.signal_type == "HRTEM":
             energy = float(image.metadata.get_item("Acquisition_instrument.TEM.beam_energy", ENERGY) or ENERGY)
         frame = np.asarray(first.data)
         row, _ = look_at(frame, pixel_size, segment, energy=energy, scanned=self.signal_type != "HRTEM")
+        labels, said = found[0] if found else (None, "")
         frames = int(np.prod(manager.navigation_shape)) if manager.navigation_dimension else 1
         size = None if pixel_size is None else pixel_size[1]
         head = {"frames": frames, "rows": frame.shape[0], "columns": frame.shape[1], "pixel_size": size}
         chosen = self._model is not None and (self._condition is None or self._condition(row))
-        return {**head, **row, "classify": chosen}, found[0] if found and frames == 1 else None
+        last = labels if frames == 1 and not said else None
+        spent = time.monotonic() - started
+        return {**head, **row, "count_reason": said, "look_seconds": spent, "classify": chosen}, last
+
+    def _first_labels(self, image: Signal2D) -> tuple[Signal2D, str]:
+        """Labels of a frame; and, where its measurement will find particles in another way, how they were counted."""
+        from particlespy_ml.segmentation.label_frames import LabelFrames, labels_signal
+        from particlespy_ml.segmentation.quick import QuickSegmenter
+
+        frames, whole, others = self._segmenter(image)
+        quick = QuickSegmenter.of(whole)
+        (array,) = frames.run(LabelFrames(quick, frames.direction), others, (np.dtype(np.int32),), False, False)
+        if whole.loss is not None and not quick.said:
+            whole.loss.report(1, False)
+        return labels_signal(frames, array, whole.parameters), "; ".join(quick.said)
+
+    def _segmenter(self, image: Signal2D) -> tuple:
+        """The frames of an image, what finds their particles, and what else that takes."""
+        from particlespy_ml.core.image import ImageFrames
+        from particlespy_ml.segmentation.choose import choose_segmenter, needs_calibration
+
+        frames = ImageFrames.of(image, None)
+        if needs_calibration(None, self.method, frames.signal_type):
+            frames = ImageFrames.of(image)
+        options = dict(self.options)
+        return frames, *choose_segmenter(frames, self.method, None, self._exclude_border, options, self.mask)
 
     @property
     def _exclude_border(self) -> bool:
@@ -155,6 +173,7 @@ class Analysis:
             settings |= {"method": self.method, "mask": self.mask, **self.options}
         else:
             settings |= {"labels": labels}
+            self._segmenter(image)[1].warn_of_small(np.asarray(image.data), labels.data)
         if classify:
             constant = self.lattice_constant
             chances = {"min_probability": self.min_probability, "lattice_constant": constant}

@@ -52,6 +52,7 @@ def segment_multiscale(
     min_detection: float = 0.5,
     polarity: str = "auto",
     split_depth: float = SPLIT_DEPTH,
+    steps: list[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the particles of a frame, whose pixels may have any size.
 
@@ -72,6 +73,8 @@ def segment_multiscale(
         "bright" or "dark" particles, or "auto" for those of which there is more evidence; see `likely_polarity`.
     split_depth
         See `particlespy_ml.segmentation.network.labels_from_maps`.
+    steps
+        Pixel sizes of the views in pixels of the frame; those of `view_steps` by default.
 
     Returns
     -------
@@ -85,7 +88,8 @@ def segment_multiscale(
     if polarity == "auto":
         polarity = likely_polarity(image, model, threshold, split_depth)
     image = -image if polarity == "dark" else image
-    views = [candidates(image, step, model, threshold, split_depth) for step in view_steps(image.shape)]
+    steps = view_steps(image.shape) if steps is None else steps
+    views = [candidates(image, step, model, threshold, split_depth) for step in steps]
     return merge_views(views, min_detection)
 
 

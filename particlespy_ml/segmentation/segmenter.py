@@ -166,10 +166,7 @@ class Segmenter:
             counts = [(0, 0)]
             labels = segment_automatic(image, self.pixel_size, count=lambda *both: counts.append(both), **self.options)
             if self.on_support is not None and self._is_on_support(image, labels):
-                from particlespy_ml.models.load import load_model
-
-                options = MULTISCALE_OPTIONS | {"polarity": self.options["polarity"]}
-                return self._by_detector(load_model(self.on_support), image, options, told)
+                return self._on_support(image, labels, told)
             if self.loss is not None and len(counts) > 1:
                 self.loss.add(*counts[-1])
             return labels
@@ -182,6 +179,13 @@ class Segmenter:
         if self.method == "threshold":
             return segment_with_threshold(image, self.options)
         return clean_labels(self.trained(image), **self.options)
+
+    def _on_support(self, image: np.ndarray, labels: np.ndarray, told: list) -> np.ndarray:
+        """Return the particles on a support, whatever was outlined without the network for these."""
+        from particlespy_ml.models.load import load_model
+
+        options = MULTISCALE_OPTIONS | {"polarity": self.options["polarity"]}
+        return self._by_detector(load_model(self.on_support), image, options, told)
 
     def _is_on_support(self, image: np.ndarray, labels: np.ndarray) -> bool:
         """Whether what lies about the particles asks for a network, and not for another calibration or polarity."""
