@@ -245,11 +245,8 @@ def hrtem_frame(size: int) -> np.ndarray:
 def print_looks(size: int) -> None:
     """Print the times of `looks`."""
     for name, (clock, processor) in looks(size).items():
-        print(
-            f"first look at {size} x {size} pixels, {name}: median {np.median(clock):.2f} s, 95 % within "
-            f"{np.quantile(clock, 0.95):.2f} s, shortest {clock.min():.2f} s; of processors {np.median(processor):.2f} s",
-            flush=True,
-        )
+        what = in_words(f"first look at {size} x {size} pixels, {name}", clock)
+        print(f"{what}; of processors median {np.median(processor):.2f} s, least {processor.min():.2f} s", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from particlespy_ml.segmentation.grid import as_float, block_mean, label_sizes
 from particlespy_ml.segmentation.segmenter import Segmenter
 
 COARSE = 512  # pixels along the longer edge of what is looked at on a support
-ON_SUPPORT = "counted in a coarse view of a support: small particles may be missing"
+ON_SUPPORT = "counted in a coarse view of a support, where some particles of less than 20 pixels are missed"
 ONE_VIEW = "counted in one view of a network"
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import particlespy_ml as pml
+import particlespy_ml.data._supports as supports
 from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.segmentation import quick as quick_module
 from particlespy_ml.segmentation.choose import choose_segmenter
 from particlespy_ml.segmentation.quick import ON_SUPPORT, ONE_VIEW, QuickSegmenter
 
@@ -30,16 +32,18 @@ def test_flat_backgrounds_are_done_once(options):
     assert quick.said == [] and np.array_equal(whole(signal.data), labels) and labels.max() > 4
 
 
-def test_on_a_support_the_count_is_of_a_coarse_view():
-    signal = pml.data.particles_on_support()
+def test_on_a_support_the_count_is_of_a_coarse_view(monkeypatch):
+    monkeypatch.setattr(quick_module, "COARSE", 192)  # pixels twice as large
+    monkeypatch.setattr(supports, "EDGE", 384)
+    signal = pml.data.particles_on_support(contrast=8)
     whole, quick = made(signal)
     labels, found = whole(signal.data), quick(signal.data)
     assert quick.said == [ON_SUPPORT] and 0.7 * labels.max() <= found.max() <= 1.3 * labels.max()
     assert share(labels, found) > 0.6
-    asked = made(signal, "network", min_diameter=2.5)[1](signal.data)
+    asked = made(signal, "network", min_diameter=2.8)[1](signal.data)
     sizes = np.bincount(asked.ravel())[1:]
     assert 0 < asked.max() < found.max() and share(asked, found) > 0.6  # what is small was left out
-    assert sizes[sizes > 0].min() * 0.15**2 >= 0.95 * np.pi / 4 * 2.5**2
+    assert sizes[sizes > 0].min() * 0.15**2 >= 0.95 * np.pi / 4 * 2.8**2
 
 
 def test_one_view_of_a_network():
