@@ -84,15 +84,17 @@ def _find_bars(image: np.ndarray, alike: np.ndarray, share: float, span: float, 
         (core[0].start, core[0].stop + 1, core[1].start, core[1].stop + LENGTH - 1) for core in ndi.find_objects(cores)
     }
     # what is drawn in a box may cut it in parts, and what is dark beside it may be one with it
-    whole, _ = ndi.label(alike)
-    sides = ndi.find_objects(whole)
-    boxes |= {tuple(end for s in sides[n - 1] for end in (s.start, s.stop)) for n in np.unique(whole[long])}
+    whole, number = ndi.label(alike)
+    wanted = np.unique(whole[long])
+    order = np.zeros(number + 1, np.int32)
+    order[wanted] = np.arange(1, len(wanted) + 1)
+    boxes |= {tuple(end for s in sides for end in (s.start, s.stop)) for sides in ndi.find_objects(order[whole])}
     for box in sorted(boxes):
         inside = alike[box[0] : box[1], box[2] : box[3]]
         count = np.count_nonzero(inside)
         if inside.shape[1] == image.shape[1]:  # a border, or lines that were not recorded
             continue
-        if inside.size > MOST * image.size or count < 0.5 * inside.size or not _is_sharp(image, alike, box, span):
+        if inside.size > MOST * image.size or count < 0.5 * inside.size:
             continue
         if inside.size * np.log(share) + np.log(image.size) > np.log(CHANCE):
             continue
@@ -100,7 +102,8 @@ def _find_bars(image: np.ndarray, alike: np.ndarray, share: float, span: float, 
         if is_bar and inside.shape[1] < ELONGATION * inside.shape[0]:
             continue
         filled = inside if is_bar else ndi.binary_fill_holes(inside)
-        if np.count_nonzero(filled) < FILL * inside.size:
+        # last, since it takes longest
+        if np.count_nonzero(filled) < FILL * inside.size or not _is_sharp(image, alike, box, span):
             continue
         drawn[box[0] : box[1], box[2] : box[3]] |= filled
         if is_bar:
