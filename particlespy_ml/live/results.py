@@ -125,7 +125,7 @@ class GrowingResults:
         index = (0,) * image.axes_manager.navigation_dimension
         plot_overlay(table, image, index=index, ax=figure.add_axes((0, share, 1, 1 - share)))
         with replacing(self.path(name, ".png")) as part:
-            figure.savefig(part, dpi=100)
+            figure.savefig(part, dpi=100, pil_kwargs={"compress_level": 3})  # 4 % larger, in a third of the time
 
     def write_images(self, rows: list[dict]) -> None:
         """Write the table of images, a row each."""

@@ -118,7 +118,9 @@ class Watcher:
         self._retries: queue.PriorityQueue[tuple[float, Path]] = queue.PriorityQueue()
         self._tries: dict[Path, int] = {}
         self._inside: set[Path] = set()
-        self._analyser = Analyser(self._rows, self.analysis, self._finished, self._stop, pictures)
+        self._analyser = Analyser(
+            self._rows, self.analysis, self._finished, self._stop, pictures, lambda: self._looker.is_busy
+        )
         self._looker = Looker(self._rows, self.analysis, self._jobs, self._analyser.put, self._looked, self._stop)
         self._written = dict.fromkeys(("page", "tables", "rows"), time.monotonic())
         self._server = None

@@ -21,6 +21,7 @@ _logger = logging.getLogger(__name__)
 
 # HyperSpy asks to report files that it cannot read, which files that are still written are not meant by.
 _READER = logging.getLogger("hyperspy.io")
+PATIENCE = 1.0  # seconds that each step of a measurement waits for first looks at most
 KEPT = 4  # images in memory that wait to be measured; others are read again
 
 
@@ -75,6 +76,12 @@ class Looker(threading.Thread):
         super().__init__(name="first look", daemon=True)
         self._rows, self._analysis, self._jobs = rows, analysis, jobs
         self._give, self._looked, self._ended = give, looked, stop
+        self._at_work = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is a file to look at."""
+        return self._at_work or not self._jobs.empty()
 
     def run(self) -> None:
         """Look at files until the end."""
@@ -83,12 +90,13 @@ class Looker(threading.Thread):
                 job = self._jobs.get(timeout=0.05)
             except queue.Empty:
                 continue
-            rows, error = [], ""
+            rows, error, self._at_work = [], "", True
             try:
                 rows, error = self._look(job)
             except Exception as problem:  # any reader may fail in any way, and must not end the watch
                 _logger.debug("%s", job.path, exc_info=True)
                 error = "again" if not self._rows.is_current(job) else f"{type(problem).__name__}: {problem}"
+            self._at_work = False
             self._looked(job, rows, error)
 
     def _look(self, job: Job) -> tuple[list[dict], str]:
@@ -122,6 +130,8 @@ class Analyser(threading.Thread):
         Called with the row of each image that was measured, or could not be.
     pictures
         Whether images are drawn.
+    gives_way
+        Whether first looks have work to do: they go first, since two threads of Python slow each other down.
     """
 
     def __init__(
@@ -131,9 +141,10 @@ class Analyser(threading.Thread):
         finished: Callable[[dict], None],
         stop: threading.Event,
         pictures: bool = True,
+        gives_way: Callable[[], bool] = lambda: False,
     ):
         super().__init__(name="analysis", daemon=True)
-        self._pictures = pictures
+        self._pictures, self._gives_way = pictures, gives_way
         self._rows, self._analysis, self._finished, self._ended = rows, analysis, finished, stop
         self._tasks: deque[_Task] = deque()
         self._ready = threading.Condition()
@@ -169,8 +180,15 @@ class Analyser(threading.Thread):
             finally:
                 self._busy = False
 
+    def _give_way(self) -> None:
+        """Wait for first looks, though not for ever."""
+        ends = time.monotonic() + PATIENCE
+        while self._gives_way() and time.monotonic() < ends and not self._ended.is_set():
+            time.sleep(0.01)
+
     def _do(self, task: _Task) -> None:
         job, images = task.job, task.images
+        self._give_way()
         if images is None:
             if not self._rows.is_current(job):
                 self._rows.gone(job)
@@ -187,10 +205,12 @@ class Analyser(threading.Thread):
             except Exception as error:  # one bad image must not cost the others
                 self._finished(self._rows.fail(job, number, f"{type(error).__name__}: {error}"))
                 continue
+            self._give_way()
             done = self._rows.save(row["image"], job, number, table)
             self._finished(done)
             if not self._pictures:
                 continue
+            self._give_way()
             try:
                 self._rows.draw(row["image"], table, image)
             except Exception as error:  # a picture less
