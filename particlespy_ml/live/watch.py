@@ -25,6 +25,7 @@ from particlespy_ml.live.workers import Analyser, Looker
 
 _logger = logging.getLogger(__name__)
 
+LOOKERS = 2  # files that are looked at side by side
 QUEUE = 32  # files that wait for their first look; others wait in the folder
 TRIES, FIRST_DELAY = 6, 0.5  # of files that cannot be read, and seconds before the second try, which double
 PAGE_EVERY, TABLE_EVERY, ROWS_EVERY = 2.0, 60.0, 1.0  # seconds between writes of what grows
@@ -119,9 +120,17 @@ class Watcher:
         self._tries: dict[Path, int] = {}
         self._inside: set[Path] = set()
         self._analyser = Analyser(
-            self._rows, self.analysis, self._finished, self._stop, pictures, lambda: self._looker.is_busy
+            self._rows,
+            self.analysis,
+            self._finished,
+            self._stop,
+            pictures,
+            lambda: any(one.is_busy for one in self._lookers),
         )
-        self._looker = Looker(self._rows, self.analysis, self._jobs, self._analyser.put, self._looked, self._stop)
+        self._lookers = [
+            Looker(self._rows, self.analysis, self._jobs, self._analyser.put, self._looked, self._stop)
+            for _ in range(LOOKERS)
+        ]
         self._written = dict.fromkeys(("page", "tables", "rows"), time.monotonic())
         self._server = None
         if port is not None:
@@ -148,7 +157,7 @@ class Watcher:
         seconds
             End after so long.
         """
-        for worker in (self._looker, self._analyser):
+        for worker in (*self._lookers, self._analyser):
             worker.start()
         ends = None if seconds is None else time.monotonic() + seconds
         quiet = 0
@@ -175,7 +184,7 @@ class Watcher:
             return
         self._closed = True
         self._stop.set()
-        for worker in (self._looker, self._analyser):
+        for worker in (*self._lookers, self._analyser):
             if worker.ident is not None:  # it was started
                 worker.join()
         if self._server is not None:

@@ -1,4 +1,4 @@
-"""The two hands of a watch: one looks at every image at once, the other measures them one after the other."""
+"""The hands of a watch: some look at every image at once, another measures them one after the other."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,15 +33,27 @@ class _Task:
     images: list[tuple[Any, Any]] | None
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Read a file without a word: what cannot be read is said by the watch."""
-    level = _READER.level
-    _READER.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        _READER.setLevel(level)
+class _Quiet:
+    """Read files without a word, in any number of threads: what cannot be read is said by the watch."""
+
+    def __init__(self):
+        self._lock, self._inside, self._level = threading.Lock(), 0, logging.NOTSET
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._level = _READER.level
+                _READER.setLevel(logging.CRITICAL + 1)
+            self._inside += 1
+
+    def __exit__(self, *exception) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                _READER.setLevel(self._level)
+
+
+_quiet = _Quiet()
 
 
 class Looker(threading.Thread):
@@ -103,7 +114,7 @@ class Looker(threading.Thread):
         sha256 = hash_of(job.path)
         if self._rows.is_same(job, sha256):
             return [], ""
-        with _quiet():
+        with _quiet:
             images, skipped = load_images(job.path, self._analysis.signal_type, self._analysis.pixel_size, lazy=False)
         for reason in skipped:
             _logger.info("Left out of %s: %s", job.path.name, reason)
