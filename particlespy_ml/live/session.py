@@ -13,6 +13,7 @@ import numpy as np
 
 from particlespy_ml.core.files import replacing
 from particlespy_ml.core.provenance import METADATA_NODE
+from particlespy_ml.core.threads import one_blas_thread
 from particlespy_ml.live.condition import Condition
 from particlespy_ml.live.first_pass import ENERGY, FIRST, look_at
 from particlespy_ml.live.results import GrowingResults
@@ -84,6 +85,7 @@ class Analysis:
         others = {"lattice_constant": str(self.lattice_constant), "method": str(self.method), "mask": mask}
         return {**{name: getattr(self, name) for name in named}, **others, "model": model, "options": plain}
 
+    @one_blas_thread()
     def look(self, image: Signal2D) -> tuple[dict, Any]:
         """Look at an image, or at the first frame of a series: see `particlespy_ml.live.first_pass.look_at`.
 
@@ -153,6 +155,7 @@ class Analysis:
             return self.exclude_border
         return self.signal_type == "HRTEM" and self._model is not None
 
+    @one_blas_thread()
     def analyse(self, image: Signal2D, classify: bool, labels: Signal2D | None = None) -> BaseSignal:
         """Return the table of an image.
 
