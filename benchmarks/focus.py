@@ -8,6 +8,11 @@ has the higher score, and what the scores rest on. The series are
 - HAADF, blurred: particles on a film (abTEM PRISM), with Gaussian blurs of the probe from one half to eight times its
   own, and shot noise afterwards;
 - HAADF, defocused: the atoms of the same particles imaged by the probe of an aperture of 22 mrad out of focus.
+
+Of the last it prints beside how many pairs two other observers put in order, to tell what the images hold from what a
+score of one image can use: one who knows the atoms and the probes, and takes the likelier order of the counts of each
+pair; and one who knows nothing but that two images show one field, and takes that of the higher contrast, which a score
+of one image must not use, since it is that of the field.
 """
 
 from __future__ import annotations
@@ -36,6 +41,7 @@ class Series:
     distance: np.ndarray
     pixel_size: float
     energy: float | None
+    means: tuple[np.ndarray, ...] = ()  # expected counts, where they are known
 
 
 def hrtem_series(cache: Path, index: int, steps: tuple[int, ...] = HRTEM_STEPS) -> Series:
@@ -96,12 +102,13 @@ def defocused_series(library: Path, seed: int) -> Series:
         np.add.at(atoms, tuple(np.clip(np.round(positions / PIXEL).astype(int), 0, EDGE - 1).T), 1.0)
     film = ndi.gaussian_filter(rng.normal(size=atoms.shape), 3 / PIXEL, mode="wrap")
     dose = np.exp(rng.uniform(*np.log([5e2, 2e4]))) * PIXEL**2
-    images, steps = [], [*(-step for step in PROBE_STEPS[:0:-1]), *PROBE_STEPS]
+    images, means, steps = [], [], [*(-step for step in PROBE_STEPS[:0:-1]), *PROBE_STEPS]
     for step in steps:
         mean = 0.06 * np.fft.irfft2(np.fft.rfft2(atoms) * np.fft.rfft2(probe(step)), s=atoms.shape)
         mean = np.maximum(mean + 0.004 * (1 + 0.15 * film / film.std()), 0)
-        images.append(rng.poisson(mean * dose).astype(np.float32))
-    return Series(images, np.abs(steps), PIXEL / 10, None)
+        means.append(mean * dose)
+        images.append(rng.poisson(means[-1]).astype(np.float32))
+    return Series(images, np.abs(steps), PIXEL / 10, None, tuple(means))
 
 
 def probe(defocus: float, semiangle: float = 22.0, energy: float = 200e3, source: float = 0.9) -> np.ndarray:
@@ -135,6 +142,32 @@ def ordered_pairs(scores: np.ndarray, distance: np.ndarray) -> tuple[int, int]:
     return int((nearer & (scores[:, None] > scores)).sum()), int(nearer.sum())
 
 
+def likelier_pairs(series: Series) -> tuple[int, int]:
+    """Number of pairs in order by the likelihood of their counts, known what to expect, and of all pairs.
+
+    Of two images n and m with expected counts a and b the order is right where n log a + m log b is more, in all, than
+    n log b + m log a (J. Neyman and E. S. Pearson, Philos. Trans. R. Soc. A 231, 289 (1933)).
+    """
+    logs = [np.log(np.maximum(mean, 1e-9)) for mean in series.means]
+    right = pairs = 0
+    for i, j in np.argwhere(series.distance[:, None] < series.distance):
+        evidence = ((series.images[i] - series.images[j]) * (logs[i] - logs[j])).sum(dtype=float)
+        right, pairs = right + (evidence > 0), pairs + 1
+    return int(right), pairs
+
+
+def contrast_pairs(series: Series) -> tuple[int, int]:
+    """Number of pairs in order by contrast, the power without noise that is coarser than 1 nm, and of all pairs."""
+    from particlespy_ml.quality.spectrum import power_spectrum
+
+    contrasts = []
+    for image in series.images:
+        spectrum = power_spectrum(image / image.mean(), (series.pixel_size,) * 2)
+        coarse = (spectrum.frequency > 2.5 * spectrum.step) & (spectrum.frequency < 1.0)
+        contrasts.append((spectrum.twice * (spectrum.power - spectrum.noise()))[coarse].sum())
+    return ordered_pairs(np.array(contrasts), series.distance)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print the table."""
     from particlespy_ml.quality.focus import focus_score
@@ -154,18 +187,25 @@ def main(arguments: list[str] | None = None) -> None:
     for name in options.kinds:
         make = kinds[name]
         right, pairs, used = 0, 0, Counter()
+        others = {"likelihood, atoms and probes known": likelier_pairs, "contrast, field the same": contrast_pairs}
+        beside = dict.fromkeys(others, 0)
         for number in range(options.series):
             series = make(number)
             found = [focus_score(one, (series.pixel_size,) * 2, energy=series.energy) for one in series.images]
             scores = np.array([one.score for one in found])
             one, of = ordered_pairs(scores, series.distance)
             right, pairs = right + one, pairs + of
+            if series.means:
+                beside = {what: beside[what] + order(series)[0] for what, order in others.items()}
             used.update(one.used or "nothing" for one in found)
             if options.show:
                 print(f"  {name} {number}: {one}/{of}", [*zip(series.distance, scores.round(2), strict=True)])
                 print("   ", [one.reason for one in found][-len(set(series.distance)) :])
         said = ", ".join(f"{what} {count}" for what, count in used.most_common())
         print(f"{name:10s} {options.series} series: {right / pairs:.3f} of {pairs} pairs in order; {said}", flush=True)
+        if series.means:
+            for what, in_order in beside.items():
+                print(f"{'':10s} by {what}: {in_order / pairs:.3f} in order", flush=True)
 
 
 if __name__ == "__main__":
