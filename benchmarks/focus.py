@@ -9,10 +9,9 @@ has the higher score, and what the scores rest on. The series are
   own, and shot noise afterwards;
 - HAADF, defocused: the atoms of the same particles imaged by the probe of an aperture of 22 mrad out of focus.
 
-Of the last it prints beside how many pairs two other observers put in order, to tell what the images hold from what a
-score of one image can use: one who knows the atoms and the probes, and takes the likelier order of the counts of each
-pair; and one who knows nothing but that two images show one field, and takes that of the higher contrast, which a score
-of one image must not use, since it is that of the field.
+Of HAADF images it prints beside how many pairs `field_contrast` puts in order, which compares images of one field and
+scores none alone. Of the last kind it prints what the images hold: the order of an observer who knows the atoms and the
+probes, and takes the likelier order of the counts of each pair.
 """
 
 from __future__ import annotations
@@ -157,14 +156,12 @@ def likelier_pairs(series: Series) -> tuple[int, int]:
 
 
 def contrast_pairs(series: Series) -> tuple[int, int]:
-    """Number of pairs in order by contrast, the power without noise that is coarser than 1 nm, and of all pairs."""
+    """Number of pairs in order by the contrast of the field, and of all pairs."""
+    from particlespy_ml.quality.focus import field_contrast
     from particlespy_ml.quality.spectrum import power_spectrum
 
-    contrasts = []
-    for image in series.images:
-        spectrum = power_spectrum(image / image.mean(), (series.pixel_size,) * 2)
-        coarse = (spectrum.frequency > 2.5 * spectrum.step) & (spectrum.frequency < 1.0)
-        contrasts.append((spectrum.twice * (spectrum.power - spectrum.noise()))[coarse].sum())
+    spectra = [power_spectrum(image, (series.pixel_size,) * 2) for image in series.images]
+    contrasts = [field_contrast(image, spectrum) for image, spectrum in zip(series.images, spectra, strict=True)]
     return ordered_pairs(np.array(contrasts), series.distance)
 
 
@@ -187,7 +184,9 @@ def main(arguments: list[str] | None = None) -> None:
     for name in options.kinds:
         make = kinds[name]
         right, pairs, used = 0, 0, Counter()
-        others = {"likelihood, atoms and probes known": likelier_pairs, "contrast, field the same": contrast_pairs}
+        others = {} if name == "hrtem" else {"contrast, of images of one field": contrast_pairs}
+        if name == "defocused":
+            others["likelihood, atoms and probes known"] = likelier_pairs
         beside = dict.fromkeys(others, 0)
         for number in range(options.series):
             series = make(number)
@@ -195,17 +194,15 @@ def main(arguments: list[str] | None = None) -> None:
             scores = np.array([one.score for one in found])
             one, of = ordered_pairs(scores, series.distance)
             right, pairs = right + one, pairs + of
-            if series.means:
-                beside = {what: beside[what] + order(series)[0] for what, order in others.items()}
+            beside = {what: beside[what] + order(series)[0] for what, order in others.items()}
             used.update(one.used or "nothing" for one in found)
             if options.show:
                 print(f"  {name} {number}: {one}/{of}", [*zip(series.distance, scores.round(2), strict=True)])
                 print("   ", [one.reason for one in found][-len(set(series.distance)) :])
         said = ", ".join(f"{what} {count}" for what, count in used.most_common())
         print(f"{name:10s} {options.series} series: {right / pairs:.3f} of {pairs} pairs in order; {said}", flush=True)
-        if series.means:
-            for what, in_order in beside.items():
-                print(f"{'':10s} by {what}: {in_order / pairs:.3f} in order", flush=True)
+        for what, in_order in beside.items():
+            print(f"{'':10s} by {what}: {in_order / pairs:.3f} in order", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.quality.focus import focus_score
+from particlespy_ml.quality.focus import field_contrast, focus_score
 from particlespy_ml.quality.recording import (
     calibration_fault,
     directional_blur,
@@ -25,6 +25,7 @@ FIRST = {
     "coverage": "share of the image that they cover",
     "diameter": "median of their equivalent circular diameters in nm",
     "focus": "from 0 to 1",
+    "contrast": "spread of brightness relative to its mean, without noise: of one field most in focus (scanned images)",
     "blur_ratio": "blur along the direction of most blur, relative to that across it",
     "blur_angle": "that direction in degrees from x towards y",
     "row_jumps": "jumps of brightness from row to row, relative to noise",
@@ -112,4 +113,6 @@ def _see_sharpness(frame: np.ndarray, pixel_size: tuple[float, float], energy: f
     spectrum = power_spectrum(frame, pixel_size)
     focus = focus_score(frame, pixel_size, energy=energy, spectrum=spectrum)
     blur = dict(zip(("blur_ratio", "blur_angle"), directional_blur(spectrum), strict=True))
-    return {"focus": focus.score, "focus_reason": focus.reason, **blur, "spacing": strongest_spacing(spectrum)}
+    contrast = {"contrast": field_contrast(frame, spectrum)} if energy is None else {}
+    spacing = strongest_spacing(spectrum)
+    return {"focus": focus.score, "focus_reason": focus.reason, **contrast, **blur, "spacing": spacing}

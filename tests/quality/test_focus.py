@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
-from particlespy_ml.quality.focus import blur_of_edges, defocus_by_rings, focus_score, wavelength
+from particlespy_ml.quality.focus import blur_of_edges, defocus_by_rings, field_contrast, focus_score, wavelength
 from particlespy_ml.quality.spectrum import power_spectrum
 from particlespy_ml.simulation.recording.optics import Optics, image_intensity
 from particlespy_ml.simulation.recording.optics import wavelength as in_angstrom
@@ -113,3 +113,29 @@ def test_what_shows_no_focus():
         assert np.isnan(found.score) and found.used == "" and "noise" in found.reason
     with pytest.raises(ValueError, match="energy"):
         focus_score(noise, PIXEL, energy=0)
+
+
+def test_contrast_is_that_of_the_image_without_its_noise():
+    rng = np.random.default_rng(0)
+    clean = 50 + 20 * np.sin(2 * np.pi * np.arange(256) / 32)[:, None] * np.ones(256)
+    wanted = 0.4 / np.sqrt(2)
+    for image in (clean, 7 * clean, clean.T, rng.poisson(clean), clean + rng.normal(scale=30, size=clean.shape)):
+        assert field_contrast(image, power_spectrum(image, PIXEL)) == pytest.approx(wanted, rel=0.02)
+    noise = rng.poisson(np.full((128, 128), 20.0))
+    for image in (noise, -clean):
+        assert np.isnan(field_contrast(image, power_spectrum(image, PIXEL)))
+
+
+def test_contrast_orders_the_defocus_of_a_probe():
+    """Whose discs have sharp edges of their own, which a score of one image takes for those of particles."""
+    from benchmarks.focus import EDGE, probe
+    from benchmarks.focus import PIXEL as ANGSTROM
+
+    rows, columns = np.mgrid[:EDGE, :EDGE]
+    atoms = sum(np.hypot(rows - y, columns - x) < r for y, x, r in ((90, 100, 24), (220, 90, 30), (180, 240, 20)))
+    found = []
+    for defocus in (0, 120, 240, 480):
+        clean = np.fft.irfft2(np.fft.rfft2(atoms) * np.fft.rfft2(probe(defocus)), s=atoms.shape)
+        image = np.random.default_rng(defocus).poisson(1 + 4 * np.maximum(clean, 0))
+        found.append(field_contrast(image, power_spectrum(image, (ANGSTROM / 10,) * 2)))
+    assert (np.diff(found) < 0).all()
