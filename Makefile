@@ -63,6 +63,7 @@ docs: .venv/.docs
 	rm -rf build/site
 	$(HEADLESS) $(PYTHON) -m docs.site.stage build/site/source
 	$(HEADLESS) $(PYTHON) -m sphinx -W --keep-going -q -b html -c docs/site build/site/source build/site/html
+	$(PYTHON) -m docs.site.walk build/site/html
 	@echo "build/site/html/index.html"
 
 .venv/.release: .venv/.installed setup.cfg

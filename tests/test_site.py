@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import particlespy_ml as pml
-from docs.site import api, cards, gallery, numbers, sources, stage
+from docs.site import api, cards, gallery, numbers, sources, stage, walk
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASE.md"]
@@ -222,9 +222,29 @@ def test_links_are_turned(where):
         sources.rewrite("[a](nowhere.md)", "docs/isomers.md", "guides/isomers.md", where)
 
 
-@pytest.mark.parametrize("module", [sources, cards, numbers], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [sources, cards, numbers, walk], ids=lambda module: module.__name__)
 def test_examples(module):
     assert doctest.testmod(module).failed == 0
+
+
+def test_a_walk_through_the_built_site(tmp_path, monkeypatch, capsys):
+    """A small site: an answer that is two clicks away is found, one further away and what leads nowhere are told."""
+    page = '<html><body id="top">{}</body></html>'
+    links = {"index": ["guide.html", "https://hyperspy.org"], "guide": ["answer.html#here"], "answer": ["far.html"]}
+    for name, targets in links.items():
+        found = "".join(f'<a href="{one}">to {one}</a>' for one in targets)
+        (tmp_path / f"{name}.html").write_text(page.format(found + '<p id="here">gold</p>'), encoding="utf-8")
+    (tmp_path / "far.html").write_text(page.format("silver"), encoding="utf-8")
+    monkeypatch.setattr(walk, "ANSWERS", {"where is gold": ("answer.html", "gold")})
+    assert walk.main(str(tmp_path)) == 0
+    assert "where is gold: to guide.html > to answer.html#here (answer.html)" in capsys.readouterr().out
+    monkeypatch.setattr(walk, "ANSWERS", {"silver": ("far.html", "silver"), "lead": ("guide.html", "lead")})
+    broken = '<a href="gone.html"></a><a href="guide.html#gone"></a><img src="https://elsewhere.org/a.png">'
+    (tmp_path / "far.html").write_text(page.format(broken), encoding="utf-8")
+    assert walk.main(str(tmp_path)) == 1
+    told = capsys.readouterr().out
+    for text in ("far.html is not 2 clicks", "not say 'lead'", "gone.html is not there", "names no place", "elsewhere"):
+        assert text in told
 
 
 def test_settings_fetch_nothing():
