@@ -43,8 +43,9 @@ class Page(HTMLParser):
         given = dict(attrs)
         self.places |= {given[name] for name in ("id", "name") if given.get(name)}
         if tag == "a" and given.get("href"):
-            self._link = given["href"]
-            self.links.setdefault(self._link, "")
+            # the words of the first of several links to one page
+            self._link = None if self.links.get(given["href"]) else given["href"]
+            self.links.setdefault(given["href"], "")
         if tag in ("img", "script", "source") and given.get("src"):
             self.loads.add(given["src"])
         if tag == "link" and given.get("rel") in ("stylesheet", "icon", "preload"):
