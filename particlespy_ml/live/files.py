@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR
 
 from particlespy_ml.core.load_images import FORMATS
 
@@ -36,15 +37,15 @@ class Stamp:
     def of(cls, path: Path) -> Stamp | None:
         """Stamp of a file, or of a format that is a folder; None where there is none or it is empty."""
         try:
-            if path.is_dir():
+            found = os.stat(path)  # once: thousands of files are asked for, several times a second
+            if S_ISDIR(found.st_mode):
                 stats = [file.stat() for file in path.rglob("*") if file.is_file()]
                 if not stats:
                     return None
                 return cls(sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats))
-            stat = path.stat()
         except OSError:
             return None
-        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino) if stat.st_size else None
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino) if found.st_size else None
 
 
 def image_files(folder: Path, without: Path | None = None, recursive: bool = False) -> Iterator[Path]:
@@ -65,8 +66,10 @@ def image_files(folder: Path, without: Path | None = None, recursive: bool = Fal
         If the folder cannot be read.
     """
     without = None if without is None else without.resolve()
+    if folder.resolve() == without:
+        return
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path, suffix = Path(entry.path), Path(entry.name).suffix.lower()
+        suffix = os.path.splitext(entry.name)[1].lower()
         if entry.name.startswith("."):
             continue
         try:
@@ -74,13 +77,15 @@ def image_files(folder: Path, without: Path | None = None, recursive: bool = Fal
         except OSError:
             continue
         if is_folder and suffix not in FOLDER_FORMATS:
-            if recursive and path.resolve() != without:
+            if recursive:
                 try:
-                    yield from image_files(path, without, recursive)
+                    yield from image_files(Path(entry.path), without, recursive)
                 except OSError:
                     continue  # removed since, or not ours to read
-        elif suffix in FORMATS and is_folder == (suffix in FOLDER_FORMATS) and path.resolve().parent != without:
-            yield path
+        elif suffix in FORMATS and is_folder == (suffix in FOLDER_FORMATS):
+            path = Path(entry.path)
+            if not entry.is_symlink() or path.resolve().parent != without:
+                yield path
 
 
 def hash_of(path: Path) -> str:
