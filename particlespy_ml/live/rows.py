@@ -90,6 +90,16 @@ class Rows:
             return False
         return (entry["size"], entry["modified"]) == (stamp.size, stamp.modified)
 
+    def seen(self, path: Path, stamp: Stamp) -> list[dict]:
+        """Rows of a file that an earlier run looked at as it is now, and did not finish; none of any other file."""
+        with self._lock:
+            entry = self._ledger.get(self.key(path))
+            if entry is None or entry["status"] != SEEN or not self._rows.get(self.key(path)):
+                return []
+            if (entry["size"], entry["modified"]) != (stamp.size, stamp.modified):
+                return []
+            return [dict(row) for row in self._rows[self.key(path)]]
+
     def is_same(self, job: Job, sha256: str) -> bool:
         """Whether a file was done before with the same content: then its new time is written down."""
         with self._lock:

@@ -21,7 +21,7 @@ from particlespy_ml.live.results import PAGE
 from particlespy_ml.live.rows import Job, Rows
 from particlespy_ml.live.serve import PageServer
 from particlespy_ml.live.session import Analysis
-from particlespy_ml.live.workers import Analyser, Looker
+from particlespy_ml.live.workers import Analyser, Looker, Task
 
 _logger = logging.getLogger(__name__)
 
@@ -259,6 +259,10 @@ class Watcher:
             return
         for path, stamp in found:
             if self._rows.is_done(path, stamp):
+                continue
+            rows = self._rows.seen(path, stamp)
+            if rows:  # by a watcher that ended before it was measured
+                self._analyser.put(Task(Job(path, stamp), rows, None))
                 continue
             self._inside.add(path)
             self._jobs.put(Job(path, stamp))

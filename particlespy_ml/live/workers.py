@@ -25,7 +25,7 @@ KEPT = 4  # images in memory that wait to be measured; others are read again
 
 
 @dataclass
-class _Task:
+class Task:
     """Images of a file that wait to be measured; *images* are None where they are to be read again."""
 
     job: Job
@@ -80,7 +80,7 @@ class Looker(threading.Thread):
         rows: Rows,
         analysis: Analysis,
         jobs: queue.Queue,
-        give: Callable[[_Task], None],
+        give: Callable[[Task], None],
         looked: Callable[[Job, list[dict], str], None],
         stop: threading.Event,
     ):
@@ -126,7 +126,7 @@ class Looker(threading.Thread):
         if not self._rows.is_current(job):
             return [], "again"
         rows = self._rows.begin(job, sha256, [name for name, _ in images], looks)
-        self._give(_Task(job, rows, kept))
+        self._give(Task(job, rows, kept))
         return rows, ""
 
 
@@ -157,7 +157,7 @@ class Analyser(threading.Thread):
         super().__init__(name="analysis", daemon=True)
         self._pictures, self._gives_way = pictures, gives_way
         self._rows, self._analysis, self._finished, self._ended = rows, analysis, finished, stop
-        self._tasks: deque[_Task] = deque()
+        self._tasks: deque[Task] = deque()
         self._ready = threading.Condition()
         self._busy = False
 
@@ -167,7 +167,7 @@ class Analyser(threading.Thread):
         with self._ready:
             return len(self._tasks) + self._busy
 
-    def put(self, task: _Task) -> None:
+    def put(self, task: Task) -> None:
         """Add the images of a file; those of many files do not stay in memory."""
         with self._ready:
             self._tasks.append(task)
@@ -197,7 +197,7 @@ class Analyser(threading.Thread):
         while self._gives_way() and time.monotonic() < ends and not self._ended.is_set():
             time.sleep(0.01)
 
-    def _do(self, task: _Task) -> None:
+    def _do(self, task: Task) -> None:
         job, images = task.job, task.images
         self._give_way()
         if images is None:
