@@ -13,6 +13,7 @@ from particlespy_ml.columns.find_columns import check_method
 from particlespy_ml.columns.flags import Flag
 from particlespy_ml.columns.movie.facets import FACETS
 from particlespy_ml.columns.movie.motion import find_motion
+from particlespy_ml.columns.movie.pixels import Recorded
 from particlespy_ml.columns.movie.pool import pool
 from particlespy_ml.columns.movie.sites import ImageColumns, Sites, pooled_sites
 from particlespy_ml.core.calibration import PixelGrid, check_square
@@ -186,6 +187,7 @@ class ColumnTracker:
 
     def __call__(self, frames) -> Sites:
         """Return the sites and the motion of a movie."""
+        frames = Recorded(frames)
         motion = find_motion(frames, self.grid.nanometres[0], self.max_shift)
         _warn_of_unused(motion.reasons)
         sites = pooled_sites(pool(frames, motion), motion, self.find)
