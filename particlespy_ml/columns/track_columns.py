@@ -89,7 +89,8 @@ def track_columns(
         How columns are found in the mean images, "fit" or "network", see `find_columns`; by default "network" for HRTEM
         movies and "fit" for all others.
     model, min_probability, device
-        Of the network, see `find_columns`.
+        Of the network, see `find_columns`. Of one that tells kinds of columns apart, those of its first kind are
+        followed, such as the cerium of "ceria-hrtem", which form the lattice.
     max_shift
         Largest shift between a frame and the first one along each axis: a number in the unit of the axes, or a text
         such as "20 px". By default three quarters of the frame.
@@ -286,9 +287,11 @@ class NetworkInMean:
 
     def __call__(self, image: np.ndarray, known: np.ndarray, frames: int) -> ImageColumns:
         """Return the columns of a mean of frames."""
-        from particlespy_ml.columns.by_network import columns_in_frame
+        from particlespy_ml.columns.by_network import columns_in_frame, shares_of_kinds
 
         mask = None if known.all() else known
         found, _ = columns_in_frame(image, self.pixels, self.mapper, self.min_probability, mask)
+        if len(found) and len(self.mapper.kinds) > 1:
+            found = found.chosen(shares_of_kinds(found.posterior, self.mapper.kinds).argmax(1) == 0)
         errors = found.errors * 0.1 / self.pixels[0]
         return ImageColumns(np.asarray(found.places, float), np.asarray(errors, float), found.probabilities)
