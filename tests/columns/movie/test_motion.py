@@ -87,7 +87,7 @@ def test_the_mean_lies_as_the_first_good_frame(movie, spoilt):
     motion = find_motion(frames, PIXEL)
     assert np.flatnonzero(~motion.used).tolist() == [0]
     off, _ = errors(motion, *movie, motion.used)
-    assert np.sqrt((off**2).mean()) < 0.06
+    assert np.sqrt((off**2).mean()) < 0.08  # of ten frames; astray is a lattice vector
     assert np.abs(motion.shifts[1]).max() < 0.2
 
 
