@@ -107,7 +107,7 @@ def write_heights(rows: np.ndarray, posterior: np.ndarray, kinds: tuple[tuple[st
         Names and largest numbers of atoms.
     """
     starts = np.concatenate([[0], np.cumsum([number for _, number in kinds])])
-    shares = np.add.reduceat(posterior, starts[:-1], axis=1) if len(rows) else np.zeros((0, len(kinds)))
+    shares = shares_of_kinds(posterior, kinds)
     best = shares.argmax(1) if len(rows) else np.zeros(0, int)
     if len(kinds) > 1:
         rows["class"] = best
@@ -132,6 +132,12 @@ def write_heights(rows: np.ndarray, posterior: np.ndarray, kinds: tuple[tuple[st
         rows["resolvable"][own] = error < LARGEST_ERROR
         for height in heights:
             rows[f"height_probability_{height}"][own] = told[:, height - 1]
+
+
+def shares_of_kinds(posterior: np.ndarray, kinds: tuple[tuple[str, int], ...]) -> np.ndarray:
+    """Return the probability of each kind, shape (n, kinds), from those of each kind and number of atoms."""
+    starts = np.concatenate([[0], np.cumsum([number for _, number in kinds])[:-1]]).astype(int)
+    return np.add.reduceat(posterior, starts, axis=1) if len(posterior) else np.zeros((0, len(kinds)))
 
 
 def columns_in_frame(

@@ -13,6 +13,7 @@ from particlespy_ml.columns.find_columns import check_method
 from particlespy_ml.columns.flags import Flag
 from particlespy_ml.columns.movie.facets import FACETS
 from particlespy_ml.columns.movie.motion import find_motion
+from particlespy_ml.columns.movie.pixels import Recorded
 from particlespy_ml.columns.movie.pool import pool
 from particlespy_ml.columns.movie.sites import ImageColumns, Sites, pooled_sites
 from particlespy_ml.core.calibration import PixelGrid, check_square
@@ -88,7 +89,8 @@ def track_columns(
         How columns are found in the mean images, "fit" or "network", see `find_columns`; by default "network" for HRTEM
         movies and "fit" for all others.
     model, min_probability, device
-        Of the network, see `find_columns`.
+        Of the network, see `find_columns`. Of one that tells kinds of columns apart, those of its first kind are
+        followed, such as the cerium of "ceria-hrtem", which form the lattice.
     max_shift
         Largest shift between a frame and the first one along each axis: a number in the unit of the axes, or a text
         such as "20 px". By default three quarters of the frame.
@@ -186,6 +188,7 @@ class ColumnTracker:
 
     def __call__(self, frames) -> Sites:
         """Return the sites and the motion of a movie."""
+        frames = Recorded(frames)
         motion = find_motion(frames, self.grid.nanometres[0], self.max_shift)
         _warn_of_unused(motion.reasons)
         sites = pooled_sites(pool(frames, motion), motion, self.find)
@@ -284,9 +287,11 @@ class NetworkInMean:
 
     def __call__(self, image: np.ndarray, known: np.ndarray, frames: int) -> ImageColumns:
         """Return the columns of a mean of frames."""
-        from particlespy_ml.columns.by_network import columns_in_frame
+        from particlespy_ml.columns.by_network import columns_in_frame, shares_of_kinds
 
         mask = None if known.all() else known
         found, _ = columns_in_frame(image, self.pixels, self.mapper, self.min_probability, mask)
+        if len(found) and len(self.mapper.kinds) > 1:
+            found = found.chosen(shares_of_kinds(found.posterior, self.mapper.kinds).argmax(1) == 0)
         errors = found.errors * 0.1 / self.pixels[0]
         return ImageColumns(np.asarray(found.places, float), np.asarray(errors, float), found.probabilities)

@@ -17,7 +17,8 @@ def coupled_events(found, window: int = 0, false_discoveries: float = 0.05) -> p
     """Return which neighbours change together: one is emptied and the other filled between the same frames.
 
     What is expected of sites that change on their own is the same number with one of the two shifted in time, around
-    the end of the movie, by all shifts that are not small, so that each site keeps its own order of events.
+    the end of the movie, by nothing and by all shifts that are not small, so that each site keeps its own order of
+    events.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def coupled_events(found, window: int = 0, false_discoveries: float = 0.05) -> p
         moves = (down[0] * up[1]).sum() + (down[1] * up[0]).sum()
         shifts = np.arange(min(NEAREST, len(down[0]) // 4), len(down[0]) - min(NEAREST, len(down[0]) // 4) + 1)
         by_chance = [(down[0] * np.roll(up[1], s)).sum() + (down[1] * np.roll(up[0], s)).sum() for s in shifts]
-        expected = float(np.mean(by_chance))
+        expected = float(np.mean([moves, *by_chance]))  # one of the shifts is none: single events meet by chance too
         p_value = float(poisson.sf(np.ceil(moves - 0.5) - 1, max(expected, 1e-9)))
         rows.append((int(one), int(other), float(moves), expected, p_value))
     frame = pd.DataFrame(rows, columns=names[:-1])

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from particlespy_ml.dynamics.site_features import ROUND, crosstalk
-from particlespy_ml.dynamics.site_states import States, fit_states, whitening
+from particlespy_ml.dynamics.site_levels import fit_some_states
+from particlespy_ml.dynamics.site_states import States, whitening
 
 BESIDE = 1.75  # of the distance between neighbours: how far the change of a site is seen
 PASSES = 2
@@ -127,7 +128,7 @@ def find_changing(
     column = shown @ white
     seen = (features - zero) @ white
     several = len(places)
-    found = fit_states(seen, column, states, several)
+    found = fit_some_states(seen, column, states, several)
 
     def steps(one: States) -> np.ndarray:
         return (one.means[:, -1] - one.means[:, 0]) @ column / (column @ column)
@@ -139,7 +140,7 @@ def find_changing(
         clean, touched = _without_neighbours(seen, places, found, active, pairs, white, near)
         if not touched.any():
             break
-        found = _replaced(found, touched, fit_states(clean[touched], column, states, several))
+        found = found.replaced(touched, fit_some_states(clean[touched], column, states, several))
     active = (found.evidence > 0) & (steps(found) >= contrast)
     active &= ~_seen_through_others(clean, found, active, steps(found), pairs, column, several)
     along = column / (column @ column)
@@ -169,15 +170,6 @@ def _without_neighbours(seen, places, found, active, pairs, white, near):
     return clean, touched
 
 
-def _replaced(found: States, which: np.ndarray, new: States) -> States:
-    parts = []
-    for name in ("means", "variance", "posterior", "evidence"):
-        values = getattr(found, name).copy()
-        values[which] = getattr(new, name)
-        parts.append(values)
-    return States(*parts)
-
-
 def _seen_through_others(clean, found, active, steps, pairs, column, several) -> np.ndarray:
     """Sites whose changes are those of a neighbour of more than twice the contrast, shape (S,)."""
     through = np.zeros(len(clean), bool)
@@ -194,5 +186,5 @@ def _seen_through_others(clean, found, active, steps, pairs, column, several) ->
         known = np.isfinite(clean[site]).all(-1)
         solution = np.linalg.lstsq(design[known], clean[site][known], rcond=None)[0]
         rest = clean[site] - design[:, 1:] @ solution[1:]
-        through[site] = fit_states(rest[None], column, found.means.shape[1], several).evidence[0] <= 0
+        through[site] = fit_some_states(rest[None], column, found.means.shape[1], several).evidence[0] <= 0
     return through

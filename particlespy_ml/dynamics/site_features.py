@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from particlespy_ml.columns.movie.pixels import brightness
+
 if TYPE_CHECKING:
     from particlespy_ml.dynamics.site_odds import NetworkOdds
 
@@ -16,6 +18,7 @@ ROUND = len(WIDTHS)  # number of round kernels, before the two slopes
 SLOPE_WIDTH = 0.2  # of that of the two kernels that see a column move, one of the widths
 REACH = 0.9  # of that distance: radius of the patch around a site
 RIDGE = 1e-4
+FOLLOW = 9  # frames over which the beam varies, where the mean of a frame does not tell
 SAMPLES = 12  # of that distance: pixels in which the overlap of kernels is computed
 
 
@@ -81,7 +84,7 @@ def kernels(offsets: np.ndarray, near: float) -> np.ndarray:
 
 
 def frame_features(frame: np.ndarray, places: np.ndarray, turned: np.ndarray, near: float) -> np.ndarray:
-    """Return what a frame shows at sites, over its mean brightness, shape (n, 5); NaN for sites cut by the border.
+    """Return what a frame shows at sites, shape (n, 5); NaN for sites cut by the border or what was not recorded.
 
     Nothing is interpolated: the kernels are made where the sites lie between pixels.
 
@@ -106,8 +109,7 @@ def frame_features(frame: np.ndarray, places: np.ndarray, turned: np.ndarray, ne
     if not inside.any():
         return out
     at = whole[inside][:, None] + grid
-    mean = float(frame.mean())
-    patches = np.asarray(frame[at[..., 0], at[..., 1]], np.float32) / np.float32(mean if mean else 1.0)
+    patches = np.asarray(frame[at[..., 0], at[..., 1]], np.float32)
     offsets = ((at - places[inside][:, None]) @ turned).astype(np.float32)
     out[inside] = (patches[:, None] @ kernels(offsets, near))[:, 0]
     return out
@@ -120,6 +122,7 @@ class Filters:
     near: float
     count = ROUND + 2
     shared = True  # a change of one site is seen at its neighbours too
+    scaled = True  # in proportion to the beam
 
     def __call__(self, frame: np.ndarray, places: np.ndarray, motion: Rigid) -> np.ndarray:
         """Return what a frame shows at places in it, shape (n, 5)."""
@@ -131,10 +134,12 @@ def movie_features(
 ) -> np.ndarray:
     """Return what each frame shows at each site, shape (sites, frames, q); NaN where it shows nothing.
 
+    Filters are over the brightness of each frame, see `particlespy_ml.columns.movie.pixels.brightness`.
+
     Parameters
     ----------
     frames
-        Each of shape (rows, columns), read once.
+        Each of shape (rows, columns), read once; NaN where nothing was recorded.
     places
         Sites in the mean image, in pixels, shape (n, 2).
     motions
@@ -143,10 +148,22 @@ def movie_features(
         A function of a frame, places in it and its motion.
     """
     out = np.full((len(places), len(motions), see.count), np.nan, np.float32)
+    means = np.full(len(motions), np.nan)
     for k, (frame, motion) in enumerate(zip(frames, motions, strict=True)):
         if motion is not None:
             out[:, k] = see(np.asarray(frame), motion(places), motion)
-    return out
+            means[k] = np.nanmean(frame, dtype=float)
+    return out / brightness(_shown(out), means, FOLLOW)[:, None].astype(np.float32) if see.scaled else out
+
+
+def _shown(features: np.ndarray) -> np.ndarray:
+    """Slope of what frames show at all sites against their mean, shape (frames,)."""
+    seen = np.isfinite(features).all(-1)
+    filled = np.where(seen[..., None], features, 0).astype(float)
+    mean = filled.sum(1) / np.maximum(seen.sum(1), 1)[:, None]
+    square = seen.T @ (mean**2).sum(1)
+    slope = np.einsum("stq,sq->t", filled, mean) / np.where(square > 0, square, 1)
+    return np.where(square > 0, slope, np.nan) * np.sqrt((mean**2).sum(1).max())
 
 
 def overlap(offset: np.ndarray, near: float) -> np.ndarray:

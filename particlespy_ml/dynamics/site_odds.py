@@ -37,13 +37,20 @@ class NetworkOdds:
     near: float
     count = 1
     shared = False  # the network knows neighbours for what they are
+    scaled = False
 
     def __call__(self, frame: np.ndarray, places: np.ndarray, motion: Rigid) -> np.ndarray:
         """Return the odds at places in a frame, shape (n, 1); NaN at the border."""
-        maps, _, _, step = read_frame(frame, self.pixel_size, self.mapper, 0.5)
+        there = np.isfinite(frame)
+        whole = there.all()
+        if not whole:
+            frame = np.where(there, frame, np.median(frame[there]))
+        maps, _, _, step = read_frame(frame, self.pixel_size, self.mapper, 0.5, None if whole else there)
         found = np.full((len(places), 1), np.nan)
         reach = max(0.1 * CUT / self.pixel_size[0], 1)
         inside = ((places > reach) & (places < np.array(frame.shape) - 1 - reach)).all(1)
+        nearest = np.clip(np.rint(places).astype(int), 0, np.array(frame.shape) - 1)
+        inside &= there[tuple(nearest.T)]
         if maps is None or not inside.any():
             return found
         radius = REACH * self.near / step[0]

@@ -65,6 +65,7 @@ def draw_paths(
     variance: np.ndarray,
     times: np.ndarray,
     seed: int = 0,
+    levels: np.ndarray | None = None,
 ) -> Paths:
     """Draw paths, mean features and rates of sites from their joint distribution, given what was seen.
 
@@ -83,6 +84,8 @@ def draw_paths(
         Of the frames in ascending order, shape (T,).
     seed
         Of the draws.
+    levels
+        Of the states, from 0 to 1; by default in even steps.
 
     References
     ----------
@@ -110,7 +113,7 @@ def draw_paths(
         if number < BURN_IN:
             continue
         by_site = paths.reshape(CHAINS, count, frames)
-        level = by_site / max(k - 1, 1)
+        level = (np.arange(k) / max(k - 1, 1) if levels is None else levels)[by_site]
         occupancy.append(level @ sampler.weights)
         changes.append((np.diff(by_site, axis=2) != 0).sum(2))
         rates.append(sampler.rates.reshape(CHAINS, count, k, k))

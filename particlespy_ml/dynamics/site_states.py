@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -30,12 +30,27 @@ class States:
     evidence
         By how much the log-likelihood of the states is above that of a single one, less the price of what they have
         more to be fitted, shape (S,): above zero there are so many states.
+    used
+        Which of the states each site has, shape (S, K).
     """
 
     means: np.ndarray
     variance: np.ndarray
     posterior: np.ndarray
     evidence: np.ndarray
+    used: np.ndarray
+
+    def chosen(self, which) -> States:
+        """Some of the sites."""
+        return States(**{one.name: getattr(self, one.name)[which] for one in fields(self)})
+
+    def replaced(self, which: np.ndarray, others: States) -> States:
+        """All sites, those that are chosen, shape (S,), with the states of others."""
+        parts = {}
+        for one in fields(self):
+            parts[one.name] = getattr(self, one.name).copy()
+            parts[one.name][which] = getattr(others, one.name)
+        return States(**parts)
 
 
 def whitening(features: np.ndarray) -> np.ndarray:
@@ -122,7 +137,7 @@ def fit_states(features: np.ndarray, towards: np.ndarray, states: int = 2, sever
     price = 0.5 * more * np.log(number) + np.log(max(several, 1))
     rare = (posterior * seen[..., None]).sum(1).min(1) < LEAST_SHARE
     evidence = np.where(rare, -np.inf, likelihood - before - price)
-    return States(means, variance, posterior, evidence)
+    return States(means, variance, posterior, evidence, np.ones(means.shape[:2], bool))
 
 
 def _begin(filled, seen, towards, states: int, window: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import dask.array as da
 import numpy as np
 from scipy import ndimage as ndi
 
+from particlespy_ml.columns.movie.pixels import recorded
 from particlespy_ml.core.frames import ascending
 from particlespy_ml.core.image import ImageFrames
 
@@ -113,7 +114,12 @@ def _aligned(block: np.ndarray, motions: tuple, block_info=None) -> np.ndarray:
         motion = motions[first + number]
         if motion is not None:
             out[number] = ndi.affine_transform(
-                np.asarray(frame, np.float32), motion.matrix, motion.shift, order=1, mode="constant", cval=np.nan
+                np.asarray(recorded(frame), np.float32),
+                motion.matrix,
+                motion.shift,
+                order=1,
+                mode="constant",
+                cval=np.nan,
             )
     return out
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from particlespy_ml.columns.movie.facets import surroundings
+from particlespy_ml.columns.movie.pixels import Recorded
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.frames import ascending
 from particlespy_ml.core.image import ImageFrames
@@ -16,8 +17,9 @@ from particlespy_ml.core.series import OneByOne
 from particlespy_ml.dynamics.sequences import clock
 from particlespy_ml.dynamics.site_evidence import empty_neighbours, find_changing
 from particlespy_ml.dynamics.site_features import Filters, Rigid, movie_features
+from particlespy_ml.dynamics.site_levels import draw_some_paths
 from particlespy_ml.dynamics.site_odds import NetworkOdds
-from particlespy_ml.dynamics.site_paths import Paths, draw_paths
+from particlespy_ml.dynamics.site_paths import Paths
 from particlespy_ml.dynamics.surface import SurfaceDynamics
 
 if TYPE_CHECKING:
@@ -62,8 +64,8 @@ def surface_dynamics(
     movie
         The movie that it is of. A lazy one is read once, frame by frame.
     states
-        Number of states of a site that changes: 2 for a column that is there or not; more for a number of atoms, whose
-        occupancy is in steps from 0 to 1.
+        Largest number of states of a site that changes: 2 for a column that is there or not; more for a number of
+        atoms, whose occupancy is in even steps from 0 to 1. A site has as many of them as explain the movie best.
     empty_sites
         Whether places of the lattice beside columns are tried too, which are full too seldom to be seen in a mean.
     min_contrast
@@ -133,7 +135,7 @@ def surface_dynamics(
     grid = image.grid.ascending()
     tracked = tracked_sites(table._frames(), grid)
     see = _evidence(evidence, grid, tracked.near, model, device)
-    frames = OneByOne(ascending(image.frames, image.direction))
+    frames = Recorded(OneByOne(ascending(image.frames, image.direction)))
     return _dynamics(frames, tracked, see, table, int(states), empty_sites, min_contrast, confidence, seed)
 
 
@@ -246,8 +248,7 @@ def _dynamics(frames, tracked, see, table, states, empty_sites, min_contrast, co
     active = np.flatnonzero(found.active)
     paths = None
     if len(active):
-        one = found.states
-        paths = draw_paths(found.features[active, span], one.means[active], one.variance[active], when[span], seed)
+        paths = draw_some_paths(found.features[active, span], found.states.chosen(active), when[span], seed)
     settings = {"states": states, "confidence": confidence, "near": near, "timed": timed, "order": order}
     listed = np.flatnonzero(listed)
     return _result(found, paths, active, listed, places, tracked, when, used, span, table, **settings)

@@ -94,3 +94,16 @@ def test_hrtem_movies_are_searched_by_the_network():
     movie.set_signal_type("HRTEM")
     table = movie.track_columns(show_progressbar=False)
     assert len(table.data[0]) > 6 and (table["probability"] > 0.2).all() and np.isnan(table["significance"]).all()
+
+
+def test_of_several_kinds_the_first_is_followed():
+    """Cerium, whose lattice is that of the crystal; columns of oxygen lie between."""
+    image = pml.data.columns_of_ceria()
+    image.data = image.data.astype(float)
+    movie = hs.stack([image.isig[60:150, 60:150]] * 2, show_progressbar=False)
+    table = movie.track_columns(model="ceria-hrtem", show_progressbar=False)
+    rows = table.data[0]
+    places = np.column_stack([rows["mean_x"], rows["mean_y"]])
+    apart = np.sort(np.linalg.norm(places[:, None] - places, axis=-1), axis=1)[:, 1]
+    assert len(rows) > 8 and 0.27 < np.median(apart) < 0.36 and apart.min() > 0.2
+    assert {"bulk", "corner"} & {table.names["facet"][k] for k in rows["facet"]}

@@ -35,6 +35,13 @@ def test_chance_couples_no_more_than_it_should():
     assert (p_values < 0.05).mean() < 0.12 and len(p_values) > 30
 
 
+def test_one_event_of_each_may_meet_by_chance():
+    states = np.ones((2, 200), int)
+    states[0, 80:] = states[1, :80] = 0
+    pairs = made_surface(states).coupled_events()
+    assert 1 / 250 < pairs["p_value"][0] < 1 / 100
+
+
 def with_rates(states, seed):
     seen = 8.0 * states[..., None] + np.random.default_rng(seed).normal(size=(*states.shape, 1))
     means = np.tile(np.array([[0.0], [8.0]]), (len(states), 1, 1))

@@ -153,6 +153,47 @@ def test_missing_frames_and_time_in_frames(made):
     assert np.abs(np.array([len(one) for one in atoms]) - full).max() <= 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda f: f - f.mean(),
+        lambda f: (f - f.mean((1, 2), keepdims=True)) / f.std((1, 2), keepdims=True),
+        lambda f: (7 * f - 3000).astype(np.int16),
+    ],
+)
+def test_constants_and_factors_do_not_matter(made, found, change):
+    signal, table, states = made
+    other = signal_of(change(signal.data))
+    frame = table_like(table, other).surface_dynamics(other).to_dataframe()
+    for site in (CORNER, EDGE, ABOVE):
+        row = row_of(frame, site)
+        assert row["change"] == "column" and abs(row["occupancy"] - states[site].mean()) < 0.02
+    assert (frame["change"] != "none").sum() == 3 and len(frame) == len(found)
+
+
+def test_spikes_do_not_matter(made, found):
+    signal, table, states = made
+    spiked, rng = signal.data.copy(), np.random.default_rng(3)
+    at = np.rint(PLACES[CORNER] + 2).astype(int)
+    spiked[::3, at[0], at[1]] = 900
+    for frame in spiked:
+        frame[rng.integers(0, SHAPE[0], 3), rng.integers(0, SHAPE[1], 3)] += 500
+    frame = table.surface_dynamics(signal_of(spiked)).to_dataframe()
+    assert (frame["change"] != "none").sum() == 3
+    assert abs(row_of(frame, CORNER)["occupancy"] - states[CORNER].mean()) < 0.02
+
+
+def test_sites_have_as_many_states_as_they_need(made):
+    """Of four that are allowed: a site that is full or empty has two, whose occupancy is that of two."""
+    signal, table, states = made
+    found = table.surface_dynamics(signal, states=4)
+    frame = found.to_dataframe()
+    assert (frame["change"] != "none").sum() == 3
+    row = row_of(frame, CORNER)
+    assert abs(row["occupancy"] - states[CORNER].mean()) < 0.02
+    assert row["event_rate_low"] <= np.abs(np.diff(states[CORNER])).sum() / found.duration <= row["event_rate_high"]
+
+
 def test_smoothed_movie_and_mean(made, found):
     signal, _, states = made
     smooth = found.smoothed(signal, 5)
@@ -193,10 +234,7 @@ def test_crosstalk_is_what_a_column_adds_to_its_neighbour():
     places = np.array([(40.0, 40.0), (40.0, 49.0)])
     empty = np.full((90, 90), 3.0)
     added = gaussian_columns((90, 90), places[1:], 50.0, 2.2)
-    change = (
-        frame_features(empty + added, places, np.eye(2), 9.0) * (empty + added).mean() - frame_features(
-            empty, places, np.eye(2), 9.0) * empty.mean()
-    )  # fmt: skip
+    change = frame_features(empty + added, places, np.eye(2), 9.0) - frame_features(empty, places, np.eye(2), 9.0)
     said = crosstalk(places[1] - places[0], change[1], 9.0)
     assert np.linalg.norm(said - change[0]) < 0.25 * np.linalg.norm(change[0])
 

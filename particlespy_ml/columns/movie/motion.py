@@ -10,6 +10,8 @@ import numpy as np
 from scipy import fft
 from scipy import ndimage as ndi
 
+from particlespy_ml.columns.movie.pixels import brightness
+
 FINE, COARSE = 0.045, 0.25  # nm: what is smaller than the one, and what is larger than the other, is filtered out
 STEPS = (3, 3, 2)  # of Gauss and Newton in each round
 WORST = 8.0  # robust standard deviations below the median likeness of frames: worse ones are bad
@@ -18,6 +20,9 @@ NOT_ALIKE = (
     "No two frames of the movie are alike; expected a particle that all of them show. Leave out others with inav, or "
     "give a larger max_shift."
 )
+NEARLY_ALL, LEAST_SEEN = 0.98, 0.3  # of the particle: what a frame misses of it does not matter, or is too much
+MOST_KNOWN = 0.5  # of a frame has to be recorded
+UNLIKE = "not like the others: blurred, or without the particle"
 SHARE = 0.75  # of the frame: shifts between two frames are less
 
 
@@ -93,8 +98,8 @@ def find_motion(frames: Iterable[np.ndarray], pixel: float, max_shift: float | N
     Parameters
     ----------
     frames
-        In the order of time, each of shape (rows, columns), read once a round; a frame with pixels that are not finite
-        counts as missing.
+        In the order of time, each of shape (rows, columns), read once a round; NaN where nothing was recorded. A frame
+        that is not known for more than half counts as missing.
     pixel
         Size of a pixel in nm.
     max_shift
@@ -120,16 +125,23 @@ def find_motion(frames: Iterable[np.ndarray], pixel: float, max_shift: float | N
     >>> (find_motion(frames, 0.02).shifts - find_motion(frames, 0.02).shifts[0]).round(1).tolist()
     [[0.0, 0.0], [0.4, -5.3], [3.0, 2.0]]
     """
-    search = _Search(frames, pixel, max_shift)
-    for number, steps in enumerate(STEPS):
-        search.round(number, steps)
-    return search.motion()
+    start = 0
+    while start is not None:
+        search = _Search(frames, pixel, max_shift, start)
+        for number, steps in enumerate(STEPS):
+            search.round(number, steps)
+            start = search.better_start() if number else search.start
+            if start != search.start:
+                break
+        else:
+            return search.motion()
+    raise ValueError(NOT_ALIKE)
 
 
 class _Search:
     """Poses of frames, and the mean of those that are alike."""
 
-    def __init__(self, frames, pixel: float, max_shift: float | None):
+    def __init__(self, frames, pixel: float, max_shift: float | None, start: int = 0):
         self.frames, self.fine, self.coarse = frames, max(FINE / pixel, 1.0), max(COARSE / pixel, 3.0)
         first = next(iter(frames))
         self.shape = np.array(first.shape)
@@ -138,16 +150,26 @@ class _Search:
         self.limits = np.maximum(limit, 1).astype(int)
         self.padded = [fft.next_fast_len(int(n + m), True) for n, m in zip(self.shape, self.limits, strict=True)]
         self.poses, self.likeness, self.reasons = [], [], []
+        self.bright, self.means, self.scales, self.start = None, {}, {}, start
         self.reference, self.spread = None, []
 
-    def filtered(self, frame: np.ndarray) -> np.ndarray | None:
-        """What of a frame has the size of columns, over its mean brightness; None where pixels are not known."""
+    def filtered(self, frame: np.ndarray, number: int) -> np.ndarray | None:
+        """What of a frame has the size of columns, over its brightness; NaN, or None for all, where it is not known."""
         frame = np.asarray(frame, float)
-        if not np.isfinite(frame).all() or not np.ptp(frame):
+        known = np.isfinite(frame)
+        if known.mean() < MOST_KNOWN or not np.ptp(frame[known]):
+            self.means[number] = self.scales[number] = np.nan
             return None
-        mean = frame.mean()
-        frame = (frame - mean) / (abs(mean) if abs(mean) > 1e-3 * np.ptp(frame) else np.ptp(frame))
-        return ndi.gaussian_filter(frame, self.fine) - ndi.gaussian_filter(frame, self.coarse)
+        mean = frame[known].mean()
+        self.means[number], self.scales[number] = mean, np.sqrt(np.mean(frame[known] ** 2))
+        frame = (frame - mean) / (self.scales[number] if self.bright is None else self.bright[number])
+        if known.all():
+            return ndi.gaussian_filter(frame, self.fine) - ndi.gaussian_filter(frame, self.coarse)
+        frame[~known] = 0
+        share = ndi.gaussian_filter(known.astype(float), self.coarse)
+        smooth = ndi.gaussian_filter(frame, self.coarse) / np.maximum(share, 1e-6)
+        seen = ndi.gaussian_filter(np.where(known, frame, smooth), self.fine) - smooth
+        return np.where(known, seen, np.nan)
 
     def round(self, number: int, steps: int) -> None:
         """Find the pose of each frame against the mean of the round before, in the first of the frames before."""
@@ -158,11 +180,13 @@ class _Search:
         self.model = None if self.reference is None else _Reference(self.reference, self.middle, self.fine, self.coarse)
         poses, likeness, reasons, spread = [], [], [], []
         for k, frame in enumerate(self.frames):
-            seen = self.filtered(frame)
+            seen = self.filtered(frame, k)
             if seen is None:
-                pose, alike, reason, error = last.copy(), 0.0, "blank, or with pixels that are not finite", np.inf
+                pose, alike, reason, error = last.copy(), 0.0, "blank, or for a great part not recorded", np.inf
+            elif self.model is None and k < self.start:
+                pose, alike, reason, error = last.copy(), 0.0, UNLIKE, np.inf
             elif self.model is None and not count.any():
-                pose, alike, reason, error = np.zeros(3), 1.0, "", np.inf
+                pose, alike, reason, error, self.start = np.zeros(3), 1.0, "", np.inf, k
             else:
                 if self.model is None or (number == 0 and k % max(1, k // 8) == 0):
                     mean = np.where(count > 0, total / np.maximum(count, 1), 0)
@@ -179,12 +203,20 @@ class _Search:
             poses.append(pose), likeness.append(alike), reasons.append(reason), spread.append(error)
         self.poses, self.likeness, self.spread = np.array(poses), np.array(likeness), np.array(spread)
         self.reasons = self._judged(reasons) if number else reasons
+        if self.bright is None:
+            means, scales = (np.array([one[k] for k in range(len(poses))]) for one in (self.means, self.scales))
+            self.bright = brightness(self.likeness * scales, means)
         self.reference = np.where(count > 0, total / np.maximum(count, 1), 0)
+
+    def better_start(self) -> int | None:
+        """A good frame, as which the others are to lie, since a bad one may be anywhere; None if there is none."""
+        good = (k for k in range(self.start, len(self.reasons)) if not self.reasons[k])
+        return next(good, None)
 
     def _searched(self, seen: np.ndarray, angle: float) -> np.ndarray:
         """The shift of the highest cross-correlation, at the angle of the frame before."""
         matrix = turn(angle)
-        level = ndi.affine_transform(seen, matrix, self.middle - matrix @ self.middle, order=1)
+        level = ndi.affine_transform(np.nan_to_num(seen), matrix, self.middle - matrix @ self.middle, order=1)
         product = fft.rfft2(level, self.padded) * self.model.spectrum(self.padded)
         correlation = fft.irfft2(product, self.padded)
         rows, columns = (np.arange(-m, m + 1) for m in self.limits)
@@ -203,8 +235,7 @@ class _Search:
         middle = np.median(self.likeness[good])
         spread = 1.4826 * np.median(np.abs(self.likeness[good] - middle))
         bad = self.likeness < max(middle - WORST * spread, HALF * middle)
-        said = "not like the others: blurred, or without the particle"
-        return [reason or (said if low else "") for reason, low in zip(reasons, bad, strict=True)]
+        return [reason or (UNLIKE if low else "") for reason, low in zip(reasons, bad, strict=True)]
 
     def motion(self) -> Motion:
         """What was found, against the mean pose."""
@@ -235,7 +266,7 @@ class _Reference:
         # the vacuum has noise alone
         self.weight = strength / (strength + 0.1 * strength.max())
         columns = np.stack([one.ravel() for one in (down, right, around, image, np.ones_like(image))])
-        self.weighed = columns * self.weight.ravel()
+        self.columns, self.weighed = columns, columns * self.weight.ravel()
         self.inverse = np.linalg.pinv(self.weighed @ columns.T)
         self.filter = lambda one: ndi.gaussian_filter(one, fine) - ndi.gaussian_filter(one, coarse)
 
@@ -258,16 +289,25 @@ class _Reference:
         point[tuple(np.array(point.shape) // 2)] = 1
         return float(np.sqrt((self.filter(point) ** 2).sum()))
 
+    def _solver(self, known: np.ndarray) -> tuple[np.ndarray, float]:
+        """Inverse normal matrix for pixels that a frame shows, and their share of the weight."""
+        share = float(self.weight[known].sum() / self.weight.sum())
+        if share > NEARLY_ALL or share < LEAST_SEEN:
+            return self.inverse, max(share, LEAST_SEEN)
+        return np.linalg.pinv(self.weighed[:, known.ravel()] @ self.columns[:, known.ravel()].T), share
+
     def refined(self, seen: np.ndarray, pose: np.ndarray, steps: int) -> tuple[np.ndarray, float, float]:
         """Pose after some steps, the slope of the frame against the image, and the noise of a pixel of the frame."""
         pose = pose.copy()
         for _ in range(steps):
             aligned = warped(seen, pose[:2], pose[2], self.middle)
-            rest = np.where(np.isfinite(aligned), aligned - self.image, 0)
-            change = self.inverse @ (self.weighed @ rest.ravel())
+            known = np.isfinite(aligned)
+            rest = np.where(known, aligned - self.image, 0)
+            inverse, share = self._solver(known)
+            change = inverse @ (self.weighed @ rest.ravel())
             slope = max(1 + change[3], 0.2)
             move = np.clip(change[:3] / slope, [-3, -3, -0.05], [3, 3, 0.05])
             pose[2] -= move[2]
             pose[:2] -= turn(pose[2]) @ move[:2]
-        noise = np.sqrt(np.mean(rest**2)) / self.kernel_norm
+        noise = np.sqrt((rest**2).sum() / max(known.sum(), 1) / share) / self.kernel_norm
         return pose, float(1 + change[3]), float(noise)

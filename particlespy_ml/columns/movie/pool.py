@@ -10,6 +10,7 @@ import numpy as np
 from particlespy_ml.columns.movie.motion import Motion, warped
 
 FRAMES_OF_A_PART, MOST_PARTS = 40, 6
+ALL_BUT = 0.99  # of what makes a pixel of the mean has to be recorded
 OFTEN = 0.5  # of the frames have to have recorded a pixel of a mean
 
 
@@ -52,8 +53,12 @@ def pool(frames: Iterable[np.ndarray], motion: Motion) -> Pooled:
     for k, frame in enumerate(frames):
         if not used[k]:
             continue
-        aligned = warped(np.asarray(frame, np.float32), motion.shifts[k], motion.angles[k], motion.middle, order=3)
+        frame, pose = np.asarray(frame, np.float32), (motion.shifts[k], motion.angles[k], motion.middle)
+        there = np.isfinite(frame)
+        aligned = warped(np.where(there, frame, np.median(frame[there])), *pose, order=3)
         known = np.isfinite(aligned)
+        if not there.all():
+            known &= np.nan_to_num(warped(there.astype(np.float32), *pose)) > ALL_BUT
         if sums is None:
             sums, seen = np.zeros((count, *aligned.shape)), np.zeros((count, *aligned.shape), np.int32)
         sums[part[k]] += np.where(known, aligned, 0)
