@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from particlespy_ml.columns.movie.pixels import brightness
-
-if TYPE_CHECKING:
-    from particlespy_ml.dynamics.site_odds import NetworkOdds
 
 WIDTHS = (0.12, 0.2, 0.34)  # of the distance between neighbours: standard deviations of round kernels
 ROUND = len(WIDTHS)  # number of round kernels, before the two slopes
@@ -115,6 +112,19 @@ def frame_features(frame: np.ndarray, places: np.ndarray, turned: np.ndarray, ne
     return out
 
 
+class Evidence(Protocol):
+    """What tells of sites in a frame: a function of a frame, places in it and its motion.
+
+    It returns *count* numbers for each place; they are *shared* where a change of one site is seen at its neighbours.
+    """
+
+    count: int
+    shared: bool
+
+    def __call__(self, frame: np.ndarray, places: np.ndarray, motion: Rigid) -> np.ndarray:
+        """Return what a frame shows at places in it, shape (n, count)."""
+
+
 @dataclass(frozen=True)
 class Filters:
     """What the matched filters give, see `frame_features`; *near* is the distance between neighbours in pixels."""
@@ -130,7 +140,7 @@ class Filters:
 
 
 def movie_features(
-    frames: Iterable[np.ndarray], places: np.ndarray, motions: list[Rigid | None], see: Filters | NetworkOdds
+    frames: Iterable[np.ndarray], places: np.ndarray, motions: list[Rigid | None], see: Evidence
 ) -> np.ndarray:
     """Return what each frame shows at each site, shape (sites, frames, q); NaN where it shows nothing.
 
