@@ -117,8 +117,8 @@ def brightness(contrast: np.ndarray, means: np.ndarray, follow: int = 0) -> np.n
     >>> import numpy as np
     >>> from particlespy_ml.columns.movie.pixels import brightness
     >>> beam = np.array([1.0, 1.2, 0.9, 1.1])
-    >>> brightness(3 * beam, 20 * beam).tolist(), brightness(3 * beam, 20 * beam - 21).tolist()
-    ([20.0, 24.0, 18.0, 22.0], [3.15, 3.15, 3.15, 3.15])
+    >>> [brightness(3 * beam, means).round(2).tolist() for means in (20 * beam, 20 * beam - 21)]
+    [[20.0, 24.0, 18.0, 22.0], [3.15, 3.15, 3.15, 3.15]]
     """
     known = np.isfinite(contrast) & np.isfinite(means)
     middle = float(np.median(np.abs(contrast[known]))) if known.any() else 1.0
