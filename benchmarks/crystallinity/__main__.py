@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.crystallinity import accuracy, ceiling, end_to_end, segmentation, speed, transfer
+from benchmarks.crystallinity import accuracy, ceiling, end_to_end, segmentation, selective, speed, transfer
 
-PARTS = ("accuracy", "ceiling", "frames", "transfer", "segmentation", "speed")
+PARTS = ("accuracy", "selective", "ceiling", "frames", "transfer", "segmentation", "speed")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,9 +27,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=1200, help="steps of each training of the transfer table")
     parser.add_argument("--workers", type=int, default=1, help="processes that make batches for it")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--write", action="store_true", help="keep the thresholds of the part selective on the card")
     options = parser.parse_args(arguments)
     if "accuracy" in options.parts:
         accuracy.main(options.model, options.cache, options.realisations)
+    if "selective" in options.parts:
+        selective.main(options.model, options.cache, options.realisations, options.write)
     if "ceiling" in options.parts:
         ceiling.main(options.model, options.cache)
     if "frames" in options.parts:

@@ -3,8 +3,9 @@
 ``python -m benchmarks.surface`` prints, on movies of gold particles along <110> by multislice whose surface sites are
 filled and emptied by known Markov chains, with drift, jumps, rotation, a camera and shot noise: how well changes of
 sites add up; occupancies, event rates and coverage of the intervals; false events of stable columns; drift and
-rotation; the same by the odds of a network instead of filters; pairs that exchange their column; thresholds, atomap and
-trackpy beside; speed and memory. Waves and movies are simulated into ``--cache`` first, which takes a minute.
+rotation; the same by the odds of a network instead of filters; pairs that exchange their column; columns of ceria that
+lose some of their atoms; thresholds, atomap and trackpy beside; speed and memory. Waves and movies are simulated into
+``--cache`` first, which takes a minute.
 """
 
 from __future__ import annotations
@@ -16,26 +17,15 @@ import tracemalloc
 import numpy as np
 
 from benchmarks.surface import peers
-from benchmarks.surface.movies import FRAME_TIME, RATES, Movie, movie
+from benchmarks.surface.ceria import print_ceria
+from benchmarks.surface.movies import FRAME_TIME, RATES, Movie, movie, signal_of
 from benchmarks.surface.particles import additivity
 from benchmarks.surface.scores import drift_errors, score
 from particlespy_ml.dynamics.markov import simulate_states
 from particlespy_ml.dynamics.site_paths import draw_paths
 
 DOSES = (310.0, 1000.0)
-PARTS = ("sums", "accuracy", "coverage", "evidence", "pairs", "peers", "speed")
-
-
-def signal_of(frames, pixel: float):
-    """A movie as users load it."""
-    import hyperspy.api as hs
-
-    signal = hs.signals.Signal2D(frames)
-    signal.axes_manager.signal_axes.set(scale=0.1 * pixel, units="nm")
-    axis = signal.axes_manager[0]
-    axis.name, axis.units, axis.scale = "time", "s", FRAME_TIME
-    signal.set_signal_type("HRTEM")
-    return signal
+PARTS = ("sums", "accuracy", "coverage", "evidence", "pairs", "ceria", "peers", "speed")
 
 
 def print_sums(seeds, folder) -> None:
@@ -256,6 +246,7 @@ def main(arguments: list[str] | None = None) -> None:
         "coverage": print_coverage,
         "evidence": lambda: print_evidence(movies, options.doses, results),
         "pairs": lambda: print_pairs(movies, options.doses, results),
+        "ceria": print_ceria,
         "peers": lambda: print_peers(movies, options.doses),
         "speed": lambda: print_speed(options.cache, options.seeds[0]),
     }

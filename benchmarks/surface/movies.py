@@ -154,7 +154,7 @@ def movie(seed: int, frames: int, folder: str | Path, pixel: float = 0.2, optics
     path = Path(folder) / f"movie_{seed}_{frames}_{pixel:g}.npy"
     if not path.exists():
         with replacing(path) as beside:
-            np.save(beside, _frames(particle, states, middles, turns, pixel, count, optics))
+            np.save(beside, record_frames(particle, states, middles, turns, pixel, count, optics))
     middle = np.full(2, EDGE / 2)
     places, stable = ((one - middle)[:, ::-1] / pixel for one in (particle.places, particle.stable))
     clean = np.load(path, mmap_mode="r")
@@ -163,7 +163,7 @@ def movie(seed: int, frames: int, folder: str | Path, pixel: float = 0.2, optics
     )
 
 
-def _frames(particle, states, middles, turns, pixel, count, optics) -> np.ndarray:
+def record_frames(particle, states, middles, turns, pixel, count, optics) -> np.ndarray:
     """Noise-free frames, shape (frames, rows, columns), float16."""
     fine = EDGE / (2 * PIXELS)
     ky, kx = fft.fftfreq(2 * PIXELS, fine)[:, None], fft.rfftfreq(2 * PIXELS, fine)[None]
@@ -186,3 +186,15 @@ def _frames(particle, states, middles, turns, pixel, count, optics) -> np.ndarra
             known[code], matrix, start, order=3, mode="grid-wrap", output_shape=(count, count), prefilter=False
         )
     return out
+
+
+def signal_of(frames, pixel: float):
+    """A movie as users load it."""
+    import hyperspy.api as hs
+
+    signal = hs.signals.Signal2D(frames)
+    signal.axes_manager.signal_axes.set(scale=0.1 * pixel, units="nm")
+    axis = signal.axes_manager[0]
+    axis.name, axis.units, axis.scale = "time", "s", FRAME_TIME
+    signal.set_signal_type("HRTEM")
+    return signal

@@ -74,7 +74,7 @@ def test_every_column_of_every_table_is_defined(tables):
             expected = dimension(name).rpartition(" ")[2].replace("length", "nm").replace("degrees", "°")
             assert unit == expected or dimension(name) == "pixel value" and unit == "", name
     rest = set(PARTICLES) | set(COLUMNS)
-    assert rest - seen <= {"subcluster", "subcluster_probability", "detection_probability"}
+    assert rest - seen <= {"subcluster", "subcluster_probability", "detection_probability", "min_probability"}
 
 
 def test_columns_of_ones_own_have_no_definition():
