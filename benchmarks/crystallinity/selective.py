@@ -36,9 +36,7 @@ def main(model: Path, cache: Path, realisations: int, write: bool) -> None:
         "harsh": lambda dose: ("test", replace(detector, dose=(dose, dose))),
     }
     thresholds, told = calibrate_selective(record, learnt, tried, card)
-    print(
-        f"{Path(model).name}: accuracy (95 %) of particles that have a class, and their share, on fields never seen"
-    )
+    print(f"{Path(model).name}: accuracy (95 %) of particles that have a class, and their share, on fields never seen")
     for name, targets in told.items():
         for target, by_dose in targets.items():
             texts = [

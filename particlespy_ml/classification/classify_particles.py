@@ -156,25 +156,29 @@ def classify_particles(
     outputs = ("table", "labels") if return_labels else ("table",)
     record = {
         "classes": list(model.classes),
-        "model": {
-            "name": model.name,
-            "sha256": model.sha256,
-            "min_probability": float(min_probability),
-            **({} if target_accuracy is None else {"target_accuracy": float(target_accuracy)}),
-            "calibrated": bool(calibrated),
-            "diameter_range_nm": [float(limit * scale) for limit in model.card["diameter_range_nm"]],
-            **({} if lattice_constant is None else {"lattice_constant_nm": float(lattice_constant)}),
-            # the card's matrix above a probability is one above a calibrated one
-            "confusion_matrix": model.confusion_matrix(min_probability).ravel().tolist()
-            if target_accuracy is None and (calibrated or min_probability == 0)
-            else [],
-        },
+        "model": _model_record(model, min_probability, target_accuracy, calibrated, scale, lattice_constant),
     }
     extra = {name: "" for name, _ in class_columns(model.classes, classifier.beside)}
     results = run_pass(
         image, segmenter, others, outputs, classifier, record, extra, lazy_output, show_progressbar, inspect
     )
     return tuple(results) if return_labels else results[0]
+
+
+def _model_record(model, min_probability, target_accuracy, calibrated, scale, lattice_constant) -> dict:
+    """What is recorded of the model, and of how it was asked."""
+    # the card's matrix above a probability is one above a calibrated one
+    known = target_accuracy is None and (calibrated or min_probability == 0)
+    return {
+        "name": model.name,
+        "sha256": model.sha256,
+        "min_probability": float(min_probability),
+        **({} if target_accuracy is None else {"target_accuracy": float(target_accuracy)}),
+        "calibrated": bool(calibrated),
+        "diameter_range_nm": [float(limit * scale) for limit in model.card["diameter_range_nm"]],
+        **({} if lattice_constant is None else {"lattice_constant_nm": float(lattice_constant)}),
+        "confusion_matrix": model.confusion_matrix(min_probability).ravel().tolist() if known else [],
+    }
 
 
 def _scale(model, lattice_constant: float | None) -> float:
