@@ -103,7 +103,8 @@ def to_dataframe(
     columns = {name: np.repeat(values, counts) for name, values in navigation_columns(table).items()}
     for name in table.columns:
         if name in table.names:
-            columns[name] = pd.Categorical(table[name], categories=[*table.names[name], UNDEFINED])
+            known = dict.fromkeys([*table.names[name], UNDEFINED])
+            columns[name] = pd.Categorical(table[name], categories=list(known))
         elif name == "class":
             columns[name] = pd.Categorical(table[name], categories=[*table.classes, UNDEFINED])
         elif (values := table[name]).ndim == 1:

@@ -48,6 +48,14 @@ def test_sites_and_drift(table):
     assert np.nanmax(np.abs(strain["exx"])) < 0.05
 
 
+def test_frames_are_data_frames_and_have_a_strain(table):
+    frame = table.to_dataframe()
+    assert len(frame) == 144 and set(frame["facet"]) <= set(table.names["facet"])
+    strain = table.inav[0].measure_strain("square").to_dataframe()
+    of_facets = strain.groupby("facet", observed=True)["planar"].mean()
+    assert len(of_facets) and of_facets.abs().max() < 0.03
+
+
 def test_lazy_movies_give_the_same(movie, table):
     lazy = movie.as_lazy()
     lazy.data = lazy.data.rechunk((2, -1, -1))
