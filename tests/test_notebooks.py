@@ -17,6 +17,7 @@ SHORTER = {
         "frames=1000": "frames=40",
         "(0, 200, 400, 600, 800, 999)": "(0, 8, 16, 24, 32, 39)",
     },
+    "07_your_own_model.ipynb": {"edge=384, count=26": "edge=300, count=15", "(1, 2, 3)": "(1, 2)"},
     "10_surface_dynamics.ipynb": {"frames=100": "frames=40"},
     "05_populations_in_3d.ipynb": {
         "three_populations(8)": "three_populations(3)",
