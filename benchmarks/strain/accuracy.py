@@ -236,7 +236,7 @@ def print_accuracy(
     folder
         Where molecular dynamics, images and profiles are kept.
     sizes
-        Of particles in nm; tilt, dose and, of the smallest, HAADF are of those of 4 nm or less.
+        Of particles in nm; HAADF images are of the smallest, if it has 4 nm or less.
     snapshots
         Of each particle, at most; by default 40 of 2 and 4 nm, 16 of 6 nm.
     draws
@@ -247,9 +247,8 @@ def print_accuracy(
     for size in sizes:
         study = Study(folder, size, snapshots)
         print_defoci(study)
-        if size <= 4:
-            print_tilts(study)
-            print_doses(study, draws)
+        print_tilts(study)
+        print_doses(study, draws)
     if min(sizes) <= 4:
         print_haadf(Study(folder, min(sizes), snapshots), of_haadf, draws)
     print_amorphous()
