@@ -227,10 +227,13 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--first", type=int, help="analyse so many of the frames")
+    parser.add_argument("--pixel", type=float, default=0.2, help="Å (default: 0.2)")
+    parser.add_argument("--defocus", type=float, help="Å, columns are dark at 70; by default drawn about -80")
     parser.add_argument("--doses", nargs="+", type=float, default=list(DOSES), help="e/Å² a frame")
     options = parser.parse_args(arguments)
+    settings = {"pixel": options.pixel, "defocus": options.defocus}
     movies = {
-        seed: movie(seed, options.frames, options.cache).first(options.first or options.frames)
+        seed: movie(seed, options.frames, options.cache, **settings).first(options.first or options.frames)
         for seed in options.seeds
     }
     known: dict = {}

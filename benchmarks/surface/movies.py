@@ -124,7 +124,7 @@ def draw_drift(frames: int, rng) -> tuple[np.ndarray, np.ndarray]:
     return shifts, turns
 
 
-def movie(seed: int, frames: int, folder: str | Path, pixel: float = 0.2, optics: Optics | None = None) -> Movie:
+def movie(seed: int, frames: int, folder: str | Path, pixel: float = 0.2, defocus: float | None = None) -> Movie:
     """Return a movie of a particle, which is simulated where the folder lacks it.
 
     Parameters
@@ -137,21 +137,23 @@ def movie(seed: int, frames: int, folder: str | Path, pixel: float = 0.2, optics
         Folder of the waves and movies.
     pixel
         In Å.
-    optics
-        The lens; by default one near `OPTICS`, drawn.
+    defocus
+        In Å, of `OPTICS`; by default a lens near these is drawn.
     """
     rng = np.random.default_rng([seed, frames, 24])
     particle = changing_particle(seed, folder)
-    if optics is None:
-        angle = rng.uniform(0, np.pi)
-        defocus = OPTICS.defocus + rng.uniform(-15, 15)
-        optics = replace(OPTICS, defocus=defocus, astigmatism=rng.uniform(0, 10), astigmatism_angle=angle)
+    if defocus is None:
+        angle, focus = rng.uniform(0, np.pi), OPTICS.defocus + rng.uniform(-15, 15)
+        optics = replace(OPTICS, defocus=focus, astigmatism=rng.uniform(0, 10), astigmatism_angle=angle)
+    else:
+        optics = replace(OPTICS, defocus=defocus)
     states, rates = draw_states(particle.pairs, particle.groups, frames, rng)
     shifts, turns = draw_drift(frames, rng)
     turns = turns + rng.uniform(0, 2 * np.pi)
     count = round(VIEW / pixel)
     middles = (count - 1) / 2 + shifts
-    path = Path(folder) / f"movie_{seed}_{frames}_{pixel:g}.npy"
+    focused = "" if defocus is None else f"_{defocus:g}"
+    path = Path(folder) / f"movie_{seed}_{frames}_{pixel:g}{focused}.npy"
     if not path.exists():
         with replacing(path) as beside:
             np.save(beside, record_frames(particle, states, middles, turns, pixel, count, optics))
