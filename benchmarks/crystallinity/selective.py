@@ -39,11 +39,12 @@ def main(model: Path, cache: Path, realisations: int, write: bool) -> None:
     print(f"{Path(model).name}: accuracy (95 %) of particles that have a class, and their share, on fields never seen")
     for name, targets in told.items():
         for target, by_dose in targets.items():
-            texts = [
-                f"{float(dose):.0e} e/Å²: {one['accuracy']:.3f} ({one['interval'][0]:.3f} to {one['interval'][1]:.3f}) "
-                f"of {one['coverage']:.2f}"
-                for dose, one in by_dose.items()
-            ]
+            texts = []
+            for dose, one in by_dose.items():
+                told_of = "none"
+                if "accuracy" in one:
+                    told_of = f"{one['accuracy']:.3f} ({one['interval'][0]:.3f} to {one['interval'][1]:.3f})"
+                texts.append(f"{float(dose):.0e} e/Å²: {told_of} of {one['coverage']:.2f}")
             print(f"  {name:8} asked {target:4}  {', '.join(texts)}")
     if write:
         write_thresholds(model_folder(model), thresholds, told)

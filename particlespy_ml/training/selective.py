@@ -67,7 +67,7 @@ def calibrate_selective(
     thresholds : Thresholds
     told : dict
         For each name, accuracy asked for and dose: the ``accuracy`` of the answers, its ``interval`` of 95 % (Wilson)
-        and the ``coverage``, the share of images that have one.
+        and the ``coverage``, the share of images that have one; of images without any the coverage alone.
     """
     classes = len(card["classes"])
     noise, probabilities, labels = [], [], []
@@ -86,12 +86,15 @@ def calibrate_selective(
             right = of_classes.argmax(1) == np.repeat(known, outputs.shape[1])
             for target in TOLD:
                 kept = of_classes.max(1) >= thresholds.at(of_noise, target)
-                accuracy = float(right[kept].mean()) if kept.any() else float("nan")
+                of_dose = told.setdefault(name, {}).setdefault(f"{target:g}", {})
+                of_dose[f"{dose:g}"] = {"coverage": round(float(kept.mean()), 4)}
+                if not kept.any():  # there is no accuracy then
+                    continue
+                accuracy = float(right[kept].mean())
                 structures = max(round(kept.mean() * len(known)), 1)  # images of one are not independent
-                told.setdefault(name, {}).setdefault(f"{target:g}", {})[f"{dose:g}"] = {
+                of_dose[f"{dose:g}"] |= {
                     "accuracy": round(accuracy, 4),
                     "interval": [round(float(edge), 4) for edge in wilson_interval(accuracy, structures)],
-                    "coverage": round(float(kept.mean()), 4),
                 }
     return thresholds, told
 
