@@ -14,6 +14,7 @@ from particlespy_ml.simulation.micrographs.supports import draw_support
 
 _HIDDEN = 0.5  # share of a particle that must be in sight
 _TRIES = 6
+_MOST, _MOST_IN_SIGMA = 0.95, 1.96  # a quantile of a normal deviate's size, and what it is in standard deviations
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,12 @@ def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.ra
     sizes = recipe.large[1:] if rng.random() < recipe.large[0] else recipe.diameter
     median = float(np.exp(rng.uniform(*np.log(sizes))))
     smallest = max(20.0, 1.5 * min(median, 60.0))
-    support = draw_support(_choose(recipe.supports, rng), shape, rng, smallest)
+    coarser = float(np.exp(rng.uniform(0, np.log(recipe.coarser[1])))) if rng.random() < recipe.coarser[0] else 1.0
+    median /= coarser
+    support = draw_support(_choose(recipe.supports, rng), shape, rng, smallest, coarser)
     if rng.random() < recipe.mixed:
-        support = support + rng.uniform(0.2, 1.0) * draw_support(_choose(recipe.supports, rng), shape, rng, smallest)
+        other = draw_support(_choose(recipe.supports, rng), shape, rng, smallest, coarser)
+        support = support + rng.uniform(0.2, 1.0) * other
     empty = rng.random() < recipe.empty
     heights, owner, areas = _lay_particles(recipe, support, 0 if empty else median, rng)
     heights /= median
@@ -74,15 +78,22 @@ def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.ra
         heights = (1 - np.exp(-strength * heights)) / (1 - np.exp(-strength))
     if rng.random() < recipe.fringes:
         heights = heights * _fringes(shape, median, rng)
-    # the contrast that particles must have to be told from what the support shows at their size
-    coarse = ndi.gaussian_filter(support, min(median, 60) / 6)
-    texture = float((coarse - ndi.gaussian_filter(coarse, min(median, 60))).std())
-    contrast = max(texture, 0.02) * float(np.exp(rng.uniform(*np.log(recipe.contrast))))
+    contrast = max(_texture(support, median), 0.02) * float(np.exp(rng.uniform(*np.log(recipe.contrast))))
     signal = support + contrast * heights
     image = record_micrograph(signal, contrast, median, recipe, rng)
     labels, diameters = _in_sight(owner, areas)
     inverted = bool(rng.random() < recipe.inverted)
     return Micrograph(-image if inverted else image, labels, diameters, support, inverted)
+
+
+def _texture(support: np.ndarray, diameter: float) -> float:
+    """What a support shows at the size of the particles: the standard deviation where it shows most.
+
+    Much of a view may be vacuum, and particles must be told from the support, not from the vacuum.
+    """
+    size = min(max(diameter, 3.0), 60.0, min(support.shape) / 4)
+    fine = ndi.gaussian_filter(support, size / 6)
+    return float(np.quantile(np.abs(fine - ndi.gaussian_filter(fine, size, truncate=3.0)), _MOST)) / _MOST_IN_SIGMA
 
 
 def _choose(weighted: tuple, rng: np.random.Generator) -> str:
@@ -107,12 +118,12 @@ def _lay_particles(recipe: MicrographRecipe, support: np.ndarray, median: float,
     covered = 0.0
     while covered < wanted and len(areas) <= recipe.most:
         size = (median if rng.random() < 0.5 else second) * float(np.exp(spread * rng.normal()))
-        size = float(np.clip(size, 3.0, 400.0))
+        size = float(np.clip(size, min(3.0, median), 400.0))
         body, middle = draw_body(kind if rng.random() < 0.85 else _choose(recipe.bodies, rng), size, rng)
         area = float((body > 0).sum())
         covered += max(area, 1.0)
         place = _place(body, middle, owner, allowed, flocks, overlap, rng)
-        if place is None or area < 6:
+        if place is None or area < (6 if median >= 3 else 1):
             continue
         inside, own = place
         own = own * np.float32(np.exp(bright * rng.normal()))
@@ -141,7 +152,7 @@ def _place(body, middle, owner, allowed, flocks, overlap: float, rng):
         cut = np.s_[low[0] - start[0] : high[0] - start[0], low[1] - start[1] : high[1] - start[1]]
         own = outline[cut]
         pixels = own.sum()
-        if pixels < 4 or not allowed[inside][own].mean() > 0.5:
+        if pixels < min(4, (body > 0).sum()) or not allowed[inside][own].mean() > 0.5:
             continue
         if (owner[inside][own] > 0).mean() > overlap:
             continue
@@ -163,7 +174,7 @@ def _in_sight(owner: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _fringes(shape: tuple[int, int], median: float, rng: np.random.Generator) -> np.ndarray:
     """Modulation by lattice fringes or columns."""
-    period = rng.uniform(2.5, max(3.0, min(median / 5, 9)))
+    period = rng.uniform(2.5, np.clip(median / 4, 3.0, 14.0))
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     result = np.ones(shape, np.float32)
     first = rng.uniform(0, np.pi)

@@ -16,6 +16,9 @@ class MicrographRecipe:
     diameter, large
         Of particles, their median in a micrograph drawn uniformly in its logarithm; the second range is that of a
         share of the micrographs, (share, low, high).
+    coarser
+        (share, most): so many micrographs are views with larger pixels, up to so many times, in which a support may
+        look like particles and particles may be dots.
     spread
         Standard deviation of the logarithm of the diameters in a micrograph.
     two_sizes
@@ -35,7 +38,8 @@ class MicrographRecipe:
     overlap
         Largest share of a particle that others may cover.
     contrast
-        Of a particle, relative to the texture of the support at its size; uniform in its logarithm.
+        Of a particle, relative to the texture of the support at its size, where that shows most; uniform in its
+        logarithm. Of 3 nm of Pt on carbon or silica it is 20 to 50, of Cu on silica 3 to 6.
     noise
         Standard deviation of a pixel relative to the contrast of the particles, uniform in its logarithm, and no more
         than what leaves particles `signal` standard deviations above it in all.
@@ -61,6 +65,7 @@ class MicrographRecipe:
 
     diameter: tuple[float, float] = (4.5, 45.0)
     large: tuple[float, float, float] = (0.25, 30.0, 220.0)
+    coarser: tuple[float, float] = (0.3, 4.0)
     spread: tuple[float, float] = (0.05, 0.5)
     two_sizes: float = 0.15
     coverage: tuple[float, float] = (0.01, 0.6)
@@ -77,7 +82,7 @@ class MicrographRecipe:
     mixed: float = 0.3
     on_support: float = 0.8
     overlap: tuple[float, float] = (0.0, 0.5)
-    contrast: tuple[float, float] = (1.5, 16.0)
+    contrast: tuple[float, float] = (1.5, 30.0)
     noise: tuple[float, float] = (0.01, 1.2)
     signal: float = 10.0
     saturation: tuple[float, float, float] = (0.4, 0.3, 3.0)

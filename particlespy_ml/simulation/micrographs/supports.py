@@ -40,7 +40,9 @@ def random_field(shape: tuple[int, int], exponent: float, rng: np.random.Generat
     return (field / max(float(field.std()), 1e-12)).astype(np.float32)
 
 
-def draw_support(kind: str, shape: tuple[int, int], rng: np.random.Generator, smallest: float = 20.0) -> np.ndarray:
+def draw_support(
+    kind: str, shape: tuple[int, int], rng: np.random.Generator, smallest: float = 20.0, coarser: float = 1.0
+) -> np.ndarray:
     """Draw the thickness of a support relative to its mean where it is; 0 where there is vacuum.
 
     Parameters
@@ -53,39 +55,41 @@ def draw_support(kind: str, shape: tuple[int, int], rng: np.random.Generator, sm
         Random generator.
     smallest
         Radius in pixels of the smallest spheres that a support is made of: a sphere like a particle is one.
+    coarser
+        Everything is so many times smaller, as in a view with pixels so many times larger.
     """
     if kind == "none":
         thickness = np.ones(shape, np.float32)
     elif kind == "film":
-        thickness = 1 + rng.uniform(0.02, 0.3) * random_field(shape, rng.uniform(1.0, 3.0), rng, rng.uniform(4, 80))
+        thickness = 1 + rng.uniform(0.02, 0.3) * random_field(shape, rng.uniform(1.0, 3.0), rng, rng.uniform(4, 80) / coarser)
     elif kind == "slope":
         rows, columns = (np.linspace(-0.5, 0.5, n, dtype=np.float32) for n in shape)
         thickness = 1 + rng.uniform(-0.9, 0.9) * rows[:, None] + rng.uniform(-0.9, 0.9) * columns
         thickness = thickness + 0.3 * random_field(shape, 3.5, rng)
     elif kind == "fractal":
-        thickness = random_field(shape, rng.uniform(2.2, 3.8), rng, rng.uniform(30, 400)) + rng.uniform(-0.6, 1.5)
+        thickness = random_field(shape, rng.uniform(2.2, 3.8), rng, rng.uniform(30, 400) / coarser) + rng.uniform(-0.6, 1.5)
         thickness = np.maximum(thickness, 0) ** rng.uniform(0.5, 1.2)
     elif kind == "spheres":
-        thickness = _packed_spheres(shape, rng, smallest)
+        thickness = _packed_spheres(shape, rng, smallest, coarser)
     else:
-        thickness = _platelets(shape, rng)
+        thickness = _platelets(shape, rng, coarser)
     if rng.random() < 0.6 and kind != "none":  # grains of the support
-        grain = random_field(shape, rng.uniform(0.5, 3.0), rng, rng.uniform(3, 40))
+        grain = random_field(shape, rng.uniform(0.5, 3.0), rng, rng.uniform(3, 40) / coarser)
         thickness = thickness * np.maximum(1 + rng.uniform(0.02, 0.25) * grain, 0)
     if rng.random() < 0.25:
         thickness = thickness * _half_plane(shape, rng)
     if rng.random() < 0.12:
-        thickness = thickness * ~_holes(shape, rng)
+        thickness = thickness * ~_holes(shape, rng, coarser)
     thickness = np.maximum(thickness, 0)
     seen = thickness > 0
     return (thickness / max(float(thickness[seen].mean()), 1e-6) if seen.any() else thickness).astype(np.float32)
 
 
-def _packed_spheres(shape: tuple[int, int], rng: np.random.Generator, smallest: float) -> np.ndarray:
+def _packed_spheres(shape: tuple[int, int], rng: np.random.Generator, smallest: float, coarser: float) -> np.ndarray:
     """Thickness of an aggregate of spheres that touch or grew together, full or hollow."""
     radius = float(np.exp(rng.uniform(*np.log((smallest, max(120.0, 2 * smallest))))))
     spread, wall = rng.uniform(0.02, 0.35), rng.uniform(0.15, 0.7) if rng.random() < 0.25 else 1.0
-    number = int(np.clip(rng.uniform(0.3, 3.0) * np.prod(shape) / (np.pi * radius**2), 4, 150))
+    number = int(np.clip(rng.uniform(0.3, 3.0) * np.prod(shape) / (np.pi * radius**2), 4, 150 * coarser))
     pad = radius
     places = [rng.uniform([-pad, -pad], [shape[0] + pad, shape[1] + pad])]
     for _ in range(number - 1):  # each beside one that is there, in space
@@ -110,13 +114,13 @@ def _packed_spheres(shape: tuple[int, int], rng: np.random.Generator, smallest: 
     return thickness
 
 
-def _platelets(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _platelets(shape: tuple[int, int], rng: np.random.Generator, coarser: float) -> np.ndarray:
     """Thickness of flakes that lie on each other."""
     thickness = np.zeros(shape, np.float32)
     rows, columns = np.ogrid[: shape[0], : shape[1]]
-    for _ in range(rng.integers(2, 12)):
+    for _ in range(int(rng.integers(2, 12) * coarser)):
         row, column = rng.uniform(-20, shape[0] + 20), rng.uniform(-20, shape[1] + 20)
-        size = float(np.exp(rng.uniform(*np.log((20, 130)))))
+        size = float(np.exp(rng.uniform(*np.log((20, 130))))) / coarser
         inside = np.ones(shape, bool)
         first = rng.uniform(0, 2 * np.pi)
         for angle in first + np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 8))):
@@ -135,11 +139,11 @@ def _half_plane(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     return away + rough > rng.uniform(-0.4, 0.3) * min(shape)
 
 
-def _holes(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _holes(shape: tuple[int, int], rng: np.random.Generator, coarser: float) -> np.ndarray:
     """Where a film has round holes."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     holes = np.zeros(shape, bool)
     for _ in range(rng.integers(1, 4)):
-        row, column, radius = rng.uniform(0, shape[0]), rng.uniform(0, shape[1]), rng.uniform(10, 60)
+        row, column, radius = rng.uniform(0, shape[0]), rng.uniform(0, shape[1]), rng.uniform(10, 60) / coarser
         holes |= np.hypot(rows - row, columns - column) < radius
     return holes
