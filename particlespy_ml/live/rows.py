@@ -15,10 +15,12 @@ from particlespy_ml.core.files import replacing
 from particlespy_ml.live.files import Stamp, free_name
 from particlespy_ml.live.ledger import FolderLock, Ledger
 from particlespy_ml.live.results import GrowingResults
-from particlespy_ml.live.session import Analysis, check_settings, summarise
+from particlespy_ml.live.session import Analysis, check_settings
 
 if TYPE_CHECKING:
-    from hyperspy.signals import BaseSignal, Signal2D
+    import pandas as pd
+
+    from particlespy_ml.live.measuring import Measured
 
 DONE, SEEN, FAILED, UNREADABLE, GONE = "done", "seen", "failed", "unreadable", "gone"
 REMOVED = "the file was removed before it was measured"
@@ -64,6 +66,8 @@ class Rows:
 
     def _restore(self) -> None:
         """Take up the rows and results of an earlier run."""
+        import pandas as pd
+
         names = {}
         for file, entry in self._ledger.items():
             self._rows[file] = [dict(row) for row in entry["images"]]
@@ -75,7 +79,7 @@ class Rows:
         for lost in self.results.restore(names):
             self._ledger.write(names[lost], {**self._ledger[names[lost]], "status": SEEN})
         for name in self.results.names:
-            self._diameters[name] = _diameters_of(self.results.path(name, ".csv"))
+            self._diameters[name] = _diameters_of(pd.read_csv(self.results.path(name, ".csv"), encoding="utf-8-sig"))
             if self.results.path(name, ".png").is_file():
                 self.picture = f"{name}.png"
 
@@ -130,20 +134,19 @@ class Rows:
             self._write(key, job, sha256, SEEN)
             return [dict(row) for row in rows]
 
-    def save(self, name: str, job: Job, number: int, table: BaseSignal) -> dict:
-        """Write the table of an image and return its row."""
+    def save(self, name: str, job: Job, number: int, measured: Measured) -> dict:
+        """Add what was measured of an image and return its row."""
         with self._lock:
             key = self.key(job.path)
             row = self._rows[key][number]
-            row |= {"status": DONE, "reason": "", **summarise(table)}
-            self.results.save(name, key, table)
-            self._diameters[name] = _diameters_of(self.results.path(name, ".csv"))
+            row |= {"status": DONE, "reason": "", **measured.summary}
+            self.results.add(name, key, measured.frame, measured.table)
+            self._diameters[name] = _diameters_of(measured.frame)
             self._changed = time.monotonic()
             return dict(row)
 
-    def draw(self, name: str, table: BaseSignal, image: Signal2D) -> None:
-        """Write the picture of an image."""
-        self.results.draw(name, table, image)
+    def drawn(self, name: str) -> None:
+        """Note that the picture of an image was written."""
         self.picture = f"{name}.png"
         self._changed = time.monotonic()
 
@@ -246,11 +249,8 @@ class Rows:
         self._changed = time.monotonic()
 
 
-def _diameters_of(path: Path) -> np.ndarray:
+def _diameters_of(frame: pd.DataFrame) -> np.ndarray:
     """Diameters in nm of the particles of an image's table that no border cuts."""
-    import pandas as pd
-
-    frame = pd.read_csv(path, encoding="utf-8-sig")
     column = "equivalent_circular_diameter (nm)"
     if column not in frame or "touches_border" not in frame:
         return np.zeros(0)

@@ -16,6 +16,7 @@ import numpy as np
 from particlespy_ml.core.files import replacing
 from particlespy_ml.live.files import StillFiles
 from particlespy_ml.live.hook import Hook
+from particlespy_ml.live.measuring import InAnotherProcess, InThisProcess
 from particlespy_ml.live.page import REFRESH, write_page
 from particlespy_ml.live.results import PAGE
 from particlespy_ml.live.rows import Job, Rows
@@ -61,6 +62,8 @@ class Watcher:
         Whether to look into folders of the folder.
     pictures
         Whether a picture of each image is drawn, with the outlines of its particles.
+    own_process
+        Whether images are measured in a process of its own, so that first looks do not wait for it.
     say
         Called with a line of text for each thing that happens; by default they are logged.
     **analysis
@@ -99,6 +102,7 @@ class Watcher:
         poll: float = 0.25,
         recursive: bool = False,
         pictures: bool = True,
+        own_process: bool = True,
         say: Callable[[str], object] | None = None,
         **analysis: Any,
     ):
@@ -119,9 +123,11 @@ class Watcher:
         self._retries: queue.PriorityQueue[tuple[float, Path]] = queue.PriorityQueue()
         self._tries: dict[Path, int] = {}
         self._inside: set[Path] = set()
+        measuring = (InAnotherProcess if own_process else InThisProcess)(self.analysis, self.out)
         self._analyser = Analyser(
             self._rows,
             self.analysis,
+            measuring,
             self._finished,
             self._stop,
             pictures,

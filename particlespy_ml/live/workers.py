@@ -13,6 +13,7 @@ from typing import Any
 
 from particlespy_ml.core.load_images import load_images
 from particlespy_ml.live.files import hash_of
+from particlespy_ml.live.measuring import InAnotherProcess, InThisProcess
 from particlespy_ml.live.rows import Job, Rows
 from particlespy_ml.live.session import Analysis
 
@@ -137,25 +138,28 @@ class Analyser(threading.Thread):
     ----------
     rows, analysis, stop
         As for `Looker`.
+    measuring
+        Who measures and draws.
     finished
         Called with the row of each image that was measured, or could not be.
     pictures
         Whether images are drawn.
     gives_way
-        Whether first looks have work to do: they go first, since two threads of Python slow each other down.
+        Whether first looks have work to do: they go first where both are done in one process.
     """
 
     def __init__(
         self,
         rows: Rows,
         analysis: Analysis,
+        measuring: InThisProcess | InAnotherProcess,
         finished: Callable[[dict], None],
         stop: threading.Event,
         pictures: bool = True,
         gives_way: Callable[[], bool] = lambda: False,
     ):
         super().__init__(name="analysis", daemon=True)
-        self._pictures, self._gives_way = pictures, gives_way
+        self._pictures, self._gives_way, self._measuring = pictures, gives_way, measuring
         self._rows, self._analysis, self._finished, self._ended = rows, analysis, finished, stop
         self._tasks: deque[Task] = deque()
         self._ready = threading.Condition()
@@ -177,6 +181,13 @@ class Analyser(threading.Thread):
 
     def run(self) -> None:
         """Measure images until the end; what waits then is done after the next start."""
+        self._measuring.start()
+        try:
+            self._work()
+        finally:
+            self._measuring.close()
+
+    def _work(self) -> None:
         while not self._ended.is_set():
             with self._ready:
                 if not self._tasks:
@@ -194,7 +205,7 @@ class Analyser(threading.Thread):
     def _give_way(self) -> None:
         """Wait for first looks, though not for ever."""
         ends = time.monotonic() + PATIENCE
-        while self._gives_way() and time.monotonic() < ends and not self._ended.is_set():
+        while self._measuring.gives_way and self._gives_way() and time.monotonic() < ends and not self._ended.is_set():
             time.sleep(0.01)
 
     def _do(self, task: Task) -> None:
@@ -211,20 +222,22 @@ class Analyser(threading.Thread):
             return
         for number, (row, (image, labels)) in enumerate(zip(task.rows, images, strict=True)):
             started = time.monotonic()
+            name = row["image"]
             try:
-                table = self._analysis.analyse(image, row["classify"], labels)
+                measured = self._measuring.measure(image, row["classify"], labels, name, self._rows.key(job.path))
             except Exception as error:  # one bad image must not cost the others
-                self._finished(self._rows.fail(job, number, f"{type(error).__name__}: {error}"))
+                said = str(error) if type(error) is RuntimeError else f"{type(error).__name__}: {error}"
+                self._finished(self._rows.fail(job, number, said))
                 continue
             self._give_way()
-            done = self._rows.save(row["image"], job, number, table)
-            self._finished(done)
+            self._finished(self._rows.save(name, job, number, measured))
             if not self._pictures:
                 continue
             self._give_way()
             try:
-                self._rows.draw(row["image"], table, image)
+                self._measuring.draw(name)
+                self._rows.drawn(name)
             except Exception as error:  # a picture less
-                _logger.warning("%s could not be drawn: %s", row["image"], error)
-            _logger.debug("%s took %.2f s", row["image"], time.monotonic() - started)
+                _logger.warning("%s could not be drawn: %s", name, error)
+            _logger.debug("%s took %.2f s", name, time.monotonic() - started)
         self._rows.end(job)

@@ -34,7 +34,14 @@ def watching(tmp_path, monkeypatch):
 
     def make(**settings):
         said = []
-        defaults = {"model": None, "port": None, "poll": 0.02, "pictures": False, "say": said.append}
+        defaults = {
+            "model": None,
+            "port": None,
+            "poll": 0.02,
+            "pictures": False,
+            "own_process": False,
+            "say": said.append,
+        }
         made.append(Watcher(tmp_path, **{**defaults, **settings}))
         made[-1].said = said
         return made[-1]

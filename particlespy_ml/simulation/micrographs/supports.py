@@ -61,13 +61,17 @@ def draw_support(
     if kind == "none":
         thickness = np.ones(shape, np.float32)
     elif kind == "film":
-        thickness = 1 + rng.uniform(0.02, 0.3) * random_field(shape, rng.uniform(1.0, 3.0), rng, rng.uniform(4, 80) / coarser)
+        thickness = 1 + rng.uniform(0.02, 0.3) * random_field(
+            shape, rng.uniform(1.0, 3.0), rng, rng.uniform(4, 80) / coarser
+        )
     elif kind == "slope":
         rows, columns = (np.linspace(-0.5, 0.5, n, dtype=np.float32) for n in shape)
         thickness = 1 + rng.uniform(-0.9, 0.9) * rows[:, None] + rng.uniform(-0.9, 0.9) * columns
         thickness = thickness + 0.3 * random_field(shape, 3.5, rng)
     elif kind == "fractal":
-        thickness = random_field(shape, rng.uniform(2.2, 3.8), rng, rng.uniform(30, 400) / coarser) + rng.uniform(-0.6, 1.5)
+        thickness = random_field(shape, rng.uniform(2.2, 3.8), rng, rng.uniform(30, 400) / coarser) + rng.uniform(
+            -0.6, 1.5
+        )
         thickness = np.maximum(thickness, 0) ** rng.uniform(0.5, 1.2)
     elif kind == "spheres":
         thickness = _packed_spheres(shape, rng, smallest, coarser)
