@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import dask
 import dask.array as da
 import numpy as np
+from dask.delayed import Delayed
 
 from particlespy_ml.core.progress import bars_shown
 
@@ -140,7 +141,9 @@ def map_frames(
     function
         Called as ``function(frames, *others, indices=...)`` with frames of shape (n, rows, columns), where *n* is
         what a chunk holds, and the list of the frames' navigation indices. It returns a list with, for each
-        frame, a tuple of one result for each output. It must be picklable.
+        frame, a tuple of one result for each output. It must be picklable. Where its ``looks_at_series`` is true and
+        there are several frames, ``function.after_series(data, others)`` is called first, once, for what takes its
+        place: when the result is computed, if *data* are lazy.
     data
         As from `frames_array`. A numpy array is taken frame by frame.
     others
@@ -154,6 +157,7 @@ def map_frames(
         One array for each output: (navigation...) for objects, (navigation..., rows, columns) for images. Computed
         together they run the function once.
     """
+    function = _after_series(function, data, others)
     if not isinstance(data, da.Array):
         data = da.from_array(data, chunks=(1,) * (data.ndim - 2) + data.shape[-2:], name=False)
     others = tuple(_like(other, data) for other in others)
@@ -186,6 +190,34 @@ def map_frames(
                 )
             )
     return results
+
+
+def _after_series(function: Callable, data: np.ndarray | da.Array, others: tuple) -> Callable:
+    """A function once it has looked at the series, where it wants to."""
+    if isinstance(function, Delayed) or not getattr(function, "looks_at_series", False):
+        return function
+    if np.prod(data.shape[:-2]) < 2:
+        return function
+    if any(isinstance(array, da.Array) for array in (data, *others)):
+        # arrays inside of an object are no part of the graph: only the frames that are looked at are computed
+        return dask.delayed(_Series.prepare, pure=False)(_Series(function, data, others))
+    return function.after_series(data, others)
+
+
+class _Series:
+    """A function and the series that it looks at."""
+
+    def __init__(self, function: Callable, data: np.ndarray | da.Array, others: tuple):
+        self.function, self.data, self.others = function, data, others
+
+    def prepare(self) -> Callable:
+        return self.function.after_series(self.data, self.others)
+
+
+def one_frame(array: np.ndarray | da.Array, index: tuple[int, ...]) -> np.ndarray:
+    """Return a frame of a series, computed in the thread that asks: a graph that this is part of has the others."""
+    frame = array[index]
+    return frame.compute(scheduler="synchronous") if isinstance(frame, da.Array) else frame
 
 
 def compute(*arrays, show_progressbar: bool | None = None, scheduler: str | None = None) -> list:

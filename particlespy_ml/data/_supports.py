@@ -48,6 +48,7 @@ def particles_on_support(*, contrast: float = 4.0, noise: float = 0.1, seed: int
     recipe = MicrographRecipe(
         diameter=(12.0, 20.0),
         large=(0.0, 30.0, 60.0),
+        coarser=(0.0, 1.0),
         spread=(0.2, 0.3),
         two_sizes=0.0,
         coverage=(0.04, 0.06),

@@ -204,7 +204,10 @@ def main() -> None:
             answer = pickle.dumps((getattr(worker, what)(*arguments), None), protocol=5)
         except Exception as error:  # one bad image must not cost the others
             answer = pickle.dumps((None, f"{type(error).__name__}: {error}"))
-        _write(answers, answer)
+        try:
+            _write(answers, answer)
+        except OSError:  # the watcher was killed meanwhile
+            return
 
 
 class _Worker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,26 +138,42 @@ class GrowingResults:
         except OSError as error:  # open in a spreadsheet, on Windows
             _logger.warning("%s could not be written, and is written again later: %s", self.out / IMAGES, error)
 
-    def write_particles(self) -> None:
-        """Write the table of all particles for HyperSpy, where it has changed."""
-        if self._stale:
-            self._rebuild()
-        if not self._changed or not self._names:
-            return
+    def write_particles(self, lock: AbstractContextManager | None = None) -> None:
+        """Write the table of all particles for HyperSpy, where it has changed.
+
+        Parameters
+        ----------
+        lock
+            Held while results are looked at, and not while they are read, joined and written, which takes seconds where
+            there are many.
+        """
         import hyperspy.api as hs
         from hyperspy.io import dict2signal
 
-        for name in self._names:
-            if name not in self._tables:
-                self._tables[name] = hs.load(self.path(name, ".hspy"))
-            elif isinstance(self._tables[name], dict):
-                self._tables[name] = dict2signal(self._tables[name])
-        joined, left_out = join_tables({name: self._tables[name] for name in self._names})
+        lock = nullcontext() if lock is None else lock
+        with lock:
+            if self._stale:
+                self._rebuild()
+            if not self._changed or not self._names:
+                return
+            self._changed = False
+            tables = {name: self._tables.get(name) for name in self._names}
+        for name, table in tables.items():
+            if table is None and self.path(name, ".hspy").is_file():
+                tables[name] = hs.load(self.path(name, ".hspy"))
+            elif isinstance(table, dict):
+                tables[name] = dict2signal(table)
+        tables = {name: table for name, table in tables.items() if table is not None}
+        joined, left_out = join_tables(tables)
         if left_out:
             _logger.warning("Left out of %s.hspy, which is in nm: %s", PARTICLES, "; ".join(left_out))
         if joined is not None:
-            joined.save(self.out / f"{PARTICLES}.hspy", overwrite=True)
-        self._changed = False
+            with replacing(self.out / f"{PARTICLES}.hspy") as part:
+                joined.save(part, overwrite=True)
+        with lock:
+            for name, table in tables.items():
+                if self._tables.get(name) is None and name in self._names:
+                    self._tables[name] = table
 
     def _append(self, frame: pd.DataFrame) -> None:
         text = frame.reindex(columns=self._header).to_csv(index=False, header=False, lineterminator="\n")

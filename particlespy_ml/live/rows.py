@@ -222,8 +222,7 @@ class Rows:
 
     def write_particles(self) -> None:
         """Write the table of all particles."""
-        with self._lock:
-            self.results.write_particles()
+        self.results.write_particles(self._lock)
 
     def save_array(self, array: np.ndarray, name: str, pixel_size: float | None) -> Path:
         """Save an array to the watched folder, under a name that is free, and return its file."""

@@ -138,6 +138,7 @@ class Watcher:
             for _ in range(LOOKERS)
         ]
         self._written = dict.fromkeys(("page", "tables", "rows"), time.monotonic())
+        self._joining: threading.Thread | None = None
         self._server = None
         if port is not None:
             self._server = PageServer(self.page, lambda: self.rows, self._picture, self.receive, port)
@@ -303,17 +304,24 @@ class Watcher:
         return self._rows.read_picture(name)
 
     def _write(self, force: bool) -> None:
-        """Write what grows, each at its own pace."""
+        """Write what grows, each at its own pace; what takes long does so beside the looks at the folder."""
         now = time.monotonic()
+        if force and self._joining is not None:
+            self._joining.join()
         for what, every, write in (
             ("rows", ROWS_EVERY, self._rows.write_images),
             ("page", PAGE_EVERY, self._write_page),
-            ("tables", TABLE_EVERY, self._rows.write_particles),
+            ("tables", TABLE_EVERY, self._write_particles if not force else self._rows.write_particles),
         ):
             last = self._written[what]
             if force or (now > last + every and self._rows.changed_since(last)):
                 self._written[what] = now
                 write()
+
+    def _write_particles(self) -> None:
+        if self._joining is None or not self._joining.is_alive():
+            self._joining = threading.Thread(target=self._rows.write_particles, name="table of all", daemon=True)
+            self._joining.start()
 
     def _write_page(self) -> None:
         with replacing(self.out / PAGE) as part:

@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 # HyperSpy asks to report files that it cannot read, which files that are still written are not meant by.
 _READER = logging.getLogger("hyperspy.io")
 PATIENCE = 1.0  # seconds that each step of a measurement waits for first looks at most
-KEPT = 4  # images in memory that wait to be measured; others are read again
+KEPT = 2**28  # bytes of images and labels in memory that wait to be measured; others are read again
 
 
 @dataclass
@@ -32,6 +32,11 @@ class Task:
     job: Job
     rows: list[dict]
     images: list[tuple[Any, Any]] | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its images and labels in memory."""
+        return sum(one.data.nbytes for pair in self.images or () for one in pair if one is not None)
 
 
 class _Quiet:
@@ -174,9 +179,9 @@ class Analyser(threading.Thread):
     def put(self, task: Task) -> None:
         """Add the images of a file; those of many files do not stay in memory."""
         with self._ready:
-            self._tasks.append(task)
-            if len(self._tasks) > KEPT:
+            if sum(one.size for one in self._tasks) + task.size > KEPT:
                 task.images = None
+            self._tasks.append(task)
             self._ready.notify()
 
     def run(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dask.array as da
 import numpy as np
@@ -44,6 +44,15 @@ class FramePass:
     classify: Callable | None = None
     outputs: tuple[str, ...] = ("table",)
     inspect: Callable | None = None
+
+    @property
+    def looks_at_series(self) -> bool:
+        """Whether something is decided for all frames of a series."""
+        return self.label.looks_at_series
+
+    def after_series(self, data: np.ndarray | da.Array, others: tuple) -> FramePass:
+        """Return the function with what holds for the series."""
+        return replace(self, label=self.label.after_series(data, others))
 
     def __call__(self, frames: np.ndarray, *given: np.ndarray, indices: list[tuple]) -> list[tuple]:
         """Return the outputs of each frame of a block."""

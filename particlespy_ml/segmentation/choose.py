@@ -9,8 +9,8 @@ import numpy as np
 
 from particlespy_ml.core.image import ImageFrames
 from particlespy_ml.core.provenance import METADATA_NODE
+from particlespy_ml.segmentation.make_segmenter import given_segmenter, make_segmenter
 from particlespy_ml.segmentation.options import given_options
-from particlespy_ml.segmentation.segmenter import given_segmenter, make_segmenter
 
 ANY_SUPPORT = "particles-stem"  # the network for images whose background is a support
 ONLY_AUTO = {"smoothing", "background_diameter", "split", "split_depth"}  # given, they ask for the method "auto"

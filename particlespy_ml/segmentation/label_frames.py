@@ -5,16 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dask.array as da
 import numpy as np
 
-from particlespy_ml.core.frames import ascending, frame_name
+from particlespy_ml.core.frames import ascending, frame_name, one_frame
 from particlespy_ml.core.image import ImageFrames
 from particlespy_ml.core.padding import known_pixels
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.segmentation.segmenter import is_constant
+from particlespy_ml.segmentation.series import looked_at
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ class LabelFrames:
                     labels, detection = self.segment.detect(frame, own, known)
                 else:
                     labels, detection = self.segment(frame, own, known), None
-                if getattr(self.segment, "loss", None) is not None:
-                    self.segment.loss.after(indices[i])
+                for told in ("loss", "differs"):
+                    if getattr(self.segment, told, None) is not None:
+                        getattr(self.segment, told).after(indices[i])
                 if mask is not None:
                     labels = np.where(mask, labels, 0)
                 if not any(indices[i]) and hasattr(self.segment, "warn_of_small"):
@@ -68,6 +70,26 @@ class LabelFrames:
                 if is_constant(frame):
                     warnings.warn(f"Frame {frame_name(indices[i])} is constant: it has no particles.", stacklevel=2)
             yield frame, labels, known, detection
+
+    @property
+    def looks_at_series(self) -> bool:
+        """Whether something is decided for all frames of a series."""
+        return getattr(self.segment, "decides", False)
+
+    def after_series(self, data: np.ndarray | da.Array, others: tuple) -> LabelFrames:
+        """Return the function with what holds for the series, from its first, middle and last frame."""
+        shown = []
+        for index in looked_at(data.shape[:-2]):
+            frame, *given = (self.turned(one_frame(array, index)[None])[0] for array in (data, *others))
+            mask = given.pop() if getattr(self.segment, "masked", False) else None
+            if mask is not None:
+                if not mask.any():
+                    continue
+                frame = _without(frame, mask)
+            # a frame that is bad says so in its turn
+            if frame.dtype.kind != "f" or np.isfinite(frame).all():
+                shown.append((frame, known_pixels(frame, mask)))
+        return replace(self, segment=self.segment.decided(shown))
 
     def turned(self, frames: np.ndarray) -> np.ndarray:
         """Frames, or labels, so that their axes ascend, and back; torch takes no arrays that run backwards."""

@@ -178,21 +178,32 @@ def merge_views(views: list[Candidates], min_detection: float) -> tuple[np.ndarr
 
 
 def likely_polarity(
-    image: np.ndarray, model: MultiscaleFinder, threshold: float, split_depth: float = SPLIT_DEPTH, most: int = 512
+    image: np.ndarray, model: MultiscaleFinder, threshold: float, split_depth: float = SPLIT_DEPTH
 ) -> str:
-    """Return whether particles of a frame are rather "bright" or "dark".
+    """Return whether particles of a frame are rather "bright" or "dark"; see `evidence_of_polarity`."""
+    bright, dark = evidence_of_polarity(image, model, threshold, split_depth)
+    return "bright" if bright >= dark else "dark"
+
+
+def evidence_of_polarity(
+    image: np.ndarray, model: MultiscaleFinder, threshold: float, split_depth: float = SPLIT_DEPTH, most: int = 512
+) -> tuple[float, float]:
+    """Return the evidence that particles of a frame are bright, and that they are dark.
 
     Both are looked for in views of at most *most* pixels along an edge: the middle as it is, and the whole.
     """
+    image = as_float(image)
+    if min(image.shape) < 2 or image.min() == image.max():
+        return 0.0, 0.0
     rows, columns = (slice(max((n - most) // 2, 0), max((n - most) // 2, 0) + most) for n in image.shape)
     shown = [image[rows, columns]]
     if max(image.shape) > most:
         step = max(image.shape) / most
         shown.append(resample_frame(image, (step, step)))
-    evidence = {}
-    for polarity, sign in (("bright", 1), ("dark", -1)):
+    evidence = []
+    for sign in (1, -1):
         found = [candidates(sign * one, 1.0, model, threshold, split_depth) for one in shown if min(one.shape) > 1]
         certain = np.concatenate([one.probability for one in found])
         sizes = np.concatenate([label_sizes(one.labels)[1:][: len(one.probability)] for one in found])
-        evidence[polarity] = float((np.maximum(certain - 0.5, 0) * np.sqrt(sizes)).sum())
-    return max(evidence, key=evidence.get)
+        evidence.append(float((np.maximum(certain - 0.5, 0) * np.sqrt(sizes)).sum()))
+    return evidence[0], evidence[1]

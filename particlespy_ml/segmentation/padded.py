@@ -43,16 +43,36 @@ def segment_known(image: np.ndarray, known: np.ndarray | None, segment: Callable
     if known is None:
         return segment(image)
     labels = np.zeros(image.shape, np.int32)
-    rows, columns = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
-    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box = _box(known)
     inside = known[box]
+    found = segment(known_part(image, known))
     if inside.all():
-        labels[box] = segment(image[box])
+        labels[box] = found
         return labels
-    found = segment(mirror_unknown(image[box], inside))
     share = np.bincount(found.ravel(), inside.ravel()) / np.maximum(np.bincount(found.ravel()), 1)
     labels[box] = found * (inside & (share > MIN_KNOWN)[found])
     return labels
+
+
+def known_part(image: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    """Return the rectangle around the known pixels, and in it the mirror image of what is known for what is not.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Shape (rows, columns).
+    known : numpy.ndarray or None
+        As from `particlespy_ml.core.padding.known_pixels`.
+    """
+    if known is None:
+        return image
+    box = _box(known)
+    return image[box] if known[box].all() else mirror_unknown(image[box], known[box])
+
+
+def _box(known: np.ndarray) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
+    return np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def mirror_unknown(image: np.ndarray, known: np.ndarray) -> np.ndarray:

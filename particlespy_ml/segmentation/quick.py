@@ -74,7 +74,7 @@ class QuickSegmenter(Segmenter):
             image, self.pixel_size, count=lambda *both: counts.append(both), on_texture=stop, **self.options
         )
         if textured or self._is_on_support(image, labels):
-            return self._on_support(image, labels, told)
+            return self._on_support(image, told)
         if self.loss is not None and len(counts) > 1:
             self.loss.add(*counts[-1])
         return labels

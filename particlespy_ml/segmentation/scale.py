@@ -103,7 +103,12 @@ def _extrema(response: np.ndarray, blurred: np.ndarray, step: np.ndarray, radius
 
 
 def find_polarity(frame: np.ndarray, blobs: np.ndarray) -> int:
-    """Sign of the particles.
+    """Sign of the particles, by `polarity_evidence`."""
+    return -1 if polarity_evidence(frame, blobs) < 0 else 1
+
+
+def polarity_evidence(frame: np.ndarray, blobs: np.ndarray) -> float:
+    """Evidence, between -2 and 2, that particles are bright, and not dark.
 
     Two signs of it, each between -1 and 1, are added. The histogram has its tail on the side of the particles and of
     the support that holds them, though not where a gradient is all there is to see; the strongest blobs are
@@ -115,7 +120,7 @@ def find_polarity(frame: np.ndarray, blobs: np.ndarray) -> int:
     skewness = float((centred**3).mean()) / variance**1.5 if variance > 0 else 0.0
     strength = blobs[:, 2] * blobs[:, 3] ** 3
     balance = strength.sum() / np.abs(strength).sum() if len(blobs) else 0.0
-    return -1 if np.clip(skewness, -1, 1) + balance < 0 else 1
+    return float(np.clip(skewness, -1, 1) + balance)
 
 
 def particle_scale(blobs: np.ndarray, sign: int, field: np.ndarray) -> tuple[float, float]:

@@ -43,11 +43,11 @@ def segment_particles(
     signal
         Image or series of images of any navigation shape, lazy or not.
     method
-        By default "network" for HRTEM images. For all others the background of each frame decides: where it is flat
-        "auto", where it is a support that shows "network"; see
+        By default "network" for HRTEM images. For all others the background of the image, or of the series, decides:
+        where it is flat "auto", where it is a support that shows "network"; see
         `particlespy_ml.segmentation.textured.has_textured_background`. One of the two words decides for all frames, and
-        so does an option of "auto" alone. "auto" needs no tuning: it removes an uneven
-        background, smooths, finds bright or dark particles and splits those that touch. "network" finds particles
+        so does an option of "auto" alone. "auto" needs no tuning: it removes an uneven background, smooths, finds
+        bright or dark particles and splits those that touch. "network" finds particles
         where thresholds fail, by a model trained on simulated HRTEM images or, for other images, on drawn micrographs
         of particles on supports of all kinds, whatever a pixel measures. The name of a ParticleSpy threshold
         ("otsu", "mean", "minimum", "yen", "isodata", "li", "local", "local_otsu", "lg_otsu", "niblack", "sauvola"), a
@@ -67,7 +67,7 @@ def segment_particles(
         Show a progress bar; by default HyperSpy's preference.
     polarity
         "bright", which HAADF images are; "dark", which HRTEM images are; or "auto", the default of other images: what
-        there is more evidence of in each frame.
+        there is more evidence of, in a series in its first, middle and last frame together.
     smoothing, min_diameter, background_diameter
         For "auto", the second one also for "network": width of the Gaussian that the frame is smoothed by, diameter
         below which nothing is a particle (0.8 nm; about 5 pixels on supports), and that above which all is background.
@@ -108,7 +108,8 @@ def segment_particles(
     -----
     UserWarning
         If *min_diameter* leaves out a tenth of the objects or more: after all frames or, where the result is lazy, once
-        while it is computed.
+        while it is computed. If frames look unlike the series that they are in, and are treated as it is: their
+        background, or whether their particles are bright.
 
     Examples
     --------

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from skimage.measure import label
 
-from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.core.frames import check_frame
 from particlespy_ml.core.padding import known_pixels
-from particlespy_ml.segmentation.grid import label_sizes
-from particlespy_ml.segmentation.padded import cut_by_unknown, segment_known
+from particlespy_ml.segmentation.edges import has_steep_edges
+from particlespy_ml.segmentation.grid import as_float, label_sizes
+from particlespy_ml.segmentation.padded import cut_by_unknown, known_part, segment_known
 from particlespy_ml.segmentation.particlespy import (
-    THRESHOLDS,
     TrainedSegmentation,
     clean_labels,
     segment_with_threshold,
-    threshold_options,
 )
+from particlespy_ml.segmentation.scale import find_blobs, polarity_evidence
+from particlespy_ml.segmentation.series import Decision, DifferingFrames, more_evidence, most
 from particlespy_ml.segmentation.size_loss import SizeLoss, dark_text, small_text
 from particlespy_ml.segmentation.textured import has_textured_background
 
@@ -28,27 +29,9 @@ if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
 
 MAX_LABEL = int(np.iinfo(np.int32).max)
+CLEAR = 0.5  # evidence, of 2 at most, that particles of one frame are of the other polarity than those of a series
 # Labels up to this many times the number of pixels are looked up in an array, which is faster than to sort them.
 DENSE = 4
-
-AUTOMATIC_OPTIONS = {
-    "polarity": "auto",
-    "smoothing": None,
-    "min_diameter": 0.8,
-    "background_diameter": None,
-    "split": True,
-    "split_depth": 0.15,
-}
-
-
-NETWORK_OPTIONS = {
-    "model": "particles-hrtem",
-    "threshold": None,
-    "min_diameter": 0.8,
-    "split_depth": 0.08,
-    "outline": "auto",
-    "polarity": "dark",
-}
 
 # of a network that finds particles on any support, at any magnification
 MULTISCALE_OPTIONS = {
@@ -58,8 +41,6 @@ MULTISCALE_OPTIONS = {
     "split_depth": 0.12,
     "polarity": "auto",
 }
-
-CLEANING_OPTIONS = {"watershed": False, "watershed_size": 0, "watershed_erosion": 0, "min_size": 0}
 
 
 @dataclass(frozen=True)
@@ -88,6 +69,8 @@ class Segmenter:
         Whether the user gives a mask of where to look, too.
     loss
         Counts what the method "auto" leaves out for its size.
+    decision
+        What holds for all frames of a series.
     """
 
     method: str
@@ -100,6 +83,7 @@ class Segmenter:
     numbered: bool = False
     masked: bool = False
     loss: SizeLoss | None = field(default=None, compare=False)
+    decision: Decision | None = None
 
     @property
     def parameters(self) -> dict:
@@ -114,6 +98,64 @@ class Segmenter:
             options |= {"on_support": self.on_support, "sha256": bundled_card(self.on_support)["sha256"]}
         masked = {"mask": "given"} if self.masked else {}
         return {**trained, "method": self.method, "exclude_border": self.exclude_border, **masked, **options}
+
+    @property
+    def decides(self) -> bool:
+        """Whether something is to be decided for all frames of a series."""
+        if self.method == "auto":
+            return self.on_support is not None or self.options["polarity"] == "auto"
+        if self.method == "network":
+            return (self.options["polarity"] if self.detects else self.options["outline"]) == "auto"
+        return False
+
+    @property
+    def differs(self) -> DifferingFrames | None:
+        """Told of frames that differ from a series."""
+        return None if self.decision is None else self.decision.differs
+
+    def decided(self, shown: list[tuple[np.ndarray, np.ndarray | None]]) -> Segmenter:
+        """Return the segmenter with what some frames of a series, and their known pixels, say of all."""
+        frames = [known_part(frame, known) for frame, known in shown]
+        frames = [as_float(frame) for frame in frames if not is_constant(frame)]
+        if not frames:
+            return self
+        polarity, on_support, outline = self.options["polarity"], None, None
+        if self.method == "auto":
+            if polarity == "auto":
+                polarity = more_evidence(frames, self._evidence) or "bright"
+            fixed = replace(self, options={**self.options, "polarity": polarity}, loss=None)
+            if self.on_support is not None:
+                on_support = most([fixed._is_on_support(frame, fixed._by_contrast(frame)) for frame in frames])
+            if on_support and self.options["polarity"] == "auto":  # the network tells better what lies on a support
+                polarity = self._likely_polarity(frames) or polarity
+        elif self.detects:
+            polarity = self._likely_polarity(frames)
+        else:
+            plain = replace(self, options={**self.options, "outline": "atoms"})
+            outline = "level" if most([plain._has_steep_edges(frame) for frame in frames]) else "atoms"
+        return replace(self, decision=Decision(polarity, on_support, outline))
+
+    @property
+    def _detector(self) -> ParticleFinder:
+        """The network that tells how probable particles are."""
+        from particlespy_ml.models.load import load_model
+
+        return self.finder if self.finder is not None else load_model(self.on_support)
+
+    def _likely_polarity(self, frames: list[np.ndarray]) -> str | None:
+        from particlespy_ml.segmentation.multiscale import evidence_of_polarity
+
+        model = self._detector
+        threshold = self.options.get("threshold") or model.threshold
+        return more_evidence(frames, lambda frame: evidence_of_polarity(frame, model, threshold))
+
+    def _evidence(self, image: np.ndarray) -> tuple[float, float]:
+        pixel = np.asarray(self.pixel_size, float)
+        bright = polarity_evidence(image, find_blobs(image, pixel, self.options["min_diameter"]))
+        return max(bright, 0.0), max(-bright, 0.0)
+
+    def _has_steep_edges(self, image: np.ndarray) -> bool:
+        return has_steep_edges(image, self._find(image, [np.zeros(0)]), self.pixel_size)
 
     @property
     def detects(self) -> bool:
@@ -161,31 +203,59 @@ class Segmenter:
         if is_constant(image):
             return np.zeros(image.shape, np.int32)
         if self.method == "auto":
-            from particlespy_ml.segmentation.automatic import segment_automatic
-
-            counts = [(0, 0)]
-            labels = segment_automatic(image, self.pixel_size, count=lambda *both: counts.append(both), **self.options)
-            if self.on_support is not None and self._is_on_support(image, labels):
-                return self._on_support(image, labels, told)
-            if self.loss is not None and len(counts) > 1:
-                self.loss.add(*counts[-1])
-            return labels
+            return self._on_any_background(image, told)
         if self.method == "network" and self.detects:
-            return self._by_detector(self.finder, image, self.options, told)
+            return self._by_detector(self.finder, image, self._options(), told)
         if self.method == "network":
             from particlespy_ml.segmentation.network import segment_with_network
 
-            return segment_with_network(image, self.pixel_size, self.finder, **self.options)
+            return segment_with_network(image, self.pixel_size, self.finder, **self._options())
         if self.method == "threshold":
             return segment_with_threshold(image, self.options)
         return clean_labels(self.trained(image), **self.options)
 
-    def _on_support(self, image: np.ndarray, labels: np.ndarray, told: list) -> np.ndarray:
-        """Return the particles on a support, whatever was outlined without the network for these."""
-        from particlespy_ml.models.load import load_model
+    def _options(self) -> dict:
+        """Options with what was decided for the series."""
+        decided = (
+            {} if self.decision is None else {"polarity": self.decision.polarity, "outline": self.decision.outline}
+        )
+        return {**self.options, **{name: value for name, value in decided.items() if value and name in self.options}}
 
-        options = MULTISCALE_OPTIONS | {"polarity": self.options["polarity"]}
-        return self._by_detector(load_model(self.on_support), image, options, told)
+    def _by_contrast(self, image: np.ndarray, count: Callable | None = None) -> np.ndarray:
+        from particlespy_ml.segmentation.automatic import segment_automatic
+
+        return segment_automatic(image, self.pixel_size, count=count, **self._options())
+
+    def _on_any_background(self, image: np.ndarray, told: list) -> np.ndarray:
+        """Labels by contrast, or by a network where the background, or that of the series, is a support."""
+        counts, decision = [(0, 0)], self.decision or Decision()
+        if decision.on_support:
+            labels = self._on_support(image, told)
+            if not has_textured_background(image, labels):
+                decision.differs.tell("has a flat background")
+            return labels
+        labels = self._by_contrast(image, lambda *both: counts.append(both))
+        if decision.polarity and self.options["polarity"] == "auto":
+            self._tell_of_polarity(image)
+        if self.on_support is not None and self._is_on_support(image, labels):
+            if decision.on_support is None:
+                return self._on_support(image, told)
+            decision.differs.tell("shows a support")
+        if self.loss is not None and len(counts) > 1:
+            self.loss.add(*counts[-1])
+        return labels
+
+    def _tell_of_polarity(self, image: np.ndarray) -> None:
+        """Tell of a frame that says clearly that its particles are of the other polarity than those of the series."""
+        bright, dark = self._evidence(image)
+        other, against = ("dark", dark) if self.decision.polarity == "bright" else ("bright", bright)
+        if against > CLEAR:
+            self.decision.differs.tell(f"looks as if its particles were {other}")
+
+    def _on_support(self, image: np.ndarray, told: list) -> np.ndarray:
+        """Return the particles on a support, as the network for these finds them."""
+        options = MULTISCALE_OPTIONS | {"polarity": self._options()["polarity"]}
+        return self._by_detector(self._detector, image, options, told)
 
     def _is_on_support(self, image: np.ndarray, labels: np.ndarray) -> bool:
         """Whether what lies about the particles asks for a network, and not for another calibration or polarity."""
@@ -210,115 +280,6 @@ class Segmenter:
         told.append(probability)
         smallest = np.pi / 4 * options["min_diameter"] ** 2 / np.prod(self.pixel_size)
         return np.where((label_sizes(labels) >= smallest)[labels], labels, 0)
-
-
-def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: bool = False, **options) -> Segmenter:
-    """Turn what a user asked for into a segmenter.
-
-    Parameters
-    ----------
-    method
-        "auto"; "network"; the name of a ParticleSpy threshold; a ParticleSpy ``parameters`` object; or a
-        `TrainedSegmentation`.
-    grid
-        Calibration of the frames; needed by "auto" and "network", whose sizes are in nm.
-    exclude_border
-        Whether particles cut by the border are dropped.
-    **options
-        What the method takes.
-
-    Raises
-    ------
-    ValueError
-        If the method is unknown.
-    TypeError
-        If an option is unknown to the method.
-    """
-    if method is None or (isinstance(method, str) and method == "auto"):
-        from particlespy_ml.segmentation.automatic import check_options
-
-        unknown = sorted(set(options) - set(AUTOMATIC_OPTIONS))
-        if unknown:
-            raise TypeError(
-                f'Unknown options {unknown} for method="auto", which takes {", ".join(AUTOMATIC_OPTIONS)}; '
-                f'ParticleSpy\'s options go with one of its thresholds, such as method="otsu".'
-            )
-        full = {**AUTOMATIC_OPTIONS, **options}
-        check_options(grid.nanometres, **{key: value for key, value in full.items() if key != "split"})
-        loss = SizeLoss(full["min_diameter"])
-        return Segmenter("auto", full, grid.nanometres, exclude_border, loss=loss)
-    if isinstance(method, str) and method == "network":
-        return _network_segmenter(grid, exclude_border, options)
-    if isinstance(method, str):
-        if method not in THRESHOLDS:
-            raise ValueError(
-                f"Unknown method {method!r}; expected 'auto', 'network' or one of {', '.join(THRESHOLDS)}."
-            )
-        return Segmenter("threshold", threshold_options(threshold=method, **options), None, exclude_border)
-    if isinstance(method, TrainedSegmentation):
-        unknown = sorted(set(options) - set(CLEANING_OPTIONS))
-        if unknown:
-            raise TypeError(f"Unknown options {unknown}; a trained segmentation takes {', '.join(CLEANING_OPTIONS)}.")
-        return Segmenter("trained", {**CLEANING_OPTIONS, **options}, None, exclude_border, method)
-    if hasattr(method, "generate") or hasattr(method, "segment"):
-        return Segmenter("threshold", threshold_options(method, **options), None, exclude_border)
-    raise TypeError(
-        "Expected method to be a name, a ParticleSpy parameters object or a trained segmentation, not "
-        f"{type(method).__name__}; labels or a mask of your own go in labels=."
-    )
-
-
-def _network_segmenter(grid: PixelGrid, exclude_border: bool, options: dict) -> Segmenter:
-    """The segmenter that runs a network."""
-    from particlespy_ml.models.load import load_model
-    from particlespy_ml.models.model import ParticleFinder
-
-    given = dict(options)
-    finder = load_model(given.pop("model", NETWORK_OPTIONS["model"]))
-    multiscale = hasattr(finder, "detection_probability")
-    taken = {"model": None, **MULTISCALE_OPTIONS} if multiscale else NETWORK_OPTIONS
-    unknown = sorted(set(given) - set(taken))
-    if unknown:
-        raise TypeError(
-            f'Unknown options {unknown} for method="network", which takes {", ".join(taken)} with the model '
-            f"{finder.name!r}."
-        )
-    full = {**taken, **given}
-    del full["model"]
-    if not isinstance(finder, ParticleFinder):
-        raise ValueError(
-            f"The model {finder.name!r} classifies particles and does not find them; expected a model for "
-            f"segmentation such as {NETWORK_OPTIONS['model']!r}."
-        )
-    limits = {"threshold": 1, "split_depth": 1, "min_detection": 1, "min_diameter": float("inf")}
-    for name, high in limits.items():
-        value = full.get(name)
-        if value is not None and not 0 <= value < high:
-            raise ValueError(f"{name}={value}; expected a number from 0 to {high}.")
-    if multiscale:
-        if full["polarity"] not in ("auto", "bright", "dark"):
-            raise ValueError(f"Expected polarity to be 'auto', 'bright' or 'dark', not {full['polarity']!r}.")
-        return Segmenter("network", full, grid.nanometres, exclude_border, finder=finder)
-    if full["outline"] not in ("auto", "atoms", "half", "level"):
-        raise ValueError(f"Expected outline to be 'auto', 'atoms', 'half' or 'level', not {full['outline']!r}.")
-    if full["polarity"] not in ("dark", "bright"):
-        raise ValueError(f"Expected polarity to be 'dark' or 'bright' for a network, not {full['polarity']!r}.")
-    if not finder.in_pixel_range(grid.nanometres):
-        low, high = finder.card["pixel_size_range_angstrom"]
-        raise ValueError(
-            f"The pixel size of {max(grid.nanometres) * 10:.3g} Å is outside the range of the model {finder.name!r}, "
-            f'{low:g} to {high:g} Å; check the calibration, or segment with method="auto" or a threshold.'
-        )
-    return Segmenter("network", full, grid.nanometres, exclude_border, finder=finder)
-
-
-def given_segmenter(dtype: np.dtype, exclude_border: bool, numbered: bool = False) -> Segmenter:
-    """Return the segmenter that takes a user's labels (integers) or mask (booleans); *numbered* as for `Segmenter`."""
-    dtype = np.dtype(dtype)
-    if dtype.kind not in "biu":
-        whole = "; whole numbers in floats are labels after labels.astype(int)" if dtype.kind == "f" else ""
-        raise TypeError(f"Expected labels of integers or a mask of booleans, not {dtype}{whole}.")
-    return Segmenter("mask" if dtype.kind == "b" else "labels", {}, None, exclude_border, numbered=numbered)
 
 
 def is_constant(image: np.ndarray) -> bool:

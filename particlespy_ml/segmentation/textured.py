@@ -64,8 +64,10 @@ def _surface(image: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Polynomial of second order through the pixels of an image somewhere."""
     y, x = np.meshgrid(*(np.linspace(-1, 1, n, dtype=np.float32) for n in image.shape), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], -1)
-    found = np.linalg.lstsq(terms[where], image[where], rcond=None)[0]
-    return terms @ found
+    own = terms[where].astype(float)
+    # six equations of sums are solved, not one for each pixel; without enough places they have many solutions
+    found = np.linalg.lstsq(own.T @ own, own.T @ image[where], rcond=1e-12)[0]
+    return terms @ found.astype(np.float32)
 
 
 def _noise(image: np.ndarray) -> float:

@@ -60,23 +60,35 @@ def concatenate(tables: Sequence[BaseSignal] | Mapping[str, BaseSignal]) -> Base
     names = list(map(str, named)) if named is not None else _names(tables)
     first = tables[0]
     columns = [name for name in first.data.ravel()[0].dtype.names if name != "source"]
-    frames = []
+    frames, first_units = [], first.units
     for number, table in enumerate(tables):
-        factors = _factors(table, first, names[number])
+        factors = _factors(table, first_units, names[number])
         for rows in table.data.ravel():
             out = add_columns(rows[columns], [("source", "i4")])
             for name, factor in factors.items():
                 out[name] = out[name] * factor
             out["source"] = number
             frames.append(out)
-    units = {**{name: unit for name, unit in first.units.items() if name not in ("class", "source")}, "source": ""}
+    units = {**{name: unit for name, unit in first_units.items() if name not in ("class", "source")}, "source": ""}
     own = first.metadata.get_item(METADATA_NODE).as_dictionary()
     value_names = {**{key: list(value) for key, value in first.names.items()}, "source": names}
     sources = {f"source_{k}": table.metadata.get_item(METADATA_NODE).as_dictionary() for k, table in enumerate(tables)}
     kept = {key: own[key] for key in ("image", "versions", "classes", "model") if key in own}
     record = {**kept, "names": value_names, "sources": sources}
     kind = first.metadata.get_item("Signal.signal_type")
-    return make_table(object_array(frames, (len(frames),)), [_axis(tables)], units, record, ", ".join(names), kind)
+    return make_table(object_array(frames, (len(frames),)), [_axis(tables)], units, record, _title(names), kind)
+
+
+def _title(names: list[str], most: int = 6) -> str:
+    """The names of some tables, and how many more there are.
+
+    Examples
+    --------
+    >>> _title(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _check(tables: list) -> None:
@@ -89,19 +101,20 @@ def _check(tables: list) -> None:
     kinds = {table.metadata.get_item("Signal.signal_type") for table in tables}
     if len(kinds) > 1:
         raise TypeError(f"Expected tables of one kind, not of {' and '.join(sorted(kinds))}.")
-    first = tables[0]
+    columns, classes, known = set(tables[0].columns), tables[0].classes, tables[0].names
     for number, table in enumerate(tables):
-        differing = sorted((set(table.columns) ^ set(first.columns)) - {"source"})
+        differing = sorted((set(table.columns) ^ columns) - {"source"})
         if differing:
             raise ValueError(
                 f"Table {number} and table 0 do not have the same columns: {', '.join(differing)} are in one of them; "
                 "leave columns out with table.drop(...)."
             )
-        if table.classes != first.classes:
-            raise ValueError(f"Table {number} has the classes {table.classes}, table 0 {first.classes}.")
-        for name in set(table.names) & set(first.names) - {"source"}:
-            if table.names[name] != first.names[name]:
-                raise ValueError(f"The column {name!r} has other names in table {number}: {table.names[name]}.")
+        if table.classes != classes:
+            raise ValueError(f"Table {number} has the classes {table.classes}, table 0 {classes}.")
+        names = table.names
+        for name in set(names) & set(known) - {"source"}:
+            if names[name] != known[name]:
+                raise ValueError(f"The column {name!r} has other names in table {number}: {names[name]}.")
 
 
 def _names(tables: list) -> list[str]:
@@ -109,11 +122,11 @@ def _names(tables: list) -> list[str]:
     return titles if all(titles) and len(set(titles)) == len(titles) else [f"table {k}" for k in range(len(tables))]
 
 
-def _factors(table, first, name: str) -> dict[str, float]:
-    """What columns are multiplied with to be in the units of the first table."""
-    factors = {}
-    for column, unit in first.units.items():
-        own = table.units.get(column, unit)  # a column source may be of one of them alone
+def _factors(table, first: dict[str, str], name: str) -> dict[str, float]:
+    """What columns are multiplied with to be in the units of the *first* table."""
+    factors, units = {}, table.units
+    for column, unit in first.items():
+        own = units.get(column, unit)  # a column source may be of one of them alone
         if own == unit:
             continue
         other, factor = convert(own, unit.removesuffix("²")) if unit.removesuffix("²") in NANOMETRES else (own, 1.0)

@@ -15,7 +15,7 @@ from particlespy_ml.core.calibration import pixel_grid
 from particlespy_ml.core.image import check_image
 from particlespy_ml.particles.frame_pass import FramePass
 from particlespy_ml.segmentation.label_frames import LabelFrames
-from particlespy_ml.segmentation.segmenter import make_segmenter
+from particlespy_ml.segmentation.make_segmenter import make_segmenter
 
 
 class Counter:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hyperspy.signals import Signal2D
 
-from particlespy_ml.live import Watcher
+from particlespy_ml.live import Watcher, workers
 from particlespy_ml.live.workers import Analyser
 from tests.live.conftest import ONE, THREE
 
@@ -126,6 +126,7 @@ def test_a_slow_image_does_not_hold_up_the_list(save, watching, monkeypatch):
         whole(self, task)
 
     monkeypatch.setattr(Analyser, "_do", slow)
+    monkeypatch.setattr(workers, "KEPT", 500_000)  # a few of these images
     for number in range(7):
         save(f"frame {number}.hspy", ONE, seed=number)
     watcher = watching()

@@ -11,7 +11,7 @@ from particlespy_ml.models import TASKS, Classifier, MapModel, Task, list_models
 from particlespy_ml.models.fields import CLASSES
 from particlespy_ml.models.load import DEFAULT_MODELS
 from particlespy_ml.models.networks import build_network
-from particlespy_ml.segmentation.segmenter import NETWORK_OPTIONS
+from particlespy_ml.segmentation.make_segmenter import NETWORK_OPTIONS
 from particlespy_ml.training.card import sha256, update_card, write_model
 
 NAMES = ["a", "b", "c", "d", "e"]

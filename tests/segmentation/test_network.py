@@ -6,8 +6,8 @@ import pytest
 from particlespy_ml.data import gold_hrtem
 from particlespy_ml.models.load import load_model
 from particlespy_ml.models.model import ParticleFinder
+from particlespy_ml.segmentation.make_segmenter import make_segmenter
 from particlespy_ml.segmentation.network import labels_from_maps, maps_from_labels, scale_frame, segment_with_network
-from particlespy_ml.segmentation.segmenter import make_segmenter
 
 
 def disks(*circles, shape=(120, 140)):

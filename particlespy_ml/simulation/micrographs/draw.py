@@ -64,7 +64,9 @@ def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.ra
     sizes = recipe.large[1:] if rng.random() < recipe.large[0] else recipe.diameter
     median = float(np.exp(rng.uniform(*np.log(sizes))))
     smallest = max(20.0, 1.5 * min(median, 60.0))
-    coarser = float(np.exp(rng.uniform(0, np.log(recipe.coarser[1])))) if rng.random() < recipe.coarser[0] else 1.0
+    coarser = 1.0
+    if recipe.coarser[0] and rng.random() < recipe.coarser[0]:
+        coarser = float(np.exp(rng.uniform(0, np.log(recipe.coarser[1]))))
     median /= coarser
     support = draw_support(_choose(recipe.supports, rng), shape, rng, smallest, coarser)
     if rng.random() < recipe.mixed:

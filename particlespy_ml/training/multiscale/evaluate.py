@@ -37,7 +37,7 @@ FLAT = (("none", 0.4), ("film", 0.6))
 
 def conditions(recipe: MicrographRecipe) -> dict[str, MicrographRecipe]:
     """Return recipes of test micrographs by name."""
-    every = replace(recipe, inverted=0.0, empty=0.0)
+    every = replace(recipe, inverted=0.0, empty=0.0, coarser=(0.0, 1.0))
     nominal = replace(every, contrast=(3.0, 16.0), noise=(0.02, 0.5), annotated=0.0, clipped=0.0, scan_noise=0.0)
     return {
         "nominal, supports": replace(nominal, supports=SUPPORTED),

@@ -12,6 +12,7 @@ from particlespy_ml.simulation.micrographs.record import annotate, compressed, r
 from particlespy_ml.simulation.micrographs.supports import KINDS, draw_support, random_field
 
 CLEAN = MicrographRecipe(
+    coarser=(0.0, 1.0),
     supports=(("none", 1.0),),
     mixed=0.0,
     diameter=(12.0, 25.0),
