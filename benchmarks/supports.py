@@ -2,17 +2,24 @@
 
 ``python -m benchmarks.supports`` draws micrographs that no network was trained on. With ``--boxes FOLDER`` it scores
 measured images instead: FOLDER holds ``images`` and, as YOLO boxes of the same names, ``labels``. The pixel size of
-these is unknown: the default call is made with several. ParticleSpy's setting is chosen with the truth, image by image,
-which a user does not have. F1 is that of particles matched at an intersection over union of 0.5, of masks or of boxes;
+these is unknown: the default call is made with several. ``--finetuned 4`` trains the network further on four of them,
+drawn anew several times, and scores the others. ParticleSpy's setting is chosen with the truth, image by image, which a
+user does not have. F1 is that of particles matched at an intersection over union of 0.5, of masks or of boxes;
 intervals are of 95 % over images.
+
+Without ``--boxes`` it also prints how often something is found in frames with a support or vacuum alone, how far the
+areas of drawn spheres are off, and how long a frame of 1024 x 1024 pixels takes. ``--picture FILE`` draws some of the
+micrographs with what is found, missed and wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -22,45 +29,198 @@ from scipy import ndimage as ndi
 from benchmarks.segmentation import otsu
 from particlespy_ml.models.load import load_model
 from particlespy_ml.segmentation.automatic import segment_automatic
+from particlespy_ml.segmentation.grid import label_sizes
 from particlespy_ml.segmentation.multiscale import segment_multiscale
 from particlespy_ml.segmentation.score import count_agreement
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
-from particlespy_ml.training.multiscale.evaluate import COUNTED, above, conditions, micrographs
-from particlespy_ml.training.multiscale.finetune import bright, count_boxes
+from particlespy_ml.training.multiscale.evaluate import (
+    COUNTED,
+    EMPTY_FRAMES,
+    FLAT,
+    SUPPORTED,
+    above,
+    calibration_error,
+    conditions,
+    micrographs,
+)
+from particlespy_ml.training.multiscale.finetune import bright, count_boxes, finetune
 from particlespy_ml.training.multiscale.label_files import read_labelled
 
 ASSUMED = (0.03, 0.1, 0.3)  # nm, pixel sizes that a user might give to pictures of unknown scale
 PIXEL = 0.1
+PARTS = ("fields", "empty", "spheres", "speed")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print F1 of every way to find particles."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--boxes", type=Path, metavar="FOLDER", help="measured images and YOLO boxes")
+    parser.add_argument("--finetuned", type=int, metavar="N", help="train further on N of the measured images")
+    parser.add_argument("--repeats", type=int, default=5, help="draws of these N (default: 5)")
     parser.add_argument("--count", type=int, default=40, help="micrographs of each kind (default: 40)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--model", default="particles-stem", help="bundled model or folder")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw micrographs with what is found")
     options = parser.parse_args(arguments)
-    if options.boxes:
-        print_measured(options.boxes)
+    if options.picture:
+        draw_picture(options.picture, options.model)
         return
-    for name, recipe in conditions(MicrographRecipe()).items():
-        seen = list(micrographs(recipe, "test", options.count))
-        print(f"{name}: {len(seen)} drawn micrographs of {seen[0].image.shape[0]} pixels, bright particles")
-        truths = [above(one.labels, COUNTED) for one in seen]
-        print_rows([one.image for one in seen], truths, False, [PIXEL], lambda a, b: count_agreement(a, b))
+    if options.boxes:
+        if options.finetuned:
+            print_finetuned(options.boxes, options.finetuned, options.repeats, options.model)
+        else:
+            print_measured(options.boxes, options.model)
+        return
+    if "fields" in options.parts:
+        for name, recipe in conditions(MicrographRecipe()).items():
+            seen = list(micrographs(recipe, "test", options.count))
+            print(f"{name}: {len(seen)} drawn micrographs of {seen[0].image.shape[0]} pixels, bright particles")
+            truths = [above(one.labels, COUNTED) for one in seen]
+            print_rows([one.image for one in seen], truths, False, [PIXEL], count_agreement, options.model)
+    if "empty" in options.parts:
+        print_empty(options.model)
+    if "spheres" in options.parts:
+        print_spheres(options.model, options.count)
+    if "speed" in options.parts:
+        print_speed(options.model)
 
 
-def print_measured(folder: Path) -> None:
+def print_empty(model: str) -> None:
+    """What is found where there is nothing, and how far the probabilities are off."""
+    finder, every = load_model(model), conditions(MicrographRecipe())["every fault"]
+    kinds = {
+        "a support, a film or vacuum alone": every,
+        "vacuum or a flat film": replace(every, supports=FLAT, mixed=0),
+    }
+    for name, recipe in kinds.items():
+        seen = list(micrographs(replace(recipe, empty=1.0), "empty", EMPTY_FRAMES))
+        counts = np.array([len(segment_multiscale(one.image, finder, polarity="bright")[1]) for one in seen])
+        print(f"{name}: something in {np.mean(counts > 0):.2f} of {len(seen)} frames, {counts.mean():.2f} a frame")
+    mixed = list(micrographs(replace(every, empty=0.12), "test", 60))
+    print(f"detection probabilities, an eighth of the frames empty: off by {calibration_error(finder, mixed):.3f}")
+
+
+def print_spheres(model: str, count: int) -> None:
+    """Areas of drawn spheres, apart from each other, relative to the truth."""
+    finder = load_model(model)
+    nominal = replace(
+        conditions(MicrographRecipe())["nominal, films"],
+        bodies=(("sphere", 1.0),),
+        overlap=(0.0, 0.0),
+        individual=0.0,
+        fringes=0.0,
+        saturation=(0.0, 0.0, 1.0),
+        coverage=(0.03, 0.1),
+    )
+    for name, supports in (("films", FLAT), ("supports", SUPPORTED)):
+        rows = []
+        for one in micrographs(replace(nominal, supports=supports), "test", 2 * count):
+            labels, _ = segment_multiscale(one.image, finder, polarity="bright")
+            edges = np.unique(np.concatenate([one.labels[0], one.labels[-1], one.labels[:, 0], one.labels[:, -1]]))
+            true, found = label_sizes(one.labels), label_sizes(labels)
+            pairs = np.zeros((len(true), len(found)))
+            np.add.at(pairs, (one.labels.ravel(), labels.ravel()), 1)
+            for number in np.setdiff1d(np.arange(1, len(true)), edges):
+                other = int(pairs[number, 1:].argmax()) + 1 if len(found) > 1 else 0
+                same = pairs[number, other] / (true[number] + found[other] - pairs[number, other]) if other else 0
+                if same > 0.5:
+                    rows.append((2 * np.sqrt(true[number] / np.pi), found[other] / true[number] - 1))
+        diameters, off = np.array(rows).T
+        for low, high in ((8, 16), (16, 32), (32, 80)):
+            own = off[(diameters >= low) & (diameters < high)]
+            spread = 1.96 * own.std() / np.sqrt(max(len(own), 1))
+            print(
+                f"area of spheres on {name}, {low} to {high} pixels across: off by {100 * own.mean():+.1f} ± "
+                f"{100 * spread:.1f} % in the mean, {100 * np.median(own):+.1f} % in the median ({len(own)})"
+            )
+
+
+def print_speed(model: str, size: int = 1024, repeats: int = 5) -> None:
+    """Time of one frame, and of the default call on a flat background, which needs no network."""
+    finder, rng = load_model(model), np.random.default_rng(0)
+    recipe = conditions(MicrographRecipe())["nominal, supports"]
+    one = next(iter(micrographs(recipe, "test", 1))).image
+    frame = np.pad(one, [(0, size - n) for n in one.shape], "symmetric")
+    rows, columns = np.indices((size, size))
+    flat = 0.1 * rng.normal(size=(size, size))
+    for row, column in rng.uniform(100, size - 100, (12, 2)):
+        flat += np.hypot(rows - row, columns - column) < 40
+    for name, call in (
+        ("network on a support", lambda: segment_multiscale(frame, finder, polarity="bright")),
+        ("default call on a flat background", lambda: by_default(flat, PIXEL)),
+        ("method='auto' there", lambda: segment_automatic(flat, (PIXEL, PIXEL))),
+    ):
+        call()
+        seconds = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            call()
+            seconds.append(time.perf_counter() - start)
+        print(f"{size} x {size} pixels, {name}: median {np.median(seconds):.2f} s, longest {max(seconds):.2f} s")
+
+
+def print_finetuned(folder: Path, number: int, repeats: int, model: str) -> None:
+    """Scores of measured images after training on others."""
+    labelled = [bright(one) for one in read_labelled(folder / "images", folder / "labels")]
+    counts: dict[str, list] = {"before": [], "after": []}
+    for repeat in range(repeats):
+        order = np.random.default_rng(repeat).permutation(len(labelled))
+        with tempfile.TemporaryDirectory() as out:
+            chosen = [labelled[k] for k in order[:number]]
+            finetune(model, chosen, Path(out) / "own", folds=0, seed=repeat, show_progressbar=False)
+            models = {"before": load_model(model), "after": load_model(Path(out) / "own")}
+        for name, finder in models.items():
+            rows = [
+                count_boxes(segment_multiscale(labelled[k].image, finder, polarity="bright")[0], labelled[k].labels)
+                for k in order[number:]
+            ]
+            counts[name] += rows
+            print(f"  draw {repeat}, {name}: {interval(rows)}", flush=True)
+    for name, rows in counts.items():
+        print(f"{repeats} draws of {number} of {len(labelled)} images, the others {name}: {interval(rows)}")
+
+
+def draw_picture(path: Path, model: str) -> None:
+    """Micrographs with what is found (yellow), missed (blue) and wrong (red)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    finder, figure = load_model(model), Figure(figsize=(12, 8.2), layout="tight")
+    FigureCanvasAgg(figure)
+    seen = []
+    for recipe in list(conditions(MicrographRecipe()).values()):
+        seen += list(micrographs(recipe, "test", 4))
+    for axes, one in zip(figure.subplots(3, 4).ravel(), seen, strict=True):
+        labels, _ = segment_multiscale(one.image, finder, polarity="bright")
+        axes.imshow(one.image, cmap="gray", vmin=np.quantile(one.image, 0.005), vmax=np.quantile(one.image, 0.995))
+        pairs = np.zeros((labels.max() + 1, one.labels.max() + 1))
+        np.add.at(pairs, (labels.ravel(), one.labels.ravel()), 1)
+        union = pairs.sum(1)[1:, None] + pairs.sum(0)[None, 1:] - pairs[1:, 1:]
+        same = pairs[1:, 1:] / np.maximum(union, 1) >= 0.5
+        right, known = np.append(False, same.any(1)), np.append(False, same.any(0))
+        for mask, colour in (
+            ((labels > 0) & right[labels], "gold"),
+            ((labels > 0) & ~right[labels], "red"),
+            ((above(one.labels, COUNTED) > 0) & ~known[one.labels], "deepskyblue"),
+        ):
+            if mask.any():
+                axes.contour(mask, [0.5], colors=colour, linewidths=0.8)
+        axes.set_axis_off()
+    figure.savefig(path, dpi=80)
+
+
+def print_measured(folder: Path, model: str) -> None:
     """Scores of measured images with boxes."""
     labelled = read_labelled(folder / "images", folder / "labels")
     print(f"{len(labelled)} measured images, {sum(int(one.labels.max()) for one in labelled)} boxes")
     dark = [not np.array_equal(bright(one).image, one.image) for one in labelled]
-    print_rows([one.image for one in labelled], [one.labels for one in labelled], dark, ASSUMED, count_boxes)
+    print_rows([one.image for one in labelled], [one.labels for one in labelled], dark, ASSUMED, count_boxes, model)
 
 
-def print_rows(images: list, truths: list, dark, pixel_sizes, count: Callable) -> None:
+def print_rows(images: list, truths: list, dark, pixel_sizes, count: Callable, model: str) -> None:
     """One line for each way."""
     dark = [dark] * len(images) if isinstance(dark, bool) else dark
-    finder = load_model("particles-stem")
+    finder = load_model(model)
     ways = {
         f"default call, {size:g} nm/px": (lambda image, _, size=size: by_default(image, size)) for size in pixel_sizes
     }

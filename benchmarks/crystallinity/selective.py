@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.selective import print_selective
 from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe
 from particlespy_ml.simulation.recording.imaging import ImagingRecipe
 from particlespy_ml.training.card import model_folder, read_model
@@ -36,15 +37,6 @@ def main(model: Path, cache: Path, realisations: int, write: bool) -> None:
         "harsh": lambda dose: ("test", replace(detector, dose=(dose, dose))),
     }
     thresholds, told = calibrate_selective(record, learnt, tried, card)
-    print(f"{Path(model).name}: accuracy (95 %) of particles that have a class, and their share, on fields never seen")
-    for name, targets in told.items():
-        for target, by_dose in targets.items():
-            texts = []
-            for dose, one in by_dose.items():
-                told_of = "none"
-                if "accuracy" in one:
-                    told_of = f"{one['accuracy']:.3f} ({one['interval'][0]:.3f} to {one['interval'][1]:.3f})"
-                texts.append(f"{float(dose):.0e} e/Å²: {told_of} of {one['coverage']:.2f}")
-            print(f"  {name:8} asked {target:4}  {', '.join(texts)}")
+    print_selective(Path(model).name, told)
     if write:
         write_thresholds(model_folder(model), thresholds, told)

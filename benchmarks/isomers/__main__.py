@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.isomers import compare, refusal, speed
+from benchmarks.isomers import compare, refusal, selective, speed
 from benchmarks.isomers.simulations import FOREIGN, simulated
 from particlespy_ml.models.load import load_model
 from particlespy_ml.simulation.atoms.out_of_range import OUT_OF_RANGE
 
-PARTS = ("hard", "sizes", "range", "speed")
+PARTS = ("hard", "sizes", "range", "selective", "speed")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -28,8 +28,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--in-range", type=int, default=60, help="isomers that the kinds out of range are held against")
     parser.add_argument("--each-kind", type=int, default=12, help="structures of each kind out of range")
     parser.add_argument("--workers", type=int, default=None, help="processes that simulate; by default all cores")
+    parser.add_argument(
+        "--held-out",
+        type=Path,
+        help="simulations of held-out isomers, for the part selective",
+    )
+    parser.add_argument("--write", action="store_true", help="keep the thresholds of the part selective on the card")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args(arguments)
+    if "selective" in options.parts and options.held_out is not None:
+        selective.main(options.model, options.held_out, options.realisations, options.write)
+    if set(options.parts) == {"selective"}:
+        return
     model = load_model(options.model)
     wanted = {"hard": options.structures} if "hard" in options.parts else {}
     if "range" in options.parts:

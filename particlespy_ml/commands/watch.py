@@ -40,6 +40,7 @@ def watch(options) -> int:
         exclude_border=options.exclude_border,
         options=segmentation_options(options),
     )
+    watcher.warm_up()
     page = f"; page at {watcher.address}" if watcher.address else ""
     _say(f"Watching {options.folder}, results in {watcher.out}{page}. Ctrl-C ends it.")
     with _ends_at_sigterm(watcher):

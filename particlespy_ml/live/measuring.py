@@ -70,6 +70,15 @@ class InThisProcess:
     def start(self) -> None:
         """Nothing has to be started."""
 
+    def warm_up(self) -> None:
+        """Load what the first image would have to wait for."""
+        import pandas  # noqa: F401
+
+        import particlespy_ml.particles.measure_particles
+        import particlespy_ml.plotting.overlay  # noqa: F401
+
+        self._analysis.warm_up()
+
     def measure(self, image: Signal2D, classify: bool, labels: Signal2D | None, name: str, file: str) -> Measured:
         """Measure an image and write its table; see `Analysis.analyse`."""
         table = self._analysis.analyse(image, classify, labels)
@@ -220,6 +229,7 @@ class _Worker:
 
         self._signal = dict2signal
         self._here = InThisProcess(Analysis(**settings), Path(out))
+        self._here.warm_up()
 
     def measure(self, image: dict, labels: dict | None, classify: bool, name: str, file: str) -> Measured:
         labels = None if labels is None else self._signal(labels)

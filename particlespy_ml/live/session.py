@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,16 @@ class Analysis:
                 f"The condition {self.condition!r} chooses what is classified, but there is no model of "
                 f"{self.signal_type} images; give model=, or no condition."
             )
+
+    def warm_up(self) -> None:
+        """Look at a small image of nothing, so that what is loaded at the first use is loaded before it."""
+        image = as_image(np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32), self.signal_type, 0.05)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                self.look(image)
+            except Exception:  # what is wrong with the settings shows at the first real image
+                return
 
     def describe(self) -> dict:
         """Return what results depend on, as plain values."""

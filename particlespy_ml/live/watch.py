@@ -142,7 +142,7 @@ class Watcher:
         self._server = None
         if port is not None:
             self._server = PageServer(self.page, lambda: self.rows, self._picture, self.receive, port)
-        self._closed = False
+        self._closed = self._warm = False
 
     @property
     def rows(self) -> list[dict]:
@@ -164,7 +164,9 @@ class Watcher:
         seconds
             End after so long.
         """
-        for worker in (*self._lookers, self._analyser):
+        self._analyser.start()
+        self.warm_up()
+        for worker in self._lookers:
             worker.start()
         ends = None if seconds is None else time.monotonic() + seconds
         quiet = 0
@@ -180,6 +182,12 @@ class Watcher:
             self._say("Ending; what is being measured is finished first.")
         finally:
             self.close()
+
+    def warm_up(self) -> None:
+        """Load what the first image would have to wait for; `run` does so first."""
+        if not self._warm:
+            self._warm = True
+            self.analysis.warm_up()
 
     def stop(self) -> None:
         """End `run`, from any thread."""
