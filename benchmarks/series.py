@@ -49,9 +49,10 @@ def run(count: int) -> None:
     table.compute(show_progressbar=False)
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    reads[[0, count // 2, count - 1]] -= 1  # which speak for the series before
     once = before == 0 and bool((reads == 1).all())
     print(
-        f"{count:4d} frames: peak memory {peak:.2f} GB, each frame read once: {once}, {seconds / count:.3f} s a frame, "
+        f"{count:4d} frames: peak memory {peak:.2f} GB, frames read once, three twice: {once}, {seconds / count:.3f} s a frame, "
         f"{table.n_particles / seconds:.0f} particles a second from image to class"
     )
 

@@ -82,7 +82,7 @@ def test_the_same_table_in_other_processes(movie, model_folder, client, tmp_path
     pml.compute_together(table, labels, show_progressbar=False)
     check_same(table, expected)
     np.testing.assert_array_equal(labels.data, movie.segment_particles(show_progressbar=False).data)
-    assert len(os.listdir(tmp_path)) == FRAMES  # each frame was read once
+    assert len(os.listdir(tmp_path)) == FRAMES + 3  # each frame once, and three that speak for the series
     assert processes(tmp_path) <= set(client.run(os.getpid).values())
 
 
