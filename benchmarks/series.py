@@ -52,8 +52,8 @@ def run(count: int) -> None:
     reads[[0, count // 2, count - 1]] -= 1  # which speak for the series before
     once = before == 0 and bool((reads == 1).all())
     print(
-        f"{count:4d} frames: peak memory {peak:.2f} GB, frames read once, three twice: {once}, {seconds / count:.3f} s a frame, "
-        f"{table.n_particles / seconds:.0f} particles a second from image to class"
+        f"{count:4d} frames: peak memory {peak:.2f} GB, frames read once, three twice: {once}, "
+        f"{seconds / count:.3f} s a frame, {table.n_particles / seconds:.0f} particles a second from image to class"
     )
 
 

@@ -42,6 +42,7 @@ from particlespy_ml.training.multiscale.evaluate import (
     calibration_error,
     conditions,
     micrographs,
+    with_empty,
 )
 from particlespy_ml.training.multiscale.finetune import bright, count_boxes, finetune
 from particlespy_ml.training.multiscale.label_files import read_labelled
@@ -96,7 +97,7 @@ def print_empty(model: str) -> None:
         seen = list(micrographs(replace(recipe, empty=1.0), "empty", EMPTY_FRAMES))
         counts = np.array([len(segment_multiscale(one.image, finder, polarity="bright")[1]) for one in seen])
         print(f"{name}: something in {np.mean(counts > 0):.2f} of {len(seen)} frames, {counts.mean():.2f} a frame")
-    mixed = list(micrographs(replace(every, empty=0.12), "test", 60))
+    mixed = list(micrographs(with_empty(MicrographRecipe()), "test", 60))
     print(f"detection probabilities, an eighth of the frames empty: off by {calibration_error(finder, mixed):.3f}")
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 SHAPE = (384, 384)
-FRAMES = {"validation": 30, "test": 40}
+FRAMES = {"validation": 60, "test": 40}
 EMPTY_FRAMES = 100
 SEEDS = {"validation": 101, "test": 202, "empty": 303}  # those of training are pairs that begin with the recipe's seed
 THRESHOLDS = (0.2, 0.35, 0.5)
@@ -44,6 +44,11 @@ def conditions(recipe: MicrographRecipe) -> dict[str, MicrographRecipe]:
         "nominal, films": replace(nominal, supports=FLAT, mixed=0.0),
         "every fault": every,
     }
+
+
+def with_empty(recipe: MicrographRecipe) -> MicrographRecipe:
+    """Return the recipe of micrographs with every fault, some of which are empty: what probabilities are told by."""
+    return replace(conditions(recipe)["every fault"], empty=recipe.empty)
 
 
 def micrographs(recipe: MicrographRecipe, part: str, count: int) -> Iterator[Micrograph]:
@@ -142,7 +147,9 @@ def measure_multiscale(finder: MultiscaleFinder, recipe: MicrographRecipe) -> di
         "conditions": results,
         "false_per_empty_frame": round(float(np.mean(false)), 4),
         "empty_frames_with_any": float(np.mean(np.array(false) > 0)),
-        "calibration_error": round(calibration_error(finder, micrographs(every, "test", FRAMES["test"])), 4),
+        "calibration_error": round(
+            calibration_error(finder, micrographs(with_empty(recipe), "test", FRAMES["test"])), 4
+        ),
     }
 
 
@@ -159,10 +166,10 @@ def finish_multiscale(network: torch.nn.Module, tables: dict, out_folder: str | 
         "diameter_range_px": [SMALLEST, LARGEST * 1.2],
         "detection": [0.0, 1.0, 0.0],
     }
-    every = conditions(recipe)["every fault"]
+    mixed = with_empty(recipe)
 
     def seen() -> Iterator[Micrograph]:
-        return micrographs(every, "validation", FRAMES["validation"])
+        return micrographs(mixed, "validation", FRAMES["validation"])
 
     def calibrated(threshold: float) -> tuple[float, dict]:
         one = {**card, "threshold": threshold}
