@@ -126,9 +126,11 @@ def print_spheres(model: str, count: int) -> None:
                 same = pairs[number, other] / (true[number] + found[other] - pairs[number, other]) if other else 0
                 if same > 0.5:
                     rows.append((2 * np.sqrt(true[number] / np.pi), found[other] / true[number] - 1))
-        diameters, off = np.array(rows).T
+        diameters, off = np.array(rows).reshape(-1, 2).T
         for low, high in ((8, 16), (16, 32), (32, 80)):
             own = off[(diameters >= low) & (diameters < high)]
+            if not len(own):
+                continue
             spread = 1.96 * own.std() / np.sqrt(max(len(own), 1))
             print(
                 f"area of spheres on {name}, {low} to {high} pixels across: off by {100 * own.mean():+.1f} ± "
@@ -163,7 +165,7 @@ def print_speed(model: str, size: int = 1024, repeats: int = 5) -> None:
 def print_finetuned(folder: Path, number: int, repeats: int, model: str) -> None:
     """Scores of measured images after training on others."""
     labelled = [bright(one) for one in read_labelled(folder / "images", folder / "labels")]
-    counts: dict[str, list] = {"before": [], "after": []}
+    counts: dict[str, dict[int, list]] = {"before": {}, "after": {}}
     for repeat in range(repeats):
         order = np.random.default_rng(repeat).permutation(len(labelled))
         with tempfile.TemporaryDirectory() as out:
@@ -175,9 +177,12 @@ def print_finetuned(folder: Path, number: int, repeats: int, model: str) -> None
                 count_boxes(segment_multiscale(labelled[k].image, finder, polarity="bright")[0], labelled[k].labels)
                 for k in order[number:]
             ]
-            counts[name] += rows
+            for k, row in zip(order[number:], rows, strict=True):
+                counts[name].setdefault(int(k), []).append(row)
             print(f"  draw {repeat}, {name}: {interval(rows)}", flush=True)
-    for name, rows in counts.items():
+    for name, by_image in counts.items():
+        # the same image in several draws is one image
+        rows = [{key: sum(row[key] for row in own) for key in own[0]} for own in by_image.values()]
         print(f"{repeats} draws of {number} of {len(labelled)} images, the others {name}: {interval(rows)}")
 
 

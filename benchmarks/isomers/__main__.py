@@ -38,6 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if "selective" in options.parts and options.held_out is not None:
         selective.main(options.model, options.held_out, options.realisations, options.write)
+    elif "selective" in options.parts:
+        print("The part selective is left out: it needs --held-out.")
     if set(options.parts) == {"selective"}:
         return
     model = load_model(options.model)

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.selective import print_selective
 from particlespy_ml.simulation.datasets.isomers import IsomerLibraryRecipe
+from particlespy_ml.simulation.datasets.store import check_recipe
 from particlespy_ml.simulation.recording.detector import DetectorRecipe
 from particlespy_ml.training.card import model_folder, read_model
 from particlespy_ml.training.isomer.evaluate import held_out_items, logits_of
@@ -20,6 +21,7 @@ def main(model: str, cache: Path, realisations: int, write: bool) -> None:
     network, card = read_model(model_folder(model))
     simulation = IsomerLibraryRecipe.from_dict(card["training"]["simulation"])
     detector = DetectorRecipe.from_dict(card["training"]["detector"])
+    check_recipe(cache, simulation)
     parts = {
         part: [item for item in held_out_items(cache, simulation, part) if item.label < len(card["classes"])]
         for part in ("validation", "test")

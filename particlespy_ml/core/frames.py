@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -142,8 +143,9 @@ def map_frames(
         Called as ``function(frames, *others, indices=...)`` with frames of shape (n, rows, columns), where *n* is
         what a chunk holds, and the list of the frames' navigation indices. It returns a list with, for each
         frame, a tuple of one result for each output. It must be picklable. Where its ``looks_at_series`` is true and
-        there are several frames, ``function.after_series(data, others)`` is called first, once, for what takes its
-        place: when the result is computed, if *data* are lazy.
+        there are several frames, ``function.after_series(shown)`` is called first, once, for what takes its place,
+        with the first, the middle and the last frame, each in a tuple with its *others*: when the result is computed,
+        if *data* are lazy.
     data
         As from `frames_array`. A numpy array is taken frame by frame.
     others
@@ -196,28 +198,49 @@ def _after_series(function: Callable, data: np.ndarray | da.Array, others: tuple
     """A function once it has looked at the series, where it wants to."""
     if isinstance(function, Delayed) or not getattr(function, "looks_at_series", False):
         return function
-    if np.prod(data.shape[:-2]) < 2:
+    count = int(np.prod(data.shape[:-2]))
+    if count < 2:
         return function
-    if any(isinstance(array, da.Array) for array in (data, *others)):
-        # arrays inside of an object are no part of the graph: only the frames that are looked at are computed
-        return dask.delayed(_Series.prepare, pure=False)(_Series(function, data, others))
-    return function.after_series(data, others)
+    places = [np.unravel_index(k, data.shape[:-2]) for k in sorted({0, count // 2, count - 1})]
+    shown = [tuple(array[place] for array in (data, *others)) for place in places]
+    if not any(isinstance(array, da.Array) for array in (data, *others)):
+        return function.after_series(shown)
+    # What is looked at is no part of the graph of the frames, which would read ahead while it waits for the answer.
+    return dask.delayed(_Looked.answer, pure=False)(_Looked(function, shown))
 
 
-class _Series:
-    """A function and the series that it looks at."""
+class _Looked:
+    """A function, and the frames of a series that it looks at, once."""
 
-    def __init__(self, function: Callable, data: np.ndarray | da.Array, others: tuple):
-        self.function, self.data, self.others = function, data, others
+    def __init__(self, function: Callable, shown: list[tuple]):
+        self._function, self._shown = function, shown
+        self._answer, self._lock = None, threading.Lock()
 
-    def prepare(self) -> Callable:
-        return self.function.after_series(self.data, self.others)
+    def __getstate__(self) -> dict:
+        return {"_function": self._function, "_shown": self._shown, "_answer": self._answer}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
+    def answer(self) -> Callable:
+        with self._lock:
+            if self._answer is None:
+                self._answer = self._function.after_series(_computed(self._shown))
+        return self._answer
 
 
-def one_frame(array: np.ndarray | da.Array, index: tuple[int, ...]) -> np.ndarray:
-    """Return a frame of a series, computed in the thread that asks: a graph that this is part of has the others."""
-    frame = array[index]
-    return frame.compute(scheduler="synchronous") if isinstance(frame, da.Array) else frame
+def _computed(shown: list[tuple]) -> list[tuple]:
+    """Frames as arrays, computed in the thread that asks; those that cannot be are left out, and say so in time."""
+    try:
+        return list(dask.compute(*shown, scheduler="synchronous"))
+    except Exception:
+        found = []
+        for one in shown:
+            try:
+                found.append(dask.compute(one, scheduler="synchronous")[0])
+            except Exception:
+                continue
+        return found
 
 
 def compute(*arrays, show_progressbar: bool | None = None, scheduler: str | None = None) -> list:

@@ -12,9 +12,14 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
 
 from particlespy_ml.live.results import draw_picture, write_table
 from particlespy_ml.live.session import Analysis, summarise
@@ -28,7 +33,12 @@ _logger = logging.getLogger(__name__)
 # By its name, since what the module defines is pickled by where it is.
 _PROGRAM = "from particlespy_ml.live.measuring import main; main()"
 _POLITE = 5  # by which the process gives way to looks
+_LARGEST = 2**28  # bytes of an image that is sent to the other process
 _PATIENCE = 60.0  # seconds that it has to end
+
+
+class ProcessEnded(RuntimeError):
+    """The process that measured an image ended before it was done."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,7 @@ class InThisProcess:
 
     def measure(self, image: Signal2D, classify: bool, labels: Signal2D | None, name: str, file: str) -> Measured:
         """Measure an image and write its table; see `Analysis.analyse`."""
+        self._last = None
         table = self._analysis.analyse(image, classify, labels)
         self._last = table, image
         return Measured(summarise(table), write_table(self._out, name, file, table), table._to_dictionary())
@@ -98,8 +109,8 @@ class InThisProcess:
 class InAnotherProcess:
     """Measure and draw in another process, which gives way to this one.
 
-    What cannot be sent there, such as a function of a notebook, is used in this process. If the other process dies, the
-    image that it measured fails, and the next one gets a new process.
+    What cannot be sent there, such as a function of a notebook or a movie of gigabytes, is used in this process. If the
+    other process dies, the image that it measured fails, and the next one gets a new process.
 
     Parameters
     ----------
@@ -111,49 +122,60 @@ class InAnotherProcess:
         self._analysis, self._out = analysis, Path(out)
         self._process: subprocess.Popen | None = None
         self._here: InThisProcess | None = None
+        self._aside = InThisProcess(analysis, out)
+        self._last_aside = False
 
     @property
     def gives_way(self) -> bool:
         """Whether measurements must wait for looks."""
-        return self._here is not None
+        return self._here is not None or self._last_aside
 
     def start(self) -> None:
         """Start the other process."""
         if self._process is not None or self._here is not None:
             return
         settings = {one.name: getattr(self._analysis, one.name) for one in fields(self._analysis)}
+        if hasattr(settings["mask"], "axes_manager"):
+            settings["mask"] = np.asarray(settings["mask"].data)
+        paths = [path or os.getcwd() for path in sys.path]
         try:
+            if "python" not in Path(sys.executable or "").name.lower():
+                raise RuntimeError(f"{sys.executable or 'this program'} is no Python that could be started again")
             whole = pickle.dumps((settings, str(self._out)))
-            paths = [path for path in sys.path if path]
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                # nothing of the folder that happens to be the current one is imported
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"},
+                start_new_session=True,  # what ends the watcher is not meant for it
             )
             self._ask(whole)
         except Exception as error:  # what cannot be pickled says so in many ways
-            _logger.info("Images are measured beside the looks at others: %s", error)
+            _logger.warning("Images are measured in the process that looks at others, which is slower: %s", error)
             self.close()
-            self._here = InThisProcess(self._analysis, self._out)
+            self._here = self._aside
 
     def measure(self, image: Signal2D, classify: bool, labels: Signal2D | None, name: str, file: str) -> Measured:
         """Measure an image and write its table; see `Analysis.analyse`."""
         self.start()
-        if self._here is not None:
-            return self._here.measure(image, classify, labels, name, file)
+        size = sum(one.data.nbytes for one in (image, labels) if one is not None)
+        self._last_aside = self._here is not None or size > _LARGEST
+        if self._last_aside:
+            return self._aside.measure(image, classify, labels, name, file)
         images = [None if one is None else one._to_dictionary() for one in (image, labels)]
         return self._ask(pickle.dumps(("measure", (*images, classify, name, file)), protocol=5))
 
     def draw(self, name: str) -> None:
         """Draw the image that was measured last."""
-        if self._here is not None:
-            self._here.draw(name)
+        if self._last_aside:
+            self._aside.draw(name)
         else:
             self._ask(pickle.dumps(("draw", (name,))))
 
     def close(self) -> None:
         """End the other process."""
+        self._aside.close()
         process, self._process = self._process, None
         if process is None:
             return
@@ -173,7 +195,10 @@ class InAnotherProcess:
         except (OSError, EOFError):
             process, self._process = self._process, None
             process.kill()
-            raise RuntimeError(f"the process that measures images ended, with status {process.wait()}") from None
+            for stream in (process.stdin, process.stdout):
+                with suppress(OSError):
+                    stream.close()
+            raise ProcessEnded(f"the process that measures images ended, with status {process.wait()}") from None
         value, error = pickle.loads(answer)
         if error is not None:
             raise RuntimeError(error)
@@ -196,9 +221,11 @@ def _read(stream: BinaryIO) -> bytes:
 
 def main() -> None:
     """Answer messages until there is no one left who sends any."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the watcher, which ends this process in time
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the watcher, which ends this process in time
+        signal.signal(number, signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(_POLITE)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     asked, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what is printed is no answer
     settings, out = pickle.loads(_read(asked))
@@ -213,10 +240,18 @@ def main() -> None:
             answer = pickle.dumps((getattr(worker, what)(*arguments), None), protocol=5)
         except Exception as error:  # one bad image must not cost the others
             answer = pickle.dumps((None, f"{type(error).__name__}: {error}"))
+        arguments = None
         try:
             _write(answers, answer)
         except OSError:  # the watcher was killed meanwhile
             return
+
+
+def _end_with(parent: int, seconds: float = 0.5) -> None:
+    """End once the watcher was killed: another one may take over, and write the same files."""
+    while os.getppid() == parent:
+        time.sleep(seconds)
+    os._exit(1)
 
 
 class _Worker:

@@ -118,6 +118,12 @@ class GrowingResults:
         self._changed = True
         self._rebuild()
 
+    def discard(self, name: str) -> None:
+        """Remove the files of an image that is none of those with results."""
+        if name not in self._names:
+            for suffix in (".hspy", ".csv", ".png"):
+                self.path(name, suffix).unlink(missing_ok=True)
+
     def draw(self, name: str, table: BaseSignal, image: Signal2D) -> None:
         """Write a picture of an image with its particles: the first frame of a series."""
         draw_picture(self.path(name, ".png"), table, image)
@@ -157,22 +163,28 @@ class GrowingResults:
             if not self._changed or not self._names:
                 return
             self._changed = False
-            tables = {name: self._tables.get(name) for name in self._names}
-        for name, table in tables.items():
-            if table is None and self.path(name, ".hspy").is_file():
-                tables[name] = hs.load(self.path(name, ".hspy"))
-            elif isinstance(table, dict):
-                tables[name] = dict2signal(table)
-        tables = {name: table for name, table in tables.items() if table is not None}
-        joined, left_out = join_tables(tables)
-        if left_out:
-            _logger.warning("Left out of %s.hspy, which is in nm: %s", PARTICLES, "; ".join(left_out))
-        if joined is not None:
-            with replacing(self.out / f"{PARTICLES}.hspy") as part:
-                joined.save(part, overwrite=True)
+            held = {name: self._tables.get(name) for name in self._names}
+        tables = {}
+        try:
+            for name, table in held.items():
+                if isinstance(table, dict):
+                    tables[name] = dict2signal(table)
+                elif table is not None:
+                    tables[name] = table
+                elif self.path(name, ".hspy").is_file():
+                    tables[name] = hs.load(self.path(name, ".hspy"))
+            joined, left_out = join_tables(tables)
+            if left_out:
+                _logger.warning("Left out of %s.hspy, which is in nm: %s", PARTICLES, "; ".join(left_out))
+            if joined is not None:
+                with replacing(self.out / f"{PARTICLES}.hspy") as part:
+                    joined.save(part, overwrite=True)
+        except BaseException:
+            self._changed = True  # it is written again
+            raise
         with lock:
             for name, table in tables.items():
-                if self._tables.get(name) is None and name in self._names:
+                if name in self._names and self._tables.get(name) is held[name]:
                     self._tables[name] = table
 
     def _append(self, frame: pd.DataFrame) -> None:
@@ -216,7 +228,8 @@ def write_table(out: Path, name: str, file: str, table: BaseSignal) -> pd.DataFr
     frame = table.to_dataframe(length_unit="nm", units_in_names=True)
     frame.insert(0, "file", file)
     frame.insert(1, "image", name)
-    table.save(out / f"{name}.hspy", overwrite=True)
+    with replacing(out / f"{name}.hspy") as part:
+        table.save(part, overwrite=True)
     with replacing(out / f"{name}.csv") as part:
         frame.to_csv(part, index=False, encoding="utf-8-sig")
     return frame

@@ -60,6 +60,7 @@ class Rows:
             raise
         self._rows: OrderedDict[str, list[dict]] = OrderedDict()
         self._diameters: dict[str, np.ndarray] = {}
+        self._stamps: dict[str, Stamp] = {}  # of the files that rows are of
         self.picture = ""
         self._changed = time.monotonic()
         self._restore()
@@ -102,6 +103,7 @@ class Rows:
                 return []
             if (entry["size"], entry["modified"]) != (stamp.size, stamp.modified):
                 return []
+            self._stamps[self.key(path)] = stamp
             return [dict(row) for row in self._rows[self.key(path)]]
 
     def is_same(self, job: Job, sha256: str) -> bool:
@@ -131,13 +133,21 @@ class Rows:
                 for name, look in zip(chosen, looks, strict=True)
             ]
             self._rows[key] = rows
+            self._stamps[key] = job.stamp
             self._write(key, job, sha256, SEEN)
             return [dict(row) for row in rows]
 
-    def save(self, name: str, job: Job, number: int, measured: Measured) -> dict:
-        """Add what was measured of an image and return its row."""
+    def _are_of(self, job: Job) -> bool:
+        """Whether the rows of a file are of the file as it was found, and not of one that replaced it."""
+        return self._stamps.get(self.key(job.path)) == job.stamp
+
+    def save(self, name: str, job: Job, number: int, measured: Measured) -> dict | None:
+        """Add what was measured of an image and return its row; None where the file was replaced meanwhile."""
         with self._lock:
             key = self.key(job.path)
+            if not self._are_of(job):
+                self.results.discard(name)
+                return None
             row = self._rows[key][number]
             row |= {"status": DONE, "reason": "", **measured.summary}
             self.results.add(name, key, measured.frame, measured.table)
@@ -150,9 +160,11 @@ class Rows:
         self.picture = f"{name}.png"
         self._changed = time.monotonic()
 
-    def fail(self, job: Job, number: int, reason: str) -> dict:
-        """Note that an image could not be measured, and return its row."""
+    def fail(self, job: Job, number: int, reason: str) -> dict | None:
+        """Note that an image could not be measured, and return its row; None where the file was replaced meanwhile."""
         with self._lock:
+            if not self._are_of(job):
+                return None
             row = self._rows[self.key(job.path)][number]
             row |= {"status": FAILED, "reason": reason}
             self.results.forget(row["image"])  # of an earlier file of that name
@@ -174,7 +186,8 @@ class Rows:
         """Write down that a file is done."""
         with self._lock:
             key = self.key(job.path)
-            self._write(key, job, self._ledger[key]["sha256"], DONE)
+            if self._are_of(job):
+                self._write(key, job, self._ledger[key]["sha256"], DONE)
 
     def failed(self, job: Job, reason: str, tries: int) -> None:
         """Note that a file could not be read; rows of what it was before stay until it is read."""

@@ -164,13 +164,13 @@ class Watcher:
         seconds
             End after so long.
         """
-        self._analyser.start()
-        self.warm_up()
-        for worker in self._lookers:
-            worker.start()
-        ends = None if seconds is None else time.monotonic() + seconds
         quiet = 0
         try:
+            self._analyser.start()
+            self.warm_up()
+            for worker in self._lookers:
+                worker.start()
+            ends = None if seconds is None else time.monotonic() + seconds
             while not self._stop.is_set() and (ends is None or time.monotonic() < ends):
                 self._look()
                 self._write(force=False)
@@ -322,14 +322,20 @@ class Watcher:
             ("tables", TABLE_EVERY, self._write_particles if not force else self._rows.write_particles),
         ):
             last = self._written[what]
-            if force or (now > last + every and self._rows.changed_since(last)):
+            busy = what == "tables" and self._joining is not None and self._joining.is_alive()
+            if force or (now > last + every and not busy and self._rows.changed_since(last)):
                 self._written[what] = now
                 write()
 
     def _write_particles(self) -> None:
-        if self._joining is None or not self._joining.is_alive():
-            self._joining = threading.Thread(target=self._rows.write_particles, name="table of all", daemon=True)
-            self._joining.start()
+        self._joining = threading.Thread(target=self._join, name="table of all", daemon=True)
+        self._joining.start()
+
+    def _join(self) -> None:
+        try:
+            self._rows.write_particles()
+        except Exception as error:  # the disk is full, or a spreadsheet holds the file: it is written again
+            _logger.warning("The table of all particles could not be written, and is written again: %s", error)
 
     def _write_page(self) -> None:
         with replacing(self.out / PAGE) as part:

@@ -13,7 +13,7 @@ from typing import Any
 
 from particlespy_ml.core.load_images import load_images
 from particlespy_ml.live.files import hash_of
-from particlespy_ml.live.measuring import InAnotherProcess, InThisProcess
+from particlespy_ml.live.measuring import InAnotherProcess, InThisProcess, Measured, ProcessEnded
 from particlespy_ml.live.rows import Job, Rows
 from particlespy_ml.live.session import Analysis
 
@@ -213,6 +213,15 @@ class Analyser(threading.Thread):
         while self._measuring.gives_way and self._gives_way() and time.monotonic() < ends and not self._ended.is_set():
             time.sleep(0.01)
 
+    def _measure(self, *image) -> Measured:
+        """Measure an image; once more where the process that did so died."""
+        try:
+            return self._measuring.measure(*image)
+        except ProcessEnded:
+            if self._ended.is_set():
+                raise
+            return self._measuring.measure(*image)
+
     def _do(self, task: Task) -> None:
         job, images = task.job, task.images
         self._give_way()
@@ -229,13 +238,20 @@ class Analyser(threading.Thread):
             started = time.monotonic()
             name = row["image"]
             try:
-                measured = self._measuring.measure(image, row["classify"], labels, name, self._rows.key(job.path))
+                measured = self._measure(image, row["classify"], labels, name, self._rows.key(job.path))
             except Exception as error:  # one bad image must not cost the others
-                said = str(error) if type(error) is RuntimeError else f"{type(error).__name__}: {error}"
-                self._finished(self._rows.fail(job, number, said))
+                if isinstance(error, ProcessEnded) and self._ended.is_set():
+                    return  # it is done after the next start
+                said = str(error) if isinstance(error, RuntimeError) else f"{type(error).__name__}: {error}"
+                failed = self._rows.fail(job, number, said)
+                if failed is not None:
+                    self._finished(failed)
                 continue
             self._give_way()
-            self._finished(self._rows.save(name, job, number, measured))
+            done = self._rows.save(name, job, number, measured)
+            if done is None:  # the file was replaced meanwhile
+                return
+            self._finished(done)
             if not self._pictures:
                 continue
             self._give_way()

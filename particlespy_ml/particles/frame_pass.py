@@ -50,9 +50,9 @@ class FramePass:
         """Whether something is decided for all frames of a series."""
         return self.label.looks_at_series
 
-    def after_series(self, data: np.ndarray | da.Array, others: tuple) -> FramePass:
+    def after_series(self, shown: list[tuple]) -> FramePass:
         """Return the function with what holds for the series."""
-        return replace(self, label=self.label.after_series(data, others))
+        return replace(self, label=self.label.after_series(shown))
 
     def __call__(self, frames: np.ndarray, *given: np.ndarray, indices: list[tuple]) -> list[tuple]:
         """Return the outputs of each frame of a block."""

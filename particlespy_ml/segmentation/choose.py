@@ -75,10 +75,12 @@ def needs_calibration(labels, method, signal_type: str) -> bool:
 
 def given_mask(image: ImageFrames, mask) -> np.ndarray | da.Array:
     """Return a user's mask, True where to look, in the shape of the frames of an image."""
-    given = given_labels(image, mask, "a mask")
+    data = mask.data if hasattr(mask, "axes_manager") else mask
+    data = data if isinstance(data, da.Array) or isinstance(data, str) or callable(data) else np.asarray(data)
+    given = given_labels(image, data, "a mask")
     if given.dtype.kind not in "biu":
         raise TypeError(f"Expected a mask of booleans, True where to look, not {given.dtype}.")
-    return given != 0
+    return given_labels(image, data != 0, "a mask")  # one of a frame stays as small as that
 
 
 def given_labels(image: ImageFrames, labels, what: str = "labels") -> np.ndarray | da.Array:

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 import dask.array as da
 import numpy as np
 
-from particlespy_ml.core.frames import ascending, frame_name, one_frame
+from particlespy_ml.core.frames import ascending, frame_name
 from particlespy_ml.core.image import ImageFrames
 from particlespy_ml.core.padding import known_pixels
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.segmentation.segmenter import is_constant
-from particlespy_ml.segmentation.series import looked_at
 
 
 @dataclass(frozen=True)
@@ -76,11 +75,11 @@ class LabelFrames:
         """Whether something is decided for all frames of a series."""
         return getattr(self.segment, "decides", False)
 
-    def after_series(self, data: np.ndarray | da.Array, others: tuple) -> LabelFrames:
-        """Return the function with what holds for the series, from its first, middle and last frame."""
-        shown = []
-        for index in looked_at(data.shape[:-2]):
-            frame, *given = (self.turned(one_frame(array, index)[None])[0] for array in (data, *others))
+    def after_series(self, shown: list[tuple]) -> LabelFrames:
+        """Return the function with what holds for the series, from some frames, each with what is given with it."""
+        seen = []
+        for frame, *given in shown:
+            frame, *given = (self.turned(np.asarray(array)[None])[0] for array in (frame, *given))
             mask = given.pop() if getattr(self.segment, "masked", False) else None
             if mask is not None:
                 if not mask.any():
@@ -88,8 +87,8 @@ class LabelFrames:
                 frame = _without(frame, mask)
             # a frame that is bad says so in its turn
             if frame.dtype.kind != "f" or np.isfinite(frame).all():
-                shown.append((frame, known_pixels(frame, mask)))
-        return replace(self, segment=self.segment.decided(shown))
+                seen.append((frame, known_pixels(frame, mask)))
+        return replace(self, segment=self.segment.decided(seen))
 
     def turned(self, frames: np.ndarray) -> np.ndarray:
         """Frames, or labels, so that their axes ascend, and back; torch takes no arrays that run backwards."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
 
 MAX_LABEL = int(np.iinfo(np.int32).max)
-CLEAR = 0.5  # evidence, of 2 at most, that particles of one frame are of the other polarity than those of a series
+CLEAR = 1.2  # evidence, of 2 at most, that particles of one frame are of the other polarity than those of a series
 # Labels up to this many times the number of pixels are looked up in an array, which is faster than to sort them.
 DENSE = 4
 
@@ -125,14 +125,15 @@ class Segmenter:
                 polarity = more_evidence(frames, self._evidence) or "bright"
             fixed = replace(self, options={**self.options, "polarity": polarity}, loss=None)
             if self.on_support is not None:
-                on_support = most([fixed._is_on_support(frame, fixed._by_contrast(frame)) for frame in frames])
+                on_support = most([fixed._votes_for_support(frame) for frame in frames])
             if on_support and self.options["polarity"] == "auto":  # the network tells better what lies on a support
                 polarity = self._likely_polarity(frames) or polarity
         elif self.detects:
             polarity = self._likely_polarity(frames)
         else:
             plain = replace(self, options={**self.options, "outline": "atoms"})
-            outline = "level" if most([plain._has_steep_edges(frame) for frame in frames]) else "atoms"
+            steep = most([plain._votes_for_steep(frame) for frame in frames])
+            outline = {True: "level", False: "atoms", None: None}[steep]
         return replace(self, decision=Decision(polarity, on_support, outline))
 
     @property
@@ -154,8 +155,17 @@ class Segmenter:
         bright = polarity_evidence(image, find_blobs(image, pixel, self.options["min_diameter"]))
         return max(bright, 0.0), max(-bright, 0.0)
 
-    def _has_steep_edges(self, image: np.ndarray) -> bool:
-        return has_steep_edges(image, self._find(image, [np.zeros(0)]), self.pixel_size)
+    def _votes_for_support(self, image: np.ndarray) -> bool | None:
+        """Whether a frame shows a support; None of one that shows nothing."""
+        labels = self._by_contrast(image)
+        if self._is_on_support(image, labels):
+            return True
+        return False if labels.any() else None
+
+    def _votes_for_steep(self, image: np.ndarray) -> bool | None:
+        """Whether the particles of a frame have steep edges; None where there are none."""
+        labels = self._find(image, [np.zeros(0)])
+        return has_steep_edges(image, labels, self.pixel_size) if labels.any() else None
 
     @property
     def detects(self) -> bool:
@@ -265,7 +275,7 @@ class Segmenter:
 
     def _misread(self, image: np.ndarray, labels: np.ndarray) -> list[str]:
         """What there is to say of the calibration or the polarity of a frame, if a flat background is left by it."""
-        said = [text(image, labels, self.pixel_size, self.options) for text in (small_text, dark_text)]
+        said = [text(image, labels, self.pixel_size, self._options()) for text in (small_text, dark_text)]
         return [
             text
             for text, others in said

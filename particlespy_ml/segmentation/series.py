@@ -83,19 +83,6 @@ def _of_process(name: str) -> DifferingFrames:
     return frames
 
 
-def looked_at(navigation: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Return the places of the frames of a series by which it is judged: the first, the middle and the last.
-
-    Examples
-    --------
-    >>> looked_at((9,)), looked_at((2, 3))
-    ([(0,), (4,), (8,)], [(0, 0), (1, 0), (1, 2)])
-    """
-    count = int(np.prod(navigation))
-    places = np.unique([0, count // 2, count - 1])
-    return [tuple(int(k) for k in np.unravel_index(place, navigation)) for place in places]
-
-
 def more_evidence(frames: list, evidence: Callable[[np.ndarray], tuple[float, float]]) -> str | None:
     """Return of which polarity there is more evidence in some frames; None where there is none.
 
@@ -110,6 +97,7 @@ def more_evidence(frames: list, evidence: Callable[[np.ndarray], tuple[float, fl
     return None if bright == dark else "bright" if bright > dark else "dark"
 
 
-def most(answers: list[bool]) -> bool:
-    """Whether more than half say so."""
-    return 2 * sum(answers) > len(answers)
+def most(answers: list[bool | None]) -> bool | None:
+    """Whether more than half say so of those that say anything; None where none does."""
+    given = [answer for answer in answers if answer is not None]
+    return 2 * sum(given) > len(given) if given else None

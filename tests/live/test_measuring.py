@@ -1,8 +1,11 @@
 """Images that are measured in another process, and in this one."""
 
+import signal
+
 import pandas as pd
 import pytest
 
+from particlespy_ml.live import measuring
 from particlespy_ml.live.measuring import InAnotherProcess, InThisProcess
 from particlespy_ml.live.session import Analysis
 from tests.conftest import TWO, as_image, disk_frame
@@ -50,6 +53,27 @@ def test_a_process_that_dies_costs_one_image(image, tmp_path):
     finally:
         other.close()
     assert other._process is None
+
+
+def test_what_ends_the_watcher_does_not_end_a_measurement(image, tmp_path):
+    other = InAnotherProcess(Analysis("HAADF", model=None), tmp_path)
+    try:
+        other.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            other._process.send_signal(number)
+        assert other.measure(image, False, None, "a", "a.tif").summary["particles"] == 2
+    finally:
+        other.close()
+
+
+def test_a_movie_of_gigabytes_stays_in_this_process(image, tmp_path, monkeypatch):
+    monkeypatch.setattr(measuring, "_LARGEST", 1000)
+    other = InAnotherProcess(Analysis("HAADF", model=None), tmp_path)
+    monkeypatch.setattr(other, "_ask", lambda message: None)
+    assert other.measure(image, False, None, "a", "a.tif").summary["particles"] == 2
+    other.draw("a")
+    assert other.gives_way and (tmp_path / "a.png").is_file()
+    other.close()
 
 
 def test_what_cannot_be_sent_is_used_in_this_process(image, tmp_path):

@@ -12,6 +12,8 @@ import pytest
 from hyperspy.signals import Signal2D
 
 from particlespy_ml.live import Watcher, workers
+from particlespy_ml.live.files import Stamp
+from particlespy_ml.live.rows import Job
 from particlespy_ml.live.workers import Analyser
 from tests.live.conftest import ONE, THREE
 
@@ -137,6 +139,48 @@ def test_a_slow_image_does_not_hold_up_the_list(save, watching, monkeypatch):
     runner.join()
     assert [row["particles"] for row in watcher.rows] == [1] * 7
     assert 0 < measured.count(False) < 7  # those that waited were read again, and not kept in memory
+
+
+def test_a_file_that_is_replaced_while_it_is_measured(save, watching, results, tmp_path, monkeypatch):
+    """What was measured of the old file is none of the new one's, even if the watcher ends before that is measured."""
+    from particlespy_ml.live.rows import Rows
+
+    save("one.hspy", ONE)
+    first = watching()
+    whole = Rows.save
+
+    def replaced(self, name, job, number, measured):
+        if measured.summary["particles"] == 1:
+            path = save("new.hspy", THREE, seed=1)
+            os.replace(path, tmp_path / "one.hspy")
+            job_of_new = Job(tmp_path / "one.hspy", Stamp.of(tmp_path / "one.hspy"))
+            self.begin(job_of_new, "another", ["one"], [{"count": 3, "classify": False}])
+            first.stop()
+        return whole(self, name, job, number, measured)
+
+    monkeypatch.setattr(Rows, "save", replaced)
+    first.run(seconds=60)
+    assert [row["status"] for row in first.rows] == ["seen"]
+    monkeypatch.undo()
+    watching().run(until_idle=True)
+    assert results() == ({"one.hspy": "done"}, {"one.hspy": 3})
+
+
+def test_a_table_of_all_that_could_not_be_written_is_written_again(save, watching, tmp_path, monkeypatch, caplog):
+    from particlespy_ml.live import results as module
+
+    save("two.hspy")
+    watcher = watching()
+    watcher.run(until_idle=True)
+    (tmp_path / "results" / "particles.hspy").unlink()
+    rows = watcher._rows
+    rows.results._changed = True
+    with monkeypatch.context() as context:
+        context.setattr(module, "join_tables", lambda tables: 1 / 0)
+        watcher._join()
+    assert "written again" in caplog.text
+    watcher._join()
+    assert hs.load(tmp_path / "results" / "particles.hspy").n_particles == 2
 
 
 def test_ctrl_c_leaves_everything_readable(save, watching, results, monkeypatch):

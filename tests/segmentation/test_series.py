@@ -9,8 +9,10 @@ import pytest
 
 import particlespy_ml as pml
 from particlespy_ml.core.frames import run_frames
+from particlespy_ml.core.image import ImageFrames
 from particlespy_ml.segmentation import segmenter as module
-from particlespy_ml.segmentation.series import Decision, DifferingFrames, looked_at, more_evidence, most
+from particlespy_ml.segmentation.choose import choose_segmenter, given_mask
+from particlespy_ml.segmentation.series import Decision, DifferingFrames, more_evidence, most
 from tests.conftest import TWO, as_image, disk_frame
 
 
@@ -42,14 +44,16 @@ def test_what_the_series_shows_is_looked_at_when_it_is_computed():
     class Counting:
         looks_at_series = True
 
-        def after_series(self, data, others):
-            looked.append(data.shape)
+        def after_series(self, shown):
+            looked.append([frame.shape for (frame,) in shown])
             return lambda frames, indices: [(frame + 1,) for frame in frames]
 
     lazy = da.zeros((2, 3, 8, 8), chunks=(1, 1, 8, 8))
     (result,) = run_frames(Counting(), lazy, outputs=(np.dtype(float),))
     assert looked == []
-    assert (result.compute() == 1).all() and looked == [(2, 3, 8, 8)]
+    assert (result.compute() == 1).all() and looked == [[(8, 8)] * 3]
+    result.compute()
+    assert len(looked) == 1  # the answer is kept
     (result,) = run_frames(Counting(), np.zeros((2, 8, 8)), outputs=(np.dtype(float),), lazy_output=False)
     assert (result == 1).all() and len(looked) == 2
 
@@ -108,6 +112,20 @@ def test_frames_that_say_nothing_decide_nothing():
         series([bright(), bright(), broken]).segment_particles(show_progressbar=False)
 
 
+def test_frames_that_show_noise_alone_decide_nothing():
+    support = pml.data.particles_on_support(contrast=8).data[:192, :192].astype(np.float32)
+    noise = np.random.default_rng(0).normal(support.mean(), 5, support.shape).astype(np.float32)
+    frames = [noise, support, noise]
+    decided = choose(series(frames, "HAADF", scale=0.15)).decided([(frame, None) for frame in frames]).decision
+    assert decided.on_support is True
+    hrtem = choose(series(frames, "HRTEM", scale=0.03)).decided([(noise, None), (noise, None)])
+    assert hrtem.decision.outline is None
+
+
+def choose(signal):
+    return choose_segmenter(ImageFrames.of(signal), None, None, False, {})[0]
+
+
 def test_a_few_of_the_frames_that_differ_are_named_once():
     differs = DifferingFrames()
     with warnings.catch_warnings(record=True) as said:
@@ -121,9 +139,15 @@ def test_a_few_of_the_frames_that_differ_are_named_once():
     assert copies[0].differs is copies[1].differs and copies[0] == Decision("dark")
 
 
+def test_a_mask_of_one_frame_stays_as_small_as_that():
+    movie = ImageFrames.of(series([bright()] * 4))
+    mask = given_mask(movie, np.ones(bright().shape, int))
+    assert mask.dtype == bool and mask.shape == movie.frames.shape and mask.strides[0] == 0
+
+
 def test_the_parts_of_a_decision():
-    assert looked_at((1,)) == [(0,)] and looked_at((2,)) == [(0,), (1,)]
     assert more_evidence([], None) is None and more_evidence([1], lambda _: (0, 0)) is None
     assert more_evidence([1, 2], lambda number: (number, 1.4)) == "bright"
     assert more_evidence([1, 2], lambda number: (number, 1.6)) == "dark"
     assert most([True, True, False]) and not most([True, False])
+    assert most([None, True, None]) and most([None, None]) is None

@@ -146,3 +146,8 @@ def test_the_command_writes_a_model_and_says_how_it_does(tmp_path, model, capsys
     assert mine.name == "mine" and mine.card["finetuned"]["from"] == "tiny"
     before = load_model(model)
     assert any(not np.array_equal(mine.weights[name], before.weights[name]) for name in before.weights)
+
+
+def test_without_a_report(tmp_path, model):
+    assert finetune(model, [labelled(seed) for seed in range(3)], tmp_path / "out", steps=1, folds=0) == {}
+    assert (tmp_path / "out" / "model.safetensors").is_file()

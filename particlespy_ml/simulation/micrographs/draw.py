@@ -154,7 +154,7 @@ def _place(body, middle, owner, allowed, flocks, overlap: float, rng):
         cut = np.s_[low[0] - start[0] : high[0] - start[0], low[1] - start[1] : high[1] - start[1]]
         own = outline[cut]
         pixels = own.sum()
-        if pixels < min(4, (body > 0).sum()) or not allowed[inside][own].mean() > 0.5:
+        if pixels < max(min(4, outline.sum()), 1) or not allowed[inside][own].mean() > 0.5:
             continue
         if (owner[inside][own] > 0).mean() > overlap:
             continue
@@ -168,7 +168,7 @@ def _in_sight(owner: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndar
     edges = np.unique(np.concatenate([owner[0], owner[-1], owner[:, 0], owner[:, -1]]))
     cut = np.zeros(len(areas), bool)
     cut[edges] = True
-    seen = np.where(cut, counts > 3, counts > _HIDDEN * areas)
+    seen = np.where(cut, counts > np.minimum(3, _HIDDEN * areas), counts > _HIDDEN * areas)
     seen[0] = False
     number = np.cumsum(seen) * seen
     return number.astype(np.int32)[owner], 2 * np.sqrt(areas[seen] / np.pi)

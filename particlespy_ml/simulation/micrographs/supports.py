@@ -91,7 +91,7 @@ def draw_support(
 
 def _packed_spheres(shape: tuple[int, int], rng: np.random.Generator, smallest: float, coarser: float) -> np.ndarray:
     """Thickness of an aggregate of spheres that touch or grew together, full or hollow."""
-    radius = float(np.exp(rng.uniform(*np.log((smallest, max(120.0, 2 * smallest))))))
+    radius = float(np.exp(rng.uniform(*np.log((smallest, max(120.0, 2 * smallest)))))) / coarser
     spread, wall = rng.uniform(0.02, 0.35), rng.uniform(0.15, 0.7) if rng.random() < 0.25 else 1.0
     number = int(np.clip(rng.uniform(0.3, 3.0) * np.prod(shape) / (np.pi * radius**2), 4, 150 * coarser))
     pad = radius

@@ -140,8 +140,8 @@ def finetune(
         raise ValueError("No image has a labelled particle.")
     images = [bright(one) for one in images]
     report = {}
-    parts = np.array_split(np.random.default_rng(seed).permutation(len(images)), min(folds, len(images)))
     if folds:
+        parts = np.array_split(np.random.default_rng(seed).permutation(len(images)), min(folds, len(images)))
         counts: dict[str, list] = {"before": [], "after": []}
         for left_out in parts:
             others = [one for number, one in enumerate(images) if number not in left_out]

@@ -115,3 +115,12 @@ def test_annotations_and_compression_change_little_else():
     annotate(image, np.random.default_rng(1))
     assert 0 < (image != before).mean() < 0.5
     assert np.abs(compressed(before, 90) - before).mean() < 0.03
+
+
+def test_a_view_with_larger_pixels_shows_smaller_spheres():
+    def widest(coarser):
+        rng = np.random.default_rng(3)
+        field = draw_support("spheres", (400, 400), rng, 30.0, coarser)
+        return ndi.distance_transform_edt(field > 0).max() if (field == 0).any() else np.inf
+
+    assert widest(4.0) < widest(1.0)
