@@ -33,6 +33,8 @@ class Micrograph:
         Thickness of the support relative to its mean, 0 in vacuum.
     inverted
         Whether particles are darker than what surrounds them.
+    visible
+        Of each label, whether it stands out from the support and from noise; see `MicrographRecipe`. All do by default.
     """
 
     image: np.ndarray
@@ -40,6 +42,11 @@ class Micrograph:
     diameters: np.ndarray
     support: np.ndarray
     inverted: bool = False
+    visible: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.visible is None:
+            object.__setattr__(self, "visible", np.ones(len(self.diameters), bool))
 
 
 def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.random.Generator) -> Micrograph:
@@ -73,19 +80,20 @@ def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.ra
         other = draw_support(_choose(recipe.supports, rng), shape, rng, smallest, coarser)
         support = support + rng.uniform(0.2, 1.0) * other
     empty = rng.random() < recipe.empty
-    heights, owner, areas = _lay_particles(recipe, support, 0 if empty else median, rng)
-    heights /= median
+    heights, owner, areas, levels = _lay_particles(recipe, support, 0 if empty else median, rng)
+    heights, levels = heights / median, levels / median
     if rng.random() < recipe.saturation[0]:
         strength = rng.uniform(*recipe.saturation[1:])
-        heights = (1 - np.exp(-strength * heights)) / (1 - np.exp(-strength))
+        heights, levels = ((1 - np.exp(-strength * one)) / (1 - np.exp(-strength)) for one in (heights, levels))
     if rng.random() < recipe.fringes:
         heights = heights * _fringes(shape, median, rng)
     contrast = max(_texture(support, median), 0.02) * float(np.exp(rng.uniform(*np.log(recipe.contrast))))
     signal = support + contrast * heights
-    image = record_micrograph(signal, contrast, median, recipe, rng)
-    labels, diameters = _in_sight(owner, areas)
+    image, noise = record_micrograph(signal, contrast, median, recipe, rng)
+    labels, diameters, kept = _in_sight(owner, areas)
+    visible = _visible(contrast * levels[kept], diameters, support, noise, recipe)
     inverted = bool(rng.random() < recipe.inverted)
-    return Micrograph(-image if inverted else image, labels, diameters, support, inverted)
+    return Micrograph(-image if inverted else image, labels, diameters, support, inverted, visible)
 
 
 def _texture(support: np.ndarray, diameter: float) -> float:
@@ -98,19 +106,30 @@ def _texture(support: np.ndarray, diameter: float) -> float:
     return float(np.quantile(np.abs(fine - ndi.gaussian_filter(fine, size, truncate=3.0)), _MOST)) / _MOST_IN_SIGMA
 
 
+def _visible(
+    levels: np.ndarray, diameters: np.ndarray, support: np.ndarray, noise: float, recipe: MicrographRecipe
+) -> np.ndarray:
+    """Whether particles of some mean contrast stand out from the texture of the support and from noise."""
+    above_texture, above_noise = recipe.visible
+    sizes = np.exp(np.round(np.log(np.maximum(diameters, 1.0)) * 2) / 2)  # a few steps, each looked at once
+    texture = {size: _texture(support, size) for size in np.unique(sizes)}
+    own = np.array([texture[size] for size in sizes])
+    return (levels >= above_texture * own) & (levels * diameters * np.sqrt(np.pi / 4) >= above_noise * noise)
+
+
 def _choose(weighted: tuple, rng: np.random.Generator) -> str:
     names, weights = zip(*weighted, strict=True)
     return str(rng.choice(names, p=np.array(weights, float) / sum(weights)))
 
 
 def _lay_particles(recipe: MicrographRecipe, support: np.ndarray, median: float, rng) -> tuple:
-    """Thickness of all particles, which of them is the thickest at each pixel, and the area of each."""
+    """Thickness of all particles, which of them is the thickest at each pixel, and area and mean thickness of each."""
     shape = support.shape
     total, thickest = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     owner = np.zeros(shape, np.int32)
-    areas: list[float] = [0.0]
+    areas, levels = [0.0], [0.0]
     if not median:
-        return total, owner, np.array(areas)
+        return total, owner, np.array(areas), np.array(levels)
     spread, kind = rng.uniform(*recipe.spread), _choose(recipe.bodies, rng)
     second = median * float(np.exp(rng.uniform(-1.6, 1.6))) if rng.random() < recipe.two_sizes else median
     wanted = float(np.exp(rng.uniform(*np.log(recipe.coverage)))) * np.prod(shape)
@@ -134,7 +153,8 @@ def _lay_particles(recipe: MicrographRecipe, support: np.ndarray, median: float,
         thickest[inside] = np.where(mine, own, thickest[inside])
         owner[inside] = np.where(mine, len(areas), owner[inside])
         areas.append(area)
-    return total, owner, np.array(areas)
+        levels.append(float(own[own > 0].mean()) if (own > 0).any() else 0.0)
+    return total, owner, np.array(areas), np.array(levels)
 
 
 def _place(body, middle, owner, allowed, flocks, overlap: float, rng):
@@ -162,8 +182,8 @@ def _place(body, middle, owner, allowed, flocks, overlap: float, rng):
     return None
 
 
-def _in_sight(owner: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels 1 to n of particles that are not mostly hidden behind others, and their diameters."""
+def _in_sight(owner: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels 1 to n of particles that are not mostly hidden behind others, their diameters, and which they are."""
     counts = np.bincount(owner.ravel(), minlength=len(areas))
     edges = np.unique(np.concatenate([owner[0], owner[-1], owner[:, 0], owner[:, -1]]))
     cut = np.zeros(len(areas), bool)
@@ -171,12 +191,12 @@ def _in_sight(owner: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndar
     seen = np.where(cut, counts > np.minimum(3, _HIDDEN * areas), counts > _HIDDEN * areas)
     seen[0] = False
     number = np.cumsum(seen) * seen
-    return number.astype(np.int32)[owner], 2 * np.sqrt(areas[seen] / np.pi)
+    return number.astype(np.int32)[owner], 2 * np.sqrt(areas[seen] / np.pi), np.flatnonzero(seen)
 
 
 def _fringes(shape: tuple[int, int], median: float, rng: np.random.Generator) -> np.ndarray:
     """Modulation by lattice fringes or columns."""
-    period = rng.uniform(2.5, np.clip(median / 4, 3.0, 14.0))
+    period = rng.uniform(2.5, np.clip(median / 3, 3.0, 22.0))
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     result = np.ones(shape, np.float32)
     first = rng.uniform(0, np.pi)

@@ -13,8 +13,8 @@ from particlespy_ml.simulation.micrographs.supports import random_field
 
 def record_micrograph(
     signal: np.ndarray, contrast: float, diameter: float, recipe: MicrographRecipe, rng: np.random.Generator
-) -> np.ndarray:
-    """Blur, add noise and what goes wrong.
+) -> tuple[np.ndarray, float]:
+    """Blur, add noise and what goes wrong; returns the image, and the noise of a pixel in units of the signal.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def record_micrograph(
         annotate(image, rng)
     if rng.random() < recipe.compressed:
         image = compressed(image, int(rng.integers(25, 92)))
-    return image.astype(np.float32)
+    return image.astype(np.float32), noise
 
 
 def _uneven(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.ndarray:

@@ -69,13 +69,38 @@ def agreement(finder: MultiscaleFinder, seen: Iterator[Micrograph], threshold: f
     for one in seen:
         labels, _ = segment_multiscale(one.image, finder, threshold, polarity="bright")
         for smallest, rows in counts.items():
-            rows.append(count_agreement(above(labels, smallest), above(one.labels, smallest)))
+            rows.append(count_agreement(*counted(labels, one, smallest)))
     return {**score_frames(counts[COUNTED]), "f1_above_8_px": score_frames(counts[8.0])["f1"]}
+
+
+def counted(found: np.ndarray, seen: Micrograph, diameter: float) -> tuple[np.ndarray, np.ndarray]:
+    """What was found and what is there of some size, without what nobody could see.
+
+    Parameters
+    ----------
+    found
+        Labels.
+    seen
+        The truth.
+    diameter
+        In pixels, of the smallest that count.
+    """
+    visible = np.concatenate([[False], seen.visible])[seen.labels]
+    hidden = (seen.labels > 0) & ~visible
+    sizes = label_sizes(found)
+    on_hidden = np.bincount(found.ravel(), hidden.ravel(), len(sizes)) > 0.5 * sizes
+    on_hidden[0] = False
+    return above(np.where(on_hidden[found], 0, found), diameter), above(np.where(visible, seen.labels, 0), diameter)
 
 
 def above(labels: np.ndarray, diameter: float) -> np.ndarray:
     """Labels without those of a smaller area than a circle of a diameter in pixels."""
     return np.where((label_sizes(labels) >= np.pi / 4 * diameter**2)[labels], labels, 0)
+
+
+def _on_hidden(pairs: np.ndarray, seen: Micrograph) -> np.ndarray:
+    """Which of those found lie for the most part on particles that nobody could see, from common pixels."""
+    return pairs[1:, 1:] @ ~seen.visible > 0.5 * pairs[1:].sum(1)
 
 
 def found_and_true(finder: MultiscaleFinder, seen: Iterator[Micrograph]) -> tuple[np.ndarray, np.ndarray]:
@@ -95,8 +120,9 @@ def found_and_true(finder: MultiscaleFinder, seen: Iterator[Micrograph]) -> tupl
             union = sizes[1:, None] + true_sizes[None, 1:] - pairs[1:, 1:]
             best = (pairs[1:, 1:] / np.maximum(union, 1)).max(1, initial=0)
             diameter = 2 * np.sqrt(sizes[1:] / np.pi) / step
-            rows.append(np.stack([found.probability, diameter], 1))
-            right.append(best >= 0.5)
+            counts = ~_on_hidden(pairs, one)
+            rows.append(np.stack([found.probability, diameter], 1)[counts])
+            right.append(best[counts] >= 0.5)
     return np.concatenate([np.zeros((0, 2)), *rows]), np.concatenate([np.zeros(0, bool), *right])
 
 
@@ -123,8 +149,9 @@ def calibration_error(finder: MultiscaleFinder, seen: Iterator[Micrograph], bins
         pairs = np.zeros((len(probability) + 1, int(one.labels.max()) + 1))
         np.add.at(pairs, (labels.ravel(), one.labels.ravel()), 1)
         union = pairs.sum(1)[1:, None] + pairs.sum(0)[None, 1:] - pairs[1:, 1:]
-        told.append(probability)
-        right.append((pairs[1:, 1:] / np.maximum(union, 1)).max(1, initial=0) >= 0.5)
+        counts = ~_on_hidden(pairs, one)
+        told.append(probability[counts])
+        right.append((pairs[1:, 1:] / np.maximum(union, 1)).max(1, initial=0)[counts] >= 0.5)
     if not told:
         return 0.0
     told, right = np.concatenate(told), np.concatenate(right)
