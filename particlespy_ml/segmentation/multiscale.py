@@ -124,8 +124,8 @@ def candidates(
     probability, depth = model.maps(two_contrasts(seen))
     labels = labels_from_maps(probability, depth, threshold, split_depth)
     sizes = label_sizes(labels)
-    numbers = np.arange(len(sizes))
-    means = ndi.mean(probability, labels, numbers) if labels.any() else np.zeros(len(sizes))
+    numbers = np.arange(1, len(sizes))
+    means = np.append(0.0, ndi.mean(probability, labels, numbers) if labels.any() else np.zeros(len(numbers)))
     diameter = 2 * np.sqrt(sizes / np.pi)
     low, high = model.diameters
     kept = (diameter >= low) & (diameter <= high)

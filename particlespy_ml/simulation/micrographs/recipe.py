@@ -48,7 +48,7 @@ class MicrographRecipe:
     visible
         A particle can be seen if its mean contrast is the first number times the texture of the support at its size,
         and the second times what noise leaves of a mean over its area, which is 5 after A. Rose, J. Opt. Soc. Am. 38,
-        196 (1948). Others are neither wanted nor wrong.
+        196 (1948). In tests others are neither missed nor wrong.
     saturation
         (share, low, high): in so many micrographs the signal saturates as absorption does, with this times the
         thickness of a particle.

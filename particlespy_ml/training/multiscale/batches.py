@@ -78,10 +78,9 @@ def weighted_maps(seen: Micrograph) -> np.ndarray:
         Where particles are, how deep inside of one (see `maps_from_labels`), and weights, shape (3, rows, columns).
     """
     labels, diameters = seen.labels, np.concatenate([[0.0], seen.diameters])
-    visible = np.concatenate([[True], seen.visible])
-    wanted = (diameters >= SMALLEST) & (diameters <= LARGEST) & visible
+    wanted = (diameters >= SMALLEST) & (diameters <= LARGEST)
     wanted &= not seen.inverted
-    open_ = (diameters < SMALLEST) | ((diameters > LARGEST) & (diameters < TOO_LARGE)) | ~visible
+    open_ = (diameters < SMALLEST) | ((diameters > LARGEST) & (diameters < TOO_LARGE))
     open_[0] = False
     open_ &= not seen.inverted
     numbers = np.cumsum(wanted) * wanted
