@@ -124,14 +124,13 @@ def candidates(
     probability, depth = model.maps(two_contrasts(seen))
     labels = labels_from_maps(probability, depth, threshold, split_depth)
     sizes = label_sizes(labels)
-    numbers = np.arange(1, len(sizes))
-    means = np.append(0.0, ndi.mean(probability, labels, numbers) if labels.any() else np.zeros(len(numbers)))
+    means = np.bincount(labels.ravel(), probability.ravel(), len(sizes)) / np.maximum(sizes, 1)
     diameter = 2 * np.sqrt(sizes / np.pi)
     low, high = model.diameters
     kept = (diameter >= low) & (diameter <= high)
     kept[0] = False
     labels = (np.cumsum(kept) * kept).astype(np.int32)[labels]
-    diameter, means = diameter[kept], np.asarray(means)[kept]
+    diameter, means = diameter[kept], means[kept]
     if labels.shape != image.shape:
         labels = nearest_map(expand_labels(labels, 2), image.shape)
         labels[enlarge_map(probability, image.shape) < threshold] = 0
