@@ -6,8 +6,8 @@ python .ci/release.py dist --sdist-url URL
 In turn: sdist and wheel are built from the files that git knows, the wheel from the sdist; ``twine check``; the size
 and the files of the wheel; an installation into an empty environment of every Python of ours that is found, and there,
 in a folder of its own and without network, `particlespy-ml models` and ``.ci/import_everything.py``. Dependencies come
-from the environment that runs this, for Pythons of the same version, or from wheels in DIR. Last, the recipe for
-conda-forge is written with the hash of the sdist; given where that was uploaded, nothing else is done.
+from the environment that runs this, for Pythons of the same version, and from wheels in DIR for others. Last, the recipe
+for conda-forge is written with the hash of the sdist; given where that was uploaded, nothing else is done.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LARGEST = 40 * 2**20  # bytes of the wheel
 PYTHONS = ("3.11", "3.12", "3.13")
+OWN = "{}.{}".format(*sys.version_info)
 # Laid into the environment that is tried: whatever asks for the network there fails.
 NO_NETWORK = """
 import socket
@@ -122,11 +123,10 @@ def try_out(python: str, wheel: Path, wheelhouse: Path | None) -> str:
 
 def pythons(wheelhouse: Path | None) -> dict[str, str | None]:
     """Return a program for each version of Python; None where it is not there, or nothing has its dependencies."""
-    own = "{}.{}".format(*sys.version_info)
     found: dict[str, str | None] = {version: shutil.which(f"python{version}") for version in PYTHONS}
     if wheelhouse is None:
-        found = {version: program if version == own else None for version, program in found.items()}
-    found[own] = sys.executable
+        found = {version: program if version == OWN else None for version, program in found.items()}
+    found[OWN] = sys.executable
     return found
 
 
@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument(
         "out", type=Path, help="folder of the release; it is emptied first, unless --sdist-url is given"
     )
-    parser.add_argument("--wheelhouse", type=Path, help="folder of wheels of all dependencies, for other Pythons too")
+    parser.add_argument("--wheelhouse", type=Path, help="folder of wheels of all dependencies for other Pythons")
     parser.add_argument("--sdist-url", help="where the sdist of dist was uploaded; writes the recipe")
     options = parser.parse_args()
     out = options.out.resolve()
@@ -166,7 +166,8 @@ def main() -> None:
         if program is None:
             print(f"Python {version}: not tried (it is not installed, or needs --wheelhouse)")
         else:
-            print(f"Python {version}: {try_out(program, wheel, options.wheelhouse)}")
+            own = version == OWN
+            print(f"Python {version}: {try_out(program, wheel, None if own else options.wheelhouse)}")
     write_recipe(sdist, out, None)
     print(f"{out.name}/recipe.yaml is the recipe for conda-forge")
 
