@@ -6,8 +6,8 @@ python .ci/release.py dist --sdist-url URL
 In turn: sdist and wheel are built from the files that git knows, the wheel from the sdist; ``twine check``; the size
 and the files of the wheel; an installation into an empty environment of every Python of ours that is found, and there,
 in a folder of its own and without network, `particlespy-ml models` and ``.ci/import_everything.py``. Dependencies come
-from the environment that runs this, for Pythons of the same version, and from wheels in DIR for others. Last, the recipe
-for conda-forge is written with the hash of the sdist; given where that was uploaded, nothing else is done.
+from the environment that runs this, for Pythons of the same version, and from wheels in DIR for others. Last, the
+recipe for conda-forge is written with the hash of the sdist; given where that was uploaded, nothing else is done.
 """
 
 from __future__ import annotations

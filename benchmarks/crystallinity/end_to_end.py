@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from particlespy_ml.models.load import load_model
-from particlespy_ml.segmentation.segmenter import clear_border_particles
+from particlespy_ml.segmentation.numbers import clear_border_particles
 from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe, Field, load_field
 from particlespy_ml.simulation.datasets.store import entry_indices
 from particlespy_ml.simulation.recording.imaging import ImagingRecipe, record

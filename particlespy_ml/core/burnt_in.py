@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 import numpy as np
 from scipy import ndimage as ndi
 
@@ -61,15 +64,37 @@ def burnt_in(image: np.ndarray) -> np.ndarray | None:
         share = np.count_nonzero(alike) / alike.size
         if share > MOST or share * alike.size < LENGTH * THICKNESS:
             continue
+        parts = _Parts(alike)
         for turn in (False, True):
             seen, marked, found = (part.T if turn else part for part in (image, alike, drawn))
-            _find_bars(seen, marked, share, high - low, found)
+            _find_bars(seen, marked, share, high - low, found, parts.turned if turn else parts.upright)
     if not drawn.any() or not _is_noisy(image, drawn):
         return None
     return ndi.binary_dilation(drawn, np.ones((2 * RIM + 1,) * 2))
 
 
-def _find_bars(image: np.ndarray, alike: np.ndarray, share: float, span: float, drawn: np.ndarray) -> None:
+class _Parts:
+    """Connected parts of what is alike, found once, where a direction needs them: labels, and the box of each."""
+
+    def __init__(self, alike: np.ndarray):
+        self._alike = alike
+
+    @cached_property
+    def _found(self) -> tuple[np.ndarray, list]:
+        labels, _ = ndi.label(self._alike)
+        return labels, ndi.find_objects(labels)
+
+    def upright(self) -> tuple[np.ndarray, list]:
+        return self._found
+
+    def turned(self) -> tuple[np.ndarray, list]:
+        labels, boxes = self._found
+        return labels.T, [sides[::-1] for sides in boxes]
+
+
+def _find_bars(
+    image: np.ndarray, alike: np.ndarray, share: float, span: float, drawn: np.ndarray, parts: Callable
+) -> None:
     """Add bars along rows, and boxes, to what was drawn, in place."""
     # of a run that long eight pixels fill a byte, in one of each two rows of a bar
     if not (np.packbits(alike[::THICKNESS], axis=1) == 255).any():
@@ -84,11 +109,9 @@ def _find_bars(image: np.ndarray, alike: np.ndarray, share: float, span: float, 
         (core[0].start, core[0].stop + 1, core[1].start, core[1].stop + LENGTH - 1) for core in ndi.find_objects(cores)
     }
     # what is drawn in a box may cut it in parts, and what is dark beside it may be one with it
-    whole, number = ndi.label(alike)
-    wanted = np.unique(whole[long])
-    order = np.zeros(number + 1, np.int32)
-    order[wanted] = np.arange(1, len(wanted) + 1)
-    boxes |= {tuple(end for s in sides for end in (s.start, s.stop)) for sides in ndi.find_objects(order[whole])}
+    labels, around = parts()
+    for number in np.unique(labels[long]):
+        boxes.add(tuple(end for s in around[number - 1] for end in (s.start, s.stop)))
     for box in sorted(boxes):
         inside = alike[box[0] : box[1], box[2] : box[3]]
         count = np.count_nonzero(inside)

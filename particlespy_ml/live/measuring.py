@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 
 # By its name, since what the module defines is pickled by where it is.
 _PROGRAM = "from particlespy_ml.live.measuring import main; main()"
-_POLITE = 5  # by which the process gives way to looks
+_POLITE = 10  # by which the process gives way to looks
 _LARGEST = 2**28  # bytes of an image that is sent to the other process
 _PATIENCE = 60.0  # seconds that it has to end
 

@@ -251,7 +251,7 @@ def draw_picture(path: Path, table: BaseSignal, image: Signal2D) -> None:
     index = (0,) * image.axes_manager.navigation_dimension
     plot_overlay(table, image, index=index, ax=figure.add_axes((0, share, 1, 1 - share)))
     with replacing(path) as part:
-        figure.savefig(part, dpi=100, pil_kwargs={"compress_level": 3})  # 4 % larger, in a third of the time
+        figure.savefig(part, dpi=100, pil_kwargs={"compress_level": 1})
 
 
 def join_tables(tables: Mapping[str, BaseSignal]) -> tuple[BaseSignal | None, list[str]]:

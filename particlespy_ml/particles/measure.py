@@ -18,7 +18,7 @@ from particlespy_ml.particles.light import measure_light
 from particlespy_ml.particles.outline import OUTLINE_POINTS, fill_outline, trace_outlines
 from particlespy_ml.particles.shape import measure_shapes
 from particlespy_ml.particles.sheet import Sheet, in_parts
-from particlespy_ml.segmentation.segmenter import DENSE, check_labels, label_given, number_particles
+from particlespy_ml.segmentation.numbers import DENSE, check_labels, label_given, number_particles
 
 _logger = logging.getLogger(__name__)
 

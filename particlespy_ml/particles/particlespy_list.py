@@ -17,7 +17,7 @@ from particlespy_ml.particles.measure import (
     measure_masks,
     outline_mask,
 )
-from particlespy_ml.segmentation.segmenter import MAX_LABEL
+from particlespy_ml.segmentation.numbers import MAX_LABEL
 from particlespy_ml.tables.check import check_measured
 from particlespy_ml.tables.classes import NONE, UNDEFINED
 from particlespy_ml.tables.table import make_table, object_array

@@ -17,7 +17,7 @@ from particlespy_ml.core.lengths import in_units
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.editor_figure import EditorFigure
 from particlespy_ml.segmentation import edit_labels as edits
-from particlespy_ml.segmentation.segmenter import check_labels, number_particles
+from particlespy_ml.segmentation.numbers import check_labels, number_particles
 
 if TYPE_CHECKING:
     from hyperspy.signals import Signal2D

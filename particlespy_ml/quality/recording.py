@@ -9,7 +9,7 @@ from particlespy_ml.quality.spectrum import Spectrum
 # Strongest reflections of metals and oxides lie between these, in nm; finer or coarser ones are never the strongest.
 SPACINGS = (0.1, 0.55)
 PIXELS = (0.002, 100.0)  # nm: outside of these no particle of a micrograph is seen
-MOST_ACROSS = 512  # pixels of a row that tell its jump well enough
+MOST_ACROSS = 256  # pixels of a row that tell its jump well enough
 LEAST_SATURATED = 1e-4
 
 
@@ -69,10 +69,11 @@ def row_jumps(image: np.ndarray) -> float:
     image = np.asarray(image, float)
     if min(image.shape) < 16:
         return float("nan")
-    image = np.where(np.isfinite(image), image, np.median(image[np.isfinite(image)]) if np.isfinite(image).any() else 0)
+    if not (known := np.isfinite(image)).all():
+        image = np.where(known, image, np.median(image[known]) if known.any() else 0)
     jumps = []
     for one in (image, image.T):
-        one = one[:, :: max(1, one.shape[1] // MOST_ACROSS)]
+        one = np.ascontiguousarray(one[:, :: max(1, one.shape[1] // MOST_ACROSS)])
         difference = np.diff(one, axis=0)
         medians = np.median(difference, axis=1)
         noise = 1.4826 * np.median(np.abs(difference - medians[:, None])) * 1.2533 / np.sqrt(difference.shape[1])

@@ -73,11 +73,18 @@ class QuickSegmenter(Segmenter):
         labels = segment_automatic(
             image, self.pixel_size, count=lambda *both: counts.append(both), on_texture=stop, **self.options
         )
-        if textured or self._is_on_support(image, labels):
+        if textured or self._is_on_support(image, labels, counts[-1]):
             return self._on_support(image, told)
         if self.loss is not None and len(counts) > 1:
             self.loss.add(*counts[-1])
         return labels
+
+    def _is_on_support(self, image: np.ndarray, labels: np.ndarray, counts: tuple[int, int]) -> bool:
+        said = len(self.said)
+        try:
+            return super()._is_on_support(image, labels, counts)
+        finally:
+            del self.said[said:]  # it was asked, but has found nothing yet
 
     def _by_detector(self, finder, image: np.ndarray, options: dict, told: list) -> np.ndarray:
         from particlespy_ml.segmentation.multiscale import segment_multiscale, view_steps

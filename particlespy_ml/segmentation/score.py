@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from particlespy_ml.segmentation.segmenter import renumber
+from particlespy_ml.segmentation.numbers import renumber
+
+ALIKE = 0.7  # F1 of two ways to outline particles from which they count as the same
 
 
 def count_agreement(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5) -> dict[str, int]:
@@ -55,3 +57,24 @@ def score_labels(labels: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     counts = count_agreement(labels, truth)
     right = 2 * counts["matched"]
     return counts["intersection"] / max(counts["union"], 1), right / max(right + counts["missed"] + counts["wrong"], 1)
+
+
+def are_alike(labels: np.ndarray, others: np.ndarray) -> bool:
+    """Return whether two ways to outline the particles of a frame found the same, for the most part.
+
+    Parameters
+    ----------
+    labels, others
+        Labels of particles, shape (rows, columns).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.zeros((9, 9), int)
+    >>> labels[2:5, 2:5] = 1
+    >>> are_alike(labels, labels), are_alike(labels, np.roll(labels, 3, 1))
+    (True, False)
+    """
+    counts = count_agreement(labels, others)
+    matched, apart = 2 * counts["matched"], counts["missed"] + counts["wrong"]
+    return matched >= ALIKE * (matched + apart)

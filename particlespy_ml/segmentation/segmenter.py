@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from skimage.measure import label
 
 from particlespy_ml.core.frames import check_frame
 from particlespy_ml.core.padding import known_pixels
 from particlespy_ml.segmentation.edges import has_steep_edges
 from particlespy_ml.segmentation.grid import as_float, label_sizes
+from particlespy_ml.segmentation.numbers import clear_border_particles, label_given, number_particles
 from particlespy_ml.segmentation.padded import cut_by_unknown, known_part, segment_known
 from particlespy_ml.segmentation.particlespy import (
     TrainedSegmentation,
@@ -21,24 +21,22 @@ from particlespy_ml.segmentation.particlespy import (
     segment_with_threshold,
 )
 from particlespy_ml.segmentation.scale import find_blobs, polarity_evidence
+from particlespy_ml.segmentation.score import are_alike
 from particlespy_ml.segmentation.series import Decision, DifferingFrames, more_evidence, most
 from particlespy_ml.segmentation.size_loss import SizeLoss, dark_text, small_text
-from particlespy_ml.segmentation.textured import has_textured_background
+from particlespy_ml.segmentation.textured import has_textured_background, judge_background
 
 if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
 
-MAX_LABEL = int(np.iinfo(np.int32).max)
 CLEAR = 1.2  # evidence, of 2 at most, that particles of one frame are of the other polarity than those of a series
-# Labels up to this many times the number of pixels are looked up in an array, which is faster than to sort them.
-DENSE = 4
 
 # of a network that finds particles on any support, at any magnification
 MULTISCALE_OPTIONS = {
     "threshold": None,
     "min_detection": 0.5,
     "min_diameter": 0.0,
-    "split_depth": 0.12,
+    "split_depth": 0.2,
     "polarity": "auto",
 }
 
@@ -157,8 +155,9 @@ class Segmenter:
 
     def _votes_for_support(self, image: np.ndarray) -> bool | None:
         """Whether a frame shows a support; None of one that shows nothing."""
-        labels = self._by_contrast(image)
-        if self._is_on_support(image, labels):
+        counts = [(0, 0)]
+        labels = self._by_contrast(image, lambda *both: counts.append(both))
+        if self._is_on_support(image, labels, counts[-1]):
             return True
         return False if labels.any() else None
 
@@ -247,9 +246,10 @@ class Segmenter:
         labels = self._by_contrast(image, lambda *both: counts.append(both))
         if decision.polarity and self.options["polarity"] == "auto":
             self._tell_of_polarity(image)
-        if self.on_support is not None and self._is_on_support(image, labels):
-            if decision.on_support is None:
+        if self.on_support is not None and decision.on_support is None:
+            if self._is_on_support(image, labels, counts[-1]):
                 return self._on_support(image, told)
+        if decision.on_support is False and has_textured_background(image, labels) and not self._misread(image, labels):
             decision.differs.tell("shows a support")
         if self.loss is not None and len(counts) > 1:
             self.loss.add(*counts[-1])
@@ -267,11 +267,19 @@ class Segmenter:
         options = MULTISCALE_OPTIONS | {"polarity": self._options()["polarity"]}
         return self._by_detector(self._detector, image, options, told)
 
-    def _is_on_support(self, image: np.ndarray, labels: np.ndarray) -> bool:
-        """Whether what lies about the particles asks for a network, and not for another calibration or polarity."""
-        if not has_textured_background(image, labels):
+    def _is_on_support(self, image: np.ndarray, labels: np.ndarray, counts: tuple[int, int]) -> bool:
+        """Whether what lies about the particles asks for a network, and not for another calibration or polarity.
+
+        In doubt the network is asked, which has the last word where it finds something else; but not where most objects
+        are left out for their size, of which *counts*, kept and left out, tell: these are the texture then.
+        """
+        shows, (kept, lost) = judge_background(image, labels), counts
+        if shows is None and lost > kept:
             return False
-        return not self._misread(image, labels)
+        if shows is None:
+            found = self._on_support(image, [])
+            shows = bool(found.any()) and not are_alike(labels, found)
+        return shows and not self._misread(image, labels)
 
     def _misread(self, image: np.ndarray, labels: np.ndarray) -> list[str]:
         """What there is to say of the calibration or the polarity of a frame, if a flat background is left by it."""
@@ -296,87 +304,3 @@ def is_constant(image: np.ndarray) -> bool:
     """Whether a frame shows nothing, as a blanked one of a movie."""
     # one row tells of most frames that they are not
     return image.size == 0 or bool((image[0] == image[0, 0]).all() and image.min() == image.max())
-
-
-def label_given(given: np.ndarray, numbered: bool = False) -> np.ndarray:
-    """Return the labels that a user gives for a frame, int32; the pieces of a mask are numbered.
-
-    Parameters
-    ----------
-    given
-        Booleans, or integers from 0 to 2147483647; those that are zero and one other number in pieces are a mask, too.
-    numbered
-        Whether integers are known to be numbers of particles, and never a mask.
-    """
-    given = np.asarray(given)
-    if given.dtype.kind == "b":
-        return label(given).astype(np.int32)
-    check_labels(given)
-    return given.astype(np.int32) if numbered else _separate_mask(given.astype(np.int32))
-
-
-def _separate_mask(labels: np.ndarray) -> np.ndarray:
-    """Number the pieces of labels that have one value only: they are a mask, such as one of 0 and 255."""
-    highest = labels.max(initial=0)
-    if highest == 0 or not np.isin(labels, (0, highest)).all():
-        return labels
-    pieces, count = label(labels > 0, return_num=True)
-    return pieces.astype(np.int32) if count > 1 else labels
-
-
-def check_labels(labels: np.ndarray) -> None:
-    """Raise ValueError if a label is negative, or too high for the tables, which hold labels as int32."""
-    labels = np.asarray(labels)
-    if not labels.size or labels.dtype.kind == "b":
-        return
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0:
-        raise ValueError(f"Labels are 0 for background and above for particles, not {low}.")
-    if high > MAX_LABEL:
-        raise ValueError(
-            f"The label {high} is above {MAX_LABEL}, the highest that a table holds; number the particles anew, for "
-            "example with skimage.segmentation.relabel_sequential(labels)[0]."
-        )
-
-
-def clear_border_particles(labels: np.ndarray) -> np.ndarray:
-    """Return the labels without the particles that touch the border of the frame."""
-    edges = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    return np.where(np.isin(labels, edges), 0, labels)
-
-
-def number_particles(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the particles 1 to n without gaps, in ascending order of their labels.
-
-    Parameters
-    ----------
-    labels
-        Integers of any size from 0, which is background.
-
-    Returns
-    -------
-    found : numpy.ndarray
-        The labels that occur, ascending.
-    numbers : numpy.ndarray
-        Shape of the labels, int32.
-    """
-    labels = np.asarray(labels)
-    if not labels.size:
-        return labels.ravel(), labels.astype(np.int32)
-    if labels.min() < 0:
-        raise ValueError(f"Labels are 0 for background and above for particles, not {labels.min()}.")
-    if int(labels.max()) >= DENSE * labels.size:
-        found, numbers = np.unique(labels, return_inverse=True)
-        background = int(found[0] == 0)
-        return found[background:], (numbers.reshape(labels.shape) + 1 - background).astype(np.int32)
-    present = label_sizes(labels) > 0
-    present[0] = True
-    if present.all():
-        return np.arange(1, len(present)), labels.astype(np.int32, copy=False)
-    present[0] = False
-    return np.flatnonzero(present), (np.cumsum(present) * present).astype(np.int32)[labels]
-
-
-def renumber(labels: np.ndarray) -> np.ndarray:
-    """Number the particles 1 to n without gaps, in ascending order of their labels, int32."""
-    return number_particles(labels)[1]

@@ -14,6 +14,8 @@ SMOOTH = 2.0  # pixels of that view
 # A background is textured if what is left of it once a slow change is taken off has more than this of the contrast of
 # the particles (measured flat films have 0.05 to 0.24, supported catalysts 0.37 to 1.6), and is no noise.
 CONTRAST, NOISE = 0.3, 8.0
+# From here on it may be: what was outlined may be lobes of a support, which stand out more than the particles on them.
+DOUBTFUL_CONTRAST, DOUBTFUL_NOISE = 0.15, 2.5
 
 
 def has_textured_background(image: np.ndarray, labels: np.ndarray) -> bool:
@@ -40,24 +42,48 @@ def has_textured_background(image: np.ndarray, labels: np.ndarray) -> bool:
     >>> has_textured_background(image + 120 * np.sin(x / 5) * np.sin(y / 6), disk.astype(int))
     True
     """
+    return judge_background(image, labels) is True
+
+
+def judge_background(image: np.ndarray, labels: np.ndarray) -> bool | None:
+    """Return whether what surrounds the particles of a frame is a support that shows; None where that is in doubt.
+
+    Parameters
+    ----------
+    image, labels
+        As for `has_textured_background`.
+    """
+    contrast, noise = texture_of_background(image, labels)
+    if contrast > CONTRAST and noise >= NOISE:
+        return True
+    return None if contrast > DOUBTFUL_CONTRAST and noise >= DOUBTFUL_NOISE else False
+
+
+def texture_of_background(image: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Return what is left of a background relative to the contrast of what was outlined, and to noise.
+
+    Parameters
+    ----------
+    image, labels
+        As for `has_textured_background`.
+    """
     image = as_float(image)
     if min(image.shape) < 8 or image.min() == image.max():
-        return False
+        return 0.0, 0.0
     step = max(1.0, max(image.shape) / VIEW)
     seen = resample_frame(image, (step, step)) if step > 1 else image.astype(np.float32)
     labels = nearest_map(labels, seen.shape)
     outside = ~ndi.binary_dilation(labels > 0, iterations=2)
     if outside.sum() < 100:
-        return False
+        return 0.0, 0.0
     smooth = ndi.gaussian_filter(seen - _surface(seen, outside), SMOOTH)
     left = float(smooth[outside].std())
-    if left < NOISE * _noise(seen):
-        return False
+    above_noise = left / max(_noise(seen), 1e-12 * max(left, 1e-300))
     numbers = np.unique(labels[labels > 0])
     if not len(numbers):
-        return True
+        return np.inf, above_noise
     contrast = float(np.median(np.abs(ndi.mean(smooth, labels, numbers) - smooth[outside].mean())))
-    return left > CONTRAST * contrast
+    return left / max(contrast, 1e-12 * max(left, 1e-300)), above_noise
 
 
 def _surface(image: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -10,8 +10,8 @@ from particlespy.segptcls import process
 from scipy import ndimage as ndi
 from skimage.measure import label
 
+from particlespy_ml.segmentation.numbers import clear_border_particles, number_particles, renumber
 from particlespy_ml.segmentation.particlespy import OPTIONS, THRESHOLDS, threshold_options
-from particlespy_ml.segmentation.segmenter import clear_border_particles, number_particles, renumber
 
 # ParticleSpy calls what scikit-image has renamed
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:particlespy")

@@ -32,7 +32,7 @@ def is_textured(image):
 FLAT = (("none", 1.0),)
 
 
-def judged(supports, count=10, **changes):
+def judged(supports, count=24, **changes):
     """Share of the micrographs that count as textured, of those whose support is everywhere."""
     recipe = replace(NOMINAL, supports=supports, **changes)
     seen = (draw_micrograph(recipe, (192, 192), np.random.default_rng(seed)) for seed in range(count))
@@ -41,7 +41,7 @@ def judged(supports, count=10, **changes):
 
 
 def test_most_supports_are_textured_and_most_flat_films_are_not():
-    assert judged((("fractal", 0.5), ("spheres", 0.5)), mixed=1.0, contrast=(0.9, 1.4)) > 0.6
+    assert judged((("fractal", 0.5), ("spheres", 0.5)), mixed=1.0, contrast=(0.9, 1.4)) > 0.5
     assert judged(FLAT, mixed=0.0, gradient=0.0) < 0.25
 
 

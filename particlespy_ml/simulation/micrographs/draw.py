@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from particlespy_ml.simulation.micrographs.bodies import draw_body
+from particlespy_ml.simulation.micrographs.clarity import VISIBLE, clarity_of
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
 from particlespy_ml.simulation.micrographs.record import record_micrograph
 from particlespy_ml.simulation.micrographs.supports import draw_support
@@ -33,8 +34,8 @@ class Micrograph:
         Thickness of the support relative to its mean, 0 in vacuum.
     inverted
         Whether particles are darker than what surrounds them.
-    visible
-        Of each label, whether it stands out from the support and from noise; see `MicrographRecipe`. All do by default.
+    clarity
+        Of each label; see `particlespy_ml.simulation.micrographs.clarity.clarity_of`. Infinite by default.
     """
 
     image: np.ndarray
@@ -42,11 +43,16 @@ class Micrograph:
     diameters: np.ndarray
     support: np.ndarray
     inverted: bool = False
-    visible: np.ndarray | None = None
+    clarity: np.ndarray | None = None
 
     def __post_init__(self):
-        if self.visible is None:
-            object.__setattr__(self, "visible", np.ones(len(self.diameters), bool))
+        if self.clarity is None:
+            object.__setattr__(self, "clarity", np.full(len(self.diameters), np.inf))
+
+    @property
+    def visible(self) -> np.ndarray:
+        """Of each label, whether it can be seen with certainty."""
+        return self.clarity >= VISIBLE
 
 
 def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.random.Generator) -> Micrograph:
@@ -91,9 +97,9 @@ def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.ra
     signal = support + contrast * heights
     image, noise = record_micrograph(signal, contrast, median, recipe, rng)
     labels, diameters, kept = _in_sight(owner, areas)
-    visible = _visible(contrast * levels[kept], diameters, support, noise, recipe)
+    clarity = clarity_of(contrast * levels[kept], diameters, labels, support, noise)
     inverted = bool(rng.random() < recipe.inverted)
-    return Micrograph(-image if inverted else image, labels, diameters, support, inverted, visible)
+    return Micrograph(-image if inverted else image, labels, diameters, support, inverted, clarity)
 
 
 def _texture(support: np.ndarray, diameter: float) -> float:
@@ -104,17 +110,6 @@ def _texture(support: np.ndarray, diameter: float) -> float:
     size = min(max(diameter, 3.0), 60.0, min(support.shape) / 4)
     fine = ndi.gaussian_filter(support, size / 6)
     return float(np.quantile(np.abs(fine - ndi.gaussian_filter(fine, size, truncate=3.0)), _MOST)) / _MOST_IN_SIGMA
-
-
-def _visible(
-    levels: np.ndarray, diameters: np.ndarray, support: np.ndarray, noise: float, recipe: MicrographRecipe
-) -> np.ndarray:
-    """Whether particles of some mean contrast stand out from the texture of the support and from noise."""
-    above_texture, above_noise = recipe.visible
-    sizes = np.exp(np.round(np.log(np.maximum(diameters, 1.0)) * 2) / 2)  # a few steps, each looked at once
-    texture = {size: _texture(support, size) for size in np.unique(sizes)}
-    own = np.array([texture[size] for size in sizes])
-    return (levels >= above_texture * own) & (levels * diameters * np.sqrt(np.pi / 4) >= above_noise * noise)
 
 
 def _choose(weighted: tuple, rng: np.random.Generator) -> str:

@@ -45,10 +45,6 @@ class MicrographRecipe:
         than what leaves particles `signal` standard deviations above it in all.
     signal
         See `noise`.
-    visible
-        A particle can be seen if its mean contrast is the first number times the texture of the support at its size,
-        and the second times what noise leaves of a mean over its area, which is 5 after A. Rose, J. Opt. Soc. Am. 38,
-        196 (1948). In tests others are neither missed nor wrong.
     saturation
         (share, low, high): in so many micrographs the signal saturates as absorption does, with this times the
         thickness of a particle.
@@ -89,7 +85,6 @@ class MicrographRecipe:
     contrast: tuple[float, float] = (1.5, 30.0)
     noise: tuple[float, float] = (0.01, 1.2)
     signal: float = 10.0
-    visible: tuple[float, float] = (3.0, 5.0)
     saturation: tuple[float, float, float] = (0.4, 0.3, 3.0)
     individual: float = 0.5
     fringes: float = 0.25

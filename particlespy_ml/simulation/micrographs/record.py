@@ -13,8 +13,10 @@ from particlespy_ml.simulation.micrographs.supports import random_field
 
 def record_micrograph(
     signal: np.ndarray, contrast: float, diameter: float, recipe: MicrographRecipe, rng: np.random.Generator
-) -> tuple[np.ndarray, float]:
-    """Blur, add noise and what goes wrong; returns the image, and the noise of a pixel in units of the signal.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Blur, add noise and what goes wrong; returns the image, and how strong noise is where, in units of the signal.
+
+    The mean over an area of so many pixels has this noise divided by the root of their number.
 
     Parameters
     ----------
@@ -33,7 +35,8 @@ def record_micrograph(
     largest = contrast * diameter / recipe.signal
     low, high = np.log(recipe.noise) + np.log(contrast)
     noise = float(np.exp(rng.uniform(low, max(min(high, np.log(largest)), low + 0.1))))
-    image = image + _noise(image, noise, recipe, rng)
+    added, strength = _noise(image, noise, recipe, rng)
+    image = image + added
     if rng.random() < recipe.scan_noise:
         image = _scan_lines(image, noise, contrast, rng)
     low, high = np.quantile(image, (0.001, 0.999))
@@ -46,7 +49,7 @@ def record_micrograph(
         annotate(image, rng)
     if rng.random() < recipe.compressed:
         image = compressed(image, int(rng.integers(25, 92)))
-    return image.astype(np.float32), noise
+    return image.astype(np.float32), strength
 
 
 def _uneven(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.ndarray:
@@ -57,15 +60,23 @@ def _uneven(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.
     return image * (1 + rng.uniform(0, 0.15) * slow) + rng.uniform(0, 2.5) * contrast * slope
 
 
-def _noise(image: np.ndarray, sigma: float, recipe: MicrographRecipe, rng: np.random.Generator) -> np.ndarray:
-    """Noise of a detector and of counting; neighbouring pixels share it where images were resampled or filtered."""
-    white = rng.normal(size=image.shape).astype(np.float32)
+def _noise(
+    image: np.ndarray, sigma: float, recipe: MicrographRecipe, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Noise of a detector and of counting; neighbouring pixels share it where images were resampled or filtered.
+
+    Returns the noise, and the standard deviation of white noise that leaves the same in means over large areas.
+    """
+    white, shared = rng.normal(size=image.shape).astype(np.float32), 1.0
     if rng.random() < recipe.smoothed:
-        white = ndi.gaussian_filter(white, rng.uniform(0.4, 1.3))
+        width = rng.uniform(0.4, 1.3)
+        white = ndi.gaussian_filter(white, width)
         white /= max(float(white.std()), 1e-6)
+        shared = max(2 * np.sqrt(np.pi) * width, 1.0)
     counting = rng.random()
     level = np.maximum(image - image.min(), 0) / max(float(np.mean(image - image.min())), 1e-6)
-    return sigma * np.sqrt(1 - counting + counting * level) * white
+    deviation = sigma * np.sqrt(1 - counting + counting * level)
+    return deviation * white, deviation * shared
 
 
 def _scan_lines(image: np.ndarray, noise: float, contrast: float, rng: np.random.Generator) -> np.ndarray:

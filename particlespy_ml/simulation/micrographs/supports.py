@@ -102,6 +102,10 @@ def _packed_spheres(shape: tuple[int, int], rng: np.random.Generator, smallest: 
         near = places[rng.integers(len(places))] + direction[:2]
         if rng.random() < 0.03 or not ((near > -2 * pad) & (near < np.array(shape) + 2 * pad)).all():
             near = rng.uniform([-pad, -pad], [shape[0] + pad, shape[1] + pad])
+            # another aggregate reaches into the view from its nearest border: a lone sphere within would be a particle
+            to_border = np.stack([near, np.array(shape) - near])
+            side, axis = np.unravel_index(np.argmin(to_border), (2, 2))
+            near[axis] = side * shape[axis]
         places.append(near)
     thickness = np.zeros(shape, np.float32)
     for row, column in places:

@@ -20,6 +20,7 @@ TILE = 192
 # Diameters in pixels that a network finds in one view. Smaller ones, and those a little larger, count neither way; what
 # is larger still is to be found in a coarser view.
 SMALLEST, LARGEST, TOO_LARGE = 4.5, 90.0, 130.0
+UNSEEN = 2.0  # clarity below which a particle counts neither way: it could be anything
 _RIM = 2  # pixels about a particle that count as it does
 _TYPICAL = 350.0  # pixels: smaller particles count more, so that each is worth finding
 _WEIGHTS = (0.5, 4.0)
@@ -78,9 +79,10 @@ def weighted_maps(seen: Micrograph) -> np.ndarray:
         Where particles are, how deep inside of one (see `maps_from_labels`), and weights, shape (3, rows, columns).
     """
     labels, diameters = seen.labels, np.concatenate([[0.0], seen.diameters])
-    wanted = (diameters >= SMALLEST) & (diameters <= LARGEST)
+    unseen = np.concatenate([[False], seen.clarity < UNSEEN])
+    wanted = (diameters >= SMALLEST) & (diameters <= LARGEST) & ~unseen
     wanted &= not seen.inverted
-    open_ = (diameters < SMALLEST) | ((diameters > LARGEST) & (diameters < TOO_LARGE))
+    open_ = (diameters < SMALLEST) | ((diameters > LARGEST) & (diameters < TOO_LARGE)) | unseen
     open_[0] = False
     open_ &= not seen.inverted
     numbers = np.cumsum(wanted) * wanted

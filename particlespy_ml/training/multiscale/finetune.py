@@ -15,8 +15,8 @@ from particlespy_ml.models.load import load_model
 from particlespy_ml.models.multiscale_finder import MultiscaleFinder
 from particlespy_ml.segmentation.grid import label_sizes
 from particlespy_ml.segmentation.multiscale import segment_multiscale
+from particlespy_ml.segmentation.numbers import renumber
 from particlespy_ml.segmentation.score import count_agreement
-from particlespy_ml.segmentation.segmenter import renumber
 from particlespy_ml.segmentation.two_contrasts import two_contrasts
 from particlespy_ml.simulation.micrographs.draw import Micrograph
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe

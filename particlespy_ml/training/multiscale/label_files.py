@@ -85,7 +85,7 @@ def read_labelled(images: str | Path, labels: str | Path) -> list[LabelledImage]
 
 
 def _with_labels(name: str, image: np.ndarray, path: Path) -> LabelledImage:
-    from particlespy_ml.segmentation.segmenter import label_given, renumber
+    from particlespy_ml.segmentation.numbers import label_given, renumber
 
     if path.suffix.lower() == ".txt":
         rows = [[float(value) for value in line.split()] for line in path.read_text().splitlines() if line.strip()]
@@ -113,7 +113,7 @@ def ellipses(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         away = ((rows[:, None] + 0.5 - top - height / 2) * 2 / height) ** 2
         away = away + ((columns + 0.5 - left - width / 2) * 2 / width) ** 2
         labels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1][away <= 1] = number
-    from particlespy_ml.segmentation.segmenter import renumber
+    from particlespy_ml.segmentation.numbers import renumber
 
     return renumber(labels)
 

@@ -1,0 +1,83 @@
+"""Where the background of a frame may be a support, the network is asked."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import particlespy_ml as pml
+from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.segmentation import segmenter as module
+from particlespy_ml.segmentation.choose import choose_segmenter
+from particlespy_ml.segmentation.quick import QuickSegmenter
+from particlespy_ml.segmentation.score import are_alike
+from particlespy_ml.segmentation.textured import judge_background
+
+ROWS, COLUMNS = np.ogrid[:128, :160]
+
+
+def disks(*places, diameter=20):
+    return sum(np.where(np.hypot(ROWS - r, COLUMNS - c) < diameter / 2, n + 1, 0) for n, (r, c) in enumerate(places))
+
+
+SEEN, OTHERS = disks((40, 40), (80, 110)), disks((90, 40), (30, 120), (30, 80))
+
+
+@pytest.fixture
+def segmenter(make_frame, make_image):
+    image = make_image(make_frame([(40, 40), (80, 110)], [20, 20]), "HAADF")
+    return choose_segmenter(ImageFrames.of(image), None, None, False, {})[0], np.asarray(image.data)
+
+
+@pytest.mark.parametrize(
+    ("judged", "network", "expected"),
+    [
+        (None, OTHERS, 3),  # in doubt, and something else
+        (None, None, 2),  # in doubt, and the same
+        (None, 0 * SEEN, 2),  # in doubt, and nothing
+        (False, OTHERS, 2),
+        (True, OTHERS, 3),
+    ],
+)
+def test_who_has_the_last_word(segmenter, monkeypatch, judged, network, expected):
+    whole, frame = segmenter
+    network = replace(whole, on_support=None)(frame) if network is None else network
+    monkeypatch.setattr(module, "judge_background", lambda image, labels: judged)
+    monkeypatch.setattr(module.Segmenter, "_by_detector", lambda self, *others: network.astype(np.int32))
+    assert whole(frame).max() == expected
+    assert whole._votes_for_support(frame) is (expected == 3)
+    assert replace(whole, on_support=None)(frame).max() == 2  # method="auto"
+
+
+def test_the_texture_is_no_support_where_it_is_what_was_left_out(segmenter, monkeypatch):
+    whole, frame = segmenter
+    monkeypatch.setattr(module, "judge_background", lambda image, labels: None)
+    monkeypatch.setattr(module.Segmenter, "_by_detector", lambda self, *others: OTHERS.astype(np.int32))
+    assert not whole._is_on_support(frame, SEEN, (2, 3))
+    assert whole._is_on_support(frame, SEEN, (2, 2))
+
+
+def test_a_series_is_decided_once(segmenter, monkeypatch):
+    whole, frame = segmenter
+    calls, same = [], replace(whole, on_support=None)(frame)
+    monkeypatch.setattr(module, "judge_background", lambda image, labels: None)
+    monkeypatch.setattr(module.Segmenter, "_by_detector", lambda self, *others: calls.append(1) or same)
+    decided = whole.decided([(frame, None)] * 3)
+    assert len(calls) == 3 and decided.decision.on_support is False
+    decided(frame)
+    assert len(calls) == 3
+
+
+def test_lobes_that_stand_out_more_than_particles():
+    signal = pml.data.particles_on_support(seed=6)
+    by_contrast = signal.segment_particles("auto").data
+    assert judge_background(signal.data, by_contrast) is None
+    found, wanted = signal.segment_particles().data, signal.segment_particles("network").data
+    assert (found == wanted).all() and not are_alike(by_contrast, found)
+    quick = QuickSegmenter.of(choose_segmenter(ImageFrames.of(signal), None, None, False, {})[0])
+    assert quick(signal.data).max() > 2 * by_contrast.max() and len(quick.said) == 1
+
+
+def test_alike():
+    assert are_alike(SEEN, SEEN) and are_alike(0 * SEEN, 0 * SEEN) and are_alike(SEEN, np.roll(SEEN, 2, 0))
+    assert not are_alike(SEEN, 0 * SEEN) and not are_alike(SEEN, OTHERS)
