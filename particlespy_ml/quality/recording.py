@@ -9,7 +9,7 @@ from particlespy_ml.quality.spectrum import Spectrum
 # Strongest reflections of metals and oxides lie between these, in nm; finer or coarser ones are never the strongest.
 SPACINGS = (0.1, 0.55)
 PIXELS = (0.002, 100.0)  # nm: outside of these no particle of a micrograph is seen
-MOST_ACROSS = 256  # pixels of a row that tell its jump well enough
+MOST_ACROSS = 512  # pixels of a row that tell its jump well enough
 LEAST_SATURATED = 1e-4
 
 

@@ -49,7 +49,8 @@ def _choose(image: ImageFrames, method, labels, exclude_border: bool, options: d
         options = {"polarity": "bright", **options}
     segmenter = make_segmenter(method, grid=image.grid, exclude_border=exclude_border, **options)
     if by_default and method == "auto" and not set(options) & ONLY_AUTO:
-        segmenter = replace(segmenter, on_support=ANY_SUPPORT)
+        least = options.get("min_diameter") or 0.0
+        segmenter = replace(segmenter, on_support=ANY_SUPPORT, min_diameter_on_support=least)
     return segmenter, ()
 
 

@@ -13,6 +13,7 @@ from particlespy_ml.segmentation.segmenter import Segmenter
 COARSE = 512  # pixels along the longer edge of what is looked at on a support
 ON_SUPPORT = "counted in a coarse view of a support, where some particles of less than 20 pixels are missed"
 ONE_VIEW = "counted in one view of a network"
+IN_DOUBT = "counted by contrast, in doubt whether the background is a support"
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class QuickSegmenter(Segmenter):
 
     Where the background of a frame is a support, or a network for supports is asked for, that sees the frame in coarse
     pixels, which hide particles of less than five of them. A network for HRTEM images sees a frame once, not from
-    several sides, and outlines stay where it draws them. All other ways to segment are quick by themselves, and done as
-    they are.
+    several sides, and outlines stay where it draws them. Where it is in doubt whether the background is a support, what
+    contrast outlines is counted. All other ways to segment are quick by themselves, and done as they are.
 
     Parameters
     ----------
@@ -73,18 +74,16 @@ class QuickSegmenter(Segmenter):
         labels = segment_automatic(
             image, self.pixel_size, count=lambda *both: counts.append(both), on_texture=stop, **self.options
         )
-        if textured or self._is_on_support(image, labels, counts[-1]):
+        if textured:
             return self._on_support(image, told)
-        if self.loss is not None and len(counts) > 1:
+        asked = self._asks_network(image, labels, counts[-1])
+        if asked:
+            return self._on_support(image, told)
+        if asked is None:  # a coarse view would not settle it
+            self.said.append(IN_DOUBT)
+        elif self.loss is not None and len(counts) > 1:
             self.loss.add(*counts[-1])
         return labels
-
-    def _is_on_support(self, image: np.ndarray, labels: np.ndarray, counts: tuple[int, int]) -> bool:
-        said = len(self.said)
-        try:
-            return super()._is_on_support(image, labels, counts)
-        finally:
-            del self.said[said:]  # it was asked, but has found nothing yet
 
     def _by_detector(self, finder, image: np.ndarray, options: dict, told: list) -> np.ndarray:
         from particlespy_ml.segmentation.multiscale import segment_multiscale, view_steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from particlespy_ml.segmentation.grid import label_sizes
 from particlespy_ml.segmentation.numbers import renumber
 
 ALIKE = 0.7  # F1 of two ways to outline particles from which they count as the same
@@ -75,6 +76,10 @@ def are_alike(labels: np.ndarray, others: np.ndarray) -> bool:
     >>> are_alike(labels, labels), are_alike(labels, np.roll(labels, 3, 1))
     (True, False)
     """
-    counts = count_agreement(labels, others)
-    matched, apart = 2 * counts["matched"], counts["missed"] + counts["wrong"]
-    return matched >= ALIKE * (matched + apart)
+    both = (labels > 0) & (others > 0)
+    pairs, pixels = np.unique(np.stack([labels[both], others[both]]), axis=1, return_counts=True)
+    sizes, other_sizes = label_sizes(labels), label_sizes(others)
+    union = sizes[pairs[0]] + other_sizes[pairs[1]] - pixels
+    matched = 2 * np.count_nonzero(pixels > 0.5 * union)  # each particle has one such partner at most
+    number = np.count_nonzero(sizes[1:]) + np.count_nonzero(other_sizes[1:])
+    return matched >= ALIKE * number

@@ -45,7 +45,8 @@ def segment_particles(
     method
         By default "network" for HRTEM images. For all others the background of the image, or of the series, decides:
         where it is flat "auto", where it is a support that shows "network"; see
-        `particlespy_ml.segmentation.textured.has_textured_background`. One of the two words decides for all frames, and
+        `particlespy_ml.segmentation.textured.has_textured_background`. In doubt both are tried, and "network" is taken
+        where they differ. One of the two words decides for all frames, and
         so does an option of "auto" alone. "auto" needs no tuning: it removes an uneven background, smooths, finds
         bright or dark particles and splits those that touch. "network" finds particles
         where thresholds fail, by a model trained on simulated HRTEM images or, for other images, on drawn micrographs

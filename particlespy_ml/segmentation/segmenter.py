@@ -36,7 +36,7 @@ MULTISCALE_OPTIONS = {
     "threshold": None,
     "min_detection": 0.5,
     "min_diameter": 0.0,
-    "split_depth": 0.2,
+    "split_depth": 0.15,
     "polarity": "auto",
 }
 
@@ -60,7 +60,9 @@ class Segmenter:
     finder
         The model, for the method "network".
     on_support
-        For the method "auto": bundled model that looks where the background is a support, if any.
+        For the method "auto": bundled model that looks where the background is, or may be, a support, if any.
+    min_diameter_on_support
+        In nm, of what that model finds.
     numbered
         Whether labels are known to be numbers of particles: then one that is in pieces is no mask.
     masked
@@ -78,6 +80,7 @@ class Segmenter:
     trained: TrainedSegmentation | None = None
     finder: ParticleFinder | None = None
     on_support: str | None = None
+    min_diameter_on_support: float = 0.0
     numbered: bool = False
     masked: bool = False
     loss: SizeLoss | None = field(default=None, compare=False)
@@ -121,9 +124,8 @@ class Segmenter:
         if self.method == "auto":
             if polarity == "auto":
                 polarity = more_evidence(frames, self._evidence) or "bright"
-            fixed = replace(self, options={**self.options, "polarity": polarity}, loss=None)
             if self.on_support is not None:
-                on_support = most([fixed._votes_for_support(frame) for frame in frames])
+                on_support = most([self._votes_for_support(frame, polarity) for frame in frames])
             if on_support and self.options["polarity"] == "auto":  # the network tells better what lies on a support
                 polarity = self._likely_polarity(frames) or polarity
         elif self.detects:
@@ -153,13 +155,14 @@ class Segmenter:
         bright = polarity_evidence(image, find_blobs(image, pixel, self.options["min_diameter"]))
         return max(bright, 0.0), max(-bright, 0.0)
 
-    def _votes_for_support(self, image: np.ndarray) -> bool | None:
-        """Whether a frame shows a support; None of one that shows nothing."""
-        counts = [(0, 0)]
-        labels = self._by_contrast(image, lambda *both: counts.append(both))
-        if self._is_on_support(image, labels, counts[-1]):
-            return True
-        return False if labels.any() else None
+    def _votes_for_support(self, image: np.ndarray, polarity: str) -> bool | None:
+        """Whether a frame shows a support; None of one that shows nothing of a polarity."""
+        fixed, counts = replace(self, options={**self.options, "polarity": polarity}, loss=None), [(0, 0)]
+        labels = fixed._by_contrast(image, lambda *both: counts.append(both))
+        asked = fixed._asks_network(image, labels, counts[-1])
+        if asked is None:  # by the polarity that the network itself sees, as in a frame alone
+            asked = self._found_on_support(image, labels, counts[-1], []) is not None
+        return True if asked else False if labels.any() else None
 
     def _votes_for_steep(self, image: np.ndarray) -> bool | None:
         """Whether the particles of a frame have steep edges; None where there are none."""
@@ -240,15 +243,16 @@ class Segmenter:
         counts, decision = [(0, 0)], self.decision or Decision()
         if decision.on_support:
             labels = self._on_support(image, told)
-            if not has_textured_background(image, labels):
+            if judge_background(image, labels) is False:
                 decision.differs.tell("has a flat background")
             return labels
         labels = self._by_contrast(image, lambda *both: counts.append(both))
         if decision.polarity and self.options["polarity"] == "auto":
             self._tell_of_polarity(image)
         if self.on_support is not None and decision.on_support is None:
-            if self._is_on_support(image, labels, counts[-1]):
-                return self._on_support(image, told)
+            found = self._found_on_support(image, labels, counts[-1], told)
+            if found is not None:
+                return found
         if decision.on_support is False and has_textured_background(image, labels) and not self._misread(image, labels):
             decision.differs.tell("shows a support")
         if self.loss is not None and len(counts) > 1:
@@ -264,22 +268,34 @@ class Segmenter:
 
     def _on_support(self, image: np.ndarray, told: list) -> np.ndarray:
         """Return the particles on a support, as the network for these finds them."""
-        options = MULTISCALE_OPTIONS | {"polarity": self._options()["polarity"]}
+        options = {"polarity": self._options()["polarity"], "min_diameter": self.min_diameter_on_support}
+        options = MULTISCALE_OPTIONS | options
         return self._by_detector(self._detector, image, options, told)
 
-    def _is_on_support(self, image: np.ndarray, labels: np.ndarray, counts: tuple[int, int]) -> bool:
-        """Whether what lies about the particles asks for a network, and not for another calibration or polarity.
+    def _asks_network(self, image: np.ndarray, labels: np.ndarray, counts: tuple[int, int]) -> bool | None:
+        """Whether a network has the last word on a frame, and not another calibration or polarity; None in doubt.
 
-        In doubt the network is asked, which has the last word where it finds something else; but not where most objects
-        are left out for their size, of which *counts*, kept and left out, tell: these are the texture then.
+        Where most objects are left out for their size, of which *counts*, kept and left out, tell, these may be the
+        texture, and there is no doubt.
         """
         shows, (kept, lost) = judge_background(image, labels), counts
-        if shows is None and lost > kept:
+        if shows is False or (shows is None and lost > kept) or self._misread(image, labels):
             return False
-        if shows is None:
-            found = self._on_support(image, [])
-            shows = bool(found.any()) and not are_alike(labels, found)
-        return shows and not self._misread(image, labels)
+        return shows
+
+    def _found_on_support(
+        self, image: np.ndarray, labels: np.ndarray, counts: tuple[int, int], told: list
+    ) -> np.ndarray | None:
+        """What a network finds, if it has the last word: in doubt, where it finds something else; None otherwise."""
+        asked = self._asks_network(image, labels, counts)
+        if asked is False:
+            return None
+        own: list = []
+        found = self._on_support(image, own)
+        if asked is None and (not found.any() or are_alike(labels, found)):
+            return None
+        told += own
+        return found
 
     def _misread(self, image: np.ndarray, labels: np.ndarray) -> list[str]:
         """What there is to say of the calibration or the polarity of a frame, if a flat background is left by it."""

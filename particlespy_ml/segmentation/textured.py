@@ -56,6 +56,8 @@ def judge_background(image: np.ndarray, labels: np.ndarray) -> bool | None:
     contrast, noise = texture_of_background(image, labels)
     if contrast > CONTRAST and noise >= NOISE:
         return True
+    if not np.isfinite(contrast):  # nothing was outlined, and nothing but noise is there
+        return False
     return None if contrast > DOUBTFUL_CONTRAST and noise >= DOUBTFUL_NOISE else False
 
 

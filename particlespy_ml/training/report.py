@@ -76,10 +76,11 @@ def segmentation_lines(results: dict) -> Iterator[str]:
 
 def multiscale_lines(results: dict) -> Iterator[str]:
     """Results of an evaluation of a network that finds particles on any support."""
-    yield f"  {'micrographs':>20}  {'F1 at an IoU of 0.5':<24}  {'of more than 8 pixels':<24}  IoU of the masks"
+    named = {"f1": "F1 at an IoU of 0.5", "f1_above_8_px": "of more than 8 pixels", "f1_of_all": "seen or not"}
+    yield "  ".join([f"  {'micrographs':>20}", *(f"{text:<24}" for text in named.values()), "IoU of the masks"])
     for name, part in results["conditions"].items():
-        cells = [_text({**part[what], "accuracy": part[what]["value"]}) for what in ("f1", "f1_above_8_px", "iou")]
-        yield f"  {name:>20}  {cells[0]:<24}  {cells[1]:<24}  {cells[2]}"
+        cells = [_text({**part[what], "accuracy": part[what]["value"]}) for what in (*named, "iou")]
+        yield "  ".join([f"  {name:>20}", *(f"{cell:<24}" for cell in cells)])
     yield f"  in frames without particles: {results['false_per_empty_frame']:.2f} a frame"
     yield f"  calibration error of the detection probability: {results['calibration_error']:.3f}"
 

@@ -9,7 +9,7 @@ import particlespy_ml as pml
 from particlespy_ml.core.image import ImageFrames
 from particlespy_ml.segmentation import segmenter as module
 from particlespy_ml.segmentation.choose import choose_segmenter
-from particlespy_ml.segmentation.quick import QuickSegmenter
+from particlespy_ml.segmentation.quick import IN_DOUBT, QuickSegmenter
 from particlespy_ml.segmentation.score import are_alike
 from particlespy_ml.segmentation.textured import judge_background
 
@@ -45,7 +45,7 @@ def test_who_has_the_last_word(segmenter, monkeypatch, judged, network, expected
     monkeypatch.setattr(module, "judge_background", lambda image, labels: judged)
     monkeypatch.setattr(module.Segmenter, "_by_detector", lambda self, *others: network.astype(np.int32))
     assert whole(frame).max() == expected
-    assert whole._votes_for_support(frame) is (expected == 3)
+    assert whole.decided([(frame, None)]).decision.on_support is (expected == 3)
     assert replace(whole, on_support=None)(frame).max() == 2  # method="auto"
 
 
@@ -53,8 +53,8 @@ def test_the_texture_is_no_support_where_it_is_what_was_left_out(segmenter, monk
     whole, frame = segmenter
     monkeypatch.setattr(module, "judge_background", lambda image, labels: None)
     monkeypatch.setattr(module.Segmenter, "_by_detector", lambda self, *others: OTHERS.astype(np.int32))
-    assert not whole._is_on_support(frame, SEEN, (2, 3))
-    assert whole._is_on_support(frame, SEEN, (2, 2))
+    assert whole._found_on_support(frame, SEEN, (2, 3), []) is None
+    assert whole._found_on_support(frame, SEEN, (2, 2), []).max() == 3
 
 
 def test_a_series_is_decided_once(segmenter, monkeypatch):
@@ -68,6 +68,25 @@ def test_a_series_is_decided_once(segmenter, monkeypatch):
     assert len(calls) == 3
 
 
+def test_frames_in_doubt_do_not_differ_from_a_series_on_a_support(segmenter, monkeypatch):
+    whole, frame = segmenter
+    monkeypatch.setattr(module, "judge_background", lambda image, labels: None)
+    monkeypatch.setattr(module.Segmenter, "_by_detector", lambda self, *others: OTHERS.astype(np.int32))
+    decided, told = whole.decided([(frame, None)] * 3), []
+    monkeypatch.setattr(type(decided.differs), "tell", lambda self, reason: told.append(reason))
+    assert decided.decision.on_support is True and decided(frame).max() == 3 and not told
+    monkeypatch.setattr(module, "judge_background", lambda image, labels: False)
+    assert decided(frame).max() == 3 and told == ["has a flat background"]
+
+
+def test_a_smallest_diameter_holds_on_a_support(make_image):
+    signal = pml.data.particles_on_support(seed=6)
+    whole = signal.segment_particles().data
+    large = signal.segment_particles(min_diameter=2.6).data
+    sizes = np.bincount(large.ravel())[1:] * 0.15**2
+    assert 0 < large.max() < whole.max() and sizes.min() >= 0.95 * np.pi / 4 * 2.6**2
+
+
 def test_lobes_that_stand_out_more_than_particles():
     signal = pml.data.particles_on_support(seed=6)
     by_contrast = signal.segment_particles("auto").data
@@ -75,9 +94,11 @@ def test_lobes_that_stand_out_more_than_particles():
     found, wanted = signal.segment_particles().data, signal.segment_particles("network").data
     assert (found == wanted).all() and not are_alike(by_contrast, found)
     quick = QuickSegmenter.of(choose_segmenter(ImageFrames.of(signal), None, None, False, {})[0])
-    assert quick(signal.data).max() > 2 * by_contrast.max() and len(quick.said) == 1
+    assert quick(signal.data).max() == by_contrast.max() and quick.said == [IN_DOUBT]
 
 
 def test_alike():
     assert are_alike(SEEN, SEEN) and are_alike(0 * SEEN, 0 * SEEN) and are_alike(SEEN, np.roll(SEEN, 2, 0))
     assert not are_alike(SEEN, 0 * SEEN) and not are_alike(SEEN, OTHERS)
+    cut = disks((0, 0), (127, 159))
+    assert are_alike(cut, cut) and not are_alike(cut, disks((0, 159), (127, 0)))

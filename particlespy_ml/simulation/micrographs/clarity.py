@@ -12,7 +12,12 @@ _FINEST, _COARSEST = 3.0, 60.0  # pixels, sizes at which a support is looked at
 
 
 def clarity_of(
-    levels: np.ndarray, diameters: np.ndarray, labels: np.ndarray, support: np.ndarray, noise: np.ndarray
+    levels: np.ndarray,
+    diameters: np.ndarray,
+    labels: np.ndarray,
+    support: np.ndarray,
+    noise: np.ndarray,
+    shared: float = 1.0,
 ) -> np.ndarray:
     """Return the mean contrast of particles over what their support and noise amount to, at their place and size.
 
@@ -26,6 +31,8 @@ def clarity_of(
         Signal of the support, 0 in vacuum, shape (rows, columns).
     noise
         Standard deviation of a pixel, shape (rows, columns).
+    shared
+        By how much noise that neighbours share is stronger in means over large areas than noise of single pixels.
 
     Examples
     --------
@@ -42,7 +49,9 @@ def clarity_of(
     for size in np.unique(sizes):
         which = sizes == size
         texture[which] = ndi.mean(texture_about(support, size), labels, numbers[which])
-    in_means = ndi.mean(noise, labels, numbers) / np.maximum(np.sqrt(np.pi / 4) * diameters, 1.0)
+    # of one pixel for one pixel, and `shared` times less its root for many
+    pixels = np.maximum(np.pi / 4 * diameters**2, 1.0) + shared**2 - 1
+    in_means = ndi.mean(noise, labels, numbers) * shared / np.sqrt(pixels)
     return levels / np.maximum(np.hypot(texture, in_means), 1e-9)
 
 

@@ -95,11 +95,13 @@ def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.ra
         heights = heights * _fringes(shape, median, rng)
     contrast = max(_texture(support, median), 0.02) * float(np.exp(rng.uniform(*np.log(recipe.contrast))))
     signal = support + contrast * heights
-    image, noise = record_micrograph(signal, contrast, median, recipe, rng)
+    seen = record_micrograph(signal, contrast, median, recipe, rng)
     labels, diameters, kept = _in_sight(owner, areas)
-    clarity = clarity_of(contrast * levels[kept], diameters, labels, support, noise)
+    clarity = clarity_of(contrast * levels[kept], diameters, labels, support, seen.noise, seen.shared)
+    labels, left = _shifted(labels, seen.shift)
+    diameters, clarity = diameters[left], clarity[left]
     inverted = bool(rng.random() < recipe.inverted)
-    return Micrograph(-image if inverted else image, labels, diameters, support, inverted, clarity)
+    return Micrograph(-seen.image if inverted else seen.image, labels, diameters, support, inverted, clarity)
 
 
 def _texture(support: np.ndarray, diameter: float) -> float:
@@ -187,6 +189,15 @@ def _in_sight(owner: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndar
     seen[0] = False
     number = np.cumsum(seen) * seen
     return number.astype(np.int32)[owner], 2 * np.sqrt(areas[seen] / np.pi), np.flatnonzero(seen)
+
+
+def _shifted(labels: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels whose rows moved to the right by so many pixels, and which of them are left, of which numbers 1 to n."""
+    columns = np.arange(labels.shape[1])[None] - np.rint(shift).astype(int)[:, None]
+    moved = np.take_along_axis(labels, np.clip(columns, 0, labels.shape[1] - 1), 1)
+    left = np.bincount(moved.ravel(), minlength=labels.max() + 1) > 0
+    left[0] = False
+    return (np.cumsum(left) * left).astype(np.int32)[moved], np.flatnonzero(left[1:])
 
 
 def _fringes(shape: tuple[int, int], median: float, rng: np.random.Generator) -> np.ndarray:

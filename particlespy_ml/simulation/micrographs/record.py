@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -11,12 +12,32 @@ from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
 from particlespy_ml.simulation.micrographs.supports import random_field
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What was recorded of a micrograph.
+
+    Parameters
+    ----------
+    image
+        Shape (rows, columns), float32.
+    noise
+        Standard deviation of a pixel in units of the signal, same shape.
+    shared
+        By how much noise that neighbours share is stronger in means over large areas than noise of single pixels.
+    shift
+        Pixels by which each row moved to the right.
+    """
+
+    image: np.ndarray
+    noise: np.ndarray
+    shared: float
+    shift: np.ndarray
+
+
 def record_micrograph(
     signal: np.ndarray, contrast: float, diameter: float, recipe: MicrographRecipe, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Blur, add noise and what goes wrong; returns the image, and how strong noise is where, in units of the signal.
-
-    The mean over an area of so many pixels has this noise divided by the root of their number.
+) -> Recorded:
+    """Blur, add noise and what goes wrong.
 
     Parameters
     ----------
@@ -35,10 +56,10 @@ def record_micrograph(
     largest = contrast * diameter / recipe.signal
     low, high = np.log(recipe.noise) + np.log(contrast)
     noise = float(np.exp(rng.uniform(low, max(min(high, np.log(largest)), low + 0.1))))
-    added, strength = _noise(image, noise, recipe, rng)
-    image = image + added
+    added, strength, shared = _noise(image, noise, recipe, rng)
+    image, shift = image + added, np.zeros(len(image))
     if rng.random() < recipe.scan_noise:
-        image = _scan_lines(image, noise, contrast, rng)
+        image, shift = _scan_lines(image, noise, contrast, rng)
     low, high = np.quantile(image, (0.001, 0.999))
     image = (image - low) / max(high - low, 1e-9)
     if rng.random() < recipe.gamma:
@@ -49,7 +70,7 @@ def record_micrograph(
         annotate(image, rng)
     if rng.random() < recipe.compressed:
         image = compressed(image, int(rng.integers(25, 92)))
-    return image.astype(np.float32), strength
+    return Recorded(image.astype(np.float32), strength, shared, shift)
 
 
 def _uneven(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.ndarray:
@@ -62,32 +83,34 @@ def _uneven(image: np.ndarray, contrast: float, rng: np.random.Generator) -> np.
 
 def _noise(
     image: np.ndarray, sigma: float, recipe: MicrographRecipe, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Noise of a detector and of counting; neighbouring pixels share it where images were resampled or filtered.
 
-    Returns the noise, and the standard deviation of white noise that leaves the same in means over large areas.
+    Returns the noise, its standard deviation, and how much stronger it is in means over large areas.
     """
     white, shared = rng.normal(size=image.shape).astype(np.float32), 1.0
     if rng.random() < recipe.smoothed:
         width = rng.uniform(0.4, 1.3)
         white = ndi.gaussian_filter(white, width)
-        white /= max(float(white.std()), 1e-6)
-        shared = max(2 * np.sqrt(np.pi) * width, 1.0)
+        shared = 1 / max(float(white.std()), 1e-6)  # a filter that keeps the mean keeps the mean's noise
+        white *= shared
     counting = rng.random()
     level = np.maximum(image - image.min(), 0) / max(float(np.mean(image - image.min())), 1e-6)
     deviation = sigma * np.sqrt(1 - counting + counting * level)
-    return deviation * white, deviation * shared
+    return deviation * white, deviation, shared
 
 
-def _scan_lines(image: np.ndarray, noise: float, contrast: float, rng: np.random.Generator) -> np.ndarray:
-    """Lines of the scan that are shifted, brighter or darker."""
-    rows = len(image)
+def _scan_lines(
+    image: np.ndarray, noise: float, contrast: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lines of the scan that are shifted, brighter or darker; and by how many pixels each was shifted."""
+    rows, shift = len(image), np.zeros(len(image))
     if rng.random() < 0.5:
         shift = rng.uniform(0, 1.0) * rng.normal(size=rows) + np.linspace(0, rng.normal(scale=4), rows)
         columns = np.arange(image.shape[1])
         image = np.stack([np.interp(columns - s, columns, row) for s, row in zip(shift, image, strict=True)])
     streaks = rng.normal(size=(rows, 1)) * rng.uniform(0, 0.5) * min(noise, contrast)
-    return image + streaks
+    return image + streaks, shift
 
 
 def annotate(image: np.ndarray, rng: np.random.Generator) -> None:

@@ -29,7 +29,7 @@ SHAPE = (384, 384)
 FRAMES = {"validation": 60, "test": 40}
 EMPTY_FRAMES = 100
 SEEDS = {"validation": 101, "test": 202, "empty": 303}  # those of training are pairs that begin with the recipe's seed
-THRESHOLDS = (0.2, 0.35, 0.5)
+THRESHOLDS = (0.35, 0.5, 0.65)
 COUNTED = 5.0  # pixels across, of the smallest particles that count
 SUPPORTED = (("fractal", 0.4), ("spheres", 0.4), ("platelets", 0.1), ("slope", 0.1))
 FLAT = (("none", 0.4), ("film", 0.6))
@@ -64,13 +64,19 @@ def finder_of(network: torch.nn.Module, card: dict) -> MultiscaleFinder:
 
 
 def agreement(finder: MultiscaleFinder, seen: Iterator[Micrograph], threshold: float | None = None) -> dict:
-    """Scores over micrographs with 95 % intervals, as of `score_frames`, and those of particles above 8 pixels."""
+    """Scores over micrographs with 95 % intervals, as of `score_frames`, of particles that can be seen.
+
+    Beside these, F1 of those above 8 pixels, and of all, whether they can be seen or not.
+    """
     counts: dict[float, list] = {COUNTED: [], 8.0: []}
+    of_all = []
     for one in seen:
         labels, _ = segment_multiscale(one.image, finder, threshold, polarity="bright")
         for smallest, rows in counts.items():
             rows.append(count_agreement(*counted(labels, one, smallest)))
-    return {**score_frames(counts[COUNTED]), "f1_above_8_px": score_frames(counts[8.0])["f1"]}
+        of_all.append(count_agreement(above(labels, COUNTED), above(one.labels, COUNTED)))
+    others = {"f1_above_8_px": counts[8.0], "f1_of_all": of_all}
+    return {**score_frames(counts[COUNTED]), **{name: score_frames(rows)["f1"] for name, rows in others.items()}}
 
 
 def counted(found: np.ndarray, seen: Micrograph, diameter: float) -> tuple[np.ndarray, np.ndarray]:
@@ -210,7 +216,8 @@ def finish_multiscale(network: torch.nn.Module, tables: dict, out_folder: str | 
         **card,
         "evaluation": results,
         "evaluation_conditions": f"drawn micrographs of {SHAPE[0]} by {SHAPE[1]} pixels, particles of {COUNTED:g} "
-        "pixels and more, matched at an intersection over union of 0.5; particles that the border cuts do not count; "
+        "pixels and more, matched at an intersection over union of 0.5; particles that the border cuts do not count, "
+        "nor do those that cannot be seen (f1_of_all counts them); "
         "intervals of 95 % over micrographs",
         "training": {
             "recipe": tables["training"],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
 from particlespy_ml.simulation.micrographs.clarity import clarity_of, texture_about
 from particlespy_ml.simulation.micrographs.supports import random_field
@@ -29,6 +30,20 @@ def test_noise_counts_where_the_particle_is():
     noise = np.where(COLUMNS < 100, 0.1, 0.8) * np.ones((160, 1))
     flat = np.ones((160, 200))
     assert clarity(flat, noise, (80, 40)) == pytest.approx(8 * clarity(flat, noise, (80, 160)))
+
+
+@pytest.mark.parametrize("width", [0.5, 1.3])
+def test_noise_that_neighbours_share_is_stronger_in_means(width):
+    rng = np.random.default_rng(0)
+    white = ndi.gaussian_filter(rng.normal(size=(800, 800)), width)
+    white /= white.std()
+    shared = 1 / ndi.gaussian_filter(rng.normal(size=(800, 800)), width).std()
+    for diameter in (1.2, 6.0, 24.0):
+        inside = disk(80, 100, diameter).astype(float)
+        spread = ndi.convolve(white, inside[60:101, 80:121] / inside.sum())[::7, ::7].std()
+        own = np.array([1.0]), np.array([2 * np.sqrt(inside.sum() / np.pi)]), inside.astype(int)
+        told = clarity_of(*own, np.ones((160, 200)), np.ones((160, 200)), shared)
+        assert 1 / told[0] == pytest.approx(spread, rel=0.15)
 
 
 @pytest.mark.parametrize("diameter", [5.0, 20.0, 45.0])

@@ -103,10 +103,21 @@ def test_noise_is_as_asked():
     signal = np.zeros((96, 96), np.float32)
     signal[30:60, 30:60] = 1.0
     quiet = replace(CLEAN, noise=(0.05, 0.0501), smoothed=0.0, blur=(0.3, 0.301))
-    image, _ = record_micrograph(signal, 1.0, 30.0, quiet, np.random.default_rng(0))
+    image = record_micrograph(signal, 1.0, 30.0, quiet, np.random.default_rng(0)).image
     contrast = image[40:50, 40:50].mean() - image[:20, :20].mean()
     both = np.sqrt((image[35:55, 35:55].var() + image[:25].var()) / 2)
     assert both / contrast == pytest.approx(0.05, rel=0.5)
+
+
+def test_labels_move_with_the_lines_of_a_scan():
+    recipe, moved = replace(CLEAN, scan_noise=1.0, noise=(0.01, 0.0101)), 0
+    for seed in range(8):
+        seen = draw(recipe, seed)
+        rough = record_micrograph(np.ones((40, 40)), 1.0, 10.0, recipe, np.random.default_rng(seed)).shift
+        moved += np.abs(rough).max() > 1
+        inside = seen.image > (seen.image.min() + 0.3 * np.ptp(seen.image))
+        assert np.logical_and(inside, seen.labels > 0).sum() > 0.8 * inside.sum()
+    assert moved
 
 
 def test_annotations_and_compression_change_little_else():
