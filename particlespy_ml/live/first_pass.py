@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,17 +79,15 @@ def look_at(
     if pixel_size is None:
         row["focus_reason"] = "not calibrated"
         return {**row, "flags": "; ".join(["not calibrated: give the size of a pixel", *flags])}, None
-    with ThreadPoolExecutor(1) as beside:  # on a processor of its own, where there is one
-        seen = beside.submit(_see_sharpness, frame, pixel_size, energy)
-        labels = np.asarray(segment())
-        sizes = np.bincount(labels.ravel())[1:]
+    labels = np.asarray(segment())
+    sizes = np.bincount(labels.ravel())[1:]
     sizes = sizes[sizes > 0]
     row["count"], row["coverage"] = len(sizes), float(sizes.sum() / labels.size)
     if len(sizes):
         row["diameter"] = float(np.median(np.sqrt(4 / np.pi * sizes * pixel_size[0] * pixel_size[1])))
     else:
         flags.append("no particles")
-    row |= seen.result()
+    row |= _see_sharpness(frame, pixel_size, energy)
     if row["focus"] is None:
         return {**row, "flags": "; ".join(flags)}, labels
     if row["focus"] < DIM_FOCUS:

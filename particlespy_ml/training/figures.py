@@ -74,7 +74,7 @@ def draw_multiscale(results: dict, folder: Path) -> list[Path]:
     figure = _figure(6, 3.4)
     axis = figure.subplots()
     rows = list(results["conditions"].items())
-    for offset, (score, label) in enumerate((("f1", "that can be seen"), ("f1_above_8_px", "of these, above 8 pixels"))):
+    for offset, (score, label) in enumerate((("f1", "that can be seen"), ("f1_above_8_px", "above 8 pixels"))):
         values = [part[score]["value"] for _, part in rows]
         ends = [[abs(part[score]["interval"][k] - part[score]["value"]) for _, part in rows] for k in (0, 1)]
         axis.bar([k + 0.4 * offset for k in range(len(rows))], values, 0.38, yerr=ends, label=label)
