@@ -151,3 +151,18 @@ def test_the_command_writes_a_model_and_says_how_it_does(tmp_path, model, capsys
 def test_without_a_report(tmp_path, model):
     assert finetune(model, [labelled(seed) for seed in range(3)], tmp_path / "out", steps=1, folds=0) == {}
     assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+def test_probabilities_are_told_by_the_labelled_images(monkeypatch):
+    rng = np.random.default_rng(0)
+    inside, diameter = rng.uniform(0.3, 0.99, 4000), rng.uniform(5, 60, 4000)
+    true = 1 / (1 + np.exp(-(-1.5 + 2 * np.log(inside / (1 - inside)) + 0.5 * np.log(diameter / 20))))
+    rows, right = np.stack([inside, diameter], 1), rng.random(4000) < true
+    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [0.0, 1.0, 0.0]}
+    network = torch.nn.Conv2d(1, 1, 1).requires_grad_(False)
+    monkeypatch.setattr(finetuning, "found_and_true", lambda finder, seen: (list(seen), rows, right)[1:])
+    told = finetuning.with_own_detection(network, card, [labelled(0)])
+    assert told["detection"] == pytest.approx([-1.5, 2, 0.5], abs=0.25) and card["detection"] == [0.0, 1.0, 0.0]
+    few = (rows[:8], right[:8])  # too few to tell
+    monkeypatch.setattr(finetuning, "found_and_true", lambda finder, seen: few)
+    assert finetuning.with_own_detection(network, card, [labelled(0)]) == card

@@ -134,11 +134,14 @@ def found_and_true(finder: MultiscaleFinder, seen: Iterator[Micrograph]) -> tupl
 
 def calibrate_detection(finder: MultiscaleFinder, seen: Iterator[Micrograph]) -> list[float]:
     """Return the coefficients that make probabilities of `found_and_true`, for `MultiscaleFinder`."""
+    rows, right = found_and_true(finder, seen)
+    return [0.0, 1.0, 0.0] if right.all() or not right.any() else fit_detection(rows, right)
+
+
+def fit_detection(rows: np.ndarray, right: np.ndarray) -> list[float]:
+    """Return the coefficients that make probabilities of what `found_and_true` returns."""
     from sklearn.linear_model import LogisticRegression
 
-    rows, right = found_and_true(finder, seen)
-    if right.all() or not right.any():
-        return [0.0, 1.0, 0.0]
     inside = np.clip(rows[:, 0], 1e-4, 1 - 1e-4)
     told = np.stack([np.log(inside / (1 - inside)), np.log(rows[:, 1] / 20)], 1)
     fit = LogisticRegression(C=10.0).fit(told, right)

@@ -24,7 +24,7 @@ from particlespy_ml.training.card import model_folder, read_model, versions, wri
 from particlespy_ml.training.loop import fit
 from particlespy_ml.training.losses import WeightedMapLoss
 from particlespy_ml.training.multiscale.batches import SMALLEST, MicrographMaker, weighted_maps
-from particlespy_ml.training.multiscale.evaluate import finder_of
+from particlespy_ml.training.multiscale.evaluate import finder_of, fit_detection, found_and_true
 from particlespy_ml.training.multiscale.label_files import LabelledImage
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _logger = logging.getLogger(__name__)
 FEWEST = 3
 STEPS, RATE, BATCH, TILE = 160, 3e-4, 8, 160
 DRAWN = 0.4  # share of drawn micrographs in a batch, so that what was learnt before is kept
+ENOUGH = 10  # found particles that are right, and wrong, from which on probabilities are told by them
 SHOWN = (7.0, 45.0)  # pixels, median diameter of the particles in a tile
 
 
@@ -146,12 +147,14 @@ def finetune(
         for left_out in parts:
             others = [one for number, one in enumerate(images) if number not in left_out]
             network = _train(model, others, steps, seed, workers, show_progressbar)
-            for name, one in (("before", finder), ("after", finder_of(network, finder.card))):
+            after = finder_of(network, with_own_detection(network, finder.card, others))
+            for name, one in (("before", finder), ("after", after)):
                 counts[name] += [_score(one, images[number]) for number in left_out]
         report = {name: _f1(rows) for name, rows in counts.items()}
         _logger.info("F1 of images left out: %s", report)
     network = _train(model, images, steps, seed, workers, show_progressbar)
-    card = {key: value for key, value in finder.card.items() if key not in ("sha256", "format_version")}
+    card = with_own_detection(network, finder.card, images)
+    card = {key: value for key, value in card.items() if key not in ("sha256", "format_version")}
     told = {"images": [one.name for one in images], "steps": steps, "seed": seed, "left_out": report}
     card |= {"name": Path(out_folder).name, "finetuned": {"from": finder.name, "sha256": finder.sha256, **told}}
     write_model(out_folder, network.half(), {**card, "versions": versions()})
@@ -189,6 +192,18 @@ def _train(model, images: list[LabelledImage], steps: int, seed: int, workers: i
             workers=workers,
             show_progressbar=show,
         )
+
+
+def with_own_detection(network: torch.nn.Module, card: dict, images: list[LabelledImage]) -> dict:
+    """Return a card whose detection probabilities are those of what a network finds in labelled images."""
+    seen = [
+        Micrograph(one.image, one.labels, 2 * np.sqrt(label_sizes(one.labels)[1:] / np.pi), np.ones(one.image.shape))
+        for one in images
+    ]
+    rows, right = found_and_true(finder_of(network, card), iter(seen))
+    if min(right.sum(), (~right).sum()) < ENOUGH:
+        return card
+    return {**card, "detection": fit_detection(rows, right)}
 
 
 def _score(finder: MultiscaleFinder, one: LabelledImage) -> dict[str, int]:
