@@ -82,4 +82,4 @@ def are_alike(labels: np.ndarray, others: np.ndarray) -> bool:
     union = sizes[pairs[0]] + other_sizes[pairs[1]] - pixels
     matched = 2 * np.count_nonzero(pixels > 0.5 * union)  # each particle has one such partner at most
     number = np.count_nonzero(sizes[1:]) + np.count_nonzero(other_sizes[1:])
-    return matched >= ALIKE * number
+    return bool(matched >= ALIKE * number)
