@@ -21,7 +21,7 @@ FINER, FINE_UP_TO = 1 / 1.5, 768  # step of the finest view, of frames of so man
 STEP = 3.0  # magnification between one view and the next
 NARROWEST = 40  # pixels along the shorter edge of the coarsest view
 TAKEN = 0.35  # share of a particle that one found with more certainty may have
-SPLIT_DEPTH = 0.15
+SPLIT_DEPTH = 0.12
 # A particle is outlined best where it has some tens of pixels; e-folds beyond that cost this much probability.
 _BEST, _COST = (9.0, 50.0), 0.06
 

@@ -36,7 +36,7 @@ MULTISCALE_OPTIONS = {
     "threshold": None,
     "min_detection": 0.5,
     "min_diameter": 0.0,
-    "split_depth": 0.15,
+    "split_depth": 0.12,
     "polarity": "auto",
 }
 

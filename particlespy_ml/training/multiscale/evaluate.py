@@ -29,7 +29,7 @@ SHAPE = (384, 384)
 FRAMES = {"validation": 60, "test": 40}
 EMPTY_FRAMES = 100
 SEEDS = {"validation": 101, "test": 202, "empty": 303}  # those of training are pairs that begin with the recipe's seed
-THRESHOLDS = (0.35, 0.5, 0.65)
+THRESHOLD = 0.5  # of pixels: outlines have the area of the particles
 COUNTED = 5.0  # pixels across, of the smallest particles that count
 SUPPORTED = (("fractal", 0.4), ("spheres", 0.4), ("platelets", 0.1), ("slope", 0.1))
 FLAT = (("none", 0.4), ("film", 0.6))
@@ -190,7 +190,7 @@ def measure_multiscale(finder: MultiscaleFinder, recipe: MicrographRecipe) -> di
 
 
 def finish_multiscale(network: torch.nn.Module, tables: dict, out_folder: str | Path) -> Path:
-    """Choose the threshold, calibrate, measure, and write a model, whose weights are of half precision."""
+    """Calibrate, measure, and write a model, whose weights are of half precision."""
     network = network.half().float().eval()
     recipe = MicrographRecipe.from_dict(tables["detector"])
     card = {
@@ -198,23 +198,14 @@ def finish_multiscale(network: torch.nn.Module, tables: dict, out_folder: str | 
         "architecture": {**tables["model"]["architecture"], "outputs": 2},
         "outputs": ["particle", "depth"],
         "normalisation": "see particlespy_ml.segmentation.two_contrasts",
-        "threshold": 0.5,
+        "threshold": THRESHOLD,
         "diameter_range_px": [SMALLEST, LARGEST * 1.2],
         "detection": [0.0, 1.0, 0.0],
     }
-    mixed = with_empty(recipe)
-
-    def seen() -> Iterator[Micrograph]:
-        return micrographs(mixed, "validation", FRAMES["validation"])
-
-    def calibrated(threshold: float) -> tuple[float, dict]:
-        one = {**card, "threshold": threshold}
-        one["detection"] = calibrate_detection(finder_of(network, one), seen())
-        return agreement(finder_of(network, one), seen())["f1"]["value"], one
-
-    _, card = max(map(calibrated, THRESHOLDS), key=lambda pair: pair[0])
+    validation = micrographs(with_empty(recipe), "validation", FRAMES["validation"])
+    card["detection"] = calibrate_detection(finder_of(network, card), validation)
     results = measure_multiscale(finder_of(network, card), recipe)
-    _logger.info("threshold %s, %s", card["threshold"], results)
+    _logger.info("%s", results)
     card = {
         **card,
         "evaluation": results,
