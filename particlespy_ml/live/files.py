@@ -12,6 +12,8 @@ from stat import S_ISDIR
 from particlespy_ml.core.load_images import FORMATS
 
 _BLOCK = 1 << 20
+# Of many files those that were given are looked at again after so many looks: they take longer than those that are new.
+MANY, GIVEN_EVERY = 200, 8
 FOLDER_FORMATS = (".zspy",)  # which are folders
 
 
@@ -139,6 +141,7 @@ class StillFiles:
     recursive: bool = False
     polls: int = 2
     _seen: dict[Path, _Seen] = field(default_factory=dict)
+    _looks: int = 0
 
     def look(self, most: int | None = None) -> list[tuple[Path, Stamp]]:
         """Return the files that are still now and were not given since they changed, with their stamps.
@@ -156,13 +159,17 @@ class StillFiles:
         present = list(image_files(self.folder, self.without, self.recursive))
         for path in self._seen.keys() - set(present):
             del self._seen[path]
+        self._looks += 1
+        only_new = len(present) >= MANY and self._looks % GIVEN_EVERY
         found = []
         for path in present:
+            known = self._seen.get(path)
+            if only_new and known is not None and known.given:
+                continue
             stamp = Stamp.of(path)
             if stamp is None:
                 self._seen.pop(path, None)
                 continue
-            known = self._seen.get(path)
             if known is None or known.stamp != stamp:
                 known = self._seen[path] = _Seen(stamp)
             else:

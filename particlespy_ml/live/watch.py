@@ -132,6 +132,7 @@ class Watcher:
             self._stop,
             pictures,
             lambda: any(one.is_busy for one in self._lookers),
+            lambda: all(one.is_busy for one in self._lookers),
         )
         self._lookers = [
             Looker(self._rows, self.analysis, self._jobs, self._analyser.put, self._looked, self._stop)

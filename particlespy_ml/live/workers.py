@@ -151,6 +151,9 @@ class Analyser(threading.Thread):
         Whether images are drawn.
     gives_way
         Whether first looks have work to do: they go first where both are done in one process.
+    all_busy
+        Whether all who look are at work: then a processor more is not there, and looks go first wherever images are
+        measured.
     """
 
     def __init__(
@@ -162,9 +165,11 @@ class Analyser(threading.Thread):
         stop: threading.Event,
         pictures: bool = True,
         gives_way: Callable[[], bool] = lambda: False,
+        all_busy: Callable[[], bool] = lambda: False,
     ):
         super().__init__(name="analysis", daemon=True)
         self._pictures, self._gives_way, self._measuring = pictures, gives_way, measuring
+        self._all_busy = all_busy
         self._rows, self._analysis, self._finished, self._ended = rows, analysis, finished, stop
         self._tasks: deque[Task] = deque()
         self._ready = threading.Condition()
@@ -210,7 +215,9 @@ class Analyser(threading.Thread):
     def _give_way(self) -> None:
         """Wait for first looks, though not for ever."""
         ends = time.monotonic() + PATIENCE
-        while self._measuring.gives_way and self._gives_way() and time.monotonic() < ends and not self._ended.is_set():
+        while time.monotonic() < ends and not self._ended.is_set():
+            if not (self._gives_way() if self._measuring.gives_way else self._all_busy()):
+                return
             time.sleep(0.01)
 
     def _measure(self, *image) -> Measured:

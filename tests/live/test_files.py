@@ -6,11 +6,26 @@ import os
 
 import pytest
 
+from particlespy_ml.live import files as files_module
 from particlespy_ml.live.files import Stamp, StillFiles, hash_of, image_files
 
 
 def given(files, **keywords):
     return [path.name for path, _ in files.look(**keywords)]
+
+
+def test_among_many_files_a_replaced_one_is_seen_a_little_later(tmp_path, monkeypatch):
+    monkeypatch.setattr(files_module, "MANY", 2)
+    files, path = StillFiles(tmp_path), tmp_path / "a.tif"
+    path.write_bytes(b"one")
+    (tmp_path / "b.tif").write_bytes(b"one")
+    assert [name for _ in range(3) for name in given(files)] == ["a.tif", "b.tif"]
+    path.write_bytes(b"another")
+    (tmp_path / "c.tif").write_bytes(b"new")
+    assert [name for _ in range(2) for name in given(files)] == ["c.tif"]  # new ones as soon as ever
+    assert [name for _ in range(files_module.GIVEN_EVERY) for name in given(files)] == ["a.tif"]
+    path.unlink()
+    assert not given(files) and path not in files._seen
 
 
 def test_only_images_that_are_seen(tmp_path):
