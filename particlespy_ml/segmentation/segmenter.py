@@ -23,7 +23,7 @@ from particlespy_ml.segmentation.particlespy import (
 from particlespy_ml.segmentation.scale import find_blobs, polarity_evidence
 from particlespy_ml.segmentation.score import are_alike
 from particlespy_ml.segmentation.series import Decision, DifferingFrames, more_evidence, most
-from particlespy_ml.segmentation.size_loss import SizeLoss, dark_text, small_text
+from particlespy_ml.segmentation.size_loss import WORTH, SizeLoss, dark_text, small_text
 from particlespy_ml.segmentation.textured import has_textured_background, judge_background
 
 if TYPE_CHECKING:
@@ -275,11 +275,11 @@ class Segmenter:
     def _asks_network(self, image: np.ndarray, labels: np.ndarray, counts: tuple[int, int]) -> bool | None:
         """Whether a network has the last word on a frame, and not another calibration or polarity; None in doubt.
 
-        Where most objects are left out for their size, of which *counts*, kept and left out, tell, these may be the
-        texture, and there is no doubt.
+        Where objects are left out for their size, of which *counts*, kept and left out, tell, these may be the texture,
+        and there is no doubt.
         """
         shows, (kept, lost) = judge_background(image, labels), counts
-        if shows is False or (shows is None and lost > kept) or self._misread(image, labels):
+        if shows is False or (shows is None and lost >= WORTH * (kept + lost) > 0) or self._misread(image, labels):
             return False
         return shows
 
