@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -67,33 +66,47 @@ def burnt_in(image: np.ndarray) -> np.ndarray | None:
         parts = _Parts(alike)
         for turn in (False, True):
             seen, marked, found = (part.T if turn else part for part in (image, alike, drawn))
-            _find_bars(seen, marked, share, high - low, found, parts.turned if turn else parts.upright)
+            _find_bars(seen, marked, share, high - low, found, parts.turned if turn else parts)
     if not drawn.any() or not _is_noisy(image, drawn):
         return None
     return ndi.binary_dilation(drawn, np.ones((2 * RIM + 1,) * 2))
 
 
 class _Parts:
-    """Connected parts of what is alike, found once, where a direction needs them: labels, and the box of each."""
+    """Connected parts of what is alike, found once, where a direction needs them."""
 
     def __init__(self, alike: np.ndarray):
         self._alike = alike
 
     @cached_property
-    def _found(self) -> tuple[np.ndarray, list]:
-        labels, _ = ndi.label(self._alike)
-        return labels, ndi.find_objects(labels)
+    def _labels(self) -> np.ndarray:
+        return ndi.label(self._alike)[0]
 
-    def upright(self) -> tuple[np.ndarray, list]:
-        return self._found
+    def boxes(self, where: np.ndarray) -> list[tuple[slice, slice]]:
+        """Boxes of the parts that have pixels somewhere; of all parts they take long, where most are noise."""
+        labels = self._labels
+        wanted = np.unique(labels[where])
+        number = np.zeros(labels.max(initial=0) + 1, np.int32)
+        number[wanted] = np.arange(1, len(wanted) + 1)
+        return ndi.find_objects(number[labels])
 
-    def turned(self) -> tuple[np.ndarray, list]:
-        labels, boxes = self._found
-        return labels.T, [sides[::-1] for sides in boxes]
+    @property
+    def turned(self) -> _Turned:
+        return _Turned(self)
+
+
+class _Turned:
+    """The same parts of the image with rows and columns exchanged."""
+
+    def __init__(self, parts: _Parts):
+        self._parts = parts
+
+    def boxes(self, where: np.ndarray) -> list[tuple[slice, slice]]:
+        return [sides[::-1] for sides in self._parts.boxes(where.T)]
 
 
 def _find_bars(
-    image: np.ndarray, alike: np.ndarray, share: float, span: float, drawn: np.ndarray, parts: Callable
+    image: np.ndarray, alike: np.ndarray, share: float, span: float, drawn: np.ndarray, parts: _Parts | _Turned
 ) -> None:
     """Add bars along rows, and boxes, to what was drawn, in place."""
     # of a run that long eight pixels fill a byte, in one of each two rows of a bar
@@ -109,9 +122,8 @@ def _find_bars(
         (core[0].start, core[0].stop + 1, core[1].start, core[1].stop + LENGTH - 1) for core in ndi.find_objects(cores)
     }
     # what is drawn in a box may cut it in parts, and what is dark beside it may be one with it
-    labels, around = parts()
-    for number in np.unique(labels[long]):
-        boxes.add(tuple(end for s in around[number - 1] for end in (s.start, s.stop)))
+    for around in parts.boxes(long):
+        boxes.add(tuple(end for s in around for end in (s.start, s.stop)))
     for box in sorted(boxes):
         inside = alike[box[0] : box[1], box[2] : box[3]]
         count = np.count_nonzero(inside)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage as ndi
 
+_APART = 16  # added to rows in memory
+
 
 def smoothing_for(step: np.ndarray) -> np.ndarray:
     """Return the Gaussian (standard deviation in pixels along each axis) that stands in for a larger pixel.
@@ -20,7 +22,15 @@ def smoothing_for(step: np.ndarray) -> np.ndarray:
 def smooth_for(image: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Smooth an image that is finer than the pixels it is to be sampled with, so that nothing is aliased."""
     sigma = smoothing_for(step)
-    return ndi.gaussian_filter(image, sigma, mode="nearest", truncate=3) if sigma.max() > 0.2 else image
+    if sigma.max() <= 0.2:
+        return image
+    # rows in memory are no power of two apart, so that the pixels of a column do not share few places of the cache
+    smooth = np.empty((image.shape[0], image.shape[1] + _APART), image.dtype)[:, : image.shape[1]]
+    smooth[:] = image
+    for axis in (0, 1):
+        if sigma[axis] > 1e-9:
+            ndi.gaussian_filter1d(smooth, sigma[axis], axis, output=smooth, mode="nearest", truncate=3)
+    return smooth
 
 
 def interpolate(image: np.ndarray, start: np.ndarray, step: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

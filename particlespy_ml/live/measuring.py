@@ -6,6 +6,7 @@ process talks by its standard input and output, and ends with this one, however 
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import pickle
@@ -230,6 +231,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what is printed is no answer
     settings, out = pickle.loads(_read(asked))
     worker = _Worker(settings, out)
+    gc.freeze()  # what was loaded stays: it is not looked through for garbage again and again
     _write(answers, pickle.dumps((None, None)))
     while True:
         try:

@@ -29,7 +29,8 @@ _logger = logging.getLogger(__name__)
 LOOKERS = 2  # files that are looked at side by side
 QUEUE = 32  # files that wait for their first look; others wait in the folder
 TRIES, FIRST_DELAY = 6, 0.5  # of files that cannot be read, and seconds before the second try, which double
-PAGE_EVERY, TABLE_EVERY, ROWS_EVERY = 2.0, 60.0, 1.0  # seconds between writes of what grows
+PAGE_EVERY, TABLE_EVERY, ROWS_EVERY = 2.0, 60.0, 1.0  # seconds between writes of what grows, at least
+SHARE = 0.04  # of the time that each of these writes may take
 
 
 class Watcher:
@@ -139,6 +140,7 @@ class Watcher:
             for _ in range(LOOKERS)
         ]
         self._written = dict.fromkeys(("page", "tables", "rows"), time.monotonic())
+        self._took = dict.fromkeys(self._written, 0.0)
         self._joining: threading.Thread | None = None
         self._server = None
         if port is not None:
@@ -324,17 +326,22 @@ class Watcher:
         ):
             last = self._written[what]
             busy = what == "tables" and self._joining is not None and self._joining.is_alive()
+            every = max(every, self._took[what] / SHARE)
             if force or (now > last + every and not busy and self._rows.changed_since(last)):
                 self._written[what] = now
                 write()
+                if what != "tables":  # these are written beside
+                    self._took[what] = time.monotonic() - now
 
     def _write_particles(self) -> None:
         self._joining = threading.Thread(target=self._join, name="table of all", daemon=True)
         self._joining.start()
 
     def _join(self) -> None:
+        began = time.monotonic()
         try:
             self._rows.write_particles()
+            self._took["tables"] = time.monotonic() - began
         except Exception as error:  # the disk is full, or a spreadsheet holds the file: it is written again
             _logger.warning("The table of all particles could not be written, and is written again: %s", error)
 

@@ -170,7 +170,7 @@ def blur_of_edges(spectrum: Spectrum) -> tuple[float, float]:
     noise = spectrum.noise()
     lowest = (2.5 * spectrum.step) ** 2  # what the window has of the background
     inside = (k2 > lowest) & (k2 < (1.1 * spectrum.nyquist) ** 2)
-    k2, power = k2[inside], (spectrum.power * np.ones_like(spectrum.twice))[inside]
+    k2, power = k2[inside].astype(np.float32), spectrum.power[inside]
     twice = np.broadcast_to(spectrum.twice, inside.shape)[inside]
     pixel = 0.5 / spectrum.nyquist
     finer = max(FINEST_PIXELS * pixel, FINEST_NM)

@@ -36,7 +36,7 @@ def directional_blur(spectrum: Spectrum) -> tuple[float, float]:
     pixel = 0.5 / spectrum.nyquist
     k2 = spectrum.frequency**2
     width = 1.5 * pixel
-    weight = spectrum.twice * k2**2 * np.exp(-4 * np.pi**2 * width**2 * k2)
+    weight = spectrum.twice * k2**2 * np.exp((-4 * np.pi**2 * width**2 * k2).astype(np.float32))
     weight = np.where((k2 > (2.5 * spectrum.step) ** 2) & (k2 < min(2.5, spectrum.nyquist) ** 2), weight, 0)
     noise = spectrum.noise()
     signal = weight * (spectrum.power - noise)
@@ -66,20 +66,30 @@ def row_jumps(image: np.ndarray) -> float:
         rows gives them, and to that of columns where it is larger: about 1 without jumps; NaN for an image of less than
         16 rows or columns.
     """
-    image = np.asarray(image, float)
+    image = np.asarray(image)
     if min(image.shape) < 16:
         return float("nan")
-    if not (known := np.isfinite(image)).all():
-        image = np.where(known, image, np.median(image[known]) if known.any() else 0)
+    known = np.isfinite(image)
+    usual = 0.0 if known.all() else float(np.median(image[known])) if known.any() else 0.0
     jumps = []
-    for one in (image, image.T):
-        one = np.ascontiguousarray(one[:, :: max(1, one.shape[1] // MOST_ACROSS)])
-        difference = np.diff(one, axis=0)
-        medians = np.median(difference, axis=1)
-        noise = 1.4826 * np.median(np.abs(difference - medians[:, None])) * 1.2533 / np.sqrt(difference.shape[1])
-        noise = max(noise, 1e-12 * max(float(np.abs(image).max()), 1e-300))
+    for one, seen in ((image, known), (image.T, known.T)):
+        across = slice(None, None, max(1, one.shape[1] // MOST_ACROSS))
+        one = np.where(seen[:, across], one[:, across], usual).astype(float)
+        largest = max(float(np.abs(one).max()), 1e-300)
+        difference = (np.diff(one, axis=0) / largest).astype(np.float32)  # sorted in half of the time
+        medians = _row_medians(difference)
+        away = _row_medians(np.abs(difference - medians[:, None]).reshape(1, -1))[0]
+        noise = max(1.4826 * float(away) * 1.2533 / np.sqrt(difference.shape[1]), 1e-12)
         jumps.append(1.4826 * np.median(np.abs(medians - np.median(medians))) / noise)
     return float(jumps[0] / max(jumps[1], 1.0))
+
+
+def _row_medians(values: np.ndarray) -> np.ndarray:
+    """Median of each row, as `numpy.median` has it, which takes several times as long to look for NaN."""
+    half = values.shape[1] // 2
+    parted = np.partition(values, half, axis=1)
+    upper = parted[:, half]
+    return upper if values.shape[1] % 2 else (upper + parted[:, :half].max(axis=1)) / 2
 
 
 def saturated_share(image: np.ndarray) -> float:

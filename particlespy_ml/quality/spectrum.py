@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy import fft
@@ -37,15 +37,19 @@ class Spectrum:
     twice: np.ndarray
     nyquist: float
 
-    @cached_property
+    @property
     def frequency(self) -> np.ndarray:
         """Frequency of every pixel in 1/nm."""
-        return np.hypot(self.along[:, None], self.across)
+        return _plane(*self._of_plane).frequency
 
-    @cached_property
+    @property
     def ring(self) -> np.ndarray:
         """Number of the ring of every pixel: its frequency in steps."""
-        return np.round(self.frequency / self.step).astype(np.int32)
+        return _plane(*self._of_plane).ring
+
+    @property
+    def _of_plane(self) -> tuple:
+        return self.along.tobytes(), self.across.tobytes(), self.step
 
     @property
     def step(self) -> float:
@@ -89,8 +93,7 @@ class Spectrum:
     def _ring_means(self, sectors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         place = self.ring * sectors
         if sectors > 1:
-            angle = np.arctan2(self.along[:, None], self.across) % np.pi
-            place += np.minimum((angle / np.pi * sectors).astype(np.int32), sectors - 1)
+            place += _plane(*self._of_plane).sector(sectors)
         rings = int(self.ring.max()) + 1
         weight = np.broadcast_to(self.twice, place.shape).ravel()
         place = place.ravel()
@@ -116,6 +119,41 @@ class Spectrum:
         strength = np.where(inside, smooth / around[ring], 0)
         place = np.unravel_index(np.argmax(strength), strength.shape)
         return float(1 / frequency[place]) if strength[place] > SPOT else float("nan")
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """Frequency of every pixel of a half plane, its ring and its sector: the same for all images of one size."""
+
+    along: np.ndarray
+    across: np.ndarray
+    step: float
+
+    @cached_property
+    def frequency(self) -> np.ndarray:
+        return _not_to_change(np.hypot(self.along[:, None], self.across))
+
+    @cached_property
+    def ring(self) -> np.ndarray:
+        return _not_to_change(np.round(self.frequency / self.step).astype(np.int32))
+
+    @cached_property
+    def _angle(self) -> np.ndarray:
+        return ((np.arctan2(self.along[:, None], self.across) % np.pi) / np.pi).astype(np.float32)
+
+    def sector(self, sectors: int) -> np.ndarray:
+        """Number of the part of half a turn that a pixel lies in."""
+        return np.minimum((self._angle * sectors).astype(np.int32), sectors - 1)
+
+
+def _not_to_change(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array
+
+
+@lru_cache(2)
+def _plane(along: bytes, across: bytes, step: float) -> _Plane:
+    return _Plane(np.frombuffer(along), np.frombuffer(across), step)
 
 
 def power_spectrum(image: np.ndarray, pixel_size: tuple[float, float]) -> Spectrum:

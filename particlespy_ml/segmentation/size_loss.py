@@ -21,6 +21,7 @@ SOME = 5  # dark particles, where hardly any is bright
 SMALLEST = 10
 # Pixels along each side of the middle of a frame that is looked at first: where it holds few, the whole is left alone.
 PROBE = 1024
+DARK_PROBE = 512
 # Robust relative spread of the distances of neighbours below which objects are the columns of a lattice.
 LATTICE = 0.05
 
@@ -182,9 +183,15 @@ def dark_text(
     found = int(labels.max(initial=0))
     if found > FEW or options["polarity"] != "bright":
         return "", labels
-    others = segment_automatic(frame, pixel, **{**options, "polarity": "dark"})
+    wanted, options = max(SOME, TIMES * found), {**options, "polarity": "dark"}
+    if min(frame.shape) > 1.5 * DARK_PROBE:  # the middle of a large frame, first
+        middle = tuple(slice((n - DARK_PROBE) // 2, (n + DARK_PROBE) // 2) for n in frame.shape)
+        seen = segment_automatic(frame[middle], pixel, **options)
+        if seen.max(initial=0) < max(0.5 * wanted * seen.size / frame.size, 1):
+            return "", labels
+    others = segment_automatic(frame, pixel, **options)
     dark = int(others.max(initial=0))
-    if dark < max(SOME, TIMES * found):
+    if dark < wanted:
         return "", labels
     text = (
         f"{found} bright particle{'s' * (found != 1)} found, but {dark} that are darker than their support. If the "

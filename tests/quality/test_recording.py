@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage as ndi
 
 from particlespy_ml.quality.recording import (
+    _row_medians,
     calibration_fault,
     directional_blur,
     row_jumps,
@@ -66,3 +67,9 @@ def test_calibrations_that_cannot_be_right():
     assert calibration_fault((0.4, 0.4), 8.0, 7.0) == ""  # an array of particles
     assert "no micrograph" in calibration_fault((1e-6, 1e-6)) and "no micrograph" in calibration_fault((0.1, 500.0))
     assert calibration_fault((0.1, 0.1)) == ""
+
+
+@pytest.mark.parametrize("columns", [16, 17, 512])
+def test_medians_of_rows_are_those_of_numpy(columns):
+    values = np.random.default_rng(columns).normal(size=(20, columns)).astype(np.float32)
+    assert np.array_equal(_row_medians(values), np.median(values, axis=1))

@@ -47,3 +47,12 @@ def test_large_images_are_taken_in_tiles():
 def test_what_is_no_image(shape, size):
     with pytest.raises(ValueError, match="16 x 16|pixel_size"):
         power_spectrum(np.zeros(shape), size)
+
+
+def test_spectra_of_other_sizes_and_pixels_have_frequencies_of_their_own():
+    image = np.random.default_rng(0).normal(size=(64, 96))
+    for pixel in ((0.1, 0.1), (0.1, 0.2), (0.05, 0.05), (0.1, 0.1)):
+        spectrum = power_spectrum(image, pixel)
+        wanted = np.hypot(np.fft.fftfreq(64, pixel[0])[:, None], np.fft.rfftfreq(96, pixel[1]))
+        assert np.allclose(spectrum.frequency, wanted, atol=1e-12)
+        assert np.array_equal(spectrum.ring, np.round(wanted / max(1 / (64 * pixel[0]), 1 / (96 * pixel[1]))))
