@@ -177,14 +177,28 @@ def check(out: Path, dropped: Dropped) -> list[str]:
     return wrong
 
 
-def waits(lines: list[tuple[float, str]], written: dict[str, float], what: str) -> np.ndarray:
+def waits(lines: list[tuple[float, str]], written: dict[str, float], what: str) -> dict[str, float]:
     """Seconds from the last byte of each file to its first line with some words, of files saved before the line."""
     found = {}
     for moment, line in lines:
         for name in (word.removesuffix(":") + ".tif" for word in line.split()[1:2]):
             if what in line and name in written and moment > written[name]:
                 found.setdefault(name, moment - written[name])
-    return np.array(list(found.values()))
+    return found
+
+
+def when_slow(seconds: dict[str, float], written: dict[str, float], limit: float = 2.0, apart: float = 10.0) -> str:
+    """How many files waited longer than a limit, and when in the run these were saved."""
+    start = min(written.values())
+    moments = sorted(written[name] - start for name, wait in seconds.items() if wait > limit)
+    spans: list[list[float]] = []
+    for moment in moments:
+        if spans and moment < spans[-1][1] + apart:
+            spans[-1][1] = moment
+        else:
+            spans.append([moment, moment])
+    shown = ", ".join(f"{low:.0f} to {high:.0f}" for low, high in spans)
+    return f"longer than {limit:g} s: {len(moments)} of {len(seconds)}" + (f", saved at {shown} s" if shown else "")
 
 
 def look_seconds(out: Path) -> np.ndarray:
@@ -275,6 +289,7 @@ def main(arguments: list[str] | None = None) -> int:
         writer.start()
         time.sleep(options.files / options.rate / 2)
         first.kill()
+        killed = time.time()
         second = Process(folder, *given)
         writer.join()
 
@@ -301,11 +316,14 @@ def main(arguments: list[str] | None = None) -> int:
     steady = {name: moment for name, moment in dropped.written.items() if name not in without}
     for what, words in (("first look", "particles,"), ("measured", "measured")):
         seconds = waits([*first.lines, *second.lines], steady, words)
-        if len(seconds):
-            print("  " + in_words(f"last byte to row, {what}", seconds))
+        if seconds:
+            print("  " + in_words(f"last byte to row, {what}", np.array(list(seconds.values()))))
+            print("    " + when_slow(seconds, dropped.written))
     late = waits(second.lines, {name: dropped.written[name] for name in without}, "particles,")
-    if len(late):
-        print("  " + in_words(f"the same from the kill to {CATCH_UP} s after the second start, first look", late))
+    if late:
+        words = f"the same from the kill to {CATCH_UP} s after the second start, first look"
+        print("  " + in_words(words, np.array(list(late.values()))))
+    print(f"  the second start took {started - killed:.1f} s, after {killed - min(dropped.written.values()):.0f} s")
     print("  " + in_words("first look alone", looked))
     used = sum(now[2:4]) - sum(cpu[2:4])
     print(f"  processors: {used / max(len(dropped.particles), 1):.2f} s for each readable file, both starts included")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from benchmarks.images import PIXEL_NM
-from benchmarks.watching import Dropped, Process, check, drop, make_images, waits
+from benchmarks.watching import Dropped, Process, check, drop, make_images, waits, when_slow
 from particlespy_ml.live import Watcher, watch
 
 
@@ -24,7 +24,10 @@ def test_every_readable_file_once_though_the_watcher_is_killed(tmp_path, monkeyp
     second = Watcher(tmp_path, model=None, port=None, poll=0.05, pictures=False, pixel_size=PIXEL_NM)
     second.run(until_idle=True)
     assert check(tmp_path / "results", dropped) == []
-    assert (waits(first.lines, dropped.written, "particles,") > 0).all()
+    waited = waits(first.lines, dropped.written, "particles,")
+    assert waited and min(waited.values()) > 0
+    assert f"0 of {len(waited)}" in when_slow(waited, dropped.written, limit=1e6)
+    assert f"{len(waited)} of {len(waited)}, saved at 0 to" in when_slow(waited, dropped.written, limit=0.0, apart=1e6)
 
 
 def test_what_is_wrong_is_found(tmp_path):

@@ -196,31 +196,48 @@ class GrowingResults:
             self._stale = True
             _logger.warning("%s.csv could not be written, and is written again later: %s", PARTICLES, error)
 
-    def _rebuild(self) -> None:
-        """Write the rows of all images anew, from those of each."""
+    def particles(self) -> pd.DataFrame:
+        """Rows of all images, as particles.csv has them."""
         import pandas as pd
 
-        frames = []
-        for name in self._names:
-            frames.append(pd.read_csv(self.path(name, ".csv"), dtype=str, keep_default_na=False, encoding="utf-8-sig"))
-        header: dict[str, None] = {}
-        for frame in frames:
-            header |= dict.fromkeys(frame)
-        self._header = list(header)
-        if not frames:
+        path = self.out / f"{PARTICLES}.csv"
+        # an image may be called 007, or NA
+        names = {"file": str, "image": str}
+        return pd.read_csv(path, encoding="utf-8-sig", converters=names) if path.is_file() else pd.DataFrame()
+
+    def _rebuild(self) -> None:
+        """Write the rows of all images anew, from those of each."""
+        parts = [self.path(name, ".csv").read_text(encoding="utf-8-sig") for name in self._names]
+        if not parts:
+            self._header = []
             (self.out / f"{PARTICLES}.csv").unlink(missing_ok=True)
             return
+        self._header, bodies = _with_one_header(parts)
         try:
             with replacing(self.out / f"{PARTICLES}.csv") as part:
                 with open(part, "w", encoding="utf-8", newline="") as file:
                     file.write(_MARK)
                     csv.writer(file, lineterminator="\n").writerow(self._header)
-                    for frame in frames:
-                        frame.reindex(columns=self._header).to_csv(file, index=False, header=False, lineterminator="\n")
+                    file.writelines(bodies)
             self._stale = False
         except OSError as error:
             self._stale = True
             _logger.warning("%s.csv could not be written, and is written again later: %s", PARTICLES, error)
+
+
+def _with_one_header(parts: list[str]) -> tuple[list[str], list[str]]:
+    """Columns of all CSV texts, in the order in which they came, and the rows of each text in these."""
+    import pandas as pd
+
+    split = [part.partition("\n") for part in parts]
+    if len({head for head, _, _ in split}) == 1:
+        return next(csv.reader([split[0][0]])), [body for _, _, body in split]
+    frames = [pd.read_csv(io.StringIO(part), dtype=str, keep_default_na=False) for part in parts]
+    header: dict[str, None] = {}
+    for frame in frames:
+        header |= dict.fromkeys(frame)
+    options = {"index": False, "header": False, "lineterminator": "\n"}
+    return list(header), [frame.reindex(columns=list(header)).to_csv(**options) for frame in frames]
 
 
 def write_table(out: Path, name: str, file: str, table: BaseSignal) -> pd.DataFrame:

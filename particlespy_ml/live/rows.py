@@ -67,8 +67,6 @@ class Rows:
 
     def _restore(self) -> None:
         """Take up the rows and results of an earlier run."""
-        import pandas as pd
-
         names = {}
         for file, entry in self._ledger.items():
             self._rows[file] = [dict(row) for row in entry["images"]]
@@ -79,10 +77,13 @@ class Rows:
                 names |= {row["image"]: file for row in entry["images"] if row["status"] == DONE}
         for lost in self.results.restore(names):
             self._ledger.write(names[lost], {**self._ledger[names[lost]], "status": SEEN})
-        for name in self.results.names:
-            self._diameters[name] = _diameters_of(pd.read_csv(self.results.path(name, ".csv"), encoding="utf-8-sig"))
+        particles = self.results.particles()
+        if len(particles):
+            self._diameters = {str(name): _diameters_of(rows) for name, rows in particles.groupby("image")}
+        for name in reversed(self.results.names):
             if self.results.path(name, ".png").is_file():
                 self.picture = f"{name}.png"
+                break
 
     def key(self, path: Path) -> str:
         """Name of a file in the ledger: relative to the folder."""
