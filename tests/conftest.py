@@ -1,5 +1,6 @@
 """Fixtures that every test may use: images with known particles, and a small untrained model."""
 
+import gc
 import hashlib
 import json
 import os
@@ -17,6 +18,12 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 PIXEL = 0.04  # nm
+
+
+def pytest_collection_finish():
+    """What was imported stays: it is not looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def disk_frame(centres, radii, shape=(128, 160), brightness=1.0, noise=0.02, seed=0, polarity=1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.live.files import free_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
     from hyperspy.signals import BaseSignal, Signal2D
@@ -144,7 +145,9 @@ class GrowingResults:
         except OSError as error:  # open in a spreadsheet, on Windows
             _logger.warning("%s could not be written, and is written again later: %s", self.out / IMAGES, error)
 
-    def write_particles(self, lock: AbstractContextManager | None = None) -> None:
+    def write_particles(
+        self, lock: AbstractContextManager | None = None, rest: Callable[[float], object] = lambda seconds: None
+    ) -> None:
         """Write the table of all particles for HyperSpy, where it has changed.
 
         Parameters
@@ -152,6 +155,9 @@ class GrowingResults:
         lock
             Held while results are looked at, and not while they are read, joined and written, which takes seconds where
             there are many.
+        rest
+            Called after each table that was read from its file, with the seconds that this took: thousands are read
+            after a restart, and others wait for Python meanwhile.
         """
         import hyperspy.api as hs
         from hyperspy.io import dict2signal
@@ -172,7 +178,9 @@ class GrowingResults:
                 elif table is not None:
                     tables[name] = table
                 elif self.path(name, ".hspy").is_file():
+                    began = time.monotonic()
                     tables[name] = hs.load(self.path(name, ".hspy"))
+                    rest(time.monotonic() - began)
             joined, left_out = join_tables(tables)
             if left_out:
                 _logger.warning("Left out of %s.hspy, which is in nm: %s", PARTICLES, "; ".join(left_out))
@@ -201,9 +209,11 @@ class GrowingResults:
         import pandas as pd
 
         path = self.out / f"{PARTICLES}.csv"
+        if not path.is_file():
+            return pd.DataFrame()
         # an image may be called 007, or NA
         names = {"file": str, "image": str}
-        return pd.read_csv(path, encoding="utf-8-sig", converters=names) if path.is_file() else pd.DataFrame()
+        return pd.read_csv(path, encoding="utf-8-sig", dtype=names, keep_default_na=False, na_values=[""])
 
     def _rebuild(self) -> None:
         """Write the rows of all images anew, from those of each."""

@@ -18,6 +18,8 @@ from particlespy_ml.live.results import GrowingResults
 from particlespy_ml.live.session import Analysis, check_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from particlespy_ml.live.measuring import Measured
@@ -234,9 +236,9 @@ class Rows:
         """Write the table of images."""
         self.results.write_images(self.plain())
 
-    def write_particles(self) -> None:
-        """Write the table of all particles."""
-        self.results.write_particles(self._lock)
+    def write_particles(self, rest: Callable[[float], object] = lambda seconds: None) -> None:
+        """Write the table of all particles; for *rest* see `GrowingResults.write_particles`."""
+        self.results.write_particles(self._lock, rest)
 
     def save_array(self, array: np.ndarray, name: str, pixel_size: float | None) -> Path:
         """Save an array to the watched folder, under a name that is free, and return its file."""

@@ -31,6 +31,7 @@ QUEUE = 32  # files that wait for their first look; others wait in the folder
 TRIES, FIRST_DELAY = 6, 0.5  # of files that cannot be read, and seconds before the second try, which double
 PAGE_EVERY, TABLE_EVERY, ROWS_EVERY = 2.0, 60.0, 1.0  # seconds between writes of what grows, at least
 SHARE = 0.04  # of the time that each of these writes may take
+RESTS = 4.0  # times what it took to read a table, before the next one is read
 
 
 class Watcher:
@@ -338,10 +339,15 @@ class Watcher:
         self._joining.start()
 
     def _join(self) -> None:
-        began = time.monotonic()
+        began, work = time.monotonic(), []
+
+        def rest(seconds: float) -> None:
+            work.append(seconds)
+            self._stop.wait(RESTS * seconds)
+
         try:
-            self._rows.write_particles()
-            self._took["tables"] = time.monotonic() - began
+            self._rows.write_particles(rest)
+            self._took["tables"] = time.monotonic() - began - RESTS * sum(work)
         except Exception as error:  # the disk is full, or a spreadsheet holds the file: it is written again
             _logger.warning("The table of all particles could not be written, and is written again: %s", error)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from particlespy_ml.live import Session
-from particlespy_ml.live.results import join_tables
+from particlespy_ml.live.results import GrowingResults, join_tables
 from tests.conftest import TWO, as_image, disk_frame
 from tests.live.conftest import ONE
 
@@ -38,3 +38,34 @@ def test_tables_in_pixels_are_left_out_by_name(two_disks):
     joined, left_out = join_tables({"a": table, "b": plain.measure_particles(method="otsu")})
     assert joined.n_particles == table.n_particles and left_out == ["b: lengths in no unit"]
     assert join_tables({"b": plain.measure_particles(method="otsu")})[0] is None
+
+
+def test_a_folder_of_results_is_taken_up_again(tmp_path, two_disks):
+    session = Session(tmp_path, "HAADF", model=None)
+    for name in ("007", "NA", "empty"):
+        session.add(two_disks if name != "empty" else as_image(disk_frame([], [])), name)
+    session.close()
+    before = (tmp_path / "particles.csv").read_bytes()
+    results, rests = GrowingResults(tmp_path), []
+    assert results.restore({"007": "007", "NA": "NA", "lost": "lost", "empty": "empty"}) == ["lost"]
+    assert (tmp_path / "particles.csv").read_bytes() == before
+    assert results.particles()["image"].tolist() == ["007"] * 2 + ["NA"] * 2
+    (tmp_path / "particles.hspy").unlink()
+    results.write_particles(rest=rests.append)
+    assert len(rests) == 3 and min(rests) > 0 and (tmp_path / "particles.hspy").is_file()
+
+
+def test_tables_of_other_columns_are_one(tmp_path, two_disks):
+    session = Session(tmp_path, "HAADF", model=None)
+    session.add(two_disks, "one")
+    session.add(two_disks, "two")
+    session.close()
+    table = pd.read_csv(tmp_path / "two.csv", encoding="utf-8-sig")
+    table.assign(added=[3, 4]).drop(columns="area (nm²)").to_csv(tmp_path / "two.csv", index=False)
+    results = GrowingResults(tmp_path)
+    results.restore({"one": "one", "two": "two"})
+    both = results.particles()
+    assert both["added"].tolist()[2:] == [3, 4] and both["added"].isna().tolist() == [True, True, False, False]
+    assert (
+        both["area (nm²)"].isna().tolist() == [False, False, True, True] and len(both.columns) == len(table.columns) + 1
+    )
