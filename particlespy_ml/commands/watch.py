@@ -42,6 +42,7 @@ def watch(options) -> int:
         options=segmentation_options(options),
     )
     watcher.warm_up()
+    gc.collect()
     gc.freeze()  # what was loaded stays: it is not looked through for garbage again and again
     page = f"; page at {watcher.address}" if watcher.address else ""
     _say(f"Watching {options.folder}, results in {watcher.out}{page}. Ctrl-C ends it.")

@@ -231,6 +231,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what is printed is no answer
     settings, out = pickle.loads(_read(asked))
     worker = _Worker(settings, out)
+    gc.collect()
     gc.freeze()  # what was loaded stays: it is not looked through for garbage again and again
     _write(answers, pickle.dumps((None, None)))
     while True:

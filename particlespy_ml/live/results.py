@@ -17,7 +17,7 @@ from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.live.files import free_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
     from hyperspy.signals import BaseSignal, Signal2D
@@ -170,7 +170,7 @@ class GrowingResults:
                 return
             self._changed = False
             held = {name: self._tables.get(name) for name in self._names}
-        tables = {}
+        tables: dict[str, BaseSignal] = {}
         try:
             for name, table in held.items():
                 if isinstance(table, dict):
@@ -190,10 +190,11 @@ class GrowingResults:
         except BaseException:
             self._changed = True  # it is written again
             raise
-        with lock:
-            for name, table in tables.items():
-                if name in self._names and self._tables.get(name) is held[name]:
-                    self._tables[name] = table
+        finally:  # what was read is not read again
+            with lock:
+                for name, table in tables.items():
+                    if name in self._names and self._tables.get(name) is held[name]:
+                        self._tables[name] = table
 
     def _append(self, frame: pd.DataFrame) -> None:
         text = frame.reindex(columns=self._header).to_csv(index=False, header=False, lineterminator="\n")
@@ -204,20 +205,25 @@ class GrowingResults:
             self._stale = True
             _logger.warning("%s.csv could not be written, and is written again later: %s", PARTICLES, error)
 
-    def particles(self) -> pd.DataFrame:
-        """Rows of all images, as particles.csv has them."""
+    def columns_of_all(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Rows of all images, by the tables of each, with the names of their images and some columns that are there."""
         import pandas as pd
 
-        path = self.out / f"{PARTICLES}.csv"
-        if not path.is_file():
+        header, bodies = _with_one_header(self._texts())
+        wanted = [name for name in ("image", *columns) if name in header]
+        if not wanted:
             return pd.DataFrame()
         # an image may be called 007, or NA
-        names = {"file": str, "image": str}
-        return pd.read_csv(path, encoding="utf-8-sig", dtype=names, keep_default_na=False, na_values=[""])
+        options = {"names": header, "usecols": wanted, "dtype": {"image": str}, "keep_default_na": False}
+        return pd.read_csv(io.StringIO("".join(bodies)), **options, na_values=[""], low_memory=False)
+
+    def _texts(self) -> list[str]:
+        """The tables of all images as texts, in order."""
+        return [self.path(name, ".csv").read_text(encoding="utf-8-sig") for name in self._names]
 
     def _rebuild(self) -> None:
         """Write the rows of all images anew, from those of each."""
-        parts = [self.path(name, ".csv").read_text(encoding="utf-8-sig") for name in self._names]
+        parts = self._texts()
         if not parts:
             self._header = []
             (self.out / f"{PARTICLES}.csv").unlink(missing_ok=True)
@@ -239,7 +245,9 @@ def _with_one_header(parts: list[str]) -> tuple[list[str], list[str]]:
     """Columns of all CSV texts, in the order in which they came, and the rows of each text in these."""
     import pandas as pd
 
-    split = [part.partition("\n") for part in parts]
+    if not parts:
+        return [], []
+    split = [(part if part.endswith("\n") else f"{part}\n").partition("\n") for part in parts]
     if len({head for head, _, _ in split}) == 1:
         return next(csv.reader([split[0][0]])), [body for _, _, body in split]
     frames = [pd.read_csv(io.StringIO(part), dtype=str, keep_default_na=False) for part in parts]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from particlespy_ml.live.measuring import Measured
 
 DONE, SEEN, FAILED, UNREADABLE, GONE = "done", "seen", "failed", "unreadable", "gone"
+DIAMETER, BORDER = "equivalent_circular_diameter (nm)", "touches_border"
 REMOVED = "the file was removed before it was measured"
 
 
@@ -79,7 +80,7 @@ class Rows:
                 names |= {row["image"]: file for row in entry["images"] if row["status"] == DONE}
         for lost in self.results.restore(names):
             self._ledger.write(names[lost], {**self._ledger[names[lost]], "status": SEEN})
-        particles = self.results.particles()
+        particles = self.results.columns_of_all((DIAMETER, BORDER))
         if len(particles):
             self._diameters = {str(name): _diameters_of(rows) for name, rows in particles.groupby("image")}
         for name in reversed(self.results.names):
@@ -266,7 +267,6 @@ class Rows:
 
 def _diameters_of(frame: pd.DataFrame) -> np.ndarray:
     """Diameters in nm of the particles of an image's table that no border cuts."""
-    column = "equivalent_circular_diameter (nm)"
-    if column not in frame or "touches_border" not in frame:
+    if DIAMETER not in frame or BORDER not in frame:
         return np.zeros(0)
-    return frame.loc[~frame["touches_border"].astype(bool), column].dropna().to_numpy(float)
+    return frame.loc[~frame[BORDER].astype(bool), DIAMETER].dropna().to_numpy(float)

@@ -30,7 +30,7 @@ LOOKERS = 2  # files that are looked at side by side
 QUEUE = 32  # files that wait for their first look; others wait in the folder
 TRIES, FIRST_DELAY = 6, 0.5  # of files that cannot be read, and seconds before the second try, which double
 PAGE_EVERY, TABLE_EVERY, ROWS_EVERY = 2.0, 60.0, 1.0  # seconds between writes of what grows, at least
-SHARE = 0.04  # of the time that each of these writes may take
+SHARE, LONGEST = 0.04, 300.0  # of the time that each of these writes may take, and seconds that one waits at most
 RESTS = 4.0  # times what it took to read a table, before the next one is read
 
 
@@ -327,12 +327,12 @@ class Watcher:
         ):
             last = self._written[what]
             busy = what == "tables" and self._joining is not None and self._joining.is_alive()
-            every = max(every, self._took[what] / SHARE)
+            every = max(every, min(self._took[what] / SHARE, LONGEST))
             if force or (now > last + every and not busy and self._rows.changed_since(last)):
-                self._written[what] = now
+                self._written[what], began = now, time.monotonic()
                 write()
                 if what != "tables":  # these are written beside
-                    self._took[what] = time.monotonic() - now
+                    self._took[what] = time.monotonic() - began
 
     def _write_particles(self) -> None:
         self._joining = threading.Thread(target=self._join, name="table of all", daemon=True)
@@ -347,9 +347,10 @@ class Watcher:
 
         try:
             self._rows.write_particles(rest)
-            self._took["tables"] = time.monotonic() - began - RESTS * sum(work)
         except Exception as error:  # the disk is full, or a spreadsheet holds the file: it is written again
             _logger.warning("The table of all particles could not be written, and is written again: %s", error)
+        finally:  # tables are read once
+            self._took["tables"] = max(time.monotonic() - began - (1 + RESTS) * sum(work), 0.0)
 
     def _write_page(self) -> None:
         with replacing(self.out / PAGE) as part:

@@ -49,7 +49,7 @@ class Spectrum:
 
     @property
     def _of_plane(self) -> tuple:
-        return self.along.tobytes(), self.across.tobytes(), self.step
+        return np.asarray(self.along, float).tobytes(), np.asarray(self.across, float).tobytes(), self.step
 
     @property
     def step(self) -> float:

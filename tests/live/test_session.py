@@ -49,7 +49,7 @@ def test_a_folder_of_results_is_taken_up_again(tmp_path, two_disks):
     results, rests = GrowingResults(tmp_path), []
     assert results.restore({"007": "007", "NA": "NA", "lost": "lost", "empty": "empty"}) == ["lost"]
     assert (tmp_path / "particles.csv").read_bytes() == before
-    assert results.particles()["image"].tolist() == ["007"] * 2 + ["NA"] * 2
+    assert results.columns_of_all(["label"])["image"].tolist() == ["007"] * 2 + ["NA"] * 2
     (tmp_path / "particles.hspy").unlink()
     results.write_particles(rest=rests.append)
     assert len(rests) == 3 and min(rests) > 0 and (tmp_path / "particles.hspy").is_file()
@@ -61,11 +61,29 @@ def test_tables_of_other_columns_are_one(tmp_path, two_disks):
     session.add(two_disks, "two")
     session.close()
     table = pd.read_csv(tmp_path / "two.csv", encoding="utf-8-sig")
-    table.assign(added=[3, 4]).drop(columns="area (nm²)").to_csv(tmp_path / "two.csv", index=False)
+    changed = table.assign(added=[3, 4]).drop(columns="area (nm²)").to_csv(index=False)
+    (tmp_path / "two.csv").write_text(changed.rstrip(), encoding="utf-8-sig")
     results = GrowingResults(tmp_path)
     results.restore({"one": "one", "two": "two"})
-    both = results.particles()
+    both = pd.read_csv(tmp_path / "particles.csv", encoding="utf-8-sig")
+    assert results.columns_of_all(["added", "other"]).equals(both[["image", "added"]])
     assert both["added"].tolist()[2:] == [3, 4] and both["added"].isna().tolist() == [True, True, False, False]
     assert (
         both["area (nm²)"].isna().tolist() == [False, False, True, True] and len(both.columns) == len(table.columns) + 1
     )
+
+
+def test_a_damaged_table_is_left_to_the_next_write(tmp_path, two_disks):
+    session = Session(tmp_path, "HAADF", model=None)
+    session.add(two_disks, "one")
+    session.add(two_disks, "two")
+    session.close()
+    whole = (tmp_path / "two.hspy").read_bytes()
+    (tmp_path / "two.hspy").write_bytes(whole[: len(whole) // 2])
+    results, rests = GrowingResults(tmp_path), []
+    results.restore({"one": "one", "two": "two"})
+    with pytest.raises(Exception, match=r".+"):
+        results.write_particles(rest=rests.append)
+    (tmp_path / "two.hspy").write_bytes(whole)
+    results.write_particles(rest=rests.append)
+    assert len(rests) == 2  # each was read once
