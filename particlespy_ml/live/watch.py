@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,9 @@ QUEUE = 32  # files that wait for their first look; others wait in the folder
 TRIES, FIRST_DELAY = 6, 0.5  # of files that cannot be read, and seconds before the second try, which double
 PAGE_EVERY, TABLE_EVERY, ROWS_EVERY = 2.0, 60.0, 1.0  # seconds between writes of what grows, at least
 SHARE, LONGEST = 0.04, 300.0  # of the time that each of these writes may take, and seconds that one waits at most
+# Seconds after which a thread lets another one go on. With Python's own, 5 ms, each of the hundreds of NumPy calls of a
+# look waits that long for a thread that does not leave Python, such as the one that joins tables.
+SWITCH = 5e-5
 RESTS = 4.0  # times what it took to read a table, before the next one is read
 
 
@@ -168,8 +172,9 @@ class Watcher:
         seconds
             End after so long.
         """
-        quiet = 0
+        quiet, interval = 0, sys.getswitchinterval()
         try:
+            sys.setswitchinterval(SWITCH)
             self._analyser.start()
             self.warm_up()
             for worker in self._lookers:
@@ -186,6 +191,7 @@ class Watcher:
             self._say("Ending; what is being measured is finished first.")
         finally:
             self.close()
+            sys.setswitchinterval(interval)
 
     def warm_up(self) -> None:
         """Load what the first image would have to wait for; `run` does so first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 
@@ -220,3 +221,10 @@ def wait_until(true, seconds=20):
     while not true() and time.monotonic() < ends:
         time.sleep(0.01)
     assert true()
+
+
+def test_threads_take_turns_quickly_while_a_folder_is_watched(save, watching):
+    before, seen = sys.getswitchinterval(), []
+    save("two.hspy")
+    watching(say=lambda text: seen.append(sys.getswitchinterval())).run(until_idle=True)
+    assert seen and max(seen) < 0.1 * before and sys.getswitchinterval() == before
