@@ -7,9 +7,9 @@ drawn anew several times, and scores the others. ParticleSpy's setting is chosen
 user does not have. F1 is that of particles matched at an intersection over union of 0.5, of masks or of boxes;
 intervals are of 95 % over images.
 
-Without ``--boxes`` it also prints how often something is found in frames with a support or vacuum alone, how far the
-areas of drawn spheres are off, and how long a frame of 1024 x 1024 pixels takes. ``--picture FILE`` draws some of the
-micrographs with what is found, missed and wrong.
+Without ``--boxes`` it also prints F1 by what particles are and what they lie on, how often something is found in frames
+with a support or vacuum alone, how far the areas of drawn spheres are off, and how long a frame of 1024 x 1024 pixels
+takes. ``--picture FILE`` draws some of the micrographs with what is found, missed and wrong.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from particlespy_ml.segmentation.multiscale import segment_multiscale
 from particlespy_ml.segmentation.score import count_agreement
 from particlespy_ml.simulation.micrographs.draw import Micrograph
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
+from particlespy_ml.simulation.micrographs.supports import KINDS
 from particlespy_ml.training.multiscale.evaluate import (
     COUNTED,
     EMPTY_FRAMES,
@@ -50,7 +51,7 @@ from particlespy_ml.training.multiscale.label_files import read_labelled
 
 ASSUMED = (0.03, 0.1, 0.3)  # nm, pixel sizes that a user might give to pictures of unknown scale
 PIXEL = 0.1
-PARTS = ("fields", "empty", "spheres", "speed")
+PARTS = ("fields", "kinds", "empty", "spheres", "speed")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -78,12 +79,29 @@ def main(arguments: list[str] | None = None) -> None:
             seen = list(micrographs(recipe, "test", options.count))
             print(f"{name}: {len(seen)} drawn micrographs of {seen[0].image.shape[0]} pixels, bright particles")
             print_rows([one.image for one in seen], seen, False, [PIXEL], count_visible, options.model)
+    if "kinds" in options.parts:
+        print_kinds(options.model, options.count)
     if "empty" in options.parts:
         print_empty(options.model)
     if "spheres" in options.parts:
         print_spheres(options.model, options.count)
     if "speed" in options.parts:
         print_speed(options.model)
+
+
+def print_kinds(model: str, count: int) -> None:
+    """F1 of the network by what the particles are, and by what they lie on."""
+    finder, base = load_model(model), conditions(MicrographRecipe())["nominal, supports"]
+    kinds = {f"{kind}s on supports": replace(base, bodies=((kind, 1.0),)) for kind, _ in base.bodies}
+    kinds |= {f"all, on {kind}": replace(base, supports=((kind, 1.0),), mixed=0.0) for kind in KINDS}
+    kinds |= {
+        "all, none over another": replace(base, overlap=(0.0, 0.0)),
+        "all, no fringes": replace(base, fringes=0.0),
+    }
+    for name, recipe in kinds.items():
+        seen = micrographs(recipe, "test", count)
+        rows = [count_visible(segment_multiscale(one.image, finder, polarity="bright")[0], one) for one in seen]
+        print(f"  {name:24} {interval(rows)}", flush=True)
 
 
 def count_visible(found: np.ndarray, one: Micrograph) -> dict[str, int]:

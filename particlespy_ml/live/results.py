@@ -156,8 +156,8 @@ class GrowingResults:
             Held while results are looked at, and not while they are read, joined and written, which takes seconds where
             there are many.
         rest
-            Called after each table that was read from its file, with the seconds that this took: thousands are read
-            after a restart, and others wait for Python meanwhile.
+            Called after each table that was read or made into a signal, with the seconds that this took: thousands are
+            read after a restart, and others wait for Python meanwhile.
         """
         import hyperspy.api as hs
         from hyperspy.io import dict2signal
@@ -173,14 +173,15 @@ class GrowingResults:
         tables: dict[str, BaseSignal] = {}
         try:
             for name, table in held.items():
+                began = time.monotonic()
                 if isinstance(table, dict):
                     tables[name] = dict2signal(table)
                 elif table is not None:
                     tables[name] = table
+                    continue
                 elif self.path(name, ".hspy").is_file():
-                    began = time.monotonic()
                     tables[name] = hs.load(self.path(name, ".hspy"))
-                    rest(time.monotonic() - began)
+                rest(time.monotonic() - began)
             joined, left_out = join_tables(tables)
             if left_out:
                 _logger.warning("Left out of %s.hspy, which is in nm: %s", PARTICLES, "; ".join(left_out))
