@@ -13,7 +13,7 @@ from particlespy_ml.core.load_images import FORMATS
 
 _BLOCK = 1 << 20
 # Of many files those that were given are looked at again after so many looks: they take longer than those that are new.
-MANY, GIVEN_EVERY = 200, 8
+MANY, GIVEN_EVERY = 200, 3
 FOLDER_FORMATS = (".zspy",)  # which are folders
 
 
