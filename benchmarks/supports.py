@@ -96,7 +96,7 @@ def print_kinds(model: str, count: int) -> None:
     kinds |= {f"all, on {kind}": replace(base, supports=((kind, 1.0),), mixed=0.0) for kind in KINDS}
     kinds |= {
         "all, none over another": replace(base, overlap=(0.0, 0.0)),
-        "all, no fringes": replace(base, fringes=0.0),
+        "all, no fringes": replace(base, atoms=0.0, fringes=0.0),
     }
     for name, recipe in kinds.items():
         seen = micrographs(recipe, "test", count)
@@ -132,6 +132,7 @@ def print_spheres(model: str, count: int) -> None:
         bodies=(("sphere", 1.0),),
         overlap=(0.0, 0.0),
         individual=0.0,
+        atoms=0.0,
         fringes=0.0,
         saturation=(0.0, 0.0, 1.0),
         coverage=(0.03, 0.1),

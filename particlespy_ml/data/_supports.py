@@ -58,6 +58,7 @@ def particles_on_support(*, contrast: float = 4.0, noise: float = 0.1, seed: int
         overlap=(0.0, 0.2),
         contrast=(contrast, contrast * 1.001),
         noise=(noise, noise * 1.001),
+        atoms=0.0,
         fringes=0.0,
         empty=0.0,
         inverted=0.0,

@@ -157,6 +157,11 @@ class MultiscaleSegmentation(Segmentation):
     default_models: ClassVar = {"HAADF": "particles-stem"}
     any_scale = True
 
+    @classmethod
+    def wanted_outputs(cls, card: dict) -> tuple[int, str]:
+        """Three maps."""
+        return 3, "three maps (particle, depth, contact)"
+
 
 class MapColumns(Task):
     """Where the columns of an image are, of which kind, and how many atoms they have."""

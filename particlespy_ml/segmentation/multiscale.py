@@ -34,15 +34,20 @@ class Candidates:
     ----------
     labels
         On the grid of the frame.
-    probability
-        Of each label from 1 on that it is a particle.
+    evidence
+        Of each label from 1 on that it is a particle, the logarithm of the odds.
     rank
         By which candidates of different views are compared.
     """
 
     labels: np.ndarray
-    probability: np.ndarray
+    evidence: np.ndarray
     rank: np.ndarray
+
+    @property
+    def probability(self) -> np.ndarray:
+        """Of each label that it is a particle, taken by itself."""
+        return 1 / (1 + np.exp(-self.evidence))
 
 
 def segment_multiscale(
@@ -90,7 +95,8 @@ def segment_multiscale(
     image = -image if polarity == "dark" else image
     steps = view_steps(image.shape) if steps is None else steps
     views = [candidates(image, step, model, threshold, split_depth) for step in steps]
-    return merge_views(views, min_detection)
+    most = max((float(view.evidence.max()) for view in views if len(view.evidence)), default=0.0)
+    return merge_views(views, [model.detection_probability(view.evidence, most) for view in views], min_detection)
 
 
 def view_steps(shape: tuple[int, int]) -> list[float]:
@@ -121,8 +127,8 @@ def candidates(
         See `segment_multiscale`.
     """
     seen = image if step == 1 else resample_frame(image, (step, step))
-    probability, depth = model.maps(two_contrasts(seen))
-    labels = labels_from_maps(probability, depth, threshold, split_depth)
+    probability, depth, contact = model.maps(two_contrasts(seen))
+    labels = labels_from_maps(probability, depth, threshold, split_depth, contact)
     sizes = label_sizes(labels)
     means = np.bincount(labels.ravel(), probability.ravel(), len(sizes)) / np.maximum(sizes, 1)
     diameter = 2 * np.sqrt(sizes / np.pi)
@@ -134,22 +140,34 @@ def candidates(
     if labels.shape != image.shape:
         labels = nearest_map(expand_labels(labels, 2), image.shape)
         labels[enlarge_map(probability, image.shape) < threshold] = 0
-    found = model.detection_probability(means, diameter)
+    evidence = model.evidence(means, diameter)
     beyond = np.maximum(np.log(_BEST[0] / np.maximum(diameter, 1e-9)), np.log(np.maximum(diameter, 1e-9) / _BEST[1]))
-    return Candidates(labels, found, found - _COST * np.maximum(beyond, 0))
+    rank = 1 / (1 + np.exp(-evidence)) - _COST * np.maximum(beyond, 0)
+    return Candidates(labels, evidence, rank)
 
 
-def merge_views(views: list[Candidates], min_detection: float) -> tuple[np.ndarray, np.ndarray]:
+def merge_views(
+    views: list[Candidates], probabilities: list[np.ndarray], min_detection: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the particles of all views, each once.
+
+    Parameters
+    ----------
+    views
+        What each shows.
+    probabilities
+        That each of these is a particle.
+    min_detection
+        What is less probable is left out.
 
     Examples
     --------
     >>> import numpy as np
     >>> small, large = np.zeros((2, 6, 6), int)
     >>> small[1, 1], large[:3, :3], large[5, 5] = 1, 1, 2
-    >>> fine = Candidates(small, np.array([0.6]), np.array([0.6]))
-    >>> coarse = Candidates(large, np.array([0.9, 0.7]), np.array([0.9, 0.7]))
-    >>> labels, probability = merge_views([fine, coarse], 0.5)
+    >>> fine = Candidates(small, np.array([0.4]), np.array([0.6]))
+    >>> coarse = Candidates(large, np.array([2.2, 0.8]), np.array([0.9, 0.7]))
+    >>> labels, probability = merge_views([fine, coarse], [np.array([0.6]), np.array([0.9, 0.7])], 0.5)
     >>> labels.max(), probability.tolist()
     (np.int32(2), [0.9, 0.7])
     """
@@ -159,7 +177,7 @@ def merge_views(views: list[Candidates], min_detection: float) -> tuple[np.ndarr
         (-float(view.rank[number]), which, number)
         for which, view in enumerate(views)
         for number in range(len(view.rank))
-        if view.probability[number] >= min_detection and number < len(boxes[which])
+        if probabilities[which][number] >= min_detection and number < len(boxes[which])
     )
     probability = []
     for _, which, number in order:
@@ -171,7 +189,7 @@ def merge_views(views: list[Candidates], min_detection: float) -> tuple[np.ndarr
         free = own & (there == 0)
         if free.sum() < max((1 - TAKEN) * own.sum(), 1):
             continue
-        probability.append(float(views[which].probability[number]))
+        probability.append(float(probabilities[which][number]))
         there[free] = len(probability)
     return result, np.array(probability)
 

@@ -12,6 +12,7 @@ from skimage.segmentation import expand_labels, watershed
 
 from particlespy_ml.core.resample import enlarge_map, nearest_map, resample_frame
 from particlespy_ml.core.threads import side_by_side
+from particlespy_ml.segmentation.contacts import merged
 from particlespy_ml.segmentation.edges import has_steep_edges
 from particlespy_ml.segmentation.grey_level import grey_level_outlines
 from particlespy_ml.segmentation.grid import as_float
@@ -111,7 +112,13 @@ def scale_frame(image: np.ndarray) -> np.ndarray:
     return np.clip(centred / spread, -_CLIP, _CLIP) if spread > 0 else np.zeros_like(image)
 
 
-def labels_from_maps(probability: np.ndarray, depth: np.ndarray, threshold: float, split_depth: float) -> np.ndarray:
+def labels_from_maps(
+    probability: np.ndarray,
+    depth: np.ndarray,
+    threshold: float,
+    split_depth: float,
+    contact: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the particles in the maps of a network.
 
     Parameters
@@ -122,6 +129,9 @@ def labels_from_maps(probability: np.ndarray, depth: np.ndarray, threshold: floa
         Probability from which a pixel belongs to a particle.
     split_depth
         How much a neck must be shallower than the shallower of two middles for them to be two particles.
+    contact
+        Probability that a pixel lies where one particle meets another, same shape. Pieces whose border is none are one
+        particle; see `particlespy_ml.segmentation.contacts.merged`.
 
     Returns
     -------
@@ -142,7 +152,8 @@ def labels_from_maps(probability: np.ndarray, depth: np.ndarray, threshold: floa
     without[np.unique(pieces[middles > 0])] = False
     without[0] = False
     middles = np.where(without[pieces], middles.max() + pieces, middles)
-    return watershed(-depth, middles, mask=inside).astype(np.int32)
+    labels = watershed(-depth, middles, mask=inside).astype(np.int32)
+    return labels if contact is None else merged(labels, contact)
 
 
 def maps_from_labels(labels: np.ndarray) -> np.ndarray:

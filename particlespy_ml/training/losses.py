@@ -58,22 +58,27 @@ class MapLoss:
 
 
 class WeightedMapLoss(MapLoss):
-    """Loss of the two maps of a finder of particles whose pixels count more or less, or not at all."""
+    """Loss of the three maps of a finder of particles whose pixels count more or less, or not at all."""
 
     def __call__(self, logits: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-        """Loss of logits, shape (n, 2, rows, columns), and maps and weights, shape (n, 3, rows, columns)."""
+        """Loss of logits, shape (n, 3, rows, columns), and maps and weights, shape (n, 4, rows, columns).
+
+        To that of a `MapLoss` comes the cross-entropy of where one particle meets another, in particles and in what is
+        taken for one.
+        """
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
         logits, maps = logits.float(), maps.float()
-        inside, depth, weight = maps.unbind(1)
+        inside, depth, contact, weight = maps.unbind(1)
         probability = torch.sigmoid(logits[:, 0])
         right = (weight * probability * inside).sum()
         overlap = 1 - (2 * right + 1) / ((weight * probability).sum() + (weight * inside).sum() + 1)
         found = (cross_entropy(logits[:, 0], inside, reduction="none") * weight).sum() / (weight.sum() + 1)
         counted = weight * (inside + probability.detach()).clamp(max=1)
-        deep = (cross_entropy(logits[:, 1], depth, reduction="none") * counted).sum() / (counted.sum() + 1)
-        return found + 0.5 * overlap + deep
+        others = torch.stack([depth, contact], 1)
+        told = cross_entropy(logits[:, 1:], others, reduction="none") * counted[:, None]
+        return found + 0.5 * overlap + told.sum() / (counted.sum() + 1)
 
 
 class ColumnLoss:

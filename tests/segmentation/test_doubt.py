@@ -88,7 +88,7 @@ def test_a_smallest_diameter_holds_on_a_support(make_image):
 
 
 def test_lobes_that_stand_out_more_than_particles():
-    signal = pml.data.particles_on_support(seed=6)
+    signal = pml.data.particles_on_support(seed=7)
     by_contrast = signal.segment_particles("auto").data
     assert judge_background(signal.data, by_contrast) is None
     found, wanted = signal.segment_particles().data, signal.segment_particles("network").data

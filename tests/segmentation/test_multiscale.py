@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from scipy import ndimage as ndi
+from scipy.special import logit
 
-from particlespy_ml.models.multiscale_finder import MultiscaleFinder
+from particlespy_ml.models.multiscale_finder import CERTAIN, MultiscaleFinder
 from particlespy_ml.segmentation import multiscale
 from particlespy_ml.segmentation.multiscale import (
     Candidates,
@@ -21,13 +22,13 @@ class Bright(MultiscaleFinder):
 
     def maps(self, frame, *args, **options):
         inside, depth = maps_from_labels(ndi.label(frame[0] > 0.5)[0].astype(np.int32))
-        return (0.05 + 0.9 * inside).astype(np.float32), depth
+        return (0.05 + 0.9 * inside).astype(np.float32), depth, np.ones_like(depth)
 
 
 @pytest.fixture
 def model(monkeypatch):
     monkeypatch.setattr(multiscale, "two_contrasts", lambda image: np.stack([image, image]))
-    card = {"name": "bright", "threshold": 0.5, "diameter_range_px": [5.0, 60.0], "detection": [0.0, 1.0, 0.0]}
+    card = {"name": "bright", "threshold": 0.5, "diameter_range_px": [5.0, 60.0], "detection": [0.0, 1.0, 0.0, 0.0]}
     return Bright(card, {})
 
 
@@ -76,15 +77,28 @@ def test_of_two_views_the_more_certain_one_has_the_place():
     whole, parts = np.zeros((2, 20, 20), np.int32)
     whole[2:12, 2:12] = 1
     parts[2:6, 2:12], parts[8:12, 2:12], parts[15:18, 15:18] = 1, 2, 3
-    sure = Candidates(whole, np.array([0.9]), np.array([0.9]))
-    pieces = Candidates(parts, np.array([0.8, 0.7, 0.6]), np.array([0.8, 0.7, 0.6]))
-    labels, probability = merge_views([pieces, sure], 0.5)
+    of_parts, of_whole = np.array([0.8, 0.7, 0.6]), np.array([0.9])
+    sure = Candidates(whole, logit(of_whole), of_whole)
+    pieces = Candidates(parts, logit(of_parts), of_parts)
+    labels, probability = merge_views([pieces, sure], [of_parts, of_whole], 0.5)
     assert probability.tolist() == [0.9, 0.6] and (labels[2:12, 2:12] == 1).all()
-    doubtful = Candidates(whole, np.array([0.6]), np.array([0.55]))
-    labels, probability = merge_views([pieces, doubtful], 0.5)
+    doubtful = Candidates(whole, logit(np.array([0.6])), np.array([0.55]))
+    labels, probability = merge_views([pieces, doubtful], [of_parts, np.array([0.6])], 0.5)
     assert len(probability) == 3 and labels[7, 5] == 0
 
 
 def test_views():
     assert view_steps((30, 2000)) == [1.0] and view_steps((128, 128)) == pytest.approx([2 / 3, 1, 3])
     assert view_steps((2048, 2048)) == [1.0, 3.0, 9.0, 27.0]
+
+
+def test_what_is_doubtful_counts_less_where_nothing_is_certain(model):
+    lone = Bright({**model.card, "detection": [-1.0, 1.0, 0.0, 2.0]}, {})
+    doubtful = disks((60, 60, 10))
+    labels, probability = segment_multiscale(doubtful, lone, polarity="bright", min_detection=0.0)
+    evidence = logit(0.95) - 1
+    assert labels.max() == 1 and logit(probability) == pytest.approx([evidence - 2 * (CERTAIN - evidence)], abs=0.05)
+    certain = Bright({**model.card, "detection": [-1.0, 1.0, 2.0, 2.0]}, {})  # larger ones are certain here
+    _, beside = segment_multiscale(disks((60, 60, 10), (180, 200, 28)), certain, polarity="bright", min_detection=0.0)
+    by_itself = evidence + 2 * np.log(30 / 20)  # where it is seen 1.5 times finer
+    assert len(beside) == 2 and logit(beside.min()) == pytest.approx(by_itself, abs=0.1)

@@ -8,9 +8,12 @@ import torch
 
 from particlespy_ml.cli import main
 from particlespy_ml.models import load_model
+from particlespy_ml.models.multiscale_finder import MultiscaleFinder
 from particlespy_ml.models.networks import build_network
+from particlespy_ml.segmentation.score import count_agreement
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
 from particlespy_ml.training.card import write_model
+from particlespy_ml.training.multiscale import evaluate as evaluation
 from particlespy_ml.training.multiscale import finetune as finetuning
 from particlespy_ml.training.multiscale.finetune import LabelledMaker, bright, count_boxes, finetune
 from particlespy_ml.training.multiscale.label_files import LabelledImage, ellipses, read_labelled
@@ -40,7 +43,7 @@ def small():
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    architecture = {"name": "unet", "in_channels": 2, "widths": [4, 4, 8, 8], "fold": 2, "outputs": 2}
+    architecture = {"name": "unet", "in_channels": 2, "widths": [4, 4, 8, 8], "fold": 2, "outputs": 3}
     torch.manual_seed(0)
     card = {
         "name": "tiny",
@@ -49,7 +52,7 @@ def model(tmp_path_factory):
         "architecture": architecture,
         "threshold": 0.5,
         "diameter_range_px": [4.5, 108.0],
-        "detection": [0.0, 1.0, 0.0],
+        "detection": [0.0, 1.0, 0.0, 2.5],
         "training": {"detector": {}},
     }
     write_model(folder, build_network(architecture), card)
@@ -122,7 +125,7 @@ def test_particles_become_bright():
 def test_tiles_of_any_image(shape):
     maker = LabelledMaker((bright(labelled(2, shape if min(shape) > 85 else (90, 300))),), MicrographRecipe())
     frames, maps = maker.draw(4, {}, (0, 1))
-    assert frames.shape == (4, 2, 64, 64) and maps.shape == (4, 3, 64, 64) and torch.isfinite(frames).all()
+    assert frames.shape == (4, 2, 64, 64) and maps.shape == (4, 4, 64, 64) and torch.isfinite(frames).all()
     again, _ = maker.draw(4, {}, (0, 1))
     assert torch.equal(frames, again)
 
@@ -157,12 +160,40 @@ def test_probabilities_are_told_by_the_labelled_images(monkeypatch):
     rng = np.random.default_rng(0)
     inside, diameter = rng.uniform(0.3, 0.99, 4000), rng.uniform(5, 60, 4000)
     true = 1 / (1 + np.exp(-(-1.5 + 2 * np.log(inside / (1 - inside)) + 0.5 * np.log(diameter / 20))))
-    rows, right = np.stack([inside, diameter], 1), rng.random(4000) < true
-    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [0.0, 1.0, 0.0]}
+    rows, right = np.stack([inside, diameter, np.zeros(4000)], 1), rng.random(4000) < true
+    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [0.0, 1.0, 0.0, 2.5]}
     network = torch.nn.Conv2d(1, 1, 1).requires_grad_(False)
     monkeypatch.setattr(finetuning, "found_and_true", lambda finder, seen: (list(seen), rows, right)[1:])
     told = finetuning.with_own_detection(network, card, [labelled(0)])
-    assert told["detection"] == pytest.approx([-1.5, 2, 0.5], abs=0.25) and card["detection"] == [0.0, 1.0, 0.0]
+    assert told["detection"] == pytest.approx([-1.5, 2, 0.5, 2.5], abs=0.25)
+    assert card["detection"] == [0.0, 1.0, 0.0, 2.5]
     few = (rows[:8], right[:8])  # too few to tell
     monkeypatch.setattr(finetuning, "found_and_true", lambda finder, seen: few)
     assert finetuning.with_own_detection(network, card, [labelled(0)]) == card
+
+
+class Bump(MultiscaleFinder):
+    """Particles are where the image is bright, more so the brighter it is."""
+
+    def maps(self, frame, *args, **options):
+        inside = np.clip(frame[1] / 2 + 0.5, 0.01, 0.99)
+        return inside, inside, np.zeros_like(inside)
+
+
+@pytest.mark.parametrize("drawn, wanted", [(10.4, 0.7), (13.6, 0.3)])
+def test_a_threshold_is_that_by_which_others_outline(monkeypatch, drawn, wanted):
+    rows, columns = np.ogrid[:96, :96]
+    away = np.hypot(rows - 48, columns - 48)
+    image = np.clip(1 - (away - 8) / 8, 0, 1).astype(np.float32)  # 0.7 at 10.4 pixels from the middle, 0.3 at 13.6
+    one = LabelledImage("one", image, (away < drawn).astype(np.int32))
+    monkeypatch.setattr(finetuning, "finder_of", lambda network, card: Bump(card, {}))
+    monkeypatch.setattr(finetuning, "with_own_detection", lambda network, card, images: card)
+    monkeypatch.setattr(finetuning, "count_agreement", lambda found, truth: count_agreement(found, truth, 0.95))
+    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [9.0, 0.0, 0.0, 0.0]}
+    assert finetuning.with_own_threshold(None, card, [one])["threshold"] == wanted
+
+
+def test_networks_of_other_weights_are_told_apart():
+    first, second = torch.nn.Conv2d(1, 1, 1).requires_grad_(False), torch.nn.Conv2d(1, 1, 1).requires_grad_(False)
+    names = [evaluation.finder_of(one, {}).sha256 for one in (first, first, second)]
+    assert names[0] == names[1] != names[2]

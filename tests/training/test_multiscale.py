@@ -75,7 +75,7 @@ def test_training_writes_a_model_that_loads_and_finds(tmp_path):
 def test_batches_are_the_same_for_a_seed():
     maker = MicrographMaker(MicrographRecipe(), 64)
     first, again = maker.draw(3, {}, (1, 7)), maker.draw(3, {}, (1, 7))
-    assert first[0].shape == (3, 2, 64, 64) and first[1].shape == (3, 3, 64, 64)
+    assert first[0].shape == (3, 2, 64, 64) and first[1].shape == (3, 4, 64, 64)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], maker.draw(3, {}, (1, 8))[0])
 
@@ -89,22 +89,55 @@ def test_what_counts():
     diameters = np.array([3.4, 33.0, 112.0, 180.0])
     assert diameters[0] < SMALLEST < diameters[1] < LARGEST < diameters[2] < TOO_LARGE < diameters[3]
     seen = Micrograph(np.zeros(labels.shape, np.float32), labels, diameters, np.ones(labels.shape))
-    inside, depth, weight = weighted_maps(seen)
-    assert (inside == (labels == 2)).all() and depth.max() == 1
+    inside, depth, contact, weight = weighted_maps(seen)
+    assert (inside == (labels == 2)).all() and depth.max() == 1 and not contact.any()
     assert (weight[(labels == 1) | (labels == 3)] == 0).all() and (weight[labels == 4] == 1).all()
     hidden = Micrograph(seen.image, labels, diameters, seen.support, inverted=True)
-    inside, _, weight = weighted_maps(hidden)
+    inside, *_, weight = weighted_maps(hidden)
     assert not inside.any() and (weight == 1).all()
 
 
-def test_loss_of_equal_weights_is_the_plain_one():
+def test_where_two_that_are_wanted_meet_is_a_contact():
+    labels = np.zeros((80, 80), np.int32)
+    labels[20:50, 20:40], labels[20:50, 40:60] = 1, 2
+    seen = Micrograph(labels.astype(np.float32), labels, np.array([27.0, 27.0]), np.ones(labels.shape))
+    contact = weighted_maps(seen)[2]
+    assert contact[20:50, 38:42].all() and contact.sum() == 30 * 4
+
+
+def test_loss_of_equal_weights_is_the_plain_one_and_that_of_contacts():
     rng = torch.Generator().manual_seed(0)
-    logits, maps = torch.randn(2, 2, 16, 16, generator=rng), torch.rand(2, 2, 16, 16, generator=rng).round()
+    logits, maps = torch.randn(2, 3, 16, 16, generator=rng), torch.rand(2, 3, 16, 16, generator=rng).round()
     ones = torch.ones(2, 1, 16, 16)
     weighted = WeightedMapLoss()(logits, torch.cat([maps, ones], 1))
-    assert weighted.item() == pytest.approx(MapLoss()(logits, maps).item(), rel=5e-3)
+    part = (maps[:, 0] + torch.sigmoid(logits[:, 0])).clamp(max=1)
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 2], maps[:, 2], reduction="none")
+    of_contacts = float((entropy * part).sum() / (part.sum() + 1))
+    assert weighted.item() == pytest.approx(MapLoss()(logits[:, :2], maps[:, :2]).item() + of_contacts, rel=5e-3)
     none = torch.cat([maps, ones], 1)
-    none[:, 2, :8] = 0
+    none[:, 3, :8] = 0
     changed = none.clone()
-    changed[:, :2, :8] = 1 - changed[:, :2, :8]
+    changed[:, :3, :8] = 1 - changed[:, :3, :8]
     assert WeightedMapLoss()(logits, none).item() == pytest.approx(WeightedMapLoss()(logits, changed).item())
+
+
+def test_coefficients_tell_what_is_chance_where_nothing_is_certain():
+    rng = np.random.default_rng(0)
+    frames = np.repeat(np.arange(600), 10)
+    nothing = np.repeat(rng.random(600) < 0.4, 10)
+    diameter = rng.uniform(6, 60, 6000)
+    # in frames without particles there are doubtful things alone
+    odds = np.where(nothing, rng.uniform(-1, 1.5, 6000), rng.uniform(-1, 6, 6000))
+    right = (rng.random(6000) < 1 / (1 + np.exp(-odds))) & ~nothing
+    rows = np.stack([1 / (1 + np.exp(-odds)), diameter, frames], 1)
+    told = evaluation.fit_detection(rows, right)
+    finder = MultiscaleFinder({"detection": told}, {})
+    evidence = finder.evidence(rows[:, 0], diameter)
+    most = np.array([evidence[frames == frame].max() for frame in range(600)])
+    probability = np.array([finder.detection_probability(e, most[k]) for e, k in zip(evidence, frames, strict=True)])
+    assert told[3] > 0.5 and probability[nothing].mean() < 0.1
+    full = probability[~nothing]
+    for low, high in ((0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
+        own = (full >= low) & (full < high)
+        assert right[~nothing][own].mean() == pytest.approx(full[own].mean(), abs=0.08)
+    assert evaluation.fit_detection(rows, right, lone=1.25)[3] == 1.25

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
+from particlespy_ml.simulation.micrographs.atoms import draw_orientation, projected_atoms
 from particlespy_ml.simulation.micrographs.bodies import draw_body
 from particlespy_ml.simulation.micrographs.clarity import VISIBLE, clarity_of
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
@@ -15,6 +16,7 @@ from particlespy_ml.simulation.micrographs.supports import draw_support
 
 _HIDDEN = 0.5  # share of a particle that must be in sight
 _TRIES = 6
+_MOST_CELLS = 20  # of a crystal along an edge, of which the atoms are drawn
 _MOST, _MOST_IN_SIGMA = 0.95, 1.96  # a quantile of a normal deviate's size, and what it is in standard deviations
 
 
@@ -70,7 +72,7 @@ def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.ra
     Examples
     --------
     >>> import numpy as np
-    >>> seen = draw_micrograph(MicrographRecipe(empty=0, inverted=0), (96, 96), np.random.default_rng(1))
+    >>> seen = draw_micrograph(MicrographRecipe(empty=0, inverted=0), (96, 96), np.random.default_rng(2))
     >>> seen.image.shape, bool(seen.labels.max() > 0)
     ((96, 96), True)
     """
@@ -86,12 +88,13 @@ def draw_micrograph(recipe: MicrographRecipe, shape: tuple[int, int], rng: np.ra
         other = draw_support(_choose(recipe.supports, rng), shape, rng, smallest, coarser)
         support = support + rng.uniform(0.2, 1.0) * other
     empty = rng.random() < recipe.empty
-    heights, owner, areas, levels = _lay_particles(recipe, support, 0 if empty else median, rng)
+    lattice = _lattice_constant(median, rng) if rng.random() < recipe.atoms else 0.0
+    heights, owner, areas, levels = _lay_particles(recipe, support, 0 if empty else median, lattice, rng)
     heights, levels = heights / median, levels / median
     if rng.random() < recipe.saturation[0]:
         strength = rng.uniform(*recipe.saturation[1:])
         heights, levels = ((1 - np.exp(-strength * one)) / (1 - np.exp(-strength)) for one in (heights, levels))
-    if rng.random() < recipe.fringes:
+    if rng.random() < recipe.fringes and not lattice:
         heights = heights * _fringes(shape, median, rng)
     contrast = max(_texture(support, median), 0.02) * float(np.exp(rng.uniform(*np.log(recipe.contrast))))
     signal = support + contrast * heights
@@ -119,8 +122,17 @@ def _choose(weighted: tuple, rng: np.random.Generator) -> str:
     return str(rng.choice(names, p=np.array(weights, float) / sum(weights)))
 
 
-def _lay_particles(recipe: MicrographRecipe, support: np.ndarray, median: float, rng) -> tuple:
-    """Thickness of all particles, which of them is the thickest at each pixel, and area and mean thickness of each."""
+def _lattice_constant(median: float, rng: np.random.Generator) -> float:
+    """In pixels: of 1 to 6 nm if it is 0.4 nm; 0 where its columns could not be told."""
+    low, high = max(median / 16, 5.0), median / 2.5
+    return float(np.exp(rng.uniform(np.log(low), np.log(high)))) if high > low else 0.0
+
+
+def _lay_particles(recipe: MicrographRecipe, support: np.ndarray, median: float, lattice: float, rng) -> tuple:
+    """Thickness of all particles, which of them is the thickest at each pixel, and area and mean thickness of each.
+
+    With a lattice constant, in pixels, the thickness is that of atoms.
+    """
     shape = support.shape
     total, thickest = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     owner = np.zeros(shape, np.int32)
@@ -143,9 +155,14 @@ def _lay_particles(recipe: MicrographRecipe, support: np.ndarray, median: float,
         place = _place(body, middle, owner, allowed, flocks, overlap, rng)
         if place is None or area < (6 if median >= 3 else 1):
             continue
-        inside, own = place
-        own = own * np.float32(np.exp(bright * rng.normal()))
-        total[inside] += own
+        inside, cut = place
+        level = np.float32(np.exp(bright * rng.normal()))
+        own = body[cut].astype(np.float32) * level
+        shown = own
+        if lattice and size < _MOST_CELLS * lattice:
+            blur = lattice * rng.uniform(0.08, 0.2)
+            shown = projected_atoms(body, middle, lattice, draw_orientation(rng), blur)[cut] * level
+        total[inside] += shown
         mine = own > thickest[inside]
         thickest[inside] = np.where(mine, own, thickest[inside])
         owner[inside] = np.where(mine, len(areas), owner[inside])
@@ -155,7 +172,7 @@ def _lay_particles(recipe: MicrographRecipe, support: np.ndarray, median: float,
 
 
 def _place(body, middle, owner, allowed, flocks, overlap: float, rng):
-    """Where a body goes, and the part of it in view; None where there is no room."""
+    """Where a body goes, and which part of it is in view, as slices; None where there is no room."""
     shape = owner.shape
     outline = body > 0
     for _ in range(_TRIES):
@@ -175,7 +192,7 @@ def _place(body, middle, owner, allowed, flocks, overlap: float, rng):
             continue
         if (owner[inside][own] > 0).mean() > overlap:
             continue
-        return inside, body[cut].astype(np.float32)
+        return inside, cut
     return None
 
 
@@ -202,7 +219,8 @@ def _shifted(labels: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _fringes(shape: tuple[int, int], median: float, rng: np.random.Generator) -> np.ndarray:
     """Modulation by lattice fringes or columns."""
-    period = rng.uniform(2.5, np.clip(median / 3, 3.0, 22.0))
+    # planes are 0.19 to 0.24 nm apart: a particle of 1 nm shows four or five
+    period = rng.uniform(2.5, np.clip(median / 4.5, 3.0, 22.0))
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     result = np.ones(shape, np.float32)
     first = rng.uniform(0, np.pi)

@@ -50,8 +50,10 @@ class MicrographRecipe:
         thickness of a particle.
     individual
         Largest standard deviation of the logarithm of the brightness of particles of one thickness.
+    atoms
+        Share of the micrographs in which large particles are drawn by their projected atoms.
     fringes
-        Share of the micrographs that resolve columns or fringes in large particles.
+        Share of the others that show fringes, or crossed ones, in large particles.
     blur
         Standard deviation of the probe in pixels.
     empty
@@ -87,7 +89,8 @@ class MicrographRecipe:
     signal: float = 10.0
     saturation: tuple[float, float, float] = (0.4, 0.3, 3.0)
     individual: float = 0.5
-    fringes: float = 0.25
+    atoms: float = 0.12
+    fringes: float = 0.15
     blur: tuple[float, float] = (0.3, 1.8)
     empty: float = 0.12
     inverted: float = 0.06

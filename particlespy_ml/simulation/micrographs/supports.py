@@ -7,6 +7,8 @@ from scipy import fft
 from scipy import ndimage as ndi
 
 KINDS = ("none", "film", "fractal", "spheres", "platelets", "slope")
+_FEWEST = 8  # spheres of an aggregate
+_TRIES = 8
 
 
 def random_field(shape: tuple[int, int], exponent: float, rng: np.random.Generator, longest: float = np.inf):
@@ -54,7 +56,8 @@ def draw_support(
     rng
         Random generator.
     smallest
-        Radius in pixels of the smallest spheres that a support is made of: a sphere like a particle is one.
+        Radius in pixels of the smallest spheres that a support is made of, and of two thirds of the smallest flakes: a
+        sphere or a flake like a particle is one.
     coarser
         Everything is so many times smaller, as in a view with pixels so many times larger.
     """
@@ -76,7 +79,7 @@ def draw_support(
     elif kind == "spheres":
         thickness = _packed_spheres(shape, rng, smallest, coarser)
     else:
-        thickness = _platelets(shape, rng, coarser)
+        thickness = _platelets(shape, rng, smallest, coarser)
     if rng.random() < 0.6 and kind != "none":  # grains of the support
         grain = random_field(shape, rng.uniform(0.5, 3.0), rng, rng.uniform(3, 40) / coarser)
         thickness = thickness * np.maximum(1 + rng.uniform(0.02, 0.25) * grain, 0)
@@ -93,20 +96,8 @@ def _packed_spheres(shape: tuple[int, int], rng: np.random.Generator, smallest: 
     """Thickness of an aggregate of spheres that touch or grew together, full or hollow."""
     radius = float(np.exp(rng.uniform(*np.log((smallest, max(120.0, 2 * smallest)))))) / coarser
     spread, wall = rng.uniform(0.02, 0.35), rng.uniform(0.15, 0.7) if rng.random() < 0.25 else 1.0
-    number = int(np.clip(rng.uniform(0.3, 3.0) * np.prod(shape) / (np.pi * radius**2), 4, 150 * coarser))
-    pad = radius
-    places = [rng.uniform([-pad, -pad], [shape[0] + pad, shape[1] + pad])]
-    for _ in range(number - 1):  # each beside one that is there, in space
-        direction = rng.normal(size=3)
-        direction *= rng.uniform(1.3, 2.0) * radius / np.linalg.norm(direction)
-        near = places[rng.integers(len(places))] + direction[:2]
-        if rng.random() < 0.03 or not ((near > -2 * pad) & (near < np.array(shape) + 2 * pad)).all():
-            near = rng.uniform([-pad, -pad], [shape[0] + pad, shape[1] + pad])
-            # another aggregate reaches into the view from its nearest border: a lone sphere within would be a particle
-            to_border = np.stack([near, np.array(shape) - near])
-            side, axis = np.unravel_index(np.argmin(to_border), (2, 2))
-            near[axis] = side * shape[axis]
-        places.append(near)
+    number = int(np.clip(rng.uniform(0.3, 3.0) * np.prod(shape) / (np.pi * radius**2), _FEWEST, 150 * coarser))
+    places = _grown(shape, radius, number, rng)
     thickness = np.zeros(shape, np.float32)
     for row, column in places:
         own = radius * np.exp(spread * rng.normal())
@@ -122,18 +113,47 @@ def _packed_spheres(shape: tuple[int, int], rng: np.random.Generator, smallest: 
     return thickness
 
 
-def _platelets(shape: tuple[int, int], rng: np.random.Generator, coarser: float) -> np.ndarray:
+def _grown(shape: tuple[int, int], radius: float, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Middles of spheres of which each touches others: branched chains, as of silica and of carbon blacks.
+
+    A sphere with fewer than two neighbours is left out: alone, or at the end of a chain, it would be a particle.
+    """
+    places: list[np.ndarray] = []
+    while len(places) < number:
+        chain = [rng.uniform((0, 0), shape)]
+        for _ in range(min(max(int(rng.geometric(0.03)), _FEWEST), number + _FEWEST) - 1):
+            for _ in range(_TRIES):  # each beside one that is there, in space
+                parent = chain[-1] if rng.random() < 0.5 else chain[rng.integers(len(chain))]
+                direction = rng.normal(size=3)
+                direction *= rng.uniform(1.3, 2.0) * radius / np.linalg.norm(direction)
+                near = parent + direction[:2]
+                if ((near > -2 * radius) & (near < np.array(shape) + 2 * radius)).all():
+                    chain.append(near)
+                    break
+        places += chain
+    found = np.array(places)
+    near = np.hypot(*(found[:, None] - found[None]).transpose(2, 0, 1)) < 2.2 * radius
+    return found[near.sum(1) > 2]
+
+
+def _platelets(shape: tuple[int, int], rng: np.random.Generator, smallest: float, coarser: float) -> np.ndarray:
     """Thickness of flakes that lie on each other."""
     thickness = np.zeros(shape, np.float32)
     rows, columns = np.ogrid[: shape[0], : shape[1]]
-    for _ in range(int(rng.integers(2, 12) * coarser)):
-        row, column = rng.uniform(-20, shape[0] + 20), rng.uniform(-20, shape[1] + 20)
-        size = float(np.exp(rng.uniform(*np.log((20, 130))))) / coarser
+    places: list[np.ndarray] = []
+    longest = max(130.0, 3 * smallest)
+    for _ in range(int(rng.integers(3, 12) * coarser)):
+        size = float(np.exp(rng.uniform(*np.log((1.5 * smallest, longest))))) / coarser
+        if places:  # on one that is there: alone it would be a particle
+            place = places[rng.integers(len(places))] + rng.normal(scale=0.5 * size, size=2)
+        else:
+            place = rng.uniform((0, 0), shape)
+        places.append(place)
         inside = np.ones(shape, bool)
-        first = rng.uniform(0, 2 * np.pi)
-        for angle in first + np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 8))):
-            away = (rows - row) * np.sin(angle) + (columns - column) * np.cos(angle)
-            inside &= away < size * rng.uniform(0.4, 1.0)
+        sides = int(rng.integers(3, 8))
+        for angle in rng.uniform(0, 2 * np.pi) + (np.arange(sides) + rng.uniform(-0.3, 0.3, sides)) * 2 * np.pi / sides:
+            away = (rows - place[0]) * np.sin(angle) + (columns - place[1]) * np.cos(angle)
+            inside &= away < size * rng.uniform(0.6, 1.0)
         thickness += inside * np.float32(rng.uniform(0.3, 1.2))
     return ndi.gaussian_filter(thickness, rng.uniform(0, 1.5))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage as ndi
 
+from particlespy_ml.segmentation.contacts import contacts
 from particlespy_ml.segmentation.network import maps_from_labels
 from particlespy_ml.segmentation.two_contrasts import two_contrasts
 from particlespy_ml.simulation.micrographs.draw import Micrograph, draw_micrograph
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 TILE = 192
+OUTPUTS = ("particle", "depth", "contact")
 # Diameters in pixels that a network finds in one view. Smaller ones, and those a little larger, count neither way; what
 # is larger still is to be found in a coarser view.
 SMALLEST, LARGEST, TOO_LARGE = 4.5, 90.0, 130.0
@@ -47,7 +49,7 @@ class MicrographMaker:
         Returns
         -------
         frames, maps
-            Shapes (size, 2, tile, tile) and (size, 3, tile, tile); the maps are those of `weighted_maps`.
+            Shapes (size, 2, tile, tile) and (size, 4, tile, tile); the maps are those of `weighted_maps`.
         """
         import torch
 
@@ -76,7 +78,8 @@ def weighted_maps(seen: Micrograph) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Where particles are, how deep inside of one (see `maps_from_labels`), and weights, shape (3, rows, columns).
+        Where particles are, how deep inside of one (see `maps_from_labels`), where one meets another (see `contacts`),
+        and weights, shape (4, rows, columns).
     """
     labels, diameters = seen.labels, np.concatenate([[0.0], seen.diameters])
     unseen = np.concatenate([[False], seen.clarity < UNSEEN])
@@ -94,4 +97,4 @@ def weighted_maps(seen: Micrograph) -> np.ndarray:
         about = ndi.maximum_filter(each[labels].astype(np.float32) * wanted[labels], 2 * _RIM + 1)
         weight = np.maximum(about, np.where(about > 0, 0, 1)).astype(np.float32)
     weight[open_[labels]] = 0
-    return np.concatenate([maps_from_labels(kept), weight[None]])
+    return np.concatenate([maps_from_labels(kept), contacts(kept)[None].astype(np.float32), weight[None]])

@@ -36,6 +36,7 @@ FEWEST = 3
 STEPS, RATE, BATCH, TILE = 160, 3e-4, 8, 160
 DRAWN = 0.4  # share of drawn micrographs in a batch, so that what was learnt before is kept
 ENOUGH = 10  # found particles that are right, and wrong, from which on probabilities are told by them
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)  # of pixels
 SHOWN = (7.0, 45.0)  # pixels, median diameter of the particles in a tile
 
 
@@ -147,13 +148,13 @@ def finetune(
         for left_out in parts:
             others = [one for number, one in enumerate(images) if number not in left_out]
             network = _train(model, others, steps, seed, workers, show_progressbar)
-            after = finder_of(network, with_own_detection(network, finder.card, others))
+            after = finder_of(network, with_own_threshold(network, finder.card, others))
             for name, one in (("before", finder), ("after", after)):
                 counts[name] += [_score(one, images[number]) for number in left_out]
         report = {name: _f1(rows) for name, rows in counts.items()}
         _logger.info("F1 of images left out: %s", report)
     network = _train(model, images, steps, seed, workers, show_progressbar)
-    card = with_own_detection(network, finder.card, images)
+    card = with_own_threshold(network, finder.card, images)
     card = {key: value for key, value in card.items() if key not in ("sha256", "format_version")}
     told = {"images": [one.name for one in images], "steps": steps, "seed": seed, "left_out": report}
     card |= {"name": Path(out_folder).name, "finetuned": {"from": finder.name, "sha256": finder.sha256, **told}}
@@ -194,6 +195,18 @@ def _train(model, images: list[LabelledImage], steps: int, seed: int, workers: i
         )
 
 
+def with_own_threshold(network: torch.nn.Module, card: dict, images: list[LabelledImage]) -> dict:
+    """Return a card whose threshold finds most of what is labelled, as it is outlined there.
+
+    Somebody who labels, by boxes above all, may outline particles more widely or tightly than they were drawn.
+    Detection probabilities are those of `with_own_detection`.
+    """
+    near = sorted(THRESHOLDS, key=lambda threshold: abs(threshold - card["threshold"]))
+    cards = [with_own_detection(network, {**card, "threshold": threshold}, images) for threshold in near]
+    found = [_f1([_score(finder_of(network, own), one) for one in images])["f1"] for own in cards]
+    return cards[int(np.argmax(found))]
+
+
 def with_own_detection(network: torch.nn.Module, card: dict, images: list[LabelledImage]) -> dict:
     """Return a card whose detection probabilities are those of what a network finds in labelled images."""
     seen = [
@@ -203,7 +216,7 @@ def with_own_detection(network: torch.nn.Module, card: dict, images: list[Labell
     rows, right = found_and_true(finder_of(network, card), iter(seen))
     if min(right.sum(), (~right).sum()) < ENOUGH:
         return card
-    return {**card, "detection": fit_detection(rows, right)}
+    return {**card, "detection": fit_detection(rows, right, card["detection"][3])}
 
 
 def _score(finder: MultiscaleFinder, one: LabelledImage) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
 from particlespy_ml.training.loop import checkpoint_path, fit
 from particlespy_ml.training.losses import WeightedMapLoss
-from particlespy_ml.training.multiscale.batches import TILE, MicrographMaker
+from particlespy_ml.training.multiscale.batches import OUTPUTS, TILE, MicrographMaker
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ def fit_multiscale(
     told = [tables[name] for name in ("model", "detector", "training")]
     return fit(
         MicrographMaker(recipe, training.get("tile", TILE)),
-        {**tables["model"]["architecture"], "outputs": 2},
+        {**tables["model"]["architecture"], "outputs": len(OUTPUTS)},
         training,
         checkpoint_path(cache_folder, tables["model"]["name"], "training", *told),
         loss=WeightedMapLoss(),

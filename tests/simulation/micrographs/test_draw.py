@@ -20,6 +20,7 @@ CLEAN = MicrographRecipe(
     contrast=(20.0, 30.0),
     noise=(0.01, 0.02),
     individual=0.0,
+    atoms=0.0,
     fringes=0.0,
     empty=0.0,
     inverted=0.0,
