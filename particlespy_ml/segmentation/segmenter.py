@@ -23,13 +23,14 @@ from particlespy_ml.segmentation.particlespy import (
 from particlespy_ml.segmentation.scale import find_blobs, polarity_evidence
 from particlespy_ml.segmentation.score import are_alike
 from particlespy_ml.segmentation.series import Decision, DifferingFrames, more_evidence, most
-from particlespy_ml.segmentation.size_loss import WORTH, SizeLoss, dark_text, small_text
+from particlespy_ml.segmentation.size_loss import SizeLoss, dark_text, small_text
 from particlespy_ml.segmentation.textured import has_textured_background, judge_background
 
 if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
 
 CLEAR = 1.2  # evidence, of 2 at most, that particles of one frame are of the other polarity than those of a series
+TEXTURE = 0.5  # share of the objects, left out for their size, from which on they are taken for a texture
 
 # of a network that finds particles on any support, at any magnification
 MULTISCALE_OPTIONS = {
@@ -279,7 +280,7 @@ class Segmenter:
         and there is no doubt.
         """
         shows, (kept, lost) = judge_background(image, labels), counts
-        if shows is False or (shows is None and lost >= WORTH * (kept + lost) > 0) or self._misread(image, labels):
+        if shows is False or (shows is None and lost >= TEXTURE * (kept + lost) > 0) or self._misread(image, labels):
             return False
         return shows
 

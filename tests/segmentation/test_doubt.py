@@ -53,8 +53,8 @@ def test_the_texture_is_no_support_where_it_is_what_was_left_out(segmenter, monk
     whole, frame = segmenter
     monkeypatch.setattr(module, "judge_background", lambda image, labels: None)
     monkeypatch.setattr(module.Segmenter, "_by_detector", lambda self, *others: OTHERS.astype(np.int32))
-    assert whole._found_on_support(frame, SEEN, (9, 1), []) is None
-    assert whole._found_on_support(frame, SEEN, (20, 2), []).max() == 3
+    assert whole._found_on_support(frame, SEEN, (2, 2), []) is None
+    assert whole._found_on_support(frame, SEEN, (5, 4), []).max() == 3
 
 
 def test_a_series_is_decided_once(segmenter, monkeypatch):
