@@ -31,8 +31,6 @@ from particlespy_ml.models.load import load_model
 from particlespy_ml.segmentation.automatic import segment_automatic
 from particlespy_ml.segmentation.grid import label_sizes
 from particlespy_ml.segmentation.multiscale import segment_multiscale
-from particlespy_ml.segmentation.score import count_agreement
-from particlespy_ml.simulation.micrographs.draw import Micrograph
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
 from particlespy_ml.simulation.micrographs.supports import KINDS
 from particlespy_ml.training.multiscale.evaluate import (
@@ -42,7 +40,7 @@ from particlespy_ml.training.multiscale.evaluate import (
     SUPPORTED,
     calibration_error,
     conditions,
-    counted,
+    count_visible,
     micrographs,
     with_empty,
 )
@@ -102,11 +100,6 @@ def print_kinds(model: str, count: int) -> None:
         seen = micrographs(recipe, "test", count)
         rows = [count_visible(segment_multiscale(one.image, finder, polarity="bright")[0], one) for one in seen]
         print(f"  {name:24} {interval(rows)}", flush=True)
-
-
-def count_visible(found: np.ndarray, one: Micrograph) -> dict[str, int]:
-    """Count particles that match, as the cards of models do: those that nobody could see count neither way."""
-    return count_agreement(*counted(found, one, COUNTED))
 
 
 def print_empty(model: str) -> None:
@@ -221,17 +214,21 @@ def draw_picture(path: Path, model: str) -> None:
     for recipe in list(conditions(MicrographRecipe()).values()):
         seen += list(micrographs(recipe, "test", 4))
     for axes, one in zip(figure.subplots(3, 4).ravel(), seen, strict=True):
-        labels, truth = counted(segment_multiscale(one.image, finder, polarity="bright")[0], one, COUNTED)
-        axes.imshow(one.image, cmap="gray", vmin=np.quantile(one.image, 0.005), vmax=np.quantile(one.image, 0.995))
+        labels, truth = segment_multiscale(one.image, finder, polarity="bright")[0], one.labels
         pairs = np.zeros((labels.max() + 1, truth.max() + 1))
         np.add.at(pairs, (labels.ravel(), truth.ravel()), 1)
         union = pairs.sum(1)[1:, None] + pairs.sum(0)[None, 1:] - pairs[1:, 1:]
         same = pairs[1:, 1:] / np.maximum(union, 1) >= 0.5
-        right, known = np.append(False, same.any(1)), np.append(False, same.any(0))
+        on_hidden = pairs[1:, 1:] @ ~one.visible > 0.5 * pairs[1:].sum(1)
+        large = np.pi / 4 * COUNTED**2
+        right, known = np.append(False, same.any(1)), np.append(True, same.any(0) | ~one.visible)
+        wrong = np.append(False, ~same.any(1) & ~on_hidden & (pairs.sum(1)[1:] >= large))
+        known |= pairs.sum(0) < large
+        axes.imshow(one.image, cmap="gray", vmin=np.quantile(one.image, 0.005), vmax=np.quantile(one.image, 0.995))
         for mask, colour in (
-            ((labels > 0) & right[labels], "gold"),
-            ((labels > 0) & ~right[labels], "red"),
-            ((truth > 0) & ~known[truth], "deepskyblue"),
+            (right[labels], "gold"),
+            (wrong[labels], "red"),
+            (~known[truth], "deepskyblue"),
         ):
             if mask.any():
                 axes.contour(mask, [0.5], colors=colour, linewidths=0.8)

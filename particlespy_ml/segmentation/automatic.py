@@ -37,7 +37,7 @@ def segment_automatic(
     background_diameter: float | None = None,
     split: bool = True,
     split_depth: float = 0.15,
-    count: Callable[[int, int], None] | None = None,
+    count: Callable[[int, int, np.ndarray], None] | None = None,
     on_texture: Callable[[], np.ndarray] | None = None,
 ) -> np.ndarray:
     """Label the particles of one image.
@@ -68,7 +68,8 @@ def segment_automatic(
     split_depth : float
         How much narrower, as a fraction, a neck must be than the narrower of the two parts to be cut.
     count : callable, optional
-        Called with the number of particles and of what *min_diameter* left out.
+        Called with the number of particles, the number of what *min_diameter* left out, and labels of all that was
+        outlined.
     on_texture : callable, optional
         Called for the labels of a frame whose background is textured, which takes ten times as long as others.
 
@@ -120,11 +121,12 @@ def segment_automatic(
             return on_texture()
         height, labels = _on_texture(smooth, step, diameter, smoothing)
     labels = refine_outlines(labels, height, step, smoothing, split_depth if split else None)
-    labels, lost = _drop(upsample_labels(labels, height, factor, frame.shape), pixel, min_diameter)
+    outlined = upsample_labels(labels, height, factor, frame.shape)
+    labels, lost = _drop(outlined, pixel, min_diameter)
     if is_blank(sign * frame, labels, pixel):
         return np.zeros_like(labels)
     if count is not None:
-        count(int(labels.max()), lost)
+        count(int(labels.max()), lost, outlined)
     return labels
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
-
 import numpy as np
 from scipy import ndimage as ndi
+from skimage import graph
+
+from particlespy_ml.segmentation.numbers import renumber
 
 REACH = 2  # pixels on each side of a border
 CONTACT = 0.25  # mean probability along a border from which it is one
@@ -63,46 +64,25 @@ def merged(labels: np.ndarray, contact: np.ndarray, least: float = CONTACT) -> n
     >>> merged(pieces, contact)[0].tolist()
     [1, 1, 1, 1, 2, 2]
     """
-    borders: dict[int, dict[int, tuple[float, int]]] = {}
-    for (a, b), border in _borders(labels, contact).items():
-        borders.setdefault(a, {})[b] = borders.setdefault(b, {})[a] = border
-    queue = [(total / count, a, b) for a, own in borders.items() for b, (total, count) in own.items() if a < b]
-    heapify(queue)
-    parents = np.arange(int(labels.max(initial=0)) + 1)
-    while queue:
-        mean, kept, gone = heappop(queue)
-        if mean >= least:
-            break
-        total, count = borders.get(kept, {}).get(gone, (0.0, 0))
-        if not count or total / count != mean:
-            continue  # the border has become part of another
-        if len(borders[kept]) < len(borders[gone]):
-            kept, gone = gone, kept
-        parents[gone] = kept
-        for third, own in borders.pop(gone).items():
-            del borders[third][gone]
-            if third == kept:
-                continue
-            before = borders[kept].get(third, (0.0, 0))
-            joined = (before[0] + own[0], before[1] + own[1])
-            borders[kept][third] = borders[third][kept] = joined
-            heappush(queue, (joined[0] / joined[1], min(kept, third), max(kept, third)))
-    while (parents != parents[parents]).any():
-        parents = parents[parents]
-    numbers = np.unique(parents[1:], return_inverse=True)[1] + 1 if len(parents) > 1 else np.zeros(0, int)
-    return np.append(0, numbers).astype(np.int32)[labels]
+    if labels.max(initial=0) < 2:
+        return labels.astype(np.int32)
+    borders = graph.rag_boundary(labels, contact.astype(float), connectivity=1)
+    if 0 in borders:
+        borders.remove_node(0)  # the background
+    put_together = graph.merge_hierarchical(
+        labels,
+        borders,
+        thresh=least,
+        rag_copy=False,
+        in_place_merge=True,
+        merge_func=lambda borders, source, target: None,
+        weight_func=_joined,
+    )
+    return renumber(np.where(labels > 0, put_together + 1, 0))
 
 
-def _borders(labels: np.ndarray, contact: np.ndarray) -> dict[tuple[int, int], tuple[float, int]]:
-    """Sum of the probability over the borders of neighbours, and pairs of pixels that it is of."""
-    first, second, value = [], [], []
-    for own, other in (np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1]):
-        a, b = labels[own], labels[other]
-        where = (a != b) & (a > 0) & (b > 0)
-        first.append(np.minimum(a[where], b[where]))
-        second.append(np.maximum(a[where], b[where]))
-        value.append((contact[own][where] + contact[other][where]) / 2)
-    pairs = np.stack([np.concatenate(first), np.concatenate(second)], 1)
-    pairs, which, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-    totals = np.bincount(which.ravel(), np.concatenate(value), len(pairs))
-    return {(int(a), int(b)): (float(total), int(n)) for (a, b), total, n in zip(pairs, totals, counts, strict=True)}
+def _joined(borders: graph.RAG, source: int, target: int, third: int) -> dict[str, float]:
+    """The border of a third piece with two that are put together."""
+    parts = [borders[one][third] for one in (source, target) if third in borders[one]]
+    count = sum(part["count"] for part in parts)
+    return {"weight": sum(part["weight"] * part["count"] for part in parts) / count, "count": count}

@@ -209,7 +209,7 @@ def evidence_of_polarity(
 
     Both are looked for in views of at most *most* pixels along an edge: the middle as it is, and the whole.
     """
-    image = as_float(image)
+    image, model = as_float(image), model.of_one_view
     if min(image.shape) < 2 or image.min() == image.max():
         return 0.0, 0.0
     rows, columns = (slice(max((n - most) // 2, 0), max((n - most) // 2, 0) + most) for n in image.shape)

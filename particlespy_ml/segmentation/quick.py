@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -38,9 +38,7 @@ class QuickSegmenter(Segmenter):
         """Make one of a segmenter."""
         given = {one.name: getattr(segmenter, one.name) for one in fields(Segmenter)}
         if segmenter.method == "network" and not segmenter.detects:
-            card, one_view = segmenter.finder.card, {"views": 1}
-            finder = replace(segmenter.finder, card={**card, "architecture": {**card["architecture"], **one_view}})
-            given |= {"finder": finder, "options": {**segmenter.options, "outline": "atoms"}}
+            given |= {"finder": segmenter.finder.of_one_view, "options": {**segmenter.options, "outline": "atoms"}}
         return cls(**given)
 
     @property
@@ -63,26 +61,22 @@ class QuickSegmenter(Segmenter):
 
     def _by_brightness(self, image: np.ndarray, told: list) -> np.ndarray:
         """Labels of a frame whose background is flat, and by a network where it is not."""
-        from particlespy_ml.segmentation.automatic import segment_automatic
-
-        counts, textured = [(0, 0)], []
+        textured = []
 
         def stop() -> np.ndarray:
             textured.append(True)
             return np.zeros(image.shape, np.int32)
 
-        labels = segment_automatic(
-            image, self.pixel_size, count=lambda *both: counts.append(both), on_texture=stop, **self.options
-        )
+        labels, outlined, counts = self._by_contrast(image, on_texture=stop)
         if textured:
             return self._on_support(image, told)
-        asked = self._asks_network(image, labels, counts[-1])
+        asked = self._asks_network(image, labels, outlined)
         if asked:
             return self._on_support(image, told)
         if asked is None:  # a coarse view would not settle it
             self.said.append(IN_DOUBT)
-        elif self.loss is not None and len(counts) > 1:
-            self.loss.add(*counts[-1])
+        elif self.loss is not None:
+            self.loss.add(*counts)
         return labels
 
     def _by_detector(self, finder, image: np.ndarray, options: dict, told: list) -> np.ndarray:
@@ -92,7 +86,10 @@ class QuickSegmenter(Segmenter):
         coarse = block_mean(as_float(image), factor)
         steps = [step for step in view_steps(coarse.shape) if step >= 1]
         labels, _ = segment_multiscale(
-            coarse, finder, steps=steps, **{name: value for name, value in options.items() if name != "min_diameter"}
+            coarse,
+            finder.of_one_view,
+            steps=steps,
+            **{name: value for name, value in options.items() if name != "min_diameter"},
         )
         self.said.append(ON_SUPPORT)
         smallest = np.pi / 4 * options["min_diameter"] ** 2 / np.prod(self.pixel_size * factor)

@@ -10,12 +10,20 @@ from particlespy_ml.segmentation.numbers import renumber
 ALIKE = 0.7  # F1 of two ways to outline particles from which they count as the same
 
 
-def count_agreement(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5) -> dict[str, int]:
+def count_agreement(
+    labels: np.ndarray,
+    truth: np.ndarray,
+    overlap: float = 0.5,
+    *,
+    smallest: float = 0,
+    hidden: np.ndarray | None = None,
+) -> dict[str, int]:
     """Count the pixels and the particles on which labels and truth agree.
 
     Particles that the border cuts neither gain nor lose: pixels of true ones, and of found ones that lie on these for
     the most part, do not count. Only whole true particles are to be found, and whole found ones are wrong if they match
-    no true one, whole or cut.
+    no true one, whole or cut. The same holds for true particles that are hidden, and what lies on these for the most
+    part is not wrong either. A limit of size is one of true particles, and of found ones that match none [1]_.
 
     Parameters
     ----------
@@ -23,27 +31,38 @@ def count_agreement(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5)
         Labels of particles, shape (rows, columns).
     overlap
         Intersection over union from which a particle is found.
+    smallest
+        Area in pixels of the smallest particle that counts.
+    hidden
+        Whether each true particle, in the order of their numbers, is one that nobody could see; none is by default.
 
     Returns
     -------
     dict
         ``intersection`` and ``union`` in pixels; ``matched``, ``missed`` and ``wrong`` particles.
+
+    References
+    ----------
+    .. [1] Ranges of area as in T.-Y. Lin et al., "Microsoft COCO: common objects in context", ECCV (2014).
     """
     labels, truth = renumber(labels), renumber(truth)
     inside, expected = labels > 0, truth > 0
     pairs = np.zeros((labels.max(initial=0) + 1, truth.max(initial=0) + 1))
     np.add.at(pairs, (labels.ravel(), truth.ravel()), 1)
-    areas = pairs.sum(1)[1:, None] + pairs.sum(0)[None, 1:] - pairs[1:, 1:]
-    same = pairs[1:, 1:] / np.maximum(areas, 1) >= overlap
-    whole_found, whole_true = ~_touches_border(labels), ~_touches_border(truth)
-    on_cut = pairs[1:, 1:][:, ~whole_true].sum(1) > 0.5 * pairs[1:].sum(1)
-    counts = np.concatenate([[True], whole_true])[truth] & ~np.concatenate([[False], on_cut])[labels]
+    found_areas, true_areas, common = pairs.sum(1)[1:], pairs.sum(0)[1:], pairs[1:, 1:]
+    same = common / np.maximum(found_areas[:, None] + true_areas[None] - common, 1) >= overlap
+    hidden = np.zeros(len(true_areas), bool) if hidden is None else np.asarray(hidden, bool)
+    wanted = ~_touches_border(truth) & ~hidden & (true_areas >= smallest)
+    on_hidden = common[:, hidden].sum(1) > 0.5 * found_areas
+    wrong = ~same.any(1) & ~_touches_border(labels) & ~on_hidden & (found_areas >= smallest)
+    on_others = common[:, ~wanted].sum(1) > 0.5 * found_areas
+    counts = np.concatenate([[True], wanted])[truth] & ~np.concatenate([[False], on_others])[labels]
     return {
         "intersection": int((inside & expected & counts).sum()),
         "union": int(((inside | expected) & counts).sum()),
-        "matched": int((same.any(0) & whole_true).sum()),
-        "missed": int((~same.any(0) & whole_true).sum()),
-        "wrong": int((~same.any(1) & whole_found).sum()),
+        "matched": int((same.any(0) & wanted).sum()),
+        "missed": int((~same.any(0) & wanted).sum()),
+        "wrong": int(wrong.sum()),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
 
 CLEAR = 1.2  # evidence, of 2 at most, that particles of one frame are of the other polarity than those of a series
-TEXTURE = 0.5  # share of the objects, left out for their size, from which on they are taken for a texture
 
 # of a network that finds particles on any support, at any magnification
 MULTISCALE_OPTIONS = {
@@ -158,11 +156,11 @@ class Segmenter:
 
     def _votes_for_support(self, image: np.ndarray, polarity: str) -> bool | None:
         """Whether a frame shows a support; None of one that shows nothing of a polarity."""
-        fixed, counts = replace(self, options={**self.options, "polarity": polarity}, loss=None), [(0, 0)]
-        labels = fixed._by_contrast(image, lambda *both: counts.append(both))
-        asked = fixed._asks_network(image, labels, counts[-1])
+        fixed = replace(self, options={**self.options, "polarity": polarity}, loss=None)
+        labels, outlined, _ = fixed._by_contrast(image)
+        asked = fixed._asks_network(image, labels, outlined)
         if asked is None:  # by the polarity that the network itself sees, as in a frame alone
-            asked = self._found_on_support(image, labels, counts[-1], []) is not None
+            asked = self._found_on_support(image, labels, outlined, []) is not None
         return True if asked else False if labels.any() else None
 
     def _votes_for_steep(self, image: np.ndarray) -> bool | None:
@@ -234,30 +232,40 @@ class Segmenter:
         )
         return {**self.options, **{name: value for name, value in decided.items() if value and name in self.options}}
 
-    def _by_contrast(self, image: np.ndarray, count: Callable | None = None) -> np.ndarray:
+    def _by_contrast(self, image: np.ndarray, **others) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+        """Labels of particles, those with what is too small, and how many are particles and too small."""
         from particlespy_ml.segmentation.automatic import segment_automatic
 
-        return segment_automatic(image, self.pixel_size, count=count, **self._options())
+        said = []
+        labels = segment_automatic(
+            image, self.pixel_size, count=lambda *told: said.append(told), **self._options(), **others
+        )
+        kept, lost, outlined = said[-1] if said else (0, 0, labels)
+        return labels, outlined, (kept, lost)
 
     def _on_any_background(self, image: np.ndarray, told: list) -> np.ndarray:
         """Labels by contrast, or by a network where the background, or that of the series, is a support."""
-        counts, decision = [(0, 0)], self.decision or Decision()
+        decision = self.decision or Decision()
         if decision.on_support:
             labels = self._on_support(image, told)
             if judge_background(image, labels) is False:
                 decision.differs.tell("has a flat background")
             return labels
-        labels = self._by_contrast(image, lambda *both: counts.append(both))
+        labels, outlined, counts = self._by_contrast(image)
         if decision.polarity and self.options["polarity"] == "auto":
             self._tell_of_polarity(image)
         if self.on_support is not None and decision.on_support is None:
-            found = self._found_on_support(image, labels, counts[-1], told)
+            found = self._found_on_support(image, labels, outlined, told)
             if found is not None:
                 return found
-        if decision.on_support is False and has_textured_background(image, labels) and not self._misread(image, labels):
+        if (
+            decision.on_support is False
+            and has_textured_background(image, outlined)
+            and not self._misread(image, labels)
+        ):
             decision.differs.tell("shows a support")
-        if self.loss is not None and len(counts) > 1:
-            self.loss.add(*counts[-1])
+        if self.loss is not None:
+            self.loss.add(*counts)
         return labels
 
     def _tell_of_polarity(self, image: np.ndarray) -> None:
@@ -273,22 +281,18 @@ class Segmenter:
         options = MULTISCALE_OPTIONS | options
         return self._by_detector(self._detector, image, options, told)
 
-    def _asks_network(self, image: np.ndarray, labels: np.ndarray, counts: tuple[int, int]) -> bool | None:
+    def _asks_network(self, image: np.ndarray, labels: np.ndarray, outlined: np.ndarray) -> bool | None:
         """Whether a network has the last word on a frame, and not another calibration or polarity; None in doubt.
 
-        Where objects are left out for their size, of which *counts*, kept and left out, tell, these may be the texture,
-        and there is no doubt.
+        What was outlined is no background, even if it is too small.
         """
-        shows, (kept, lost) = judge_background(image, labels), counts
-        if shows is False or (shows is None and lost >= TEXTURE * (kept + lost) > 0) or self._misread(image, labels):
-            return False
-        return shows
+        return False if self._misread(image, labels) else judge_background(image, outlined)
 
     def _found_on_support(
-        self, image: np.ndarray, labels: np.ndarray, counts: tuple[int, int], told: list
+        self, image: np.ndarray, labels: np.ndarray, outlined: np.ndarray, told: list
     ) -> np.ndarray | None:
         """What a network finds, if it has the last word: in doubt, where it finds something else; None otherwise."""
-        asked = self._asks_network(image, labels, counts)
+        asked = self._asks_network(image, labels, outlined)
         if asked is False:
             return None
         own: list = []

@@ -49,12 +49,14 @@ def test_who_has_the_last_word(segmenter, monkeypatch, judged, network, expected
     assert replace(whole, on_support=None)(frame).max() == 2  # method="auto"
 
 
-def test_the_texture_is_no_support_where_it_is_what_was_left_out(segmenter, monkeypatch):
-    whole, frame = segmenter
-    monkeypatch.setattr(module, "judge_background", lambda image, labels: None)
-    monkeypatch.setattr(module.Segmenter, "_by_detector", lambda self, *others: OTHERS.astype(np.int32))
-    assert whole._found_on_support(frame, SEEN, (2, 2), []) is None
-    assert whole._found_on_support(frame, SEEN, (5, 4), []).max() == 3
+def test_what_is_too_small_is_no_background(make_frame, make_image):
+    places = [(24 + 48 * i, 24 + 48 * j) for i in range(4) for j in range(5)]
+    frame = make_frame(places, [20, 20] + [9] * 18, shape=(194, 242))
+    whole = choose_segmenter(ImageFrames.of(make_image(frame, "HAADF")), None, None, False, {})[0]
+    labels, outlined, counts = whole._by_contrast(frame)
+    assert counts == (2, 18) and labels.max() == 2 and len(np.unique(outlined)) == 21
+    assert judge_background(frame, labels) is None and judge_background(frame, outlined) is False
+    assert whole(frame).max() == 2
 
 
 def test_a_series_is_decided_once(segmenter, monkeypatch):

@@ -29,7 +29,7 @@ class Bright(MultiscaleFinder):
 def model(monkeypatch):
     monkeypatch.setattr(multiscale, "two_contrasts", lambda image: np.stack([image, image]))
     card = {"name": "bright", "threshold": 0.5, "diameter_range_px": [5.0, 60.0], "detection": [0.0, 1.0, 0.0, 0.0]}
-    return Bright(card, {})
+    return Bright({**card, "architecture": {}}, {})
 
 
 def disks(*circles, shape=(300, 340)):

@@ -43,6 +43,42 @@ def test_particles_at_the_border_neither_gain_nor_lose(truth):
     assert count_agreement(inside, truth)["wrong"] == 0
 
 
+def test_a_limit_of_size_is_one_of_what_is_true(truth):
+    square(truth, 4, (33, 38), (3, 8))  # 25 pixels
+    limit = {"smallest": 60}
+    assert count_agreement(truth, truth, **limit) == count_agreement(np.where(truth == 4, 0, truth), truth, **limit)
+    large = np.where(truth == 2, 0, truth)
+    found = square(np.array(large), 2, (20, 30), (20, 25))  # half of a true one of 100 pixels, below the limit itself
+    assert count_agreement(found, truth, **limit)["matched"] == 2
+    small = square(np.zeros_like(truth), 1, (20, 27), (32, 39))  # 49 pixels where nothing is
+    assert count_agreement(small, truth, **limit)["wrong"] == 0 and count_agreement(small, truth)["wrong"] == 1
+    # one above the limit that matches a true one below it is not wrong; one that matches none is
+    wide = square(np.zeros_like(truth), 1, (32, 39), (2, 9))
+    assert count_agreement(wide, truth, smallest=40) | {"missed": 0, "union": 0} == {
+        "intersection": 0,
+        "union": 0,
+        "matched": 0,
+        "missed": 0,
+        "wrong": 0,
+    }
+    assert count_agreement(np.roll(wide, -20, 0), truth, smallest=40)["wrong"] == 1
+
+
+def test_what_nobody_could_see_counts_neither_way(truth):
+    hidden = np.array([False, True, False])
+    without = np.where(truth == 2, 0, truth)
+    assert count_agreement(without, truth, hidden=hidden) == {
+        "intersection": 100,
+        "union": 100,
+        "matched": 1,
+        "missed": 0,
+        "wrong": 0,
+    }
+    part = square(np.array(without), 2, (20, 24), (20, 24))  # a piece of the hidden one
+    assert count_agreement(part, truth, hidden=hidden) == count_agreement(truth, truth, hidden=hidden)
+    assert count_agreement(part, truth)["wrong"] == 1
+
+
 def test_nothing_found_and_nothing_there(truth):
     nothing = np.zeros_like(truth)
     assert score_labels(nothing, truth) == (0, 0)

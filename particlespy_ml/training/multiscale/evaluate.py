@@ -78,14 +78,14 @@ def agreement(finder: MultiscaleFinder, seen: Iterator[Micrograph], threshold: f
     for one in seen:
         labels, _ = segment_multiscale(one.image, finder, threshold, polarity="bright")
         for smallest, rows in counts.items():
-            rows.append(count_agreement(*counted(labels, one, smallest)))
-        of_all.append(count_agreement(above(labels, COUNTED), above(one.labels, COUNTED)))
+            rows.append(count_visible(labels, one, smallest))
+        of_all.append(count_agreement(labels, one.labels, smallest=_area(COUNTED)))
     others = {"f1_above_8_px": counts[8.0], "f1_of_all": of_all}
     return {**score_frames(counts[COUNTED]), **{name: score_frames(rows)["f1"] for name, rows in others.items()}}
 
 
-def counted(found: np.ndarray, seen: Micrograph, diameter: float) -> tuple[np.ndarray, np.ndarray]:
-    """What was found and what is there of some size, without what nobody could see.
+def count_visible(found: np.ndarray, seen: Micrograph, diameter: float = COUNTED) -> dict[str, int]:
+    """Count the particles of a micrograph that match; see `count_agreement`. What nobody could see is hidden.
 
     Parameters
     ----------
@@ -96,17 +96,11 @@ def counted(found: np.ndarray, seen: Micrograph, diameter: float) -> tuple[np.nd
     diameter
         In pixels, of the smallest that count.
     """
-    visible = np.concatenate([[False], seen.visible])[seen.labels]
-    hidden = (seen.labels > 0) & ~visible
-    sizes = label_sizes(found)
-    on_hidden = np.bincount(found.ravel(), hidden.ravel(), len(sizes)) > 0.5 * sizes
-    on_hidden[0] = False
-    return above(np.where(on_hidden[found], 0, found), diameter), above(np.where(visible, seen.labels, 0), diameter)
+    return count_agreement(found, seen.labels, smallest=_area(diameter), hidden=~seen.visible)
 
 
-def above(labels: np.ndarray, diameter: float) -> np.ndarray:
-    """Labels without those of a smaller area than a circle of a diameter in pixels."""
-    return np.where((label_sizes(labels) >= np.pi / 4 * diameter**2)[labels], labels, 0)
+def _area(diameter: float) -> float:
+    return np.pi / 4 * diameter**2
 
 
 def _on_hidden(pairs: np.ndarray, seen: Micrograph) -> np.ndarray:
