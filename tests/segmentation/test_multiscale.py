@@ -102,3 +102,28 @@ def test_what_is_doubtful_counts_less_where_nothing_is_certain(model):
     _, beside = segment_multiscale(disks((60, 60, 10), (180, 200, 28)), certain, polarity="bright", min_detection=0.0)
     by_itself = evidence + 2 * np.log(30 / 20)  # where it is seen 1.5 times finer
     assert len(beside) == 2 and logit(beside.min()) == pytest.approx(by_itself, abs=0.1)
+
+
+def test_a_turned_frame_has_the_same_particles_turned():
+    from particlespy_ml.models.load import load_model
+    from particlespy_ml.simulation.micrographs.draw import draw_micrograph
+    from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
+
+    finder = load_model("particles-stem")
+    recipe = MicrographRecipe(empty=0, inverted=0, coarser=(0.0, 1.0), large=(0.0, 30.0, 60.0))
+    image = draw_micrograph(recipe, (192, 192), np.random.default_rng(5)).image
+    maps = finder.maps(multiscale.two_contrasts(image))
+    turned = finder.maps(multiscale.two_contrasts(np.rot90(image)))
+    for one, other in zip(maps, turned, strict=True):
+        np.testing.assert_allclose(np.rot90(one), other, atol=0.02)
+    once = finder.of_one_view
+    assert once.card["architecture"]["views"] == 1 and once.sha256 == finder.sha256
+    away = max(
+        np.abs(np.rot90(a) - b).max()
+        for a, b in zip(
+            once.maps(multiscale.two_contrasts(image)),
+            once.maps(multiscale.two_contrasts(np.rot90(image))),
+            strict=True,
+        )
+    )
+    assert away > 0.1  # what the mean takes out
