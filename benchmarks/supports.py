@@ -98,7 +98,7 @@ def print_kinds(model: str, count: int) -> None:
     }
     for name, recipe in kinds.items():
         seen = micrographs(recipe, "test", count)
-        rows = [count_visible(segment_multiscale(one.image, finder, polarity="bright")[0], one) for one in seen]
+        rows = [count_visible(labels_of(one.image, finder), one) for one in seen]
         print(f"  {name:24} {interval(rows)}", flush=True)
 
 
@@ -113,6 +113,8 @@ def print_empty(model: str) -> None:
         seen = list(micrographs(replace(recipe, empty=1.0), "empty", EMPTY_FRAMES))
         counts = np.array([len(segment_multiscale(one.image, finder, polarity="bright")[1]) for one in seen])
         print(f"{name}: something in {np.mean(counts > 0):.2f} of {len(seen)} frames, {counts.mean():.2f} a frame")
+        counts = np.array([by_default(one.image, PIXEL, "HAADF").max() for one in seen])
+        print(f"  by the default call in {np.mean(counts > 0):.2f}, {counts.mean():.2f} a frame", flush=True)
     mixed = list(micrographs(with_empty(MicrographRecipe()), "test", 60))
     print(f"detection probabilities, an eighth of the frames empty: off by {calibration_error(finder, mixed):.3f}")
 
@@ -182,25 +184,33 @@ def print_speed(model: str, size: int = 1024, repeats: int = 5) -> None:
 def print_finetuned(folder: Path, number: int, repeats: int, model: str) -> None:
     """Scores of measured images after training on others."""
     labelled = [bright(one) for one in read_labelled(folder / "images", folder / "labels")]
+    before = load_model(model)
+    scores = [count_boxes(labels_of(one.image, before), one.labels) for one in labelled]
     counts: dict[str, dict[int, list]] = {"before": {}, "after": {}}
     for repeat in range(repeats):
         order = np.random.default_rng(repeat).permutation(len(labelled))
+        others = [int(k) for k in order[number:]]
         with tempfile.TemporaryDirectory() as out:
             chosen = [labelled[k] for k in order[:number]]
             finetune(model, chosen, Path(out) / "own", folds=0, seed=repeat, show_progressbar=False)
-            models = {"before": load_model(model), "after": load_model(Path(out) / "own")}
-        for name, finder in models.items():
-            rows = [
-                count_boxes(segment_multiscale(labelled[k].image, finder, polarity="bright")[0], labelled[k].labels)
-                for k in order[number:]
-            ]
-            for k, row in zip(order[number:], rows, strict=True):
-                counts[name].setdefault(int(k), []).append(row)
-            print(f"  draw {repeat}, {name}: {interval(rows)}", flush=True)
+            after = load_model(Path(out) / "own")
+        rows = {
+            "before": [scores[k] for k in others],
+            "after": [count_boxes(labels_of(labelled[k].image, after), labelled[k].labels) for k in others],
+        }
+        for name, own in rows.items():
+            for k, row in zip(others, own, strict=True):
+                counts[name].setdefault(k, []).append(row)
+            print(f"  draw {repeat}, {name}: {interval(own)}", flush=True)
     for name, by_image in counts.items():
         # the same image in several draws is one image
         rows = [{key: sum(row[key] for row in own) for key in own[0]} for own in by_image.values()]
         print(f"{repeats} draws of {number} of {len(labelled)} images, the others {name}: {interval(rows)}")
+
+
+def labels_of(image: np.ndarray, finder) -> np.ndarray:
+    """Bright particles that a network finds."""
+    return segment_multiscale(image, finder, polarity="bright")[0]
 
 
 def draw_picture(path: Path, model: str) -> None:
@@ -214,7 +224,7 @@ def draw_picture(path: Path, model: str) -> None:
     for recipe in list(conditions(MicrographRecipe()).values()):
         seen += list(micrographs(recipe, "test", 4))
     for axes, one in zip(figure.subplots(3, 4).ravel(), seen, strict=True):
-        labels, truth = segment_multiscale(one.image, finder, polarity="bright")[0], one.labels
+        labels, truth = labels_of(one.image, finder), one.labels
         pairs = np.zeros((labels.max() + 1, truth.max() + 1))
         np.add.at(pairs, (labels.ravel(), truth.ravel()), 1)
         union = pairs.sum(1)[1:, None] + pairs.sum(0)[None, 1:] - pairs[1:, 1:]
@@ -269,12 +279,12 @@ def print_rows(images: list, truths: list, dark, pixel_sizes, count: Callable, m
     print(f"  {'ParticleSpy, best of eight':30} {interval(best)}", flush=True)
 
 
-def by_default(image: np.ndarray, pixel_size: float) -> np.ndarray:
-    """Labels of `s.segment_particles()` on an image that knows nothing but its pixel size."""
+def by_default(image: np.ndarray, pixel_size: float, signal_type: str = "particle_image") -> np.ndarray:
+    """Labels of `s.segment_particles()` on an image that knows nothing but its pixel size and signal type."""
     import hyperspy.api as hs
 
     signal = hs.signals.Signal2D(np.asarray(image, np.float32))
-    signal.set_signal_type("particle_image")
+    signal.set_signal_type(signal_type)
     for axis in signal.axes_manager.signal_axes:
         axis.scale, axis.units = pixel_size, "nm"
     with warnings.catch_warnings():

@@ -190,6 +190,7 @@ def test_a_threshold_is_that_by_which_others_outline(monkeypatch, drawn, wanted)
     monkeypatch.setattr(finetuning, "with_own_detection", lambda network, card, images: card)
     monkeypatch.setattr(finetuning, "count_agreement", lambda found, truth: count_agreement(found, truth, 0.95))
     card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [9.0, 0.0, 0.0, 0.0]}
+    card["architecture"] = {}
     assert finetuning.with_own_threshold(None, card, [one])["threshold"] == wanted
 
 
