@@ -98,7 +98,8 @@ class ParticleClassifier:
             numbers = [number for number, _ in group]
             probabilities[numbers] = self.model.predict(windows, calibrated=self.calibrated)
             if thresholds is not None:
-                least[numbers] = thresholds.at(noise_share(windows), self.target_accuracy)
+                noise = noise_share(windows)
+                least[numbers] = thresholds.least(noise, self.target_accuracy, probabilities[numbers])
         waiting.clear()
 
     def _with_classes(

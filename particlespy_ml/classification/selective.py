@@ -96,6 +96,20 @@ class Thresholds:
         of_noise = [np.interp(target, self.targets, row, right=NEVER) for row in self.min_probability]
         return np.interp(noise, self.noise, of_noise, right=NEVER)
 
+    def least(self, noise: np.ndarray, target: float, probabilities: np.ndarray) -> np.ndarray:
+        """Return the least probability of windows, as `at` does, and no less than that they show none of the classes.
+
+        Accuracies are those of images that show one: what shows none must not have one because it is free of noise.
+
+        Parameters
+        ----------
+        noise, target
+            See `at`.
+        probabilities
+            Of the classes, shape (n, classes); they sum to less than one where a model knows of none.
+        """
+        return np.maximum(self.at(noise, target), 1 - probabilities.sum(1))
+
 
 def fit_thresholds(
     noise: np.ndarray, probabilities: np.ndarray, labels: np.ndarray, bins: int = 12, targets=TARGETS

@@ -85,7 +85,7 @@ def calibrate_selective(
             of_noise, of_classes = split(outputs, card["temperature"], classes)
             right = of_classes.argmax(1) == np.repeat(known, outputs.shape[1])
             for target in TOLD:
-                kept = of_classes.max(1) >= thresholds.at(of_noise, target)
+                kept = of_classes.max(1) >= thresholds.least(of_noise, target, of_classes)
                 of_dose = told.setdefault(name, {}).setdefault(f"{target:g}", {})
                 of_dose[f"{dose:g}"] = {"coverage": round(float(kept.mean()), 4)}
                 if not kept.any():  # there is no accuracy then

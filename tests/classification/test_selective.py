@@ -72,6 +72,27 @@ def test_the_share_of_noise_is_that_of_white_noise():
     assert noise_share(np.ones((2, 8, 8))).tolist() == [0, 0] and noise_share(np.zeros((0, 8, 8))).shape == (0,)
 
 
+def test_what_is_probably_none_of_the_classes_has_none():
+    every = Thresholds(np.array([0.0, 1.0]), np.array([0.5, 0.9]), np.zeros((2, 2)))  # whatever a class says is right
+    probabilities = np.array([[0.02, 0.03], [0.5, 0.1], [0.3, 0.3], [0.6, 0.4]])
+    least = every.least(np.full(4, 0.5), 0.9, probabilities)
+    assert least == pytest.approx([0.95, 0.4, 0.4, 0.0])
+    assert (probabilities.max(1) >= least).tolist() == [False, True, False, True]
+    never = Thresholds(np.array([0.0, 1.0]), np.array([0.5]), np.full((2, 1), NEVER))
+    assert (never.least(np.full(4, 0.5), 0.5, probabilities) == NEVER).all()
+
+
+def test_no_rods_among_isomers():
+    """Without noise a bundled threshold may be zero; what the network refuses has no class all the same."""
+    model = pml.load_model("isomer-haadf")
+    bars = np.zeros((3, 96, 96), np.float32)
+    bars[0, 30:66, 8:88], bars[1, 10:20, 10:86], bars[2, 46:50, 46:50] = 1, 1, 1
+    windows = (bars - bars.mean((1, 2), keepdims=True)) / bars.std((1, 2), keepdims=True)
+    probabilities = model.predict(windows)
+    least = Thresholds.from_card(model.card).least(noise_share(windows), 0.95, probabilities)
+    assert (probabilities.max(1) < least).all()
+
+
 @pytest.fixture
 def told(model, thresholds):
     """A model whose card knows which probability a noise takes."""
