@@ -9,8 +9,11 @@ from scipy import ndimage as ndi
 
 # Of a bar: pixels along it and across it, at least, and how much longer than thick it is.
 LENGTH, THICKNESS, ELONGATION = 16, 2, 3
-# What is drawn is white or black, to this share of the range of the image; compression changes it by as much.
+# What is drawn has one value, to this share of the range of the image; compression changes it by as much.
 ALIKE = 0.06
+# Of a run of pixels that is no noise: by how much neighbours differ at most, relative to the median in the image. How
+# many values of such runs are looked at.
+EVEN, LEVELS = 0.5, 6
 # Share of its rectangle that a bar or a box fills, holes of a box filled, and largest share that is alike around it.
 FILL, AROUND = 0.95, 0.2
 # Least step from a bar to what surrounds it, as a share of the range, and largest share of the frame of its value.
@@ -26,9 +29,9 @@ CHANCE = 1e-6
 def burnt_in(image: np.ndarray) -> np.ndarray | None:
     """Find scale bars and uniform boxes that were drawn into an image.
 
-    They are upright rectangles of the highest or lowest value of the image with sharp edges: bars at least three times
-    longer than thick, and boxes with something drawn in them. With a bar goes what has its brightness beside it, its
-    text.
+    They are upright rectangles of one value with sharp edges: bars at least three times longer than thick, and boxes
+    with something drawn in them. The value is the highest or lowest of the image, or one of which there are runs that
+    noise would not leave. With a bar goes what has its brightness beside it, its text.
 
     Parameters
     ----------
@@ -59,7 +62,10 @@ def burnt_in(image: np.ndarray) -> np.ndarray | None:
     if not np.isfinite(high - low) or high == low:
         return None
     drawn = np.zeros(image.shape, bool)
-    for alike in (image >= high - ALIKE * (high - low), image <= low + ALIKE * (high - low)):
+    near = ALIKE * (high - low)
+    marks = [image >= high - near, image <= low + near]
+    marks += [(image >= level - near) & (image <= level + near) for level in _even_levels(image, near)]
+    for alike in marks:
         share = np.count_nonzero(alike) / alike.size
         if share > MOST or share * alike.size < LENGTH * THICKNESS:
             continue
@@ -70,6 +76,26 @@ def burnt_in(image: np.ndarray) -> np.ndarray | None:
     if not drawn.any() or not _is_noisy(image, drawn):
         return None
     return ndi.binary_dilation(drawn, np.ones((2 * RIM + 1,) * 2))
+
+
+def _even_levels(image: np.ndarray, near: float) -> list[float]:
+    """Values of which there are runs along rows or columns that noise would not leave, none near another."""
+    levels: list[float] = []
+    for seen in (image, image.T):
+        rows = np.ascontiguousarray(seen[::THICKNESS]).astype(np.float32, copy=False)
+        steps = np.abs(np.diff(rows, axis=1))
+        even = steps <= min(EVEN * float(np.median(steps[:: max(len(steps) // 64, 1)])), near)
+        # of a run that long eight pixels fill a byte
+        if not (np.packbits(even, axis=1) == 255).any():
+            continue
+        runs = _runs(even, LENGTH - 1)
+        values = rows[:, :-1][runs]
+        while len(values) and len(levels) < LEVELS:
+            level = float(np.partition(values, len(values) // 2)[len(values) // 2])  # one that is there
+            if all(abs(level - other) > near for other in levels):
+                levels.append(level)
+            values = values[np.abs(values - level) > near]
+    return levels
 
 
 class _Parts:
@@ -145,7 +171,16 @@ def _find_bars(
             rows = slice(max(box[0] - TEXT_ABOVE * (box[1] - box[0]), 0), box[1] + TEXT_ABOVE * (box[1] - box[0]))
             beside = round(TEXT_BESIDE * (box[3] - box[2]))
             columns = slice(max(box[2] - beside, 0), box[3] + beside)
-            drawn[rows, columns] |= alike[rows, columns]
+            drawn[rows, columns] |= _letters(alike[rows, columns], share)
+
+
+def _letters(alike: np.ndarray, share: float) -> np.ndarray:
+    """Parts of what is alike beside a bar that are too large for chance."""
+    labels, _ = ndi.label(alike, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel())
+    large = sizes * np.log(share) + np.log(alike.size) < np.log(CHANCE)
+    large[0] = False
+    return large[labels]
 
 
 def _runs(alike: np.ndarray, length: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from skimage.segmentation import expand_labels
 from particlespy_ml.core.resample import enlarge_map, nearest_map, resample_frame
 from particlespy_ml.segmentation.grid import as_float, label_sizes
 from particlespy_ml.segmentation.network import labels_from_maps
-from particlespy_ml.segmentation.two_contrasts import two_contrasts
+from particlespy_ml.segmentation.two_contrasts import grey_step, two_contrasts
 
 if TYPE_CHECKING:
     from particlespy_ml.models.multiscale_finder import MultiscaleFinder
@@ -95,8 +95,8 @@ def segment_multiscale(
     image = -image if polarity == "dark" else image
     steps = view_steps(image.shape) if steps is None else steps
     views = [candidates(image, step, model, threshold, split_depth) for step in steps]
-    most = max((float(view.evidence.max()) for view in views if len(view.evidence)), default=0.0)
-    return merge_views(views, [model.detection_probability(view.evidence, most) for view in views], min_detection)
+    everything = np.concatenate([view.evidence for view in views])
+    return merge_views(views, [model.detection_probability(view.evidence, everything) for view in views], min_detection)
 
 
 def view_steps(shape: tuple[int, int]) -> list[float]:
@@ -127,7 +127,7 @@ def candidates(
         See `segment_multiscale`.
     """
     seen = image if step == 1 else resample_frame(image, (step, step))
-    probability, depth, contact = model.maps(two_contrasts(seen))
+    probability, depth, contact = model.maps(two_contrasts(seen, grey_step(image)))
     labels = labels_from_maps(probability, depth, threshold, split_depth, contact)
     sizes = label_sizes(labels)
     means = np.bincount(labels.ravel(), probability.ravel(), len(sizes)) / np.maximum(sizes, 1)

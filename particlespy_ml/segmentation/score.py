@@ -7,7 +7,7 @@ import numpy as np
 from particlespy_ml.segmentation.grid import label_sizes
 from particlespy_ml.segmentation.numbers import renumber
 
-ALIKE = 0.9  # F1 of two ways to outline particles from which they count as the same
+ALIKE = 0.8  # F1 of two ways to outline particles from which they count as the same
 
 
 def count_agreement(

@@ -284,9 +284,13 @@ class Segmenter:
     def _asks_network(self, image: np.ndarray, labels: np.ndarray, outlined: np.ndarray) -> bool | None:
         """Whether a network has the last word on a frame, and not another calibration or polarity; None in doubt.
 
-        What was outlined is no background, even if it is too small.
+        What was outlined is no background, even if it is too small. If the border cuts all of it, it may be a support.
         """
-        return False if self._misread(image, labels) else judge_background(image, outlined)
+        if self._misread(image, labels):
+            return False
+        textured = judge_background(image, outlined)
+        only_cut = labels.any() and not clear_border_particles(labels).any()
+        return None if textured is False and only_cut else textured
 
     def _found_on_support(
         self, image: np.ndarray, labels: np.ndarray, outlined: np.ndarray, told: list

@@ -69,6 +69,18 @@ def test_a_box_at_the_corner_with_a_bar_and_text():
     assert found[205:, 200:].all() and not found[:200].any() and not found[:, :195].any()
 
 
+@pytest.mark.parametrize("value", [0.9, 1.1, -0.2])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_bar_of_a_value_that_noise_goes_beyond(value, turned):
+    image = np.random.default_rng(5).normal(0.4, 0.25, (256, 300)).astype(np.float32)
+    assert burnt_in(image) is None
+    image[230:236, 20:91] = value
+    found = burnt_in(image.T if turned else image)
+    found = found.T if turned else found
+    assert found[230:236, 20:91].all() and found[:200].sum() == 0
+    assert found[220:246, 10:101].sum() == found.sum() < 0.02 * found.size
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64, np.int32])
 def test_every_dtype(dtype):
     image = draw(micrograph(4).clip(20, 230), (20, 230, 90, 235), 255).astype(dtype) * dtype(3)

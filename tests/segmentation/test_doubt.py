@@ -49,6 +49,20 @@ def test_who_has_the_last_word(segmenter, monkeypatch, judged, network, expected
     assert replace(whole, on_support=None)(frame).max() == 2  # method="auto"
 
 
+def test_of_what_the_border_cuts_the_network_has_the_last_word(make_frame, make_image, monkeypatch):
+    cut, whole = make_frame([(0, 60), (100, 155)], [40, 30]), make_frame([(0, 60), (70, 100)], [40, 30])
+    found = choose_segmenter(ImageFrames.of(make_image(cut, "HAADF")), None, None, False, {})[0]
+    monkeypatch.setattr(module, "judge_background", lambda image, labels: False)
+    monkeypatch.setattr(
+        module.Segmenter, "_by_detector", lambda self, finder, image, *others: np.zeros(image.shape, np.int32)
+    )
+    assert replace(found, on_support=None)(cut).max() == 2 and found(cut).max() == 0
+    assert found(whole).max() == 2
+    same = replace(found, on_support=None)(cut)
+    monkeypatch.setattr(module.Segmenter, "_by_detector", lambda self, *others: same)
+    assert found(cut).max() == 2
+
+
 def test_what_is_too_small_is_no_background(make_frame, make_image):
     places = [(24 + 48 * i, 24 + 48 * j) for i in range(4) for j in range(5)]
     frame = make_frame(places, [20, 20] + [9] * 18, shape=(194, 242))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from particlespy_ml.segmentation.two_contrasts import two_contrasts
+from particlespy_ml.segmentation.two_contrasts import grey_step, two_contrasts
 
 IMAGE = np.random.default_rng(0).normal(size=(60, 70)) + np.linspace(0, 5, 70)
 
@@ -33,3 +33,31 @@ def test_what_is_constant_is_zero_and_what_is_flat_stays_flat():
     spot = np.zeros((50, 50))
     spot[3, 4] = 1.0  # the quantiles are equal
     assert np.isfinite(two_contrasts(spot)).all()
+
+
+def test_blocks_of_one_grey_value_do_not_look_like_particles():
+    image = np.full((96, 192), 20.0)
+    image[:, 156:] = np.random.default_rng(1).integers(90, 250, (96, 36))
+    image[24:32, 16:24] = 21
+    step = grey_step(image)
+    assert step == 1.0
+    inside = np.s_[0, 26:30, 18:22]
+    assert two_contrasts(image, step)[inside].max() < 0.6
+    image[24:32, 16:24] = 45  # of many steps
+    assert two_contrasts(image, step)[inside].min() > 2
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (np.random.default_rng(0).normal(size=(90, 90)), 0.0),
+        (np.random.default_rng(0).poisson(5, (90, 90)), 0.0),  # electrons, each of which tells something
+        (np.random.default_rng(0).integers(0, 256, (90, 90)) * 0.25 - 7, 0.25),
+        (np.random.default_rng(0).integers(0, 60000, (90, 90)), 0.0),
+        (np.zeros((90, 90)), 0.0),
+        (np.arange(16).reshape(4, 4), 0.0),
+    ],
+)
+def test_steps_between_grey_values(image, expected):
+    assert grey_step(image) == expected
+    assert grey_step(3 * image) == 3 * expected

@@ -52,7 +52,7 @@ def model(tmp_path_factory):
         "architecture": architecture,
         "threshold": 0.5,
         "diameter_range_px": [4.5, 108.0],
-        "detection": [0.0, 1.0, 0.0, 2.5],
+        "detection": [0.0, 1.0, 0.0, 2.5, 0.0],
         "training": {"detector": {}},
     }
     write_model(folder, build_network(architecture), card)
@@ -161,12 +161,12 @@ def test_probabilities_are_told_by_the_labelled_images(monkeypatch):
     inside, diameter = rng.uniform(0.3, 0.99, 4000), rng.uniform(5, 60, 4000)
     true = 1 / (1 + np.exp(-(-1.5 + 2 * np.log(inside / (1 - inside)) + 0.5 * np.log(diameter / 20))))
     rows, right = np.stack([inside, diameter, np.zeros(4000)], 1), rng.random(4000) < true
-    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [0.0, 1.0, 0.0, 2.5]}
+    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [0.0, 1.0, 0.0, 2.5, 0.0]}
     network = torch.nn.Conv2d(1, 1, 1).requires_grad_(False)
     monkeypatch.setattr(finetuning, "found_and_true", lambda finder, seen: (list(seen), rows, right)[1:])
     told = finetuning.with_own_detection(network, card, [labelled(0)])
-    assert told["detection"] == pytest.approx([-1.5, 2, 0.5, 2.5], abs=0.25)
-    assert card["detection"] == [0.0, 1.0, 0.0, 2.5]
+    assert told["detection"] == pytest.approx([-1.5, 2, 0.5, 2.5, 0.0], abs=0.25)
+    assert card["detection"] == [0.0, 1.0, 0.0, 2.5, 0.0]
     few = (rows[:8], right[:8])  # too few to tell
     monkeypatch.setattr(finetuning, "found_and_true", lambda finder, seen: few)
     assert finetuning.with_own_detection(network, card, [labelled(0)]) == card
@@ -189,7 +189,7 @@ def test_a_threshold_is_that_by_which_others_outline(monkeypatch, drawn, wanted)
     monkeypatch.setattr(finetuning, "finder_of", lambda network, card: Bump(card, {}))
     monkeypatch.setattr(finetuning, "with_own_detection", lambda network, card, images: card)
     monkeypatch.setattr(finetuning, "count_agreement", lambda found, truth: count_agreement(found, truth, 0.95))
-    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [9.0, 0.0, 0.0, 0.0]}
+    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [9.0, 0.0, 0.0, 0.0, 0.0]}
     card["architecture"] = {}
     assert finetuning.with_own_threshold(None, card, [one])["threshold"] == wanted
 

@@ -9,7 +9,7 @@ from scipy import ndimage as ndi
 
 from particlespy_ml.segmentation.contacts import contacts
 from particlespy_ml.segmentation.network import maps_from_labels
-from particlespy_ml.segmentation.two_contrasts import two_contrasts
+from particlespy_ml.segmentation.two_contrasts import grey_step, two_contrasts
 from particlespy_ml.simulation.micrographs.draw import Micrograph, draw_micrograph
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
 from particlespy_ml.training.fields import changed
@@ -58,7 +58,7 @@ class MicrographMaker:
         for number in range(size):
             rng = np.random.default_rng([*seed, number])
             seen = draw_micrograph(recipe, (self.tile, self.tile), rng)
-            frames.append(_as_in_a_larger_image(two_contrasts(seen.image), rng))
+            frames.append(_as_in_a_larger_image(two_contrasts(seen.image, grey_step(seen.image)), rng))
             maps.append(weighted_maps(seen))
         return torch.from_numpy(np.stack(frames)), torch.from_numpy(np.stack(maps))
 

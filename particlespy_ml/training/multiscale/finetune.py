@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from particlespy_ml.segmentation.grid import label_sizes
 from particlespy_ml.segmentation.multiscale import segment_multiscale
 from particlespy_ml.segmentation.numbers import renumber
 from particlespy_ml.segmentation.score import count_agreement
-from particlespy_ml.segmentation.two_contrasts import two_contrasts
+from particlespy_ml.segmentation.two_contrasts import REACH, Brightness, brightness_of, grey_step, two_contrasts
 from particlespy_ml.simulation.micrographs.draw import Micrograph
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
 from particlespy_ml.training.card import model_folder, read_model, versions, write_model
@@ -38,6 +38,7 @@ DRAWN = 0.4  # share of drawn micrographs in a batch, so that what was learnt be
 ENOUGH = 10  # found particles that are right, and wrong, from which on probabilities are told by them
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)  # of pixels
 SHOWN = (7.0, 45.0)  # pixels, median diameter of the particles in a tile
+_ABOUT = int(np.ceil(2 * 2.5 * REACH))  # pixels around a tile that its local contrast depends on
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class LabelledMaker:
 
     images: tuple[LabelledImage, ...]
     recipe: MicrographRecipe
+    _known: dict = field(default_factory=dict, compare=False, repr=False)
 
     def draw(self, size: int, stage: dict, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw a batch; see `MicrographMaker.draw`."""
@@ -69,18 +71,29 @@ class LabelledMaker:
         return torch.cat([frames[:drawn], own]), torch.cat([maps[:drawn], told])
 
     def _tile(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        one = self.images[rng.integers(len(self.images))]
-        sizes = label_sizes(one.labels)[1:]
-        median = 2 * np.sqrt(np.median(sizes) / np.pi) if len(sizes) else 20.0
+        number = int(rng.integers(len(self.images)))
+        one, (median, grey) = self.images[number], self._size_and_grey(number)
         step = float(np.clip(median / np.exp(rng.uniform(*np.log(SHOWN))), 0.5, min(one.image.shape) / 64))
-        image = resample_frame(one.image, (step, step))
-        labels = nearest_map(one.labels, image.shape)
+        # only the tile, and what its contrast depends on, is brought to the size
+        wide = int(np.ceil((TILE + 2 * _ABOUT) * step))
+        ends = [(0, n) for n in one.image.shape]
+        if min(one.image.shape) > wide:
+            last = [int(n - (TILE + _ABOUT) * step) for n in one.image.shape]
+            starts = [int(rng.integers(-int(_ABOUT * step), n + 1)) for n in last]
+            ends = [(max(s, 0), min(s + wide, n)) for s, n in zip(starts, one.image.shape, strict=True)]
+        cut = tuple(slice(*end) for end in ends)
+        image = resample_frame(one.image[cut], (step, step))
+        labels = nearest_map(one.labels[cut], image.shape)
         room = [max(TILE - n, 0) for n in image.shape]
         image = np.pad(image, [(0, n) for n in room], mode="reflect" if min(image.shape) > max(room) else "edge")
         labels = np.pad(labels, [(0, n) for n in room])
-        row, column = (int(rng.integers(0, n - TILE + 1)) for n in image.shape)
+        inner = [
+            (0 if end[0] == 0 else _ABOUT, n if end[1] == full else n - _ABOUT)
+            for end, n, full in zip(ends, image.shape, one.image.shape, strict=True)
+        ]
+        row, column = (int(rng.integers(low, max(high - TILE, low) + 1)) for low, high in inner)
         part = np.s_[row : row + TILE, column : column + TILE]
-        shown = two_contrasts(image)[(slice(None), *part)]  # contrasts of the whole image, as in use
+        shown = two_contrasts(image, grey, self._brightness(number, step))[(slice(None), *part)]
         turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
         labels = renumber(labels[part])
         shown, labels = np.rot90(shown, turns, (1, 2)), np.rot90(labels, turns)
@@ -89,6 +102,23 @@ class LabelledMaker:
         diameters = 2 * np.sqrt(label_sizes(labels)[1:] / np.pi)
         seen = Micrograph(shown[0], np.ascontiguousarray(labels), diameters, np.ones((TILE, TILE)))
         return np.ascontiguousarray(shown, np.float32), weighted_maps(seen)
+
+    def _size_and_grey(self, number: int) -> tuple[float, float]:
+        """Median diameter of the particles of an image in pixels, and the step between its grey values."""
+        if number not in self._known:
+            one = self.images[number]
+            sizes = label_sizes(one.labels)[1:]
+            median = 2 * np.sqrt(np.median(sizes) / np.pi) if len(sizes) else 20.0
+            self._known[number] = median, grey_step(one.image)
+        return self._known[number]
+
+    def _brightness(self, number: int, step: float) -> Brightness:
+        """Of a whole image with pixels about so many times larger."""
+        about = round(4 * np.log2(step))
+        if (number, about) not in self._known:
+            larger = 2 ** (about / 4)
+            self._known[number, about] = brightness_of(resample_frame(self.images[number].image, (larger, larger)))
+        return self._known[number, about]
 
 
 def finetune(
@@ -217,7 +247,7 @@ def with_own_detection(network: torch.nn.Module, card: dict, images: list[Labell
     rows, right = found_and_true(finder_of(network, card), iter(seen))
     if min(right.sum(), (~right).sum()) < ENOUGH:
         return card
-    return {**card, "detection": fit_detection(rows, right, card["detection"][3])}
+    return {**card, "detection": fit_detection(rows, right, tuple(card["detection"][3:]))}
 
 
 def _score(finder: MultiscaleFinder, one: LabelledImage) -> dict[str, int]:
