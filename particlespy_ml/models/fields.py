@@ -54,13 +54,13 @@ def _is_columns(value) -> bool:
 
 
 def _is_coefficients(value) -> bool:
-    return isinstance(value, list) and len(value) == 5 and all(map(_is_number, value))
+    return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))
 
 
 ANYTHING = Field("anything", lambda value: True)
 ARCHITECTURE = Field("an object with a name", lambda value: isinstance(value, dict) and "name" in value)
 CLASSES = Field(f"two or more different names, none of them {UNDEFINED!r}", _is_classes)
-COEFFICIENTS = Field("a list of five numbers", _is_coefficients)
+COEFFICIENTS = Field("a list of four numbers", _is_coefficients)
 COLUMNS = Field('a list of {"kind": a name, "heights": a positive integer}, no name twice', _is_columns)
 FLAG = Field("true or false", lambda value: isinstance(value, bool))
 PIXEL_SIZE = Field('{"value": a positive number, "unit": "Å"}', _is_pixel_size)

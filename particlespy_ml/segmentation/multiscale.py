@@ -95,8 +95,8 @@ def segment_multiscale(
     image = -image if polarity == "dark" else image
     steps = view_steps(image.shape) if steps is None else steps
     views = [candidates(image, step, model, threshold, split_depth) for step in steps]
-    everything = np.concatenate([view.evidence for view in views])
-    return merge_views(views, [model.detection_probability(view.evidence, everything) for view in views], min_detection)
+    most = max((float(view.evidence.max()) for view in views if len(view.evidence)), default=0.0)
+    return merge_views(views, [model.detection_probability(view.evidence, most) for view in views], min_detection)
 
 
 def view_steps(shape: tuple[int, int]) -> list[float]:

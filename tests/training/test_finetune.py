@@ -11,11 +11,11 @@ from particlespy_ml.models import load_model
 from particlespy_ml.models.multiscale_finder import MultiscaleFinder
 from particlespy_ml.models.networks import build_network
 from particlespy_ml.segmentation.score import count_agreement
-from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
 from particlespy_ml.training.card import write_model
 from particlespy_ml.training.multiscale import evaluate as evaluation
 from particlespy_ml.training.multiscale import finetune as finetuning
-from particlespy_ml.training.multiscale.finetune import LabelledMaker, bright, count_boxes, finetune
+from particlespy_ml.training.multiscale import labelled_tiles
+from particlespy_ml.training.multiscale.finetune import bright, count_boxes, finetune
 from particlespy_ml.training.multiscale.label_files import LabelledImage, ellipses, read_labelled
 
 
@@ -34,7 +34,7 @@ def small():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finetuning, "TILE", 64)
+        patch.setattr(labelled_tiles, "TILE", 64)
         patch.setattr(finetuning, "BATCH", 2)
         yield
     torch.set_num_threads(threads)
@@ -52,7 +52,7 @@ def model(tmp_path_factory):
         "architecture": architecture,
         "threshold": 0.5,
         "diameter_range_px": [4.5, 108.0],
-        "detection": [0.0, 1.0, 0.0, 2.5, 0.0],
+        "detection": [0.0, 1.0, 0.0, 2.5],
         "training": {"detector": {}},
     }
     write_model(folder, build_network(architecture), card)
@@ -121,15 +121,6 @@ def test_particles_become_bright():
     np.testing.assert_array_equal(bright(one).image, one.image)
 
 
-@pytest.mark.parametrize("shape", [(90, 110), (40, 300)])
-def test_tiles_of_any_image(shape):
-    maker = LabelledMaker((bright(labelled(2, shape if min(shape) > 85 else (90, 300))),), MicrographRecipe())
-    frames, maps = maker.draw(4, {}, (0, 1))
-    assert frames.shape == (4, 2, 64, 64) and maps.shape == (4, 4, 64, 64) and torch.isfinite(frames).all()
-    again, _ = maker.draw(4, {}, (0, 1))
-    assert torch.equal(frames, again)
-
-
 def test_boxes_match_once():
     truth = labelled(0).labels
     assert count_boxes(truth, truth) == {"matched": 2, "missed": 0, "wrong": 0}
@@ -161,12 +152,12 @@ def test_probabilities_are_told_by_the_labelled_images(monkeypatch):
     inside, diameter = rng.uniform(0.3, 0.99, 4000), rng.uniform(5, 60, 4000)
     true = 1 / (1 + np.exp(-(-1.5 + 2 * np.log(inside / (1 - inside)) + 0.5 * np.log(diameter / 20))))
     rows, right = np.stack([inside, diameter, np.zeros(4000)], 1), rng.random(4000) < true
-    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [0.0, 1.0, 0.0, 2.5, 0.0]}
+    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [0.0, 1.0, 0.0, 2.5]}
     network = torch.nn.Conv2d(1, 1, 1).requires_grad_(False)
     monkeypatch.setattr(finetuning, "found_and_true", lambda finder, seen: (list(seen), rows, right)[1:])
     told = finetuning.with_own_detection(network, card, [labelled(0)])
-    assert told["detection"] == pytest.approx([-1.5, 2, 0.5, 2.5, 0.0], abs=0.25)
-    assert card["detection"] == [0.0, 1.0, 0.0, 2.5, 0.0]
+    assert told["detection"] == pytest.approx([-1.5, 2, 0.5, 2.5], abs=0.25)
+    assert card["detection"] == [0.0, 1.0, 0.0, 2.5]
     few = (rows[:8], right[:8])  # too few to tell
     monkeypatch.setattr(finetuning, "found_and_true", lambda finder, seen: few)
     assert finetuning.with_own_detection(network, card, [labelled(0)]) == card
@@ -189,7 +180,7 @@ def test_a_threshold_is_that_by_which_others_outline(monkeypatch, drawn, wanted)
     monkeypatch.setattr(finetuning, "finder_of", lambda network, card: Bump(card, {}))
     monkeypatch.setattr(finetuning, "with_own_detection", lambda network, card, images: card)
     monkeypatch.setattr(finetuning, "count_agreement", lambda found, truth: count_agreement(found, truth, 0.95))
-    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [9.0, 0.0, 0.0, 0.0, 0.0]}
+    card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [9.0, 0.0, 0.0, 0.0]}
     card["architecture"] = {}
     assert finetuning.with_own_threshold(None, card, [one])["threshold"] == wanted
 

@@ -133,30 +133,11 @@ def test_coefficients_tell_what_is_chance_where_nothing_is_certain():
     told = evaluation.fit_detection(rows, right)
     finder = MultiscaleFinder({"detection": told}, {})
     evidence = finder.evidence(rows[:, 0], diameter)
-    probability = np.concatenate([finder.detection_probability(e, e) for e in np.split(evidence, 600)])
-    assert told[3] + told[4] > 0.5 and probability[nothing].mean() < 0.1
+    most = np.array([evidence[frames == frame].max() for frame in range(600)])
+    probability = np.array([finder.detection_probability(e, most[k]) for e, k in zip(evidence, frames, strict=True)])
+    assert told[3] > 0.5 and probability[nothing].mean() < 0.1
     full = probability[~nothing]
     for low, high in ((0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
         own = (full >= low) & (full < high)
         assert right[~nothing][own].mean() == pytest.approx(full[own].mean(), abs=0.08)
-    fixed = evaluation.fit_detection(rows, right, (1.25, 0.5))
-    assert fixed[3:] == [1.25, 0.5]
-    finder = MultiscaleFinder({"detection": fixed}, {})
-    evidence = finder.evidence(rows[:, 0], diameter)
-    probability = np.concatenate([finder.detection_probability(e, e) for e in np.split(evidence, 600)])
-    assert probability.mean() == pytest.approx(right.mean(), abs=0.02)
-
-
-def test_a_logistic_regression_is_that_of_scikit_learn():
-    from sklearn.linear_model import LogisticRegression
-
-    rng = np.random.default_rng(1)
-    columns = np.stack([np.ones(900), *rng.normal(size=(3, 900))], 1)
-    right = rng.random(900) < 1 / (1 + np.exp(-columns @ [0.5, 1.0, -2.0, -0.7]))
-    expected = LogisticRegression(C=10.0).fit(columns[:, 1:], right)
-    found = evaluation._logistic(columns, right, np.zeros(4), free=4)
-    np.testing.assert_allclose(found, [expected.intercept_[0], *expected.coef_[0]], atol=0.01)
-    assert evaluation._logistic(columns, right, np.zeros(4), free=3)[3] == 0  # no less
-    offset = columns[:, 2] * -2.0
-    part = evaluation._logistic(columns[:, [0, 1, 3]], right, np.zeros(3), free=3, offset=offset)
-    assert part == pytest.approx(found[[0, 1, 3]], abs=0.15)
+    assert evaluation.fit_detection(rows, right, lone=1.25)[3] == 1.25

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from particlespy_ml.simulation.potentials.calculators import get_calculator
-from particlespy_ml.simulation.potentials.properties import element_energy, formation_energy, metal_properties
-from particlespy_ml.simulation.potentials.reference import COMPOUNDS, METALS, UNITS
+from particlespy_ml.simulation.potentials.properties import (
+    element_energy,
+    energy,
+    formation_energy,
+    metal_properties,
+    oxygen_on_surface,
+)
+from particlespy_ml.simulation.potentials.reference import COMPOUNDS, METALS, OXYGEN, UNITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +37,8 @@ def check_potential(
     metals
         Of `particlespy_ml.simulation.potentials.reference.METALS`.
     compounds
-        Whether to compute formation energies; by default unless the potential is "emt", which knows metals alone.
+        Whether to compute formation energies, and those of oxygen on {111}; by default unless the potential is "emt",
+        which knows metals alone.
 
     Returns
     -------
@@ -51,11 +58,15 @@ def check_potential(
         raise ValueError(f"No reference of {', '.join(unknown)}; expected some of {', '.join(METALS)}.")
     make = _maker(calculator)
     rows = []
+    with_others = compounds if compounds is not None else calculator != "emt"
     for metal in metals:
-        for name, value in metal_properties(metal, make).items():
+        found = metal_properties(metal, make)
+        for name, value in found.items():
             reference, comb = METALS[metal][name]
             rows.append((metal, name, UNITS[name], value, reference, comb))
-    if compounds if compounds is not None else calculator != "emt":
+        if with_others:
+            rows += _oxygen_rows(metal, found["lattice constant"], make)
+    if with_others:
         rows += _compound_rows(metals, make)
     frame = pd.DataFrame(rows, columns=["system", "property", "unit", "value", "reference", "COMB"])
     frame["error"] = frame["value"] - frame["reference"]
@@ -69,6 +80,21 @@ def _maker(calculator) -> Callable:
         one = get_calculator(calculator)  # loads weights once
         return lambda: one
     return calculator if callable(calculator) and not hasattr(calculator, "get_forces") else lambda: calculator
+
+
+def _oxygen_rows(metal: str, a: float, make) -> list[tuple]:
+    from ase import Atoms
+
+    reference, known = OXYGEN[metal]
+    # energies come from free atoms
+    shift = 0.0
+    if reference == "O2":
+        shift = energy(Atoms("O", cell=[14.0] * 3, pbc=False), make) - element_energy("O", make)
+    found = oxygen_on_surface(metal, a, make)
+    return [
+        (metal, f"O on {{111}}, {coverage:g} monolayers, from {reference}", "eV", found[coverage] + shift, dft, comb)
+        for coverage, (dft, comb) in known.items()
+    ]
 
 
 def _compound_rows(metals, make) -> list[tuple]:
@@ -111,6 +137,7 @@ def mean_errors(frame: pd.DataFrame) -> pd.DataFrame:
         "{111} surfaces": (("{111} surface",), True),
         "ratios of surface energies": (("{100} over {111}", "{110} over {111}"), True),
         "vacancies": (("vacancy",), False),
+        "oxygen on {111}": (tuple(one for one in frame["property"] if one.startswith("O on")), False),
         "formation of compounds": (tuple(one for one in frame["property"] if one.startswith("formation")), False),
     }
     rows = []

@@ -6,11 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 from ase import Atoms
-from ase.build import bulk, fcc100, fcc110, fcc111
+from ase.build import add_adsorbate, bulk, fcc100, fcc110, fcc111
+from ase.constraints import FixAtoms
 from ase.units import GPa
 
 Calculate = Callable[[], object]  # gives a fresh ASE calculator
 _STRAIN = 0.01
+# Fcc hollows of a cell of two by two that are taken one after another, layers of the slab and those that stay, and Å of
+# oxygen above the outermost at first
+_HOLLOWS, _LAYERS, _FIXED, _ABOVE = ((0, 0), (1, 1), (1, 0), (0, 1)), 5, 2, 1.2
 _SURFACES = {"111": (fcc111, 9), "100": (fcc100, 9), "110": (fcc110, 13)}
 
 
@@ -119,6 +123,36 @@ def vacancy_energy(symbol: str, a: float, of_atom: float, make: Calculate, repea
     atoms = bulk(symbol, "fcc", a=a, cubic=True).repeat(repeats)
     del atoms[0]
     return float(_relaxed(atoms, make).get_potential_energy() - len(atoms) * of_atom)
+
+
+def oxygen_on_surface(symbol: str, a: float, make: Calculate) -> dict[float, float]:
+    """Return the energy that an oxygen atom in a hollow of {111} has more than a free one, by coverage.
+
+    Parameters
+    ----------
+    symbol, a
+        Element and lattice constant in Å.
+    make
+        Gives a calculator.
+
+    Returns
+    -------
+    dict
+        In eV an oxygen atom, at a quarter to one monolayer in fcc hollows of a cell of two by two. The free atom has
+        the energy of one in a large cell.
+    """
+    slab = fcc111(symbol, (2, 2, _LAYERS), a=a, vacuum=8.0)
+    slab.set_constraint(FixAtoms(mask=slab.get_tags() > _LAYERS - _FIXED))
+    clean = _relaxed(slab.copy(), make).get_potential_energy()
+    alone = energy(Atoms("O", cell=[14.0] * 3, pbc=False), make)
+    found = {}
+    for number in range(1, len(_HOLLOWS) + 1):
+        covered = slab.copy()
+        for place in _HOLLOWS[:number]:
+            add_adsorbate(covered, "O", _ABOVE, "fcc", offset=place)
+        whole = _relaxed(covered, make).get_potential_energy()
+        found[number / len(_HOLLOWS)] = float((whole - clean) / number - alone)
+    return found
 
 
 def dimer(symbol: str, make: Calculate) -> tuple[float, float]:

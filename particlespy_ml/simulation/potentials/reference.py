@@ -64,6 +64,11 @@ UNITS = {
     "dimer, energy of an atom": "eV",
     "dimer, length": "Å",
 }
+# Oxygen in fcc hollows of {111}: what an atom of it is measured from, and eV (DFT, COMB) by coverage
+OXYGEN = {
+    "Au": ("O", {0.25: (-3.25, -3.4), 0.5: (-2.91, -2.7), 0.75: (-2.45, -2.2), 1.0: (-1.99, -1.9)}),
+    "Pt": ("O2", {0.25: (-1.19, -1.13), 0.5: (-0.91, -0.65), 0.75: (-0.52, -0.35), 1.0: (-0.15, -0.15)}),
+}
 # Cubic compounds, whose one lattice constant is relaxed: formula, structure, guess of a in Å, eV/atom (DFT, COMB)
 COMPOUNDS = (
     ("AuO", "rocksalt", 4.8, 0.54, 0.24),

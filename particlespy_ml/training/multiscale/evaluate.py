@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.models.multiscale_finder import MultiscaleFinder, beside
+from particlespy_ml.models.multiscale_finder import CERTAIN, MultiscaleFinder
 from particlespy_ml.segmentation.grid import label_sizes
 from particlespy_ml.segmentation.multiscale import candidates, segment_multiscale, view_steps
 from particlespy_ml.segmentation.score import count_agreement
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 SHAPE = (384, 384)
-FRAMES = {"validation": 200, "test": 200}
+FRAMES = {"validation": 300, "test": 200}
 EMPTY_FRAMES = 300
 SEEDS = {"validation": 101, "test": 202, "empty": 303}  # those of training are pairs that begin with the recipe's seed
 THRESHOLD = 0.52  # of pixels: outlines have the area of the particles, see `benchmarks.supports`
 COUNTED = 5.0  # pixels across, of the smallest particles that count
+EMPTY = 1 / 3  # share of the frames by which probabilities are told in which there is nothing
 SUPPORTED = (("fractal", 0.4), ("spheres", 0.4), ("platelets", 0.1), ("slope", 0.1))
 _ROUNDS = 8
-PLAIN = [0.0, 1.0, 0.0, 0.0, 0.0]  # coefficients by which probabilities are those of the map
 FLAT = (("none", 0.4), ("film", 0.6))
 
 
@@ -50,7 +50,7 @@ def conditions(recipe: MicrographRecipe) -> dict[str, MicrographRecipe]:
 
 
 def with_empty(recipe: MicrographRecipe) -> MicrographRecipe:
-    """Return the recipe of micrographs with every fault, some of which are empty: what probabilities are told by."""
+    """Return the recipe of micrographs with every fault, some of which are empty."""
     return replace(conditions(recipe)["every fault"], empty=recipe.empty)
 
 
@@ -112,7 +112,7 @@ def _on_hidden(pairs: np.ndarray, seen: Micrograph) -> np.ndarray:
 def found_and_true(finder: MultiscaleFinder, seen: Iterator[Micrograph]) -> tuple[np.ndarray, np.ndarray]:
     """Return (mean probability, diameter in the view, frame) of what each view shows, and whether it is a particle."""
     rows, right = [], []
-    plain = MultiscaleFinder({**finder.card, "detection": PLAIN}, finder.weights)
+    plain = MultiscaleFinder({**finder.card, "detection": [0.0, 1.0, 0.0, 0.0]}, finder.weights)
     for frame, one in enumerate(seen):
         true_sizes = label_sizes(one.labels)
         for step in view_steps(one.image.shape):
@@ -135,53 +135,34 @@ def found_and_true(finder: MultiscaleFinder, seen: Iterator[Micrograph]) -> tupl
 def calibrate_detection(finder: MultiscaleFinder, seen: Iterator[Micrograph]) -> list[float]:
     """Return the coefficients that make probabilities of `found_and_true`, for `MultiscaleFinder`."""
     rows, right = found_and_true(finder, seen)
-    return PLAIN if right.all() or not right.any() else fit_detection(rows, right)
+    return [0.0, 1.0, 0.0, 0.0] if right.all() or not right.any() else fit_detection(rows, right)
 
 
-def fit_detection(rows: np.ndarray, right: np.ndarray, beside_others: tuple[float, float] | None = None) -> list[float]:
+def fit_detection(rows: np.ndarray, right: np.ndarray, lone: float | None = None) -> list[float]:
     """Return the coefficients that make probabilities of what `found_and_true` returns.
 
     Parameters
     ----------
     rows, right
         As `found_and_true` returns them.
-    beside_others
-        The last two coefficients, of `particlespy_ml.models.multiscale_finder.beside`; by default they are found too,
-        which takes frames without particles.
+    lone
+        By how much evidence counts less for each unit that is missing to a certain particle in the frame; by default it
+        is found too, which takes frames without particles.
     """
+    from sklearn.linear_model import LogisticRegression
+
     inside = np.clip(rows[:, 0], 1e-4, 1 - 1e-4)
-    own = np.stack([np.ones(len(rows)), np.log(inside / (1 - inside)), np.log(rows[:, 1] / 20)], 1)
-    order = np.argsort(rows[:, 2], kind="stable")
-    frames = np.split(order, np.flatnonzero(np.diff(rows[order, 2])) + 1)
-    told = np.array([0.0, 1.0, 0.0, *((0.0, 0.0) if beside_others is None else beside_others)])
-    for _ in range(_ROUNDS):  # what others tell follows from the evidence
-        evidence, of_others = own @ told[:3], np.empty((len(rows), 2))
-        for frame in frames:
-            missing, company = beside(evidence[frame], evidence[frame])
-            of_others[frame] = np.stack([-missing, company], 1)
-        if beside_others is None:
-            told = _logistic(np.concatenate([own, of_others], 1), right, told, free=3)
-        else:
-            told[:3] = _logistic(own, right, told[:3], free=3, offset=of_others @ told[3:])
-    return [round(float(value), 4) for value in told]
-
-
-def _logistic(
-    columns: np.ndarray, right: np.ndarray, start: np.ndarray, free: int, offset: np.ndarray | float = 0.0
-) -> np.ndarray:
-    """Coefficients of a logistic regression, of which those from *free* on are not negative."""
-    from scipy.optimize import minimize
-    from scipy.special import expit
-
-    def loss(told: np.ndarray) -> tuple[float, np.ndarray]:
-        odds = columns @ told + offset
-        value = np.logaddexp(0, odds).sum() - odds[right].sum() + 0.05 * (told[1:] ** 2).sum()
-        slope = columns.T @ (expit(odds) - right)
-        slope[1:] += 0.1 * told[1:]
-        return value / len(right), slope / len(right)
-
-    bounds = [(None, None) if number < free else (0, None) for number in range(len(start))]
-    return minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
+    told = np.stack([np.log(inside / (1 - inside)), np.log(rows[:, 1] / 20)], 1)
+    frames = rows[:, 2].astype(int)
+    missing = np.zeros(len(rows))
+    for _ in range(_ROUNDS):  # what is missing follows from the evidence
+        fit = LogisticRegression(C=10.0).fit(np.column_stack([told, missing]), right)
+        evidence = fit.intercept_[0] + told @ fit.coef_[0, :2]
+        most = np.full(frames.max() + 1, -np.inf)
+        np.maximum.at(most, frames, evidence)
+        missing = np.maximum(CERTAIN - most[frames], 0.0) if lone is None else missing
+    lone = max(-float(fit.coef_[0, 2]), 0.0) if lone is None else lone
+    return [round(float(value), 4) for value in (fit.intercept_[0], *fit.coef_[0, :2], lone)]
 
 
 def calibration_error(finder: MultiscaleFinder, seen: Iterator[Micrograph], bins: int = 10) -> float:
@@ -236,9 +217,9 @@ def finish_multiscale(network: torch.nn.Module, tables: dict, out_folder: str | 
         "normalisation": "see particlespy_ml.segmentation.two_contrasts",
         "threshold": THRESHOLD,
         "diameter_range_px": [SMALLEST, LARGEST * 1.2],
-        "detection": PLAIN,
+        "detection": [0.0, 1.0, 0.0, 0.0],
     }
-    validation = micrographs(with_empty(recipe), "validation", FRAMES["validation"])
+    validation = micrographs(with_empty(replace(recipe, empty=EMPTY)), "validation", FRAMES["validation"])
     card["detection"] = calibrate_detection(finder_of(network, card), validation)
     results = measure_multiscale(finder_of(network, card), recipe)
     _logger.info("%s", results)

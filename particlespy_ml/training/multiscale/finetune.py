@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage as ndi
 
-from particlespy_ml.core.resample import nearest_map, resample_frame
 from particlespy_ml.models.load import load_model
 from particlespy_ml.models.multiscale_finder import MultiscaleFinder
 from particlespy_ml.segmentation.grid import label_sizes
 from particlespy_ml.segmentation.multiscale import segment_multiscale
-from particlespy_ml.segmentation.numbers import renumber
 from particlespy_ml.segmentation.score import count_agreement
-from particlespy_ml.segmentation.two_contrasts import REACH, Brightness, brightness_of, grey_step, two_contrasts
 from particlespy_ml.simulation.micrographs.draw import Micrograph
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
 from particlespy_ml.training.card import model_folder, read_model, versions, write_model
 from particlespy_ml.training.loop import fit
 from particlespy_ml.training.losses import WeightedMapLoss
-from particlespy_ml.training.multiscale.batches import SMALLEST, MicrographMaker, weighted_maps
+from particlespy_ml.training.multiscale.batches import SMALLEST
 from particlespy_ml.training.multiscale.evaluate import finder_of, fit_detection, found_and_true
 from particlespy_ml.training.multiscale.label_files import LabelledImage
+from particlespy_ml.training.multiscale.labelled_tiles import LabelledMaker
 
 if TYPE_CHECKING:
     import torch
@@ -33,92 +31,9 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 FEWEST = 3
-STEPS, RATE, BATCH, TILE = 160, 3e-4, 8, 160
-DRAWN = 0.4  # share of drawn micrographs in a batch, so that what was learnt before is kept
+STEPS, RATE, BATCH = 400, 3e-4, 8
 ENOUGH = 10  # found particles that are right, and wrong, from which on probabilities are told by them
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)  # of pixels
-SHOWN = (7.0, 45.0)  # pixels, median diameter of the particles in a tile
-_ABOUT = int(np.ceil(2 * 2.5 * REACH))  # pixels around a tile that its local contrast depends on
-
-
-@dataclass(frozen=True)
-class LabelledMaker:
-    """Draws tiles of labelled images at several magnifications, turned and mirrored, among drawn micrographs.
-
-    Parameters
-    ----------
-    images
-        What was labelled; particles brighter than what surrounds them.
-    recipe
-        Of the drawn micrographs.
-    """
-
-    images: tuple[LabelledImage, ...]
-    recipe: MicrographRecipe
-    _known: dict = field(default_factory=dict, compare=False, repr=False)
-
-    def draw(self, size: int, stage: dict, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw a batch; see `MicrographMaker.draw`."""
-        import torch
-
-        rng = np.random.default_rng(seed)
-        drawn = int(rng.binomial(size, DRAWN))
-        frames, maps = MicrographMaker(self.recipe, TILE).draw(max(drawn, 1), stage, (*seed, 1))
-        tiles = [self._tile(rng) for _ in range(size - drawn)]
-        if not tiles:
-            return frames, maps
-        own, told = (torch.from_numpy(np.stack(part)) for part in zip(*tiles, strict=True))
-        return torch.cat([frames[:drawn], own]), torch.cat([maps[:drawn], told])
-
-    def _tile(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        number = int(rng.integers(len(self.images)))
-        one, (median, grey) = self.images[number], self._size_and_grey(number)
-        step = float(np.clip(median / np.exp(rng.uniform(*np.log(SHOWN))), 0.5, min(one.image.shape) / 64))
-        # only the tile, and what its contrast depends on, is brought to the size
-        wide = int(np.ceil((TILE + 2 * _ABOUT) * step))
-        ends = [(0, n) for n in one.image.shape]
-        if min(one.image.shape) > wide:
-            last = [int(n - (TILE + _ABOUT) * step) for n in one.image.shape]
-            starts = [int(rng.integers(-int(_ABOUT * step), n + 1)) for n in last]
-            ends = [(max(s, 0), min(s + wide, n)) for s, n in zip(starts, one.image.shape, strict=True)]
-        cut = tuple(slice(*end) for end in ends)
-        image = resample_frame(one.image[cut], (step, step))
-        labels = nearest_map(one.labels[cut], image.shape)
-        room = [max(TILE - n, 0) for n in image.shape]
-        image = np.pad(image, [(0, n) for n in room], mode="reflect" if min(image.shape) > max(room) else "edge")
-        labels = np.pad(labels, [(0, n) for n in room])
-        inner = [
-            (0 if end[0] == 0 else _ABOUT, n if end[1] == full else n - _ABOUT)
-            for end, n, full in zip(ends, image.shape, one.image.shape, strict=True)
-        ]
-        row, column = (int(rng.integers(low, max(high - TILE, low) + 1)) for low, high in inner)
-        part = np.s_[row : row + TILE, column : column + TILE]
-        shown = two_contrasts(image, grey, self._brightness(number, step))[(slice(None), *part)]
-        turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
-        labels = renumber(labels[part])
-        shown, labels = np.rot90(shown, turns, (1, 2)), np.rot90(labels, turns)
-        if mirrored:
-            shown, labels = shown[:, :, ::-1], labels[:, ::-1]
-        diameters = 2 * np.sqrt(label_sizes(labels)[1:] / np.pi)
-        seen = Micrograph(shown[0], np.ascontiguousarray(labels), diameters, np.ones((TILE, TILE)))
-        return np.ascontiguousarray(shown, np.float32), weighted_maps(seen)
-
-    def _size_and_grey(self, number: int) -> tuple[float, float]:
-        """Median diameter of the particles of an image in pixels, and the step between its grey values."""
-        if number not in self._known:
-            one = self.images[number]
-            sizes = label_sizes(one.labels)[1:]
-            median = 2 * np.sqrt(np.median(sizes) / np.pi) if len(sizes) else 20.0
-            self._known[number] = median, grey_step(one.image)
-        return self._known[number]
-
-    def _brightness(self, number: int, step: float) -> Brightness:
-        """Of a whole image with pixels about so many times larger."""
-        about = round(4 * np.log2(step))
-        if (number, about) not in self._known:
-            larger = 2 ** (about / 4)
-            self._known[number, about] = brightness_of(resample_frame(self.images[number].image, (larger, larger)))
-        return self._known[number, about]
 
 
 def finetune(
@@ -143,7 +58,7 @@ def finetune(
     out_folder
         Folder of the new model.
     steps
-        Of training, of eight tiles each; a second each on two cores.
+        Of training, of eight tiles each; a third of a second each on two cores.
     folds
         Parts that are left out in turn, so that the report tells of images that were not trained on; 0 for no report.
     seed
@@ -194,8 +109,6 @@ def finetune(
 
 def bright(one: LabelledImage) -> LabelledImage:
     """Return an image whose particles are brighter than what surrounds them."""
-    from scipy import ndimage as ndi
-
     about = ndi.binary_dilation(one.labels > 0, iterations=3) & (one.labels == 0)
     inside = one.labels > 0
     dark = inside.any() and about.any() and np.median(one.image[inside]) < np.median(one.image[about])
@@ -247,7 +160,7 @@ def with_own_detection(network: torch.nn.Module, card: dict, images: list[Labell
     rows, right = found_and_true(finder_of(network, card), iter(seen))
     if min(right.sum(), (~right).sum()) < ENOUGH:
         return card
-    return {**card, "detection": fit_detection(rows, right, tuple(card["detection"][3:]))}
+    return {**card, "detection": fit_detection(rows, right, card["detection"][3])}
 
 
 def _score(finder: MultiscaleFinder, one: LabelledImage) -> dict[str, int]:
@@ -271,7 +184,6 @@ def count_boxes(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5) -> 
     >>> count_boxes(np.where(truth == 1, 1, 0), truth)
     {'matched': 1, 'missed': 1, 'wrong': 0}
     """
-    from scipy import ndimage as ndi
     from scipy.optimize import linear_sum_assignment
 
     ends = [

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 
 from particlespy_ml.simulation.potentials.check_potential import check_potential, format_check, mean_errors
@@ -13,6 +14,7 @@ from particlespy_ml.simulation.potentials.properties import (
     elastic_constants,
     element_energy,
     formation_energy,
+    oxygen_on_surface,
     relaxed_volume,
     surface_energy,
 )
@@ -54,6 +56,31 @@ def test_surfaces_and_dimers():
     bound, length = dimer("Cu", EMT)
     pair = Atoms("Cu2", [(5, 5, 5), (5 + length, 5, 5)], cell=[12] * 3, calculator=EMT())
     assert bound < 0 and abs(pair.get_forces()).max() < 0.3
+
+
+class Hollow(Calculator):
+    """Oxygen has -3 eV where three metal atoms are equally near, and every pair of its atoms 0.1 eV."""
+
+    implemented_properties = ("energy", "forces")
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        oxygen = np.flatnonzero(atoms.numbers == 8)
+        total = -7.0 * np.count_nonzero(atoms.numbers != 8) + 0.5 * len(oxygen)
+        for number in oxygen:
+            if (atoms.numbers != 8).any():
+                away = np.sort(atoms.get_distances(number, np.flatnonzero(atoms.numbers != 8), mic=True))
+                below = atoms.get_distances(number, np.flatnonzero(atoms.numbers != 8), mic=True, vector=True)
+                atop = np.hypot(*below.T[:2]).min()
+                total -= 3.0 * (np.ptp(away[:3]) < 1e-6 and away[3] > away[2] + 0.5 and atop < 1e-6)
+        total += 0.1 * len(oxygen) * (len(oxygen) - 1) / 2
+        self.results = {"energy": total, "forces": np.zeros((len(atoms), 3))}
+
+
+def test_oxygen_lies_in_hollows_and_is_measured_from_free_atoms():
+    found = oxygen_on_surface("Au", 4.1, Hollow)
+    assert list(found) == [0.25, 0.5, 0.75, 1.0]
+    assert list(found.values()) == pytest.approx([-3.0, -2.95, -2.9, -2.85])
 
 
 def test_formation_energies_are_those_of_an_alloy():
