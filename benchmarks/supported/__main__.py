@@ -2,16 +2,20 @@
 
 ``python -m benchmarks.supported`` prints how long builders take and what their structures are like; the transfer, gain
 and dose of cameras from the noise of one image; whether relaxation and dynamics keep particles whole and repeat; and
-columns and strain of an image at 10 nm of defocus, beside those of the model that was imaged, by layer.
+columns and strain of an image at 10 nm of defocus, beside those of the model that was imaged, by layer. The part
+``support`` relaxes particles together with their supports by a potential of all elements (``--calculator``), which
+takes hours; with ``--cache FOLDER`` it goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 
+from benchmarks.supported.support_strain import print_support
 from particlespy_ml.quality.mtf import estimate_mtf, transfer
 from particlespy_ml.simulation.atoms.check_structure import check_structure
 from particlespy_ml.simulation.atoms.supported_particle import supported_particle
@@ -133,16 +137,20 @@ def print_strain(size: float, doses: tuple[float, ...]) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.supported", description=__doc__)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=(*PARTS, "support"), default=list(PARTS))
     parser.add_argument("--size", type=float, default=30.0, help="of the particles in Å")
     parser.add_argument("--draws", type=int, default=5, help="images of each camera")
     parser.add_argument("--doses", nargs="+", type=float, default=[1e3, 1e4, 1e5])
+    parser.add_argument("--calculator", default="sevennet", help="of the part support")
+    parser.add_argument("--steps", type=int, default=80, help="of its relaxations, at most")
+    parser.add_argument("--cache", type=Path, help="folder of its trajectories")
     options = parser.parse_args(arguments)
     parts = {
         "builders": lambda: print_builders(options.size),
         "camera": lambda: print_camera(options.draws),
         "dynamics": lambda: print_dynamics(options.size),
         "strain": lambda: print_strain(options.size, tuple(options.doses)),
+        "support": lambda: print_support(options.calculator, options.size, options.steps, options.cache),
     }
     for name in options.parts:
         parts[name]()
