@@ -12,6 +12,7 @@ from skimage.segmentation import expand_labels
 from particlespy_ml.core.resample import enlarge_map, nearest_map, resample_frame
 from particlespy_ml.segmentation.grid import as_float, label_sizes
 from particlespy_ml.segmentation.network import labels_from_maps
+from particlespy_ml.segmentation.options import MIN_DETECTION, SPLIT_DEPTH
 from particlespy_ml.segmentation.two_contrasts import grey_step, two_contrasts
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ FINER, FINE_UP_TO = 1 / 1.5, 768  # step of the finest view, of frames of so man
 STEP = 3.0  # magnification between one view and the next
 NARROWEST = 40  # pixels along the shorter edge of the coarsest view
 TAKEN = 0.35  # share of a particle that one found with more certainty may have
-SPLIT_DEPTH = 0.12
 # A particle is outlined best where it has some tens of pixels; e-folds beyond that cost this much probability.
 _BEST, _COST = (9.0, 50.0), 0.06
 
@@ -54,7 +54,7 @@ def segment_multiscale(
     image: np.ndarray,
     model: MultiscaleFinder,
     threshold: float | None = None,
-    min_detection: float = 0.5,
+    min_detection: float = MIN_DETECTION,
     polarity: str = "auto",
     split_depth: float = SPLIT_DEPTH,
     steps: list[float] | None = None,

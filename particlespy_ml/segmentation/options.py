@@ -11,6 +11,9 @@ from particlespy_ml.core.lengths import in_nanometres
 if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
 
+# Of networks for any support: depth by which particles are split, and probability from which something is one, where F1
+# of drawn micrographs that were not trained on is highest.
+SPLIT_DEPTH, MIN_DETECTION = 0.12, 0.65
 LENGTHS = ("smoothing", "min_diameter", "background_diameter")
 
 

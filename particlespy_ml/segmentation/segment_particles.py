@@ -80,8 +80,8 @@ def segment_particles(
         For "network": a bundled model or the folder of your own, and the probability from which a pixel belongs to a
         particle.
     min_detection
-        For networks for any support: what is less probable to be a particle is left out. Tables have the probability
-        as ``detection_probability``.
+        For networks for any support: what is less probable to be a particle (0.65) is left out. Tables have the
+        probability as ``detection_probability``.
     outline
         For "network" on HRTEM images. "atoms": where the outermost atoms are; "half": where the contrast of each
         particle has fallen to half; "level": on one grey level of the frame, as thresholds have it; "auto", the

@@ -13,6 +13,7 @@ from particlespy_ml.core.padding import known_pixels
 from particlespy_ml.segmentation.edges import has_steep_edges
 from particlespy_ml.segmentation.grid import as_float, label_sizes
 from particlespy_ml.segmentation.numbers import clear_border_particles, label_given, number_particles
+from particlespy_ml.segmentation.options import MIN_DETECTION, SPLIT_DEPTH
 from particlespy_ml.segmentation.padded import cut_by_unknown, known_part, segment_known
 from particlespy_ml.segmentation.particlespy import (
     TrainedSegmentation,
@@ -33,9 +34,9 @@ CLEAR = 1.2  # evidence, of 2 at most, that particles of one frame are of the ot
 # of a network that finds particles on any support, at any magnification
 MULTISCALE_OPTIONS = {
     "threshold": None,
-    "min_detection": 0.5,
+    "min_detection": MIN_DETECTION,
     "min_diameter": 0.0,
-    "split_depth": 0.12,
+    "split_depth": SPLIT_DEPTH,
     "polarity": "auto",
 }
 

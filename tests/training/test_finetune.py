@@ -1,6 +1,7 @@
 """Training further on labelled images of one's own: files, tiles, a tiny run, and the command."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -158,6 +159,7 @@ def test_probabilities_are_told_by_the_labelled_images(monkeypatch):
     told = finetuning.with_own_detection(network, card, [labelled(0)])
     assert told["detection"] == pytest.approx([-1.5, 2, 0.5, 2.5], abs=0.25)
     assert card["detection"] == [0.0, 1.0, 0.0, 2.5]
+    assert finetuning.with_own_detection(network, card, [replace(labelled(0), boxes=True)]) == card
     few = (rows[:8], right[:8])  # too few to tell
     monkeypatch.setattr(finetuning, "found_and_true", lambda finder, seen: few)
     assert finetuning.with_own_detection(network, card, [labelled(0)]) == card
@@ -183,6 +185,8 @@ def test_a_threshold_is_that_by_which_others_outline(monkeypatch, drawn, wanted)
     card = {"threshold": 0.5, "diameter_range_px": [4.5, 108.0], "detection": [9.0, 0.0, 0.0, 0.0]}
     card["architecture"] = {}
     assert finetuning.with_own_threshold(None, card, [one])["threshold"] == wanted
+    monkeypatch.setattr(finetuning, "CLEARLY", 1.0)
+    assert finetuning.with_own_threshold(None, card, [one])["threshold"] == 0.5
 
 
 def test_networks_of_other_weights_are_told_apart():
