@@ -83,6 +83,29 @@ def test_labels_and_masks_are_read(tmp_path, how):
     assert one.labels.max() == 2 and not one.boxes
 
 
+@pytest.mark.parametrize("suffix", [".hdf5", ".h5"])
+def test_lists_that_particlespy_saved_are_read(tmp_path, suffix):
+    from particlespy.particle_save import save_plist
+    from particlespy.ptcl_class import particle, particle_list
+
+    first = labelled(0)
+    images, labels = write(tmp_path, [first], "none")
+    plist = particle_list()
+    for number in (1, 2):
+        one = particle()
+        one.set_mask((first.labels == number).astype(np.uint8))
+        one.set_property("area", 3.0, "nm^2")
+        plist.append(one)
+    save_plist(plist, str(labels / f"{first.name}{suffix}"))
+    (read,) = read_labelled(images, labels)
+    assert not read.boxes and read.labels.max() == 2
+    np.testing.assert_array_equal(read.labels > 0, first.labels > 0)
+    plist.list[1].set_mask(np.ones((4, 4)))
+    save_plist(plist, str(labels / f"{first.name}{suffix}"))
+    with pytest.raises(ValueError, match="differ in shape"):
+        read_labelled(images, labels)
+
+
 def test_boxes_are_read(tmp_path):
     first = labelled(0)
     images, labels = write(tmp_path, [first], "none")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+HDF5 = (".hdf5", ".h5")
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
@@ -42,8 +43,8 @@ def read_labelled(images: str | Path, labels: str | Path) -> list[LabelledImage]
         Folder of images that scikit-image or HyperSpy read, one in each file.
     labels
         Folder of files of the same names, each an image of labels (integers, or a mask of one value), a signal that
-        HyperSpy reads, a NumPy array, or a text of YOLO boxes (class, middle x and y, width and height as fractions of
-        the image); or one COCO file (.json) with boxes of all images.
+        HyperSpy reads, a NumPy array, particles that ParticleSpy saved (.hdf5), or a text of YOLO boxes (class, middle
+        x and y, width and height as fractions of the image); or one COCO file (.json) with boxes of all images.
 
     Raises
     ------
@@ -94,11 +95,28 @@ def _with_labels(name: str, image: np.ndarray, path: Path) -> LabelledImage:
         boxes = np.array(rows).reshape(-1, 5)[:, 1:] * np.tile(image.shape[::-1], 2)
         boxes[:, :2] -= boxes[:, 2:] / 2
         return LabelledImage(name, image, ellipses(boxes, image.shape), True)
-    labels = np.asarray(_read_image(path, whole=True))
+    labels = _read_particlespy(path) if path.suffix.lower() in HDF5 else None
+    labels = np.asarray(_read_image(path, whole=True)) if labels is None else labels
     if labels.shape != image.shape:
         raise ValueError(f"The labels {path.name} have the shape {labels.shape}, their image {image.shape}.")
     labels = labels.astype(np.int64)
     return LabelledImage(name, image, renumber(label_given(labels > 0 if len(np.unique(labels)) < 3 else labels)))
+
+
+def _read_particlespy(path: Path) -> np.ndarray | None:
+    """Labels of the masks in a file of `particlespy.particle_save.save_plist`; None of other files."""
+    import h5py
+
+    with h5py.File(path) as file:
+        masks = [np.asarray(held["Mask"]) > 0 for name, held in file.items() if name.startswith("Particle")]
+    if not masks:
+        return None
+    if len({mask.shape for mask in masks}) > 1:
+        raise ValueError(f"The masks of the particles in {path} differ in shape; expected those of whole images.")
+    labels = np.zeros(masks[0].shape, np.int32)
+    for number, mask in enumerate(sorted(masks, key=np.count_nonzero, reverse=True), start=1):  # small ones over large
+        labels[mask] = number
+    return labels
 
 
 def ellipses(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
