@@ -29,6 +29,7 @@ from particlespy_ml.segmentation.textured import has_textured_background, judge_
 if TYPE_CHECKING:
     from particlespy_ml.models.model import ParticleFinder
 
+WHOLE = 0.5  # share of what contrast outlines that whole particles must have, or a network is asked
 CLEAR = 1.2  # evidence, of 2 at most, that particles of one frame are of the other polarity than those of a series
 
 # of a network that finds particles on any support, at any magnification
@@ -285,13 +286,13 @@ class Segmenter:
     def _asks_network(self, image: np.ndarray, labels: np.ndarray, outlined: np.ndarray) -> bool | None:
         """Whether a network has the last word on a frame, and not another calibration or polarity; None in doubt.
 
-        What was outlined is no background, even if it is too small. If the border cuts all of it, it may be a support.
+        What was outlined is no background, even if it is too small. If the border cuts most of it, it may be a support.
         """
         if self._misread(image, labels):
             return False
         textured = judge_background(image, outlined)
-        only_cut = labels.any() and not clear_border_particles(labels).any()
-        return None if textured is False and only_cut else textured
+        whole, all_of_it = np.count_nonzero(clear_border_particles(labels)), np.count_nonzero(labels)
+        return None if textured is False and whole < WHOLE * all_of_it else textured
 
     def _found_on_support(
         self, image: np.ndarray, labels: np.ndarray, outlined: np.ndarray, told: list

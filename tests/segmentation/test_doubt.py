@@ -50,14 +50,16 @@ def test_who_has_the_last_word(segmenter, monkeypatch, judged, network, expected
 
 
 def test_of_what_the_border_cuts_the_network_has_the_last_word(make_frame, make_image, monkeypatch):
-    cut, whole = make_frame([(0, 60), (100, 155)], [40, 30]), make_frame([(0, 60), (70, 100)], [40, 30])
+    cut, whole = make_frame([(0, 60), (100, 155)], [40, 30]), make_frame([(0, 60), (70, 100)], [30, 30])
     found = choose_segmenter(ImageFrames.of(make_image(cut, "HAADF")), None, None, False, {})[0]
     monkeypatch.setattr(module, "judge_background", lambda image, labels: False)
     monkeypatch.setattr(
         module.Segmenter, "_by_detector", lambda self, finder, image, *others: np.zeros(image.shape, np.int32)
     )
     assert replace(found, on_support=None)(cut).max() == 2 and found(cut).max() == 0
-    assert found(whole).max() == 2
+    assert found(whole).max() == 2  # the larger part is whole
+    partly = make_frame([(0, 60), (70, 100)], [60, 24])
+    assert replace(found, on_support=None)(partly).max() == 2 and found(partly).max() == 0
     same = replace(found, on_support=None)(cut)
     monkeypatch.setattr(module.Segmenter, "_by_detector", lambda self, *others: same)
     assert found(cut).max() == 2
