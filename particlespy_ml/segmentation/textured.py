@@ -15,7 +15,7 @@ SMOOTH = 2.0  # pixels of that view
 # the particles (measured flat films have 0.05 to 0.24, supported catalysts 0.37 to 1.6), and is no noise.
 CONTRAST, NOISE = 0.3, 8.0
 # From here on it may be: what was outlined may be lobes of a support, which stand out more than the particles on them.
-DOUBTFUL_CONTRAST, DOUBTFUL_NOISE = 0.12, 2.0
+DOUBTFUL_CONTRAST, DOUBTFUL_NOISE = 0.12, 1.15
 
 
 def has_textured_background(image: np.ndarray, labels: np.ndarray) -> bool:
