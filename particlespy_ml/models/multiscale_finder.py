@@ -79,8 +79,8 @@ class MultiscaleFinder(ParticleFinder):
         >>> finder = MultiscaleFinder({"detection": [0.0, 1.0, 0.0, 2.0]}, {})
         >>> finder.detection_probability(np.array([1.0]), most=6.0).round(2).tolist()
         [0.73]
-        >>> finder.detection_probability(np.array([1.0]), most=1.0).round(2).tolist()
-        [0.02]
+        >>> finder.detection_probability(np.array([1.0]), most=4.5).round(2).tolist()
+        [0.27]
         """
         lone = self.card["detection"][3]
         return 1 / (1 + np.exp(-(np.asarray(evidence, float) - lone * max(CERTAIN - most, 0.0))))
