@@ -67,15 +67,15 @@ def scene(size: int, seed: int) -> np.ndarray:
     return (image + 0.05 * film / film.std() * (x > 0.35)) * (1 + 0.05 * (x - 0.5))
 
 
-def print_camera(draws: int) -> None:
-    """Errors of transfer and dose from single images of 1024 x 1024 pixels."""
-    print(f"Cameras from the noise of one image of a lattice and a film, {draws} images each")
+def print_camera(draws: int, edge: int) -> None:
+    """Errors of transfer and dose from single images."""
+    print(f"Cameras from the noise of one image of a lattice and a film, {edge} x {edge} pixels, {draws} images each")
     q = np.linspace(0.02, 0.8, 80)
     for electrons in (3.0, 30.0, 300.0):
         for camera in CAMERAS:
             away, doses, inside = [], [], []
             for seed in range(draws):
-                image = Camera(*camera, gain=40.0).record(electrons * scene(1024, seed), np.random.default_rng(seed))
+                image = Camera(*camera, gain=40.0).record(electrons * scene(edge, seed), np.random.default_rng(seed))
                 found = estimate_mtf(image)
                 away.append(np.abs(found.transfer(q) - transfer(q, *camera)).max())
                 doses.append(found.dose / electrons)
@@ -140,6 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--parts", nargs="+", choices=(*PARTS, "support"), default=list(PARTS))
     parser.add_argument("--size", type=float, default=30.0, help="of the particles in Å")
     parser.add_argument("--draws", type=int, default=5, help="images of each camera")
+    parser.add_argument("--edge", type=int, default=1024, help="of these images in pixels")
     parser.add_argument("--doses", nargs="+", type=float, default=[1e3, 1e4, 1e5])
     parser.add_argument("--calculator", default="sevennet", help="of the part support")
     parser.add_argument("--steps", type=int, default=80, help="of its relaxations, at most")
@@ -147,7 +148,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     parts = {
         "builders": lambda: print_builders(options.size),
-        "camera": lambda: print_camera(options.draws),
+        "camera": lambda: print_camera(options.draws, options.edge),
         "dynamics": lambda: print_dynamics(options.size),
         "strain": lambda: print_strain(options.size, tuple(options.doses)),
         "support": lambda: print_support(options.calculator, options.size, options.steps, options.cache),
