@@ -171,16 +171,16 @@ def _find_bars(
             rows = slice(max(box[0] - TEXT_ABOVE * (box[1] - box[0]), 0), box[1] + TEXT_ABOVE * (box[1] - box[0]))
             beside = round(TEXT_BESIDE * (box[3] - box[2]))
             columns = slice(max(box[2] - beside, 0), box[3] + beside)
-            drawn[rows, columns] |= _letters(alike[rows, columns], share)
+            drawn[rows, columns] |= _letters(alike[rows, columns], share, inside.size)
 
 
-def _letters(alike: np.ndarray, share: float) -> np.ndarray:
-    """Parts of what is alike beside a bar that are too large for chance."""
+def _letters(alike: np.ndarray, share: float, bar: int) -> np.ndarray:
+    """Parts of what is alike beside a bar that are too large for chance, and no larger than the bar."""
     labels, _ = ndi.label(alike, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())
-    large = sizes * np.log(share) + np.log(alike.size) < np.log(CHANCE)
-    large[0] = False
-    return large[labels]
+    kept = (sizes * np.log(share) + np.log(alike.size) < np.log(CHANCE)) & (sizes <= bar)
+    kept[0] = False
+    return kept[labels]
 
 
 def _runs(alike: np.ndarray, length: int) -> np.ndarray:

@@ -81,6 +81,15 @@ def test_a_bar_of_a_value_that_noise_goes_beyond(value, turned):
     assert found[220:246, 10:101].sum() == found.sum() < 0.02 * found.size
 
 
+def test_what_is_larger_than_a_bar_is_not_its_text():
+    image = np.random.default_rng(5).normal(0.4, 0.25, (256, 300)).astype(np.float32)
+    rows, columns = np.ogrid[:256, :300]
+    disk = np.hypot(rows - 200, columns - 60) < 20
+    image[disk] = image[230:236, 20:91] = 1.1
+    found = burnt_in(image)
+    assert found[230:236, 20:91].all() and not found[disk].any()
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64, np.int32])
 def test_every_dtype(dtype):
     image = draw(micrograph(4).clip(20, 230), (20, 230, 90, 235), 255).astype(dtype) * dtype(3)
