@@ -1,10 +1,12 @@
 """Particles on supports: builders, cameras, relaxation, and the strain of images beside that of models.
 
-``python -m benchmarks.supported`` prints how long builders take and what their structures are like; the transfer, gain
-and dose of cameras from the noise of one image; whether relaxation and dynamics keep particles whole and repeat; and
-columns and strain of an image at 10 nm of defocus, beside those of the model that was imaged, by layer. The part
-``support`` relaxes particles together with their supports by a potential of all elements (``--calculator``), which
-takes hours; with ``--cache FOLDER`` it goes on where it stopped.
+``python -m benchmarks.supported`` prints how long builders take and what their structures are like; what bonds do to an
+image, where GPAW is installed; the transfer, gain and dose of cameras from the noise of one image; whether relaxation
+and dynamics keep particles whole and repeat; and columns and strain of an image at 10 nm of defocus, beside those of
+the model that was imaged, by layer. Two parts take longer, and with ``--cache FOLDER`` go on where they stopped:
+``network`` trains networks that find columns with a camera estimated from one image and with white noise, and tries
+both on images of that camera (half an hour); ``support`` relaxes particles together with their supports by a potential
+of all elements (``--calculator``; hours).
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.supported.bonds import print_bonds
+from benchmarks.supported.camera_network import print_network
 from benchmarks.supported.support_strain import print_support
 from particlespy_ml.quality.mtf import estimate_mtf, transfer
 from particlespy_ml.simulation.atoms.check_structure import check_structure
@@ -25,7 +29,7 @@ from particlespy_ml.simulation.recording.optics import Optics
 from particlespy_ml.simulation.recording.simulate_image import simulate_image, true_columns
 from particlespy_ml.strain.measure_strain import measure_strain
 
-PARTS = ("builders", "camera", "dynamics", "strain")
+PARTS = ("builders", "bonds", "camera", "dynamics", "strain")
 SYSTEMS = (
     ("Pt", "c-ZrO2", "111", "111"),
     ("Pt", "TiO2-anatase", "100", "001"),
@@ -73,15 +77,17 @@ def print_camera(draws: int, edge: int) -> None:
     q = np.linspace(0.02, 0.8, 80)
     for electrons in (3.0, 30.0, 300.0):
         for camera in CAMERAS:
-            away, doses, inside = [], [], []
+            away, doses, inside, errors = [], [], [], []
             for seed in range(draws):
                 image = Camera(*camera, gain=40.0).record(electrons * scene(edge, seed), np.random.default_rng(seed))
                 found = estimate_mtf(image)
                 away.append(np.abs(found.transfer(q) - transfer(q, *camera)).max())
+                errors.append(found.transfer_error(q).max())
                 doses.append(found.dose / electrons)
                 inside.append(abs(found.dose - electrons) < 1.96 * found.dose_error)
             print(
-                f"  {electrons:3.0f} electrons a pixel, camera {camera}: transfer up to .8 within {np.max(away):.3f}, "
+                f"  {electrons:3.0f} electrons a pixel, camera {camera}: transfer up to .8 within {np.max(away):.3f} "
+                f"(largest standard error {np.mean(errors):.3f}), "
                 f"dose {np.mean(doses):.3f} ± {np.std(doses):.3f} of the true, in its interval {np.mean(inside):.2f}"
             )
 
@@ -134,23 +140,36 @@ def print_strain(size: float, doses: tuple[float, ...]) -> None:
         print(f"  {dose:g} e/Å²: {matched.sum()} of {len(metal)} columns, places {off:.1f} pm; {'; '.join(told)}")
 
 
+def print_camera_network(options: argparse.Namespace) -> None:
+    """What it is worth to know the camera, as one image of it tells."""
+    camera = Camera(*CAMERAS[0], gain=40.0)
+    estimate = estimate_mtf(camera.record(30.0 * scene(2048, 0), np.random.default_rng(0)))
+    print_network(options.cache, camera, estimate, options.fields, options.structures, options.training, options.seeds)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.supported", description=__doc__)
-    parser.add_argument("--parts", nargs="+", choices=(*PARTS, "support"), default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=(*PARTS, "network", "support"), default=list(PARTS))
     parser.add_argument("--size", type=float, default=30.0, help="of the particles in Å")
     parser.add_argument("--draws", type=int, default=5, help="images of each camera")
     parser.add_argument("--edge", type=int, default=1024, help="of these images in pixels")
     parser.add_argument("--doses", nargs="+", type=float, default=[1e3, 1e4, 1e5])
     parser.add_argument("--calculator", default="sevennet", help="of the part support")
     parser.add_argument("--steps", type=int, default=80, help="of its relaxations, at most")
-    parser.add_argument("--cache", type=Path, help="folder of its trajectories")
+    parser.add_argument("--fields", type=int, default=600, help="exit waves of the part network")
+    parser.add_argument("--structures", type=int, default=60, help="that it is tried on")
+    parser.add_argument("--training", type=int, default=1200, help="steps of its training")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each of its networks")
+    parser.add_argument("--cache", type=Path, default=Path("cache/supported"), help="folder of both")
     options = parser.parse_args(arguments)
     parts = {
         "builders": lambda: print_builders(options.size),
+        "bonds": print_bonds,
         "camera": lambda: print_camera(options.draws, options.edge),
         "dynamics": lambda: print_dynamics(options.size),
         "strain": lambda: print_strain(options.size, tuple(options.doses)),
+        "network": lambda: print_camera_network(options),
         "support": lambda: print_support(options.calculator, options.size, options.steps, options.cache),
     }
     for name in options.parts:

@@ -193,9 +193,11 @@ def lattice_free(spectrum: NoiseSpectrum) -> tuple[NoiseSpectrum, float]:
     limit = gamma.isf(_PEAK, shape) / shape
     middle = gamma.median(shape) / shape
     for _ in range(_ROUNDS):
-        typical = ndi.median(plane, np.where(used, ring, -1), np.arange(ring.max() + 1)) / middle
-        typical = np.where(np.isfinite(typical) & (typical > 0), typical, np.inf)
-        peaks = everything & (plane > limit * typical[ring])
+        numbers = np.unique(ring[used])
+        typical, at = (ndi.median(of, np.where(used, ring, -1), numbers) for of in (plane / middle, radius))
+        # within a ring the noise may fall by more than the mean of many blocks scatters
+        level = np.exp(np.interp(radius, at, np.log(np.maximum(typical, np.finfo(float).tiny))))
+        peaks = everything & np.isin(ring, numbers) & (plane > limit * level)
         # single frequencies are chance; peaks are as wide as the window makes them
         smooth = ndi.uniform_filter(np.where(peaks, 1.0, 0.0), 3, mode=("wrap", "nearest"))
         wide = ndi.binary_dilation(peaks & (smooth > 2.5 / 9), np.ones((3, 3)), iterations=2)

@@ -12,12 +12,14 @@ from .recording.optics import Optics
 from .recording.simulate_image import simulate_image, true_columns, true_model
 from .simulate_particle import simulate_particle
 from .strain_bias import StrainBias, strain_bias
+from .waves.dft_potential import DFTPotential, gpaw_potential
 from .waves.haadf import HAADFMicroscope
 from .waves.single_columns import haadf_profiles, hrtem_profiles
 
 __all__ = [
     "Camera",
     "Comparison",
+    "DFTPotential",
     "HAADFMicroscope",
     "Optics",
     "StrainBias",
@@ -29,6 +31,7 @@ __all__ = [
     "compare",
     "estimate_cost",
     "get_calculator",
+    "gpaw_potential",
     "haadf_profiles",
     "hrtem_profiles",
     "load_camera",

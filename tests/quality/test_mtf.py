@@ -123,3 +123,12 @@ def test_a_subtracted_background_leaves_no_dose():
 def test_transfer_at_the_half_width_is_the_mean_of_one_and_the_floor():
     assert MTF(0.1, 0.3, 2.0).transfer(0.3) == pytest.approx(0.55)
     assert MTF(0.1, 0.3, 2.0).transfer(0.0) == 1
+
+
+def test_a_steep_transfer_is_no_lattice_however_many_blocks_tell_it():
+    """Noise falls within a ring by more than the mean of many blocks scatters."""
+    electrons = np.full((2048, 2048), 30.0)
+    found = estimate_mtf(Camera(*MEASURED, gain=40.0).record(electrons, np.random.default_rng(3)))
+    assert found.masked < 0.02
+    assert np.abs(found.transfer(Q) - transfer(Q, *MEASURED)).max() < 0.01
+    assert found.dose == pytest.approx(30, rel=0.03)

@@ -68,8 +68,8 @@ def wavelength(energy: float) -> float:
     return 12.398419843320e3 / np.sqrt(energy * (2 * rest + energy))
 
 
-def transfer_function(optics: Optics, pixels: int, edge: float) -> np.ndarray:
-    """Return the complex transfer function of a wave of a square field, in the order of `numpy.fft.fft2`.
+def transfer_function(optics: Optics, pixels: int | tuple[int, int], edge: float | tuple[float, float]) -> np.ndarray:
+    """Return the complex transfer function of a wave, in the order of `numpy.fft.fft2`.
 
     Partial coherence is by envelopes (the quasi-coherent approximation), which holds while the unscattered beam is the
     strongest.
@@ -79,19 +79,20 @@ def transfer_function(optics: Optics, pixels: int, edge: float) -> np.ndarray:
     optics
         The lens.
     pixels, edge
-        Pixels along each edge of the field, and its edge in Å. Rows are along y.
+        Pixels along each edge of the field, and its edge in Å; two of each where they differ along y and x.
 
     Returns
     -------
     numpy.ndarray
-        Shape (pixels, pixels), complex64.
+        Shape (pixels, pixels), complex64. Rows are along y.
 
     References
     ----------
     E. J. Kirkland, Advanced Computing in Electron Microscopy, 2nd ed., Springer (2010), ch. 3.
     """
-    k = fft.fftfreq(pixels, edge / pixels).astype(np.float32)
-    ky, kx = k[:, None], k[None, :]
+    (rows, columns), (height, width) = np.broadcast_to(pixels, 2), np.broadcast_to(edge, 2)
+    ky = fft.fftfreq(rows, height / rows).astype(np.float32)[:, None]
+    kx = fft.fftfreq(columns, width / columns).astype(np.float32)[None]
     k2 = kx**2 + ky**2
     length = wavelength(optics.energy)
     direction = np.float32(optics.astigmatism_angle)
@@ -124,35 +125,35 @@ def transfer_function(optics: Optics, pixels: int, edge: float) -> np.ndarray:
     return transfer
 
 
-def image_intensity(wave: np.ndarray, edge: float, optics: Optics) -> np.ndarray:
+def image_intensity(wave: np.ndarray, edge: float | tuple[float, float], optics: Optics) -> np.ndarray:
     """Return the intensity in the image plane, with twice the pixels of the wave so that nothing is aliased.
 
     Parameters
     ----------
     wave
-        Exit wave of a square field, taken as periodic, shape (n, n).
+        Exit wave of a field, taken as periodic, shape (rows, columns).
     edge
-        Edge of the field in Å.
+        Edge of the field in Å; two where they differ along y and x.
     optics
         The lens.
 
     Returns
     -------
     numpy.ndarray
-        Intensity, shape (2 n, 2 n), float32; 1 is that of the empty beam.
+        Intensity, shape (2 rows, 2 columns), float32; 1 is that of the empty beam.
     """
-    n = len(wave)
-    spectrum = fft.fft2(wave.astype(np.complex64)) * transfer_function(optics, n, edge)
-    padded = np.zeros((2 * n, 2 * n), np.complex64)
-    half, rest = (n + 1) // 2, n // 2
-    for rows in (slice(0, half), slice(-rest, None)):
-        for columns in (slice(0, half), slice(-rest, None)):
+    shape = wave.shape
+    spectrum = fft.fft2(wave.astype(np.complex64)) * transfer_function(optics, shape, edge)
+    padded = np.zeros((2 * shape[0], 2 * shape[1]), np.complex64)
+    ends = [(slice(0, (n + 1) // 2), slice(-(n // 2), None)) for n in shape]
+    for rows in ends[0]:
+        for columns in ends[1]:
             padded[rows, columns] = spectrum[rows, columns]
     image = fft.ifft2(padded) * 4
     intensity = image.real**2 + image.imag**2
     if not optics.deflection:
         return intensity
-    step = edge / (2 * n)
-    k2 = fft.fftfreq(2 * n, step)[:, None] ** 2 + fft.rfftfreq(2 * n, step) ** 2
+    (rows, columns), (height, width) = intensity.shape, np.broadcast_to(edge, 2)
+    k2 = fft.fftfreq(rows, height / rows)[:, None] ** 2 + fft.rfftfreq(columns, width / columns) ** 2
     envelope = np.exp(-2 * (np.pi * optics.deflection) ** 2 * k2).astype(np.float32)
     return fft.irfft2(fft.rfft2(intensity) * envelope, s=intensity.shape)

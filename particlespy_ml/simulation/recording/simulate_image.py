@@ -14,6 +14,7 @@ from particlespy_ml.core.provenance import package_versions
 from particlespy_ml.simulation.atoms.model_views import model_columns, view_matrix
 from particlespy_ml.simulation.recording.camera import Camera
 from particlespy_ml.simulation.recording.optics import Optics, image_intensity
+from particlespy_ml.simulation.waves.dft_potential import DFTPotential, exit_wave_of_potential
 from particlespy_ml.simulation.waves.exit_wave import simulate_exit_wave
 from particlespy_ml.simulation.waves.haadf import HAADFMicroscope, simulate_haadf
 
@@ -91,27 +92,33 @@ def mean_intensity(waves: np.ndarray, edge: float, optics: Optics) -> np.ndarray
     return np.mean([image_intensity(wave, edge, optics) for wave in waves], axis=0)
 
 
-def to_pixels(intensity: np.ndarray, edge: float, pixel_size: float) -> np.ndarray:
+def to_pixels(
+    intensity: np.ndarray, period: float | tuple[float, float], pixel_size: float, edges: tuple | None = None
+) -> np.ndarray:
     """Return an intensity in pixels of some size, averaged over their area, as many as fit into the field.
 
     Parameters
     ----------
     intensity
-        Shape (n, n), periodic.
-    edge, pixel_size
-        In Å. The middle of the first pixel is the first sample.
+        Shape (rows, columns), periodic.
+    period, pixel_size
+        In Å; two periods where they differ along y and x. The middle of the first pixel is the first sample.
+    edges
+        Height and width of the field in Å; by default the period.
     """
-    n = len(intensity)
-    ky, kx = fft.fftfreq(n, edge / n)[:, None], fft.rfftfreq(n, edge / n)[None]
+    period = np.broadcast_to(np.asarray(period, float), 2)
+    ky = fft.fftfreq(intensity.shape[0], period[0] / intensity.shape[0])[:, None]
+    kx = fft.rfftfreq(intensity.shape[1], period[1] / intensity.shape[1])[None]
     area = fft.irfft2(fft.rfft2(intensity) * np.sinc(ky * pixel_size) * np.sinc(kx * pixel_size), s=intensity.shape)
-    count = int(edge / pixel_size + 1e-6)
-    points = np.arange(count) * pixel_size / (edge / n)
-    grid = np.meshgrid(points, points, indexing="ij")
-    return ndi.map_coordinates(area, grid, order=3, mode="grid-wrap")
+    counts = [int(edge / pixel_size + 1e-6) for edge in (period if edges is None else edges)]
+    points = [
+        np.arange(count) * pixel_size * n / one for count, n, one in zip(counts, intensity.shape, period, strict=True)
+    ]
+    return ndi.map_coordinates(area, np.meshgrid(*points, indexing="ij"), order=3, mode="grid-wrap")
 
 
 def simulate_image(
-    models: Atoms | Sequence[Atoms],
+    models: Atoms | Sequence[Atoms] | DFTPotential,
     mode: str = "HRTEM",
     view: str | Sequence[float] = "profile",
     *,
@@ -136,7 +143,9 @@ def simulate_image(
     ----------
     models
         A model, such as that of `particlespy_ml.simulation.supported_particle`, or snapshots of one, such as those of
-        `particlespy_ml.simulation.run_dynamics`.
+        `particlespy_ml.simulation.run_dynamics`; or the potential that density functional theory found for a cell, from
+        `particlespy_ml.simulation.gpaw_potential`, for HRTEM in plan view. Elsewhere atoms are independent of each
+        other.
     mode
         "HRTEM": multislice of a plane wave, the optics of *optics*; "HAADF": PRISM of a probe.
     view
@@ -151,11 +160,13 @@ def simulate_image(
     camera
         For HRTEM with a dose; by default every electron is counted where it falls.
     thermal_rms, phonons
-        Thermal displacement along each axis in Å and number of frozen phonon configurations of each snapshot.
+        Thermal displacement along each axis in Å and number of frozen phonon configurations of each snapshot. A
+        potential has no configurations and is blurred.
     sampling, slice_thickness
         Of the multislice calculation in Å.
     edge
-        Edge of the field of HRTEM in Å; by default that of the model and 16 Å.
+        Edge of the field of HRTEM in Å; by default that of the model and 16 Å. Of a potential, as many whole cells as
+        reach it; by default one.
     reference
         The model before it moved: says which atoms form a column.
     seed
@@ -170,13 +181,19 @@ def simulate_image(
     Raises
     ------
     ValueError
-        If mode or view is unknown, or the snapshots are not of the same atoms.
+        If mode or view is unknown, the snapshots are not of the same atoms, or a potential is asked for what it cannot
+        show.
 
     References
     ----------
     J. Madsen and T. Susi, Open Res. Eur. 1, 24 (2021).
     """
-    snapshots = [models] if hasattr(models, "get_chemical_symbols") else list(models)
+    of_cell = isinstance(models, DFTPotential)
+    if of_cell:
+        _check_potential(mode, view, tilt, turn, phonons)
+        snapshots = [_whole_cells(models, edge)]
+    else:
+        snapshots = [models] if hasattr(models, "get_chemical_symbols") else list(models)
     if not snapshots or any(len(one) != len(snapshots[0]) for one in snapshots):
         raise ValueError("The snapshots are not of the same atoms; expected one model or snapshots of one.")
     if mode not in ("HRTEM", "HAADF"):
@@ -187,10 +204,13 @@ def simulate_image(
     rng = np.random.default_rng([seed, 1])
     if mode == "HRTEM":
         optics = optics or Optics()
-        options = {"sampling": sampling, "slice_thickness": slice_thickness, "edge": edge, "seed": seed}
-        thermal = {"thermal_rms": thermal_rms, "phonons": phonons}
-        waves, edge, corner = exit_waves(snapshots, matrix, energy=optics.energy, **options, **thermal)
-        image = to_pixels(mean_intensity(waves, edge, optics), edge, pixel_size)
+        options = {"sampling": sampling, "slice_thickness": slice_thickness, "thermal_rms": thermal_rms}
+        if of_cell:
+            image, corner = _of_potential(models, snapshots[0], optics, pixel_size, options), np.zeros(2)
+        else:
+            options |= {"energy": optics.energy, "phonons": phonons, "edge": edge, "seed": seed}
+            waves, edge, corner = exit_waves(snapshots, matrix, **options)
+            image = to_pixels(mean_intensity(waves, edge, optics), edge, pixel_size)
         if dose is not None:
             electrons = dose * pixel_size**2 * image
             image = camera.record(electrons, rng) if camera else rng.poisson(np.maximum(electrons, 0))
@@ -200,10 +220,39 @@ def simulate_image(
         if dose is not None:
             image = rng.poisson(np.maximum(image, 0) * dose * pixel_size**2)
     told = {"mode": mode, "view": str(view), "tilt": tilt, "azimuth": azimuth, "turn": turn, "dose": dose or 0.0}
-    told |= {"snapshots": len(snapshots), "thermal_rms": thermal_rms, "phonons": phonons, "seed": seed}
+    told |= {
+        "potential": "DFT" if of_cell else "independent atoms",
+        "snapshots": len(snapshots),
+        "thermal_rms": thermal_rms,
+        "phonons": phonons,
+        "seed": seed,
+    }
     told |= {"optics": {key: float(value) for key, value in asdict(optics).items()}, "sampling": sampling}
     truth = _truth(snapshots, view_matrix(view, 0.0, 0.0, turn), matrix, corner, reference)
     return _signal(np.asarray(image, np.float32), mode, pixel_size, snapshots[0], told, truth)
+
+
+def _check_potential(mode: str, view, tilt: float, turn: float, phonons: int) -> None:
+    """Raise unless a potential can be seen like this."""
+    if mode != "HRTEM" or view != "plan" or tilt or turn or phonons != 1:
+        raise ValueError(
+            f"The image of a potential with mode={mode!r}, view={view!r}, tilt={tilt}, turn={turn}, phonons={phonons}; "
+            'expected HRTEM in "plan" view along z of the cell, without tilt, turn or phonons.'
+        )
+
+
+def _whole_cells(potential: DFTPotential, edge: float | None) -> Atoms:
+    """The atoms of as many cells of a potential as reach an edge along x and y."""
+    return potential.atoms.repeat([max(1, int(np.ceil((edge or 0) / one - 1e-6))) for one in potential.edges[:2]] + [1])
+
+
+def _of_potential(
+    potential: DFTPotential, atoms: Atoms, optics: Optics, pixel_size: float, options: dict
+) -> np.ndarray:
+    """Image of the cells of a potential that some atoms fill, without noise."""
+    wave = exit_wave_of_potential(potential, energy=optics.energy, **options)
+    period = potential.edges[1::-1]
+    return to_pixels(image_intensity(wave, period, optics), period, pixel_size, tuple(np.diag(atoms.cell)[1::-1]))
 
 
 def _haadf(snapshots, matrix, optics, pixel_size: float, rms: float, phonons: int, seed: int):
