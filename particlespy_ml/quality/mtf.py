@@ -145,10 +145,9 @@ def estimate_mtf(
 
     Notes
     -----
-    Readout noise is part of the floor. What an amorphous film shows raises the spectrum at low frequencies, and the
-    dose is found too low: blocks of film are left out where they can be told from vacuum, which at few electrons per
-    pixel they cannot (at 3 a film of 5 % contrast over two thirds of an image makes the dose 10 to 25 % low, and more
-    where the exponent is small). Give ``mask``, or several frames, of such images.
+    Readout noise is part of the floor. What an amorphous film shows raises the spectrum at low frequencies, which makes
+    the dose too low: blocks of film are left out where they can be told from vacuum, alone or with those about them.
+    Where no block is free of film, give several frames of one view, or ``mask`` for a region of vacuum.
 
     References
     ----------

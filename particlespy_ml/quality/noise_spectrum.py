@@ -18,6 +18,7 @@ _ROUNDS = 6
 _QUIETEST = 0.2  # of the blocks are looked at first
 _FEWEST = 0.05  # of the blocks must be without lattice, or those with one are looked at
 _SIGMAS = 2.5
+_REACHES = (0.0, 0.72, 1.6, 3.2)  # blocks about each one whose mean tells faint films from vacuum
 _BANDS = (LOWEST, 0.12, 0.25, 0.5, 0.8)  # over the Nyquist frequency
 
 
@@ -124,29 +125,45 @@ def quiet_blocks(power: np.ndarray, mean: np.ndarray, places: np.ndarray) -> np.
         return np.ones(len(power), bool)
     radius = _radius(power.shape[1])
     level = mean if (mean > 0).all() else np.ones_like(mean)
-    by_mean, by_median = np.ones((2, len(power)), bool)
-    around = cKDTree(places).query_ball_point(places, 0.72)
-    for low, high in zip(_BANDS[:-1], _BANDS[1:], strict=True):
-        band = (radius >= low) & (radius < high)
-        chance = _ALIKE / np.sqrt(band.sum())  # standard deviation of the logarithm of a mean
-        by_mean &= _are_quiet(np.log(power[:, band].mean(1) / level), chance, around)
-        by_median &= _are_quiet(np.log(np.median(power[:, band], axis=1) / level), 1.5 * chance, around)
-    for chosen in (by_mean, by_median):
-        if chosen.sum() >= max(2, _FEWEST * len(power)):
+    bands = [(radius >= low) & (radius < high) for low, high in zip(_BANDS[:-1], _BANDS[1:], strict=True)]
+    chances = np.array([_ALIKE / np.sqrt(band.sum()) for band in bands])  # standard deviations of a mean's logarithm
+    tree = cKDTree(places)
+    near = [tree.sparse_distance_matrix(tree, reach, output_type="coo_matrix") for reach in _REACHES]
+    fewest = max(2, _FEWEST * len(power))
+    for typical, factor in ((np.mean, 1.0), (np.median, 1.5)):
+        loudness = np.array([np.log(typical(power[:, band], axis=1) / level) for band in bands])
+        chosen = _quiet(loudness, factor * chances, near, fewest)
+        if chosen.sum() >= fewest:
             return chosen
     loud = power[:, (radius > LOWEST) & (radius < 0.6)].mean(1) / level
     return loud <= np.quantile(loud, _QUIETEST)
 
 
-def _are_quiet(loudness: np.ndarray, chance: float, around) -> np.ndarray:
-    """Which values belong to the lowest mode, alone and in the mean with those around them."""
-    mean = np.array([loudness[near].mean() for near in around])
-    number = np.median([len(near) for near in around])  # blocks that overlap by a half: about half as many independent
-    return _is_quiet(loudness, chance) & _is_quiet(mean, chance / np.sqrt(max(1.0, 0.5 * number)))
+def _quiet(loudness: np.ndarray, chances: np.ndarray, near: list, fewest: float) -> np.ndarray:
+    """Which blocks belong to the lowest mode in every band, alone and in the mean with those near them.
+
+    The wider the circle, the fainter a film may be; blocks that are out do not count in it.
+    """
+    chosen = np.ones(loudness.shape[1], bool)
+    for number, pairs in enumerate(near):
+        weight = chosen[pairs.col].astype(float)
+        count = np.bincount(pairs.row, weight, len(chosen))
+        # blocks that overlap by a half: about half as many are independent
+        scale = 1 / np.sqrt(np.maximum(1.0, 0.5 * count[chosen]))
+        quiet = chosen.copy()
+        for values, chance in zip(loudness, chances, strict=True):
+            mean = np.bincount(pairs.row, weight * values[pairs.col], len(chosen))[chosen] / count[chosen]
+            quiet[chosen] &= _is_quiet(mean, chance * scale)
+        if number and quiet.sum() < fewest:
+            break
+        chosen = quiet
+    return chosen
 
 
-def _is_quiet(loudness: np.ndarray, chance: float) -> np.ndarray:
-    """Which values belong to the lowest mode, that has some standard deviation."""
+def _is_quiet(loudness: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """Which values belong to the lowest mode, that has some standard deviations."""
+    if not len(loudness):
+        return np.zeros(0, bool)
     centre = np.median(np.sort(loudness)[: max(2, int(np.ceil(_QUIETEST * len(loudness))))])
     for _ in range(20):
         taken = loudness < centre + _SIGMAS * chance
