@@ -19,15 +19,13 @@ import numpy as np
 
 from benchmarks.supported.bonds import print_bonds
 from benchmarks.supported.camera_network import print_network
+from benchmarks.supported.image_strain import print_strain
 from benchmarks.supported.support_strain import print_support
 from particlespy_ml.quality.mtf import estimate_mtf, transfer
 from particlespy_ml.simulation.atoms.check_structure import check_structure
 from particlespy_ml.simulation.atoms.supported_particle import supported_particle
 from particlespy_ml.simulation.potentials.relax_structure import relax_structure, run_dynamics
 from particlespy_ml.simulation.recording.camera import Camera
-from particlespy_ml.simulation.recording.optics import Optics
-from particlespy_ml.simulation.recording.simulate_image import simulate_image, true_columns
-from particlespy_ml.strain.measure_strain import measure_strain
 
 PARTS = ("builders", "bonds", "camera", "dynamics", "strain")
 SYSTEMS = (
@@ -107,37 +105,6 @@ def print_dynamics(size: float) -> None:
             f"  {metal}{{{facet}}} on {support}: converged {told['converged']} in {told['steps']} steps, largest move "
             f"{told['largest_move']:.2f} Å; pieces after 800 K {pieces}; energies repeat {energies[0] == energies[1]}"
         )
-
-
-def print_strain(size: float, doses: tuple[float, ...]) -> None:
-    """Strain of the columns of an image beside that of the model, by layer."""
-    atoms = supported_particle("Pt", "TiO2-anatase", "100", size, face="001", thickness=8)
-    relaxed = relax_structure(atoms, "emt", fmax=0.05, steps=300)
-    lens = Optics(defocus=-100, spherical_aberration=-1e5, focal_spread=29)
-    print("Pt{100} on anatase (001), profile, 10 nm of defocus: rms difference of strain, image less model, in %")
-    for dose in doses:
-        image = simulate_image(
-            relaxed, optics=lens, pixel_size=0.2, dose=dose, thermal_rms=0.06, phonons=4, reference=atoms, seed=1
-        )
-        metal = true_columns(image).query("kind == 'Pt'")
-        found = image.find_columns(show_progressbar=False).to_dataframe()[["x", "y"]].to_numpy()
-        truth = metal[["x", "y"]].to_numpy()
-        distance = np.linalg.norm(found[:, None] - truth[None], axis=2)
-        matched = distance.min(0) < 0.06
-        strains = [
-            measure_strain(places, "square", neighbours=4, scale=0.196)
-            for places in (truth[matched], found[distance.argmin(0)[matched]])
-        ]
-        layers = np.rint(metal["layer"].to_numpy()[matched]).astype(int)
-        told = []
-        for layer in np.unique(layers):
-            values = [
-                (strains[1][name] - strains[0][name]).to_numpy()[layers == layer] for name in ("exx", "eyy", "exy")
-            ]
-            rms = [100 * np.sqrt(np.nanmean(one**2)) if np.isfinite(one).any() else np.nan for one in values]
-            told.append(f"layer {layer}: {rms[0]:.2f} {rms[1]:.2f} {rms[2]:.2f}")
-        off = 1e3 * np.sqrt(np.mean(distance.min(0)[matched] ** 2))
-        print(f"  {dose:g} e/Å²: {matched.sum()} of {len(metal)} columns, places {off:.1f} pm; {'; '.join(told)}")
 
 
 def print_camera_network(options: argparse.Namespace) -> None:
