@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.supported.bonds import print_bonds
 from benchmarks.supported.camera_network import print_network
 from benchmarks.supported.image_strain import print_strain
-from benchmarks.supported.support_strain import print_support
+from benchmarks.supported.support_strain import THICKNESS, print_support
 from particlespy_ml.quality.mtf import estimate_mtf, transfer
 from particlespy_ml.simulation.atoms.check_structure import check_structure
 from particlespy_ml.simulation.atoms.supported_particle import supported_particle
@@ -123,6 +123,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--edge", type=int, default=1024, help="of these images in pixels")
     parser.add_argument("--doses", nargs="+", type=float, default=[1e3, 1e4, 1e5])
     parser.add_argument("--calculator", default="sevennet", help="of the part support")
+    parser.add_argument("--thickness", type=float, default=THICKNESS, help="of its slabs in Å")
+    parser.add_argument("--systems", nargs="+", type=int, help="of its systems, from 0 on; by default all")
+    parser.add_argument("--figure", type=Path, help="file of a figure of its strain, by model, columns and image")
     parser.add_argument("--steps", type=int, default=80, help="of its relaxations, at most")
     parser.add_argument("--fields", type=int, default=600, help="exit waves of the part network")
     parser.add_argument("--structures", type=int, default=60, help="that it is tried on")
@@ -137,7 +140,15 @@ def main(arguments: list[str] | None = None) -> None:
         "dynamics": lambda: print_dynamics(options.size),
         "strain": lambda: print_strain(options.size, tuple(options.doses)),
         "network": lambda: print_camera_network(options),
-        "support": lambda: print_support(options.calculator, options.size, options.steps, options.cache),
+        "support": lambda: print_support(
+            options.calculator,
+            options.size,
+            options.steps,
+            options.cache,
+            options.thickness,
+            options.systems,
+            options.figure,
+        ),
     }
     for name in options.parts:
         parts[name]()

@@ -54,7 +54,14 @@ def print_strain(size: float, doses: tuple[float, ...]) -> None:
             print(f"    {name:12} places {off:.1f} pm; {by_layer(places, truth[matched], layers)}")
 
 
-def refined(image: np.ndarray, places: np.ndarray, heights: np.ndarray, lens: Optics, thickness: float) -> np.ndarray:
+def refined(
+    image: np.ndarray,
+    places: np.ndarray,
+    heights: np.ndarray,
+    lens: Optics,
+    thickness: float,
+    spacing: float = 20 * LATTICE,
+) -> np.ndarray:
     """Places (x, y) in nm after a fit of profiles of single columns; what lies below the lowest column is left out.
 
     Parameters
@@ -67,8 +74,10 @@ def refined(image: np.ndarray, places: np.ndarray, heights: np.ndarray, lens: Op
         Its focus on the plane behind the model.
     thickness
         Of the model along the beam in Å, the support included.
+    spacing
+        Of the atoms of a column in Å.
     """
-    profiles = hrtem_profiles("Pt", 20 * LATTICE, heights, lens, thickness=thickness, thermal_rms=RMS)
+    profiles = hrtem_profiles("Pt", spacing, heights, lens, thickness=thickness, thermal_rms=RMS)
     known = np.arange(len(image))[:, None] < (places[:, 1].max() + _BELOW) / PIXEL
     known = np.broadcast_to(known, image.shape)
     fit = refine_places(image, places[:, ::-1] / PIXEL, heights, profiles, 10 * PIXEL, known=known)

@@ -1,3 +1,4 @@
+from .atoms.atomic_strain import atomic_strain
 from .atoms.check_structure import check_structure
 from .atoms.support_slabs import support_slab
 from .atoms.supported_particle import supported_particle
@@ -26,6 +27,7 @@ __all__ = [
     "add_adatoms",
     "add_step",
     "add_vacancies",
+    "atomic_strain",
     "check_potential",
     "check_structure",
     "compare",
