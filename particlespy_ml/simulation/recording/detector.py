@@ -42,6 +42,9 @@ class DetectorRecipe:
         Largest rms displacement of scan rows in Å.
     shear
         Largest shear and stretch by drift.
+    distortion
+        (probability, largest shear and stretch) of a drift or a scan that distorts more; it changes during the frame by
+        as much again from the middle of the particle to its end.
     support_mean
         Range of the mean of the support, relative to the mean over the particle, drawn uniformly in its logarithm.
     support_contrast
@@ -74,6 +77,7 @@ class DetectorRecipe:
     far_off_centre: tuple[float, float] = (0.08, 5.0)
     scan_jitter: float = 0.25
     shear: float = 0.03
+    distortion: tuple[float, float] = (0.0, 0.06)
     support_mean: tuple[float, float] = (0.003, 0.5)
     support_contrast: float = 0.1
     support_length: tuple[float, float] = (1.5, 12.0)
@@ -102,6 +106,7 @@ class DetectorRecipe:
             far_off_centre=(0.0, 0.0),
             scan_jitter=0.05,
             shear=0.01,
+            distortion=(0.0, 0.0),
             support_mean=(0.003, 0.05),
             support_contrast=0.02,
             gradient=0.02,
@@ -162,7 +167,7 @@ def sample(
     n_pixels, pixel_size
         Scan points along each axis and their distance in Å.
     row_shift
-        Displacement in x of each row of the scan in Å, shape (n, n_pixels).
+        Displacement of each row of the scan along x and y in Å, shape (n, n_pixels, 2).
     """
     import torch
 
@@ -170,7 +175,7 @@ def sample(
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     points = torch.stack([x, y], dim=-1).expand(len(images), -1, -1, -1)
     if row_shift is not None:
-        points = points + torch.stack([row_shift, torch.zeros_like(row_shift)], dim=-1)[:, :, None]
+        points = points + row_shift[:, :, None]
     points = torch.einsum("nij,nrcj->nrci", matrix, points) + offset[:, None, None]
     extent = torch.tensor([images.shape[-1], images.shape[-2]]) * step / 2
     return torch.nn.functional.grid_sample(
@@ -178,8 +183,8 @@ def sample(
     )[:, 0]
 
 
-def rotations(n: int, scale_error: float, shear: float, generator: torch.Generator) -> torch.Tensor:
-    """Random rotations with mirror, scale error, shear and stretch, shape (n, 2, 2)."""
+def rotations(n: int, scale_error: float, shear: float | torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Random rotations with mirror, scale error, shear and stretch, shape (n, 2, 2); *shear* may have shape (n,)."""
     import torch
 
     angle = 2 * np.pi * torch.rand(n, generator=generator)
@@ -348,12 +353,23 @@ class _Geometry:
     """The scan of a batch: orientation, position, distortion, and what comes into view beside the particle."""
 
     def __init__(self, recipe, draw, n_pixels, pixel_size, radius, step):
+        import torch
+
         self.recipe, self.draw, self.n_pixels, self.pixel_size = recipe, draw, n_pixels, pixel_size
         self.radius, self.step = radius, step
-        self.matrix = rotations(draw.n, recipe.scale_error, recipe.shear, draw.generator)
+        distorted = draw.chance(recipe.distortion[0]) if recipe.distortion[0] else torch.zeros(draw.n, dtype=torch.bool)
+        shear = torch.full((draw.n,), float(recipe.shear))
+        shear[distorted] = float(recipe.distortion[1])
+        self.matrix = rotations(draw.n, recipe.scale_error, shear, draw.generator)
         far = draw.chance(recipe.far_off_centre[0])[:, None] * (draw.normal(2) * recipe.far_off_centre[1] / 2)
         self.offset = draw.normal(2) * recipe.off_centre + far
-        self.row_shift = draw.normal(n_pixels) * draw.uniform(0, recipe.scan_jitter)[:, None]
+        jitter = draw.normal(n_pixels) * draw.uniform(0, recipe.scan_jitter)[:, None]
+        self.row_shift = torch.stack([jitter, torch.zeros_like(jitter)], -1)
+        if recipe.distortion[0]:
+            rows = (torch.arange(n_pixels) - (n_pixels - 1) / 2) * pixel_size
+            change = recipe.distortion[1] * (2 * torch.rand(draw.n, 1, 2, generator=draw.generator) - 1)
+            bend = change * (rows**2)[None, :, None] / (2 * radius[:, None, None])
+            self.row_shift[distorted] += bend[distorted]
 
     def sample(self, images: torch.Tensor) -> torch.Tensor:
         return sample(images, self.step, self.matrix, self.offset, self.n_pixels, self.pixel_size, self.row_shift)

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from particlespy_ml.simulation.recording import detector
 from particlespy_ml.simulation.recording.detector import DetectorRecipe
+
+PARTS = (slice(15, 45), slice(45, 75), slice(75, 105))  # rows about three dots
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -48,11 +52,13 @@ def test_sample_on_the_same_grid_changes_nothing_and_offset_moves():
     np.testing.assert_allclose(same, images, atol=1e-5)
     moved = detector.sample(images, 0.3, matrix, torch.tensor([[0.3, 0.0]] * 2), 20, 0.3)
     np.testing.assert_allclose(moved[:, :, :-1], images[:, :, 1:], atol=1e-5)
-    rows = torch.zeros(2, 20)
-    rows[:, 4] = 0.3
+    rows = torch.zeros(2, 20, 2)
+    rows[:, 4, 0] = 0.3
+    rows[:, 7, 1] = -0.3
     jittered = detector.sample(images, 0.3, matrix, torch.zeros(2, 2), 20, 0.3, rows)
     np.testing.assert_allclose(jittered[:, 4, :-1], images[:, 4, 1:], atol=1e-5)
     np.testing.assert_allclose(jittered[:, 5], images[:, 5], atol=1e-5)
+    np.testing.assert_allclose(jittered[:, 7], images[:, 6], atol=1e-5)
 
 
 def test_rotations_are_rotations_and_mirrors(generator):
@@ -124,6 +130,30 @@ def test_dose_sets_the_number_of_electrons_at_any_pixel_size():
         acquired = pixel_size * max(1, int(0.4 / pixel_size))
         particle = counts.amax((1, 2)).mean().item()
         assert particle == pytest.approx(1e4 * 0.05 * acquired**2, rel=0.6)
+
+
+def test_distortions_are_as_large_as_told_and_change_along_the_frame():
+    """Two dots, one radius above and below the middle, as far apart as shear and stretch say."""
+    images = torch.zeros(400, 121, 121)
+    for row in (30, 60, 90):  # radius 9 Å
+        images[:, row, 60] = 1
+    images = detector.blur_source(images, 0.3, torch.full((400,), 1.5), torch.zeros(400), torch.zeros(400))
+    recipe = DetectorRecipe(scale_error=0.0, shear=0.0, off_centre=0.0, far_off_centre=(0.0, 0.0), scan_jitter=0.0)
+    for distortion in ((0.0, 0.06), (1.0, 0.06)):
+        draw = detector._Draws(400, torch.Generator().manual_seed(4))
+        radius = torch.full((400,), 9.0)
+        geometry = detector._Geometry(replace(recipe, distortion=distortion), draw, 121, 0.3, radius, 0.3)
+        geometry.matrix = torch.abs(torch.linalg.det(geometry.matrix))[:, None, None] ** 0.5 * torch.eye(2)
+        seen = geometry.sample(images)
+        axis = torch.arange(121.0)
+        rows = [(seen[:, part].sum(2) * axis[part]).sum(1) / seen[:, part].sum((1, 2)) for part in PARTS]
+        spacings = torch.stack([rows[1] - rows[0], rows[2] - rows[1]]) / 30
+        change = (spacings[0] / spacings[1] - 1).abs()
+        if distortion[0]:
+            assert 0.045 < change.max() < 0.075 and 0.02 < change.mean() < 0.04
+            assert 0.01 < (spacings.mean(0) - 1).abs().mean() < 0.03
+        else:
+            assert change.max() < 0.01
 
 
 def test_unknown_setting_is_an_error_that_lists_the_known():
