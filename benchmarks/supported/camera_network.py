@@ -20,7 +20,7 @@ from particlespy_ml.training.columns.evaluate import THRESHOLD, column_architect
 from particlespy_ml.training.loop import checkpoint_path, fit
 from particlespy_ml.training.losses import ColumnLoss
 
-DOSES = (3e2, 1e3)
+DOSES = (1e2, 3e2, 1e3)
 _THRESHOLDS = (0.3, 0.5, 0.6, THRESHOLD, 0.8, 0.9, 0.95, 0.98)
 _HEIGHTS = 12
 WAVES = ColumnWaveRecipe(
@@ -107,7 +107,7 @@ def trained(folder: Path, name: str, detector: ColumnImagingRecipe, fields: int,
 def print_network(
     folder: Path, camera: Camera, estimate: MTF, fields: int, structures: int, steps: int, seeds: int
 ) -> None:
-    """F1 of both networks on images that the true camera took, at their threshold and at the best with the truth."""
+    """F1 of these networks on images that the true camera took, at their threshold and at the best with the truth."""
     library = folder / "camera-gold"
     simulate_column_waves(library, fields, WAVES, workers=None)
     camera.save(library / "true.toml")
@@ -115,8 +115,8 @@ def print_network(
     gold = images.fields(folder, "gold", images.GOLD, structures)
     frames = {dose: images.recordings(gold, structures, dose, seen) for dose in DOSES}
     print(
-        f"Networks trained for {steps} steps with the estimated camera or with white noise, on {structures} structures "
-        f"that none was trained on, recorded by the true camera; estimated {estimate.transfer(0.2):.3f}, "
+        f"Networks trained for {steps} steps with the estimated camera or with white noise, on {structures} "
+        f"structures that none was trained on, recorded by the true camera; estimated {estimate.transfer(0.2):.3f}, "
         f"{estimate.transfer(0.5):.3f} at .2 and .5 of Nyquist, true {camera.transfer(0.1):.3f}, "
         f"{camera.transfer(0.25):.3f}"
     )
@@ -139,7 +139,7 @@ def print_network(
                     f"threshold, {best:g}, F1 {scores[best]['f1']['value']:.3f}"
                 )
             better = [_gain(*(found[name][k] for name in models)) for k in (0, 1)]
-            print(f"  {'':8}the camera gains {better[0]}; each at its best threshold {better[1]}")
+            print(f"  {'':8}the camera gains {better[0]}; each at its best threshold {better[1]}", flush=True)
 
 
 def _gain(ours: list, others: list) -> str:

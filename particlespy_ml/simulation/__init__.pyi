@@ -4,6 +4,7 @@ from .atoms.support_slabs import support_slab
 from .atoms.supported_particle import supported_particle
 from .atoms.surface_defects import add_adatoms, add_step, add_vacancies, reduce_surface
 from .atoms.wulff import wulff_particle
+from .fit_columns import ColumnFit, fit_columns
 from .potentials.calculators import get_calculator
 from .potentials.check_potential import check_potential
 from .potentials.relax_structure import estimate_cost, relax_structure, run_dynamics
@@ -16,14 +17,17 @@ from .strain_bias import StrainBias, strain_bias
 from .waves.dft_potential import DFTPotential, gpaw_potential
 from .waves.haadf import HAADFMicroscope
 from .waves.single_columns import haadf_profiles, hrtem_profiles
+from .waves.tilted_columns import TiltedColumns, tilted_columns
 
 __all__ = [
     "Camera",
+    "ColumnFit",
     "Comparison",
     "DFTPotential",
     "HAADFMicroscope",
     "Optics",
     "StrainBias",
+    "TiltedColumns",
     "add_adatoms",
     "add_step",
     "add_vacancies",
@@ -32,6 +36,7 @@ __all__ = [
     "check_structure",
     "compare",
     "estimate_cost",
+    "fit_columns",
     "get_calculator",
     "gpaw_potential",
     "haadf_profiles",
@@ -45,6 +50,7 @@ __all__ = [
     "strain_bias",
     "support_slab",
     "supported_particle",
+    "tilted_columns",
     "true_columns",
     "true_model",
     "wulff_particle",

@@ -12,6 +12,7 @@ from particlespy_ml.simulation.waves.engine import abtem_engine
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from ase.calculators.calculator import Calculator
 
 _SQUARE = 1e-6  # of the cell's edges by which its axes may be off x, y and z
 
@@ -95,7 +96,7 @@ def _cut(spectrum: np.ndarray, pixels: int, axis: int) -> np.ndarray:
     return fft.ifftshift(np.take(fft.fftshift(spectrum, axes=axis), kept, axis=axis), axes=axis) * (pixels / whole)
 
 
-def gpaw_potential(calculator, grid_spacing: float = 0.05) -> DFTPotential:
+def gpaw_potential(calculator: Calculator, grid_spacing: float = 0.05) -> DFTPotential:
     """Return the all-electron electrostatic potential that GPAW found.
 
     Parameters

@@ -1,0 +1,88 @@
+"""Places and numbers of atoms by a fit of the lens and of the waves behind columns, beside the network's."""
+
+from __future__ import annotations
+
+import numpy as np
+from hyperspy.signals import Signal2D
+from scipy.spatial import cKDTree
+
+from benchmarks.columns_hrtem import images
+from particlespy_ml.simulation.fit_columns import HIGHEST, NOMINAL, fit_columns
+from particlespy_ml.simulation.waves.tilted_columns import tilted_columns
+
+DOSES = (1e3, 1e4)
+_MATCH = 0.05  # nm
+_LATTICE = 4.078  # Å
+
+
+def print_fitted(folder, count: int, series: int) -> None:
+    """Rms of places, heights exact and within one, and how sure they are, of single images and of focal series."""
+    libraries = {
+        zone: tilted_columns("Au", step * _LATTICE, HIGHEST) for zone, step in (("<110>", 0.5**0.5), ("<001>", 1.0))
+    }
+    for name, recipe, microscope, number in (
+        ("gold", images.GOLD, images.MICROSCOPE, count),
+        ("long gold", images.LONG_GOLD, images.SERIES, series),
+    ):
+        if not number:
+            continue
+        where = images.fields(folder, name, recipe, number)
+        print(f"Au, {number} structures, {microscope.images} image(s) each, lens unknown; network and fit of it")
+        for dose in DOSES:
+            rows = {"vacuum": [], "film": []}
+            for seen, told in images.recordings(where, number, dose, microscope):
+                rows["film" if told["film"] else "vacuum"].append(_compared(seen, libraries[told["zone_axis"]]))
+            for group, found in rows.items():
+                if found:
+                    print(f"  {dose:6g} e/Å², {group:6}: {_told(found)}", flush=True)
+
+
+def _signal(seen) -> Signal2D:
+    signal = Signal2D(seen.images if len(seen.images) > 1 else seen.images[0])
+    for axis in signal.axes_manager.signal_axes:
+        axis.scale, axis.units = 0.1 * seen.pixel_size, "nm"
+    for axis in signal.axes_manager.navigation_axes:
+        axis.name = "defocus"
+    signal.set_signal_type("HRTEM")
+    return signal
+
+
+def _compared(seen, library) -> dict[str, np.ndarray]:
+    """Distances in pm, errors told, heights less the true ones, and probabilities, of the columns both ways found."""
+    signal = _signal(seen)
+    network = signal.find_columns if len(seen.images) == 1 else signal.find_heights
+    first = network(show_progressbar=False).to_dataframe()
+    fitted = fit_columns(signal, "Au", "<110>", optics=NOMINAL, library=library).columns.to_dataframe()
+    truth = 0.1 * seen.pixel_size * seen.places[:, ::-1]
+    heights, found = np.clip(seen.heights, 1, 12), {}
+    for name, rows in (("network", first), ("fit", fitted)):
+        distance, nearest = cKDTree(truth).query(rows[["x", "y"]].to_numpy())
+        own = distance < _MATCH
+        off = 1e3 * (rows[["x", "y"]].to_numpy() - truth[nearest])[own]
+        best = rows["height"].to_numpy()[own]
+        found[name] = np.column_stack(
+            [
+                off,
+                1e3 * rows[["x_error", "y_error"]].to_numpy()[own],
+                np.clip(best, 1, 12) - heights[nearest][own],
+                rows["height_probability"].to_numpy()[own],
+            ]
+        )
+    return found
+
+
+def _told(found: list[dict[str, np.ndarray]]) -> str:
+    parts = []
+    for name in ("network", "fit"):
+        rows = np.concatenate([one[name] for one in found])
+        close, sure = np.mean(np.abs(rows[:, 4]) <= 1), np.mean(rows[:, 5])
+        rng, sizes = np.random.default_rng(0), np.array([len(one[name]) for one in found])
+        right = np.array([(one[name][:, 4] == 0).sum() for one in found])
+        drawn = rng.integers(len(found), size=(500, len(found)))
+        low, high = np.quantile(right[drawn].sum(1) / sizes[drawn].sum(1), [0.025, 0.975])
+        parts.append(
+            f"{name} {len(rows)} columns, places {np.sqrt(np.mean(rows[:, :2] ** 2)):.1f} pm (told "
+            f"{np.sqrt(np.mean(rows[:, 2:4] ** 2)):.1f}), exact {right.sum() / sizes.sum():.3f} "
+            f"({low:.3f} to {high:.3f}), within one {close:.3f}, mean probability {sure:.3f}"
+        )
+    return "; ".join(parts)

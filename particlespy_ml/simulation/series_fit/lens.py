@@ -1,0 +1,123 @@
+"""The lens of a focal series as numbers that can be fitted, and what is known of them beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from particlespy_ml.simulation.recording.optics import Optics
+
+# standard deviations of what is known of a corrected lens: Cs, C5, astigmatism, coma, three-fold astigmatism (two
+# numbers each), focal spread and deflection, in Å; of how far the camera blurs images as it does noise; and of the mean
+# square of thermal displacements, less that of the library, in Å²
+SPREADS = np.array([6e4, 1.5e7, 10.0, 10.0, 150.0, 150.0, 150.0, 150.0, 4.0, 0.08, 0.5, 0.002])
+COUNT = len(SPREADS)
+MISALIGNED = 0.15  # Å, of each image along each axis after it was registered
+TILTED = 1.5  # degrees, along each axis
+_STEPS = 0.02  # of the standard deviations, for derivatives
+_SMALLEST = 0.02  # Å, deflection
+_MOTIONS = (-0.006, 0.02)  # Å², none beside that of the library, and 0.16 Å
+
+
+@dataclass(frozen=True)
+class Lens:
+    """Optics of every image of a series.
+
+    Parameters
+    ----------
+    defocus
+        Of each image in Å, shape (images,).
+    rest
+        Cs, C5, two numbers each of astigmatism, coma and three-fold astigmatism, focal spread, deflection, the power to
+        which the transfer that noise tells blurs images, from 0 to 1, and the mean square of thermal displacements less
+        that of the library, shape (12,).
+    shifts
+        Along x and y in Å of each image relative to the first, shape (images - 1, 2).
+    tilt
+        Of the particle in degrees along x and y, shape (2,).
+    nominal
+        What is known beforehand.
+    """
+
+    defocus: np.ndarray
+    rest: np.ndarray
+    shifts: np.ndarray
+    tilt: np.ndarray
+    nominal: Optics
+
+    @classmethod
+    def start(cls, defocus: np.ndarray, nominal: Optics) -> Lens:
+        """Return the nominal lens at some defoci."""
+        count = len(defocus)
+        return cls(np.asarray(defocus, float), _mean(nominal), np.zeros((count - 1, 2)), np.zeros(2), nominal)
+
+    @property
+    def vector(self) -> np.ndarray:
+        """All numbers, those of the tilt last."""
+        return np.concatenate([self.defocus, self.rest, self.shifts.ravel(), self.tilt])
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Steps of the numbers for derivatives."""
+        count = len(self.defocus)
+        return np.concatenate([np.full(count, 1.0), _STEPS * SPREADS, np.full(2 * (count - 1), 0.01), [0.1, 0.1]])
+
+    def moved(self, step: np.ndarray, largest_tilt: float) -> Lens:
+        """Return the lens after a step of all its numbers."""
+        count = len(self.defocus)
+        parts = np.split(self.vector + step, np.cumsum([count, COUNT, 2 * (count - 1)]))
+        rest, tilt = parts[1], parts[3]
+        rest[8:] = max(rest[8], 1.0), max(rest[9], _SMALLEST), np.clip(rest[10], 0, 1), np.clip(rest[11], *_MOTIONS)
+        size = np.hypot(*tilt)
+        tilt = tilt * min(1.0, largest_tilt / size) if size else tilt
+        return replace(self, defocus=parts[0], rest=rest, shifts=parts[2].reshape(-1, 2), tilt=tilt)
+
+    def known_beforehand(self) -> np.ndarray:
+        """Deviations from what is known beforehand over their standard deviations."""
+        away = (self.rest - _mean(self.nominal)) / SPREADS
+        return np.concatenate([away, self.shifts.ravel() / MISALIGNED, self.tilt / TILTED])
+
+    def shift(self, number: int) -> np.ndarray:
+        """Shift of an image along x and y in Å."""
+        return np.zeros(2) if number == 0 else self.shifts[number - 1]
+
+    @property
+    def camera(self) -> float:
+        """Power to which the transfer that noise tells blurs images."""
+        return float(self.rest[10])
+
+    @property
+    def motion(self) -> float:
+        """Mean square of thermal displacements along each axis less that of the library, in Å²."""
+        return float(self.rest[11])
+
+    def optics(self, number: int) -> Optics:
+        """Optics of an image."""
+        cs, c5, a1x, a1y, b2x, b2y, a2x, a2y, spread, deflection, *_ = self.rest
+        return replace(
+            self.nominal,
+            defocus=float(self.defocus[number]),
+            spherical_aberration=float(cs),
+            fifth_order=float(c5),
+            astigmatism=float(np.hypot(a1x, a1y)),
+            astigmatism_angle=float(np.arctan2(a1y, a1x) / 2),
+            coma=float(np.hypot(b2x, b2y)),
+            coma_angle=float(np.arctan2(b2y, b2x)),
+            threefold=float(np.hypot(a2x, a2y)),
+            threefold_angle=float(np.arctan2(a2y, a2x) / 3),
+            focal_spread=float(spread),
+            deflection=float(deflection),
+        )
+
+
+def _mean(optics: Optics) -> np.ndarray:
+    pairs = []
+    for size, angle, order in (
+        (optics.astigmatism, optics.astigmatism_angle, 2),
+        (optics.coma, optics.coma_angle, 1),
+        (optics.threefold, optics.threefold_angle, 3),
+    ):
+        pairs += [size * np.cos(order * angle), size * np.sin(order * angle)]
+    ends = [optics.focal_spread, max(optics.deflection, _SMALLEST), 0.5, 0.0]
+    return np.array([optics.spherical_aberration, optics.fifth_order, *pairs, *ends], float)

@@ -1,0 +1,178 @@
+"""Images of columns of known places and heights through a lens, beside those of a focal series."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import fft
+from scipy import ndimage as ndi
+from scipy.spatial import cKDTree
+
+from particlespy_ml.simulation.recording.optics import transfer_function
+from particlespy_ml.simulation.series_fit.lens import Lens
+from particlespy_ml.simulation.waves.tilted_columns import TiltedColumns, sampled
+
+BEYOND = 6.0  # Å around the images
+REACH = 3.0  # Å around columns that is compared
+WAVE = 7.0  # Å around a column in which its wave is
+_OUTSIDE = 3.5  # Å from all columns, from where on there is noise alone
+_RING = 0.12  # 1/Å, of noise spectra
+_TAPER = 12  # pixels at the borders of images whose noise is measured
+
+
+class SeriesModel:
+    """Columns, a lens and noise, and how far their images are from those of a series.
+
+    Parameters
+    ----------
+    images
+        Registered images, shape (images, rows, columns), proportional to electrons.
+    pixel
+        Pixel size in Å.
+    places
+        x and y of the columns in Å, the middle of the first pixel being 0, shape (n, 2).
+    heights
+        Their numbers of atoms, shape (n,).
+    columns
+        Waves of single columns.
+    lens
+        To begin with.
+    """
+
+    def __init__(self, images, pixel: float, places, heights, columns: TiltedColumns, lens: Lens):
+        self.pixel, self.columns, self.lens = float(pixel), columns, lens
+        self.images = np.asarray(images, np.float32)
+        self.images = self.images / np.median(self.images, axis=(1, 2), keepdims=True)
+        self.places, self.first = np.array(places, float), np.array(places, float)
+        self.heights = np.clip(np.array(heights, int), 1, columns.highest)
+        self.parts = np.zeros(len(self.heights))  # of an atom, more or less than a whole number
+        self.shape, self.pad = self.images.shape[1:], int(np.ceil(BEYOND / pixel))
+        self.full = tuple(fft.next_fast_len(n + 2 * self.pad) for n in self.shape)
+        self.edges = tuple(n * self.pixel for n in self.full)
+        self.ky = fft.fftfreq(self.full[0], pixel).astype(np.float32)[:, None]
+        self.kx = fft.fftfreq(self.full[1], pixel).astype(np.float32)[None]
+        self.inside = np.s_[self.pad : self.pad + self.shape[0], self.pad : self.pad + self.shape[1]]
+        grid = np.stack(np.mgrid[: self.shape[0], : self.shape[1]][::-1], -1).reshape(-1, 2) * pixel
+        distance = cKDTree(self.places).query(grid)[0].reshape(self.shape)
+        self.region, self._outside = distance < REACH, self._taper() * (distance > _OUTSIDE)
+        self.rings = np.arange(0.5, 0.5 / pixel / _RING + 1) * _RING
+        self.noise = np.ones((len(images), len(self.rings)))  # power by frequency
+        self.variance = np.ones(len(images))  # of whitened residuals
+        self.spectrum = self.wave_spectrum()
+
+    def _taper(self) -> np.ndarray:
+        ends = [np.clip((np.minimum(np.arange(n), np.arange(n)[::-1])) / _TAPER, 0, 1) for n in self.shape]
+        return np.outer(*ends)
+
+    def rebuild(self) -> None:
+        """Take over changed places, heights or tilt."""
+        self.spectrum = self.wave_spectrum()
+
+    def of_parts(self, read) -> np.ndarray:
+        """Profiles of the columns, between those of whole numbers of atoms, where *read* gives those of heights."""
+        whole = read(self.heights - 1)
+        if not self.parts.any():
+            return whole
+        nearest = np.clip(self.heights + np.where(self.parts < 0, -1, 1), 1, self.columns.highest)
+        share = np.abs(self.parts).astype(np.float32)[:, None, None]
+        return (1 - share) * whole + share * read(nearest - 1)
+
+    def windows(self, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Rows and columns of the pixels around each column, shape (n, w), and how far they are from it in Å."""
+        half = int(reach / self.pixel)
+        across = np.arange(-half, half + 1)
+        nearest = np.rint(self.places[:, ::-1] / self.pixel).astype(int)
+        rows, columns = nearest[:, :1] + across, nearest[:, 1:] + across
+        return rows, columns, rows * self.pixel - self.places[:, 1:], columns * self.pixel - self.places[:, :1]
+
+    def wave_spectrum(self, tilt: np.ndarray | None = None) -> np.ndarray:
+        """Fourier transform of the wave behind all columns."""
+        profiles, turn = self.columns.at(self.lens.tilt if tilt is None else tilt)
+        rows, columns, dy, dx = self.windows(WAVE)
+        added = self.of_parts(lambda which: sampled(profiles, which, dy, dx, self.columns.step, turn))
+        wave = np.ones(self.full, np.complex64)
+        at = (rows + self.pad) % self.full[0], (columns + self.pad) % self.full[1]
+        np.add.at(wave, (at[0][:, :, None], at[1][:, None, :]), added)
+        return fft.fft2(wave)
+
+    def image(self, number: int, lens: Lens, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Expected image, relative to the empty beam, and the wave in its plane."""
+        optics = lens.optics(number)
+        transfer = transfer_function(replace(optics, deflection=0.0), self.full, self.edges)
+        transfer = transfer * np.exp(-2 * np.pi**2 * lens.motion * (self.kx**2 + self.ky**2)).astype(np.float32)
+        shift = lens.shift(number)
+        if shift.any():
+            transfer = transfer * np.exp(-2j * np.pi * (self.kx * shift[0] + self.ky * shift[1])).astype(np.complex64)
+        wave = fft.ifft2(spectrum * transfer)
+        intensity = wave.real**2 + wave.imag**2
+        half = self.kx[:, : self.full[1] // 2 + 1]
+        blur = self.blur(number, lens, np.hypot(self.ky, half))
+        return fft.irfft2(fft.rfft2(intensity) * blur, s=self.full)[self.inside], wave[self.inside]
+
+    def blur(self, number: int, lens: Lens, frequency: np.ndarray) -> np.ndarray:
+        """What blurs an image: deflection, and the camera, as far as its noise tells."""
+        power = self.noise[number]
+        camera = np.minimum(power / power[:3].mean(), 1) ** (0.5 * lens.camera)
+        gauss = np.exp(-2 * (np.pi * lens.optics(number).deflection * frequency) ** 2)
+        return (gauss * np.interp(frequency, self.rings, camera)).astype(np.float32)
+
+    def whitened(self, residual: np.ndarray, number: int) -> np.ndarray:
+        """A residual whose noise is white and about one."""
+        ky, kx = fft.fftfreq(self.shape[0], self.pixel)[:, None], fft.rfftfreq(self.shape[1], self.pixel)
+        power = np.interp(np.hypot(ky, kx), self.rings, self.noise[number])
+        return fft.irfft2(fft.rfft2(residual) / np.sqrt(power).astype(np.float32), s=self.shape)
+
+    def level(self, number: int, expected: np.ndarray) -> float:
+        """Intensity of the empty beam."""
+        seen, model = self.images[number][self.region], expected[self.region]
+        return float((seen @ model) / (model @ model))
+
+    def residual_images(self, lens: Lens | None = None, spectrum: np.ndarray | None = None) -> np.ndarray:
+        """Whitened residuals over their standard deviation, zero far from columns, shape of the images."""
+        lens, spectrum = lens or self.lens, self.spectrum if spectrum is None else spectrum
+        found = np.empty(self.images.shape, np.float32)
+        for number, image in enumerate(self.images):
+            expected, _ = self.image(number, lens, spectrum)
+            left = self.whitened(image - self.level(number, expected) * expected, number)
+            found[number] = left * self.region / np.sqrt(self.variance[number])
+        return found
+
+    def squares(self) -> float:
+        """Sum of the squares of residuals, and of deviations from what is known of the lens."""
+        left, known = self.residual_images(), self.lens.known_beforehand()
+        return float(np.vdot(left, left) + known @ known)
+
+    def measure_noise(self) -> None:
+        """Take the power of the noise from where no column is, and the variance of residuals from where they are."""
+        ky, kx = fft.fftfreq(self.shape[0], self.pixel)[:, None], fft.rfftfreq(self.shape[1], self.pixel)
+        ring = np.clip((np.hypot(ky, kx) / _RING).astype(int), 0, len(self.rings) - 1)
+        weight = self._outside / np.sqrt(np.mean(self._outside**2)) if self._outside.any() else self._taper()
+        expected = [self.image(number, self.lens, self.spectrum)[0] for number in range(len(self.images))]
+        for number, image in enumerate(self.images):
+            left = image - self.level(number, expected[number]) * expected[number]
+            left = left - (left * weight).sum() / weight.sum()
+            power = np.abs(fft.rfft2(left * weight)) ** 2 / left.size
+            # the median of an exponential variable is its mean times ln 2; lattices do not move it
+            typical = ndi.median(power, ring, np.arange(len(self.rings))) / np.log(2)
+            self.noise[number] = np.minimum.accumulate(ndi.gaussian_filter1d(typical, 1.0, mode="nearest"))
+        self.variance[:] = 1
+        for number, image in enumerate(self.images):
+            expected, _ = self.image(number, self.lens, self.spectrum)
+            left = self.whitened(image - self.level(number, expected) * expected, number)
+            self.variance[number] = left[self.region].var()
+
+    def alikeness(self) -> float:
+        """How many times the power of the whitened residuals is larger where lattices are than on the average.
+
+        What the model leaves is alike over several pixels, and counts as fewer of them.
+        """
+        told = []
+        ky, kx = fft.fftfreq(self.shape[0], self.pixel)[:, None], fft.rfftfreq(self.shape[1], self.pixel)
+        band = (np.hypot(ky, kx) > 0.2) & (np.hypot(ky, kx) < 0.9)
+        for number, image in enumerate(self.images):
+            expected, _ = self.image(number, self.lens, self.spectrum)
+            left = self.whitened(image - self.level(number, expected) * expected, number) * self.region
+            power = np.abs(fft.rfft2(left)) ** 2
+            told.append(power[band].mean() / power.mean())
+        return max(1.0, float(np.mean(told)))
