@@ -17,6 +17,7 @@ BEYOND = 6.0  # Å around the images
 REACH = 3.0  # Å around columns that is compared
 WAVE = 7.0  # Å around a column in which its wave is
 _OUTSIDE = 3.5  # Å from all columns, from where on there is noise alone
+_LEAST = 0.05  # of an image without columns; of others all that is left counts as noise
 _RING = 0.12  # 1/Å, of noise spectra
 _TAPER = 12  # pixels at the borders of images whose noise is measured
 
@@ -147,7 +148,8 @@ class SeriesModel:
         """Take the power of the noise from where no column is, and the variance of residuals from where they are."""
         ky, kx = fft.fftfreq(self.shape[0], self.pixel)[:, None], fft.rfftfreq(self.shape[1], self.pixel)
         ring = np.clip((np.hypot(ky, kx) / _RING).astype(int), 0, len(self.rings) - 1)
-        weight = self._outside / np.sqrt(np.mean(self._outside**2)) if self._outside.any() else self._taper()
+        weight = self._outside if self._outside.mean() > _LEAST else self._taper()
+        weight = weight / np.sqrt(np.mean(weight**2))
         expected = [self.image(number, self.lens, self.spectrum)[0] for number in range(len(self.images))]
         for number, image in enumerate(self.images):
             left = image - self.level(number, expected[number]) * expected[number]

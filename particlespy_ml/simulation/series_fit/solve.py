@@ -17,7 +17,7 @@ ROUNDS = 14
 WORTH = 1.0  # decrease of the sum of squares for which a height changes
 SHARE = 0.3  # of the largest decrease, which changes at once must have
 FARTHEST = 3  # atoms by which all heights are tried off together, at most, as long as that fits better
-DOUBT = 1.0  # of heights: what the model leaves is more than noise, and the same for many columns
+DOUBT = 4.0  # of heights: what the model leaves is more than noise, and alike for many columns
 _SCAN = 20.0  # Å between the defoci tried
 
 
