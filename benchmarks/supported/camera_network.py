@@ -51,12 +51,13 @@ MICROSCOPE = ColumnImagingRecipe(
 
 
 def detectors(folder: Path, estimate: MTF) -> dict[str, ColumnImagingRecipe]:
-    """What two networks are trained with: an estimated camera, and white noise in images that it blurred as much."""
+    """What networks are trained with: an estimated camera; white noise in images that it blurred as much; and none."""
     Camera.from_mtf(estimate).save(folder / "estimated.toml")
     blurred = {f"mtf_{name}": (getattr(estimate, name),) * 2 for name in NAMES}
     return {
         "estimated camera": replace(MICROSCOPE, camera=str(folder / "estimated.toml")),
         "white noise": replace(MICROSCOPE, mtf=(0.0, 1.0, 0.0), **blurred),
+        "no camera": replace(MICROSCOPE, mtf=(0.0, 0.0, 1.0)),
     }
 
 
@@ -115,7 +116,7 @@ def print_network(
     gold = images.fields(folder, "gold", images.GOLD, structures)
     frames = {dose: images.recordings(gold, structures, dose, seen) for dose in DOSES}
     print(
-        f"Networks trained for {steps} steps with the estimated camera or with white noise, on {structures} "
+        f"Networks trained for {steps} steps with the estimated camera, white noise or no camera, on {structures} "
         f"structures that none was trained on, recorded by the true camera; estimated {estimate.transfer(0.2):.3f}, "
         f"{estimate.transfer(0.5):.3f} at .2 and .5 of Nyquist, true {camera.transfer(0.1):.3f}, "
         f"{camera.transfer(0.25):.3f}"
@@ -138,8 +139,10 @@ def print_network(
                     f"{usual['recall']['value']:.3f}, precision {usual['precision']['value']:.3f}; at its best "
                     f"threshold, {best:g}, F1 {scores[best]['f1']['value']:.3f}"
                 )
-            better = [_gain(*(found[name][k] for name in models)) for k in (0, 1)]
-            print(f"  {'':8}the camera gains {better[0]}; each at its best threshold {better[1]}", flush=True)
+            ours, *others = found
+            for other in others:
+                better = [_gain(found[ours][k], found[other][k]) for k in (0, 1)]
+                print(f"  {'':8}gain over {other} {better[0]}; each at its best threshold {better[1]}", flush=True)
 
 
 def _gain(ours: list, others: list) -> str:

@@ -247,11 +247,11 @@ def compute(*arrays, show_progressbar: bool | None = None, scheduler: str | None
     """Compute dask arrays together, with HyperSpy's progress bar."""
     from dask.diagnostics import ProgressBar
 
-    with ProgressBar() if _wants_bar(show_progressbar) else nullcontext():
+    with ProgressBar() if wants_bar(show_progressbar) else nullcontext():
         return list(dask.compute(*arrays, scheduler=scheduler))
 
 
-def _wants_bar(show_progressbar: bool | None) -> bool:
+def wants_bar(show_progressbar: bool | None) -> bool:
     """Whether progress is shown: as asked for, or by HyperSpy's preference."""
     if show_progressbar is not None:
         return bool(show_progressbar)
@@ -312,7 +312,7 @@ def run_frames(
     lazy = isinstance(data, da.Array) if lazy_output is None else lazy_output
     if not lazy and not isinstance(data, da.Array) and data.shape[:-2] == (1,):
         others = tuple(np.asarray(other) for other in others)
-        with bars_shown(_wants_bar(show_progressbar)):
+        with bars_shown(wants_bar(show_progressbar)):
             result = function(data, *others, indices=[(0,)])[0]
         return [_single(value, dtype) for value, dtype in zip(result, outputs, strict=True)]
     arrays = map_frames(function, data, others, outputs)

@@ -13,8 +13,9 @@ from particlespy_ml.columns.find_heights import SERIES, FocalColumns
 from particlespy_ml.columns.map_columns import DEFAULT, column_mapper
 from particlespy_ml.columns.rows import LENGTHS, network_dtype
 from particlespy_ml.core.calibration import PixelGrid
-from particlespy_ml.core.frames import ascending
+from particlespy_ml.core.frames import ascending, wants_bar
 from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.core.progress import bars_shown
 from particlespy_ml.core.resample import resample_frame
 from particlespy_ml.crystals.crystal import as_crystal
 from particlespy_ml.crystals.projection import projection
@@ -106,6 +107,7 @@ def fit_columns(
     min_probability: float | None = None,
     register: bool = True,
     device: str | None = None,
+    show_progressbar: bool | None = None,
 ) -> ColumnFit:
     """Fit the columns of a particle of one element, and the lens, to an HRTEM image or a focal series of it.
 
@@ -139,6 +141,8 @@ def fit_columns(
         Whether images of a series are shifted onto the middle one first.
     device
         Where the networks run.
+    show_progressbar
+        Show progress bars; by default HyperSpy's preference.
 
     Returns
     -------
@@ -169,8 +173,6 @@ def fit_columns(
     found, stack, mapper = _first_columns(stack, image.grid, min_probability, register, device)
     if len(found) < FEWEST:
         raise ValueError(f"{len(found)} columns were found; expected {FEWEST} or more, which tell a lens.")
-    if library is None:
-        library = tilted_columns(element, spacing, highest, energy=optics.energy)
     pixel = 10 * image.grid.nanometres[0]
     step = PIXEL / pixel if pixel < FINE else 1.0
     seen = stack if step == 1 else np.stack([resample_frame(one, (step, step)) for one in stack])
@@ -180,7 +182,10 @@ def fit_columns(
         heights = found.posterior.argmax(1) + 1
     steps = tuple(focal_steps) if len(stack) > 1 else (0.0,)
     tries = defoci_to_try(len(stack), steps, defocus)
-    fit = fit_series(seen, pixel * step, places, heights, library, optics, tries)
+    with bars_shown(wants_bar(show_progressbar)):
+        if library is None:
+            library = tilted_columns(element, spacing, highest, energy=optics.energy)
+        fit = fit_series(seen, pixel * step, places, heights, library, optics, tries)
     pixels = (fit.places[:, ::-1] / (pixel * step) + 0.5) * step - 0.5
     table = _table(image, fit, found.probabilities, pixels, mapper, element, str(zone_axis))
     return ColumnFit(

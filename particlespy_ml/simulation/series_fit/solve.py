@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from particlespy_ml.core.progress import bar
 from particlespy_ml.simulation.recording.optics import Optics
 from particlespy_ml.simulation.series_fit.columns import change_heights, height_costs, place_errors
 from particlespy_ml.simulation.series_fit.lens import Lens
@@ -102,17 +103,20 @@ def fit_series(
         Of the images that are tried, see `defoci_to_try`.
     """
     model = SeriesModel(images, pixel, places, heights, columns, Lens.start(defoci[0], nominal))
-    find_lens(model, defoci)
-    _settle(model)
-    found = [_state(model)]
-    for offset in (-1, 1):
-        best = found[0]
-        for _ in range(FARTHEST):
-            tried = _shifted(model, best, offset)
-            found.append(tried)
-            if tried.squares(model) > best.squares(model):
-                break
-            best = tried
+    with bar(1 + 2 * FARTHEST, "Fitting columns", "solution") as shown:
+        find_lens(model, defoci)
+        _settle(model)
+        found = [_state(model)]
+        shown.update()
+        for offset in (-1, 1):
+            best = found[0]
+            for _ in range(FARTHEST):
+                tried = _shifted(model, best, offset)
+                found.append(tried)
+                shown.update()
+                if tried.squares(model) > best.squares(model):
+                    break
+                best = tried
     # each state was measured by its own noise: compare them by that of the best fit
     model.noise, model.variance = min(found, key=lambda one: one.noise_power).noise_model
     squares, costs = [], []

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import fft
 from scipy import ndimage as ndi
 
+from particlespy_ml.core.progress import bar
 from particlespy_ml.simulation.recording.optics import wavelength
 from particlespy_ml.simulation.waves.exit_wave import fourier_resample, simulate_exit_wave
 
@@ -105,19 +106,21 @@ def tilted_columns(
     settings = {"energy": energy, "sampling": sampling, "slice_thickness": slice_thickness}
     behind = (highest - 1) * spacing / 2
     waves = np.zeros((len(tilts), highest, pixels, pixels), np.complex64)
-    for number, tilt in enumerate(tilts):
-        for height in range(1, highest + 1):
-            z = (np.arange(height) - (height - 1) / 2) * spacing
-            spectrum = 0
-            for _ in range(configurations if thermal_rms else 1):
-                places = np.column_stack([np.full((height, 2), EDGE / 2), z])
-                places = places + thermal_rms * rng.normal(size=(height, 3))
-                places[:, 0] += z * np.tan(np.radians(tilt))
-                wave = fourier_resample(simulate_exit_wave([symbol] * height, places, EDGE, **settings) - 1, pixels)
-                away = behind - places[:, 2].max()
-                spectrum = spectrum + fft.fft2(wave) * np.exp(-1j * np.pi * wavelength(energy) * away * k2)
-            wave = fft.ifft2(spectrum / (configurations if thermal_rms else 1))
-            waves[number, height - 1] = (wave + np.roll(wave[::-1], 1, 0)) / 2
+    with bar(len(tilts) * highest, "Simulating columns", "column") as shown:
+        for number, tilt in enumerate(tilts):
+            for height in range(1, highest + 1):
+                z = (np.arange(height) - (height - 1) / 2) * spacing
+                spectrum = 0
+                for _ in range(configurations if thermal_rms else 1):
+                    places = np.column_stack([np.full((height, 2), EDGE / 2), z])
+                    places = places + thermal_rms * rng.normal(size=(height, 3))
+                    places[:, 0] += z * np.tan(np.radians(tilt))
+                    wave = fourier_resample(simulate_exit_wave([symbol] * height, places, EDGE, **settings) - 1, pixels)
+                    away = behind - places[:, 2].max()
+                    spectrum = spectrum + fft.fft2(wave) * np.exp(-1j * np.pi * wavelength(energy) * away * k2)
+                wave = fft.ifft2(spectrum / (configurations if thermal_rms else 1))
+                waves[number, height - 1] = (wave + np.roll(wave[::-1], 1, 0)) / 2
+                shown.update()
     return TiltedColumns(waves, tuple(float(one) for one in tilts), STEP, float(energy), float(spacing))
 
 
