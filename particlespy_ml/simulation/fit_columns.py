@@ -72,26 +72,18 @@ class ColumnFit:
             f"misfit {self.misfit:.2f})"
         )
 
-    def plot(self) -> Figure:
-        """Draw the images, those that were fitted, and what is left."""
-        import matplotlib.pyplot as plt
+    def plot(self, *, figsize: tuple[float, float] | None = None) -> Figure:
+        """Draw the images, those that were fitted, and what is left.
 
-        figure, axes = plt.subplots(
-            3, len(self.measured), figsize=(3.0 * len(self.measured), 8.4), layout="constrained", squeeze=False
-        )
-        size = 0.1 * self.pixel_size * np.array(self.measured.shape[1:])
-        for number, (measured, expected) in enumerate(zip(self.measured, self.expected, strict=True)):
-            low, high = np.percentile(measured, (0.5, 99.5))
-            for ax, shown, shift in zip(
-                axes[:, number], (measured, expected, measured - expected), (0, 0, 1), strict=True
-            ):
-                extent = (0, size[1], size[0], 0)
-                ax.imshow(shown, cmap="gray", vmin=low - shift, vmax=high - shift, extent=extent)
-                ax.set(xticks=[], yticks=[])
-            axes[0, number].set_title(f"{0.1 * self.optics[number].defocus:.1f} nm")
-        for ax, name in zip(axes[:, 0], ("measured", "fitted", "left"), strict=True):
-            ax.set_ylabel(name)
-        return figure
+        Parameters
+        ----------
+        figsize
+            In inches.
+        """
+        from particlespy_ml.plotting.column_fit import plot_column_fit
+
+        titles = [f"{0.1 * one.defocus:.1f} nm" for one in self.optics]
+        return plot_column_fit(self.measured, self.expected, titles, 0.1 * self.pixel_size, figsize=figsize)
 
 
 def fit_columns(

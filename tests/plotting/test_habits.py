@@ -13,10 +13,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.offsetbox import AnchoredOffsetbox
 
 from particlespy_ml.plotting.colours import PALETTE, UNDEFINED_COLOUR
+from particlespy_ml.plotting.column_fit import plot_column_fit
 from particlespy_ml.plotting.columns import plot_atoms
 from particlespy_ml.plotting.comparison import plot_comparison
 from particlespy_ml.plotting.fractions import plot_fractions
 from particlespy_ml.plotting.surface import plot_sites
+from particlespy_ml.simulation.fit_columns import ColumnFit
+from particlespy_ml.simulation.recording.optics import Optics
 from tests.plotting.made_results import (
     SHAPE,
     Atoms,
@@ -44,6 +47,8 @@ LAST = {
     "plot_pairs": ["figsize"],
     "plot_comparison": ["figsize"],
     "Comparison.plot": ["figsize"],
+    "plot_column_fit": ["figsize"],
+    "ColumnFit.plot": ["figsize"],
     "plot_mixture": ["axes", "figsize"],
     "plot_scatter": ["cmap", "ax", "figsize"],
     "plot_atoms": ["cmap", "ax", "figsize"],
@@ -88,6 +93,7 @@ def figures(make_frame, make_image):
     movie = classify(make_image(frames, names=("time",)).measure_particles(frames > 2.5), ("a", "b"), (0, 1))
     found, columns, strained = made_reconstruction(ball()), made_columns([1, 2, 3] * 5), made_strain()
     compared = dict(zip(("measured", "simulated"), np.random.default_rng(0).normal(size=(2, 20, 24)), strict=True))
+    fitted = np.random.default_rng(1).normal(size=(2, 20, 24))
     lattice = Signal2D(np.ones(SHAPE))
     lattice.axes_manager.signal_axes.set(scale=0.04, units="nm")
     surface = made_surface(np.arange(20) // np.array([[3], [4]]) % 2)
@@ -108,6 +114,8 @@ def figures(make_frame, make_image):
         "plot_fractions": lambda **o: plot_fractions(steps([300.0, 500.0]), **o),
         "plot_comparison": lambda **o: plot_comparison(*compared.values(), correlated_columns(3), 0.02, **o),
         "Comparison.plot": made_comparison(**compared).plot,
+        "plot_column_fit": lambda **o: plot_column_fit(fitted, fitted, ["a", "b"], 0.02, **o),
+        "ColumnFit.plot": ColumnFit(None, (Optics(), Optics()), (0.0, 0.0), 1.0, fitted, fitted, 0.2).plot,
         "plot_fsc": found.plot_fsc,
         "plot_slices": found.plot_slices,
         "plot_surface": found.plot_surface,
