@@ -4,7 +4,7 @@ from .atoms.support_slabs import support_slab
 from .atoms.supported_particle import supported_particle
 from .atoms.surface_defects import add_adatoms, add_step, add_vacancies, reduce_surface
 from .atoms.wulff import wulff_particle
-from .fit_columns import ColumnFit, fit_columns
+from .fit_columns import FittedColumns, fit_columns
 from .potentials.calculators import get_calculator
 from .potentials.check_potential import check_potential
 from .potentials.relax_structure import estimate_cost, relax_structure, run_dynamics
@@ -21,9 +21,9 @@ from .waves.tilted_columns import TiltedColumns, tilted_columns
 
 __all__ = [
     "Camera",
-    "ColumnFit",
     "Comparison",
     "DFTPotential",
+    "FittedColumns",
     "HAADFMicroscope",
     "Optics",
     "StrainBias",

@@ -37,7 +37,7 @@ FEWEST = 6  # columns that tell a lens
 
 
 @dataclass(frozen=True)
-class ColumnFit:
+class FittedColumns:
     """Columns of an image or a focal series, and the lens that it was taken with.
 
     Parameters
@@ -68,7 +68,7 @@ class ColumnFit:
     def __repr__(self) -> str:
         defoci = ", ".join(f"{one.defocus:.0f}" for one in self.optics)
         return (
-            f"ColumnFit({self.columns.n_columns} columns, defocus {defoci} Å, tilt {np.hypot(*self.tilt):.1f}°, "
+            f"FittedColumns({self.columns.n_columns} columns, defocus {defoci} Å, tilt {np.hypot(*self.tilt):.1f}°, "
             f"misfit {self.misfit:.2f})"
         )
 
@@ -100,7 +100,7 @@ def fit_columns(
     register: bool = True,
     device: str | None = None,
     show_progressbar: bool | None = None,
-) -> ColumnFit:
+) -> FittedColumns:
     """Fit the columns of a particle of one element, and the lens, to an HRTEM image or a focal series of it.
 
     A network finds the columns and tells heights to begin with. The wave behind the particle is taken for that of
@@ -138,7 +138,7 @@ def fit_columns(
 
     Returns
     -------
-    ColumnFit
+    FittedColumns
 
     Raises
     ------
@@ -180,7 +180,7 @@ def fit_columns(
         fit = fit_series(seen, pixel * step, places, heights, library, optics, tries)
     pixels = (fit.places[:, ::-1] / (pixel * step) + 0.5) * step - 0.5
     table = _table(image, fit, found.probabilities, pixels, mapper, element, str(zone_axis))
-    return ColumnFit(
+    return FittedColumns(
         table, fit.optics, (float(fit.tilt[0]), float(fit.tilt[1])), fit.misfit, fit.images, fit.expected, pixel * step
     )
 

@@ -451,5 +451,5 @@ def test_every_figure_is_among_these():
         "Transitions.plot",
         "TemperatureSeries.plot",
         "Comparison.plot",
-        "ColumnFit.plot",
+        "FittedColumns.plot",
     }  # which are drawn by their methods

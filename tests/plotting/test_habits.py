@@ -18,7 +18,7 @@ from particlespy_ml.plotting.columns import plot_atoms
 from particlespy_ml.plotting.comparison import plot_comparison
 from particlespy_ml.plotting.fractions import plot_fractions
 from particlespy_ml.plotting.surface import plot_sites
-from particlespy_ml.simulation.fit_columns import ColumnFit
+from particlespy_ml.simulation.fit_columns import FittedColumns
 from particlespy_ml.simulation.recording.optics import Optics
 from tests.plotting.made_results import (
     SHAPE,
@@ -48,7 +48,7 @@ LAST = {
     "plot_comparison": ["figsize"],
     "Comparison.plot": ["figsize"],
     "plot_column_fit": ["figsize"],
-    "ColumnFit.plot": ["figsize"],
+    "FittedColumns.plot": ["figsize"],
     "plot_mixture": ["axes", "figsize"],
     "plot_scatter": ["cmap", "ax", "figsize"],
     "plot_atoms": ["cmap", "ax", "figsize"],
@@ -115,7 +115,7 @@ def figures(make_frame, make_image):
         "plot_comparison": lambda **o: plot_comparison(*compared.values(), correlated_columns(3), 0.02, **o),
         "Comparison.plot": made_comparison(**compared).plot,
         "plot_column_fit": lambda **o: plot_column_fit(fitted, fitted, ["a", "b"], 0.02, **o),
-        "ColumnFit.plot": ColumnFit(None, (Optics(), Optics()), (0.0, 0.0), 1.0, fitted, fitted, 0.2).plot,
+        "FittedColumns.plot": FittedColumns(None, (Optics(), Optics()), (0.0, 0.0), 1.0, fitted, fitted, 0.2).plot,
         "plot_fsc": found.plot_fsc,
         "plot_slices": found.plot_slices,
         "plot_surface": found.plot_surface,
