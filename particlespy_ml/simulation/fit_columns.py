@@ -143,7 +143,8 @@ def fit_columns(
     Raises
     ------
     ValueError
-        If the signal has more than one navigation axis, too few columns are found, or the element has no such columns.
+        If the signal has more than one navigation axis, pixels that are not square, or values that are no counts; if
+        too few columns are found, or the element has no such columns.
 
     Notes
     -----
@@ -161,6 +162,7 @@ def fit_columns(
             f"A signal of {image.frames.ndim - 2} navigation axes; expected one image or one focal series."
         )
     stack = ascending(np.asarray(image.frames), image.grid.direction)
+    _check_pixels(stack, image.grid)
     spacing = _spacing(element, zone_axis)
     found, stack, mapper = _first_columns(stack, image.grid, min_probability, register, device)
     if len(found) < FEWEST:
@@ -183,6 +185,20 @@ def fit_columns(
     return FittedColumns(
         table, fit.optics, (float(fit.tilt[0]), float(fit.tilt[1])), fit.misfit, fit.images, fit.expected, pixel * step
     )
+
+
+def _check_pixels(stack: np.ndarray, grid: PixelGrid) -> None:
+    """Raise unless pixels are square, and their values may be proportional to electrons."""
+    sizes = np.array(grid.nanometres)
+    if np.ptp(sizes) > 0.005 * sizes.mean():
+        raise ValueError(
+            f"Pixels of {sizes[0]:.4g} x {sizes[1]:.4g} nm; expected square ones: rebin or interpolate first."
+        )
+    if not np.isfinite(stack).all() or not (np.median(stack, axis=(1, 2)) > 0).all():
+        raise ValueError(
+            "The images have values that are not finite, or a median that is not above zero; expected counts with no "
+            "background subtracted. Crop what was not recorded."
+        )
 
 
 def _spacing(element: str, zone_axis: str | Sequence[int]) -> float:

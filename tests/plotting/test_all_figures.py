@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from particlespy_ml.plotting.column_fit import plot_column_fit
 from particlespy_ml.plotting.comparison import plot_comparison
 from particlespy_ml.plotting.fractions import plot_fractions
 from particlespy_ml.plotting.strain import ARROWS
@@ -409,14 +408,6 @@ OF_RESULTS = {
         lambda found: found.plot_strips(),
         {**SITES, "none changes": (made_surface(np.ones((3, 9), int)), "No site of the movie changes")},
     ),
-    "plot_column_fit": (
-        lambda images: plot_column_fit(images, 0.9 * images, [f"{n} nm" for n in range(len(images))], 0.02),
-        {
-            "one": (np.random.default_rng(0).normal(size=(1, 20, 24)), None),
-            "three": (np.random.default_rng(0).normal(size=(3, 20, 24)), None),
-            "flat": (np.ones((1, 20, 24)), None),
-        },
-    ),
     "plot_comparison": (
         lambda columns: plot_comparison(*np.random.default_rng(0).normal(size=(2, 20, 24)), columns, 0.02),
         {f"{n} columns": (correlated_columns(n), None) for n in (0, 1, 5)},
@@ -452,4 +443,5 @@ def test_every_figure_is_among_these():
         "TemperatureSeries.plot",
         "Comparison.plot",
         "FittedColumns.plot",
-    }  # which are drawn by their methods
+        "plot_column_fit",
+    }  # drawn by their methods, and tested apart

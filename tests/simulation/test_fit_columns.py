@@ -68,6 +68,12 @@ def test_what_cannot_be_fitted_is_refused(particle, library):
     signal = image_of(wave, (-80.0,), 3e4)
     with pytest.raises(ValueError, match="columns were found"):
         fit_columns(signal.isig[:16, :16], "Au", library=library)
+    flat = signal.deepcopy()
+    flat.axes_manager[0].scale *= 1.02
+    with pytest.raises(ValueError, match="expected square ones"):
+        fit_columns(flat, "Au", library=library)
+    with pytest.raises(ValueError, match="no background subtracted"):
+        fit_columns(signal - 1e6, "Au", library=library)
     with pytest.raises(ValueError, match="not all alike"):
         fit_columns(signal, "CeO2", library=library)
     movie = image_of(wave, (-80.0, -90.0), 1e3)
