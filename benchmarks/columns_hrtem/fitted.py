@@ -31,7 +31,9 @@ def print_fitted(folder, count: int, series: int) -> None:
         for dose in DOSES:
             rows = {"vacuum": [], "film": []}
             for seen, told in images.recordings(where, number, dose, microscope):
-                rows["film" if told["film"] else "vacuum"].append(_compared(seen, libraries[told["zone_axis"]]))
+                rows["film" if told["film"] else "vacuum"].append(
+                    _compared(seen, told["zone_axis"], libraries[told["zone_axis"]])
+                )
             for group, found in rows.items():
                 if found:
                     print(f"  {dose:6g} e/Å², {group:6}: {_told(found)}", flush=True)
@@ -47,12 +49,12 @@ def _signal(seen) -> Signal2D:
     return signal
 
 
-def _compared(seen, library) -> dict[str, np.ndarray]:
+def _compared(seen, zone_axis: str, library) -> dict[str, np.ndarray]:
     """Distances in pm, errors told, heights less the true ones, and probabilities, of the columns both ways found."""
     signal = _signal(seen)
     network = signal.find_columns if len(seen.images) == 1 else signal.find_heights
     first = network(show_progressbar=False).to_dataframe()
-    fitted = fit_columns(signal, "Au", "<110>", optics=NOMINAL, library=library).columns.to_dataframe()
+    fitted = fit_columns(signal, "Au", zone_axis, optics=NOMINAL, library=library).columns.to_dataframe()
     truth = 0.1 * seen.pixel_size * seen.places[:, ::-1]
     heights, found = np.clip(seen.heights, 1, 12), {}
     for name, rows in (("network", first), ("fit", fitted)):

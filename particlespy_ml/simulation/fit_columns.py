@@ -150,7 +150,7 @@ def fit_columns(
     -----
     Columns are independent of each other where they channel: particles of light elements, thick ones, and those far off
     the zone axis are not described. Heights and lens are fitted together; where they cannot be told apart the doubt of
-    heights says so only as far as the fit has seen other heights: all columns off by one atom are tried.
+    heights says so only as far as the fit has seen other heights: all columns off by one to three atoms are tried.
 
     References
     ----------

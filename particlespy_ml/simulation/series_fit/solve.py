@@ -85,7 +85,7 @@ def fit_series(
 
     The wave behind a particle is taken for that of vacuum and what its columns add to it, each alone. Heights are
     changed one by one, places and lens by Gauss-Newton steps, in turn, from the heights given and from those of all
-    columns off by one; noise is measured where no column is.
+    columns off by one to three; noise is measured where no column is.
 
     Parameters
     ----------
