@@ -9,15 +9,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.crystallinity import accuracy, ceiling, end_to_end, segmentation, selective, speed, transfer
+from benchmarks.crystallinity import accuracy, ceiling, end_to_end, other_make, segmentation, selective, speed, transfer
 
-PARTS = ("accuracy", "selective", "ceiling", "frames", "transfer", "segmentation", "speed")
+PARTS = ("other", "accuracy", "selective", "ceiling", "frames", "transfer", "segmentation", "speed")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the tables of the parts that are asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.crystallinity", description=__doc__)
     parser.add_argument("--cache", type=Path, default=Path("cache/hrtem"), help="folder of the exit waves")
+    parser.add_argument("--other-cache", type=Path, default=Path("cache/other-make"), help="folder of the part other")
+    parser.add_argument("--particles", type=int, default=150, help="particles of the part other")
     parser.add_argument(
         "--model", type=Path, default=Path("weights/crystallinity-hrtem"), help="folder of a classifier"
     )
@@ -29,6 +31,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--write", action="store_true", help="keep the thresholds of the part selective on the card")
     options = parser.parse_args(arguments)
+    if "other" in options.parts:
+        other_make.main(options.model, options.other_cache, options.particles)
     if "accuracy" in options.parts:
         accuracy.main(options.model, options.cache, options.realisations)
     if "selective" in options.parts:

@@ -9,7 +9,7 @@ import numpy as np
 
 from particlespy_ml.classification.preprocess import standardise
 from particlespy_ml.classification.selective import Thresholds, noise_share
-from particlespy_ml.classification.windows import cut_window, window_edges
+from particlespy_ml.classification.windows import cut_window, window_views
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid
 from particlespy_ml.core.progress import bar
 from particlespy_ml.models.model import Classifier
@@ -72,9 +72,9 @@ class ParticleClassifier:
             number = 0
             with bar(sum(counts), f"Classifying ({self.model.name})", "particle") as steps:
                 for frame, label, table in zip(frames, labels, tables, strict=True):
-                    edges = window_edges(table, self.grid, self.pixel_size, self.model.windows)
-                    for row, edge in zip(table, edges, strict=True):
-                        waiting.append((number, cut_window(frame, label, row, self.grid, self.pixel_size, int(edge))))
+                    views = window_views(table, self.grid, self.pixel_size, self.model.windows, self.model.coarser)
+                    for row, edge, size in zip(table, *views, strict=True):
+                        waiting.append((number, cut_window(frame, label, row, self.grid, float(size), int(edge))))
                         number += 1
                         if len(waiting) >= FLUSH:
                             steps.update(len(waiting))

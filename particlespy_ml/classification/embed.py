@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from particlespy_ml.classification.preprocess import standardise
-from particlespy_ml.classification.windows import cut_window, window_edges
+from particlespy_ml.classification.windows import cut_window, window_views
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.models.model import Classifier
 
@@ -37,11 +37,11 @@ class ParticleEmbedder:
         out = np.full((len(rows), self.width), np.nan, np.float32)
         if not self.model.in_pixel_range(self.grid.nanometres):
             return out
-        edges = window_edges(rows, self.grid, self.model.pixel_size, self.model.windows)
+        edges, sizes = window_views(rows, self.grid, self.model.pixel_size, self.model.windows, self.model.coarser)
         for edge in np.unique(edges):
             chosen = np.flatnonzero(edges == edge)
             windows = [
-                cut_window(frame, labels, row, self.grid, self.model.pixel_size, int(edge)) for row in rows[chosen]
+                cut_window(frame, labels, rows[number], self.grid, float(sizes[number]), int(edge)) for number in chosen
             ]
             out[chosen] = self.model.embed(standardise(np.stack(windows)))
         return out

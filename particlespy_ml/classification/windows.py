@@ -12,8 +12,10 @@ from particlespy_ml.particles.measure import find_bbox_pixels
 MARGIN = 0.3  # nm of surroundings kept on each side of a particle
 
 
-def window_edges(rows: np.ndarray, grid: PixelGrid, pixel_size: float, windows: tuple[int, ...]) -> np.ndarray:
-    """Return the edge of the window of each particle: the smallest that holds it with a margin, or the largest.
+def window_views(
+    rows: np.ndarray, grid: PixelGrid, pixel_size: float, windows: tuple[int, ...], coarser: tuple[float, ...] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the window in which each particle is seen: the smallest that holds it with a margin, or the largest.
 
     Parameters
     ----------
@@ -25,12 +27,22 @@ def window_edges(rows: np.ndarray, grid: PixelGrid, pixel_size: float, windows: 
         Pixel size of the model in nm.
     windows
         Edges that the model takes, ascending, in pixels.
+    coarser
+        Factors, ascending, by which pixels may be larger for particles that no window holds otherwise.
+
+    Returns
+    -------
+    edges, pixel_sizes
+        Edge in pixels, and pixel size in nm, shape (n,) each.
     """
     top, left, bottom, right = find_bbox_pixels(rows, grid)
     size = grid.nanometres
     extent = np.maximum((bottom - top) * size[0], (right - left) * size[1]) + 2 * MARGIN
-    choice = np.searchsorted(np.asarray(windows) * pixel_size, extent)
-    return np.asarray(windows)[np.minimum(choice, len(windows) - 1)]
+    factors = np.array((1.0, *coarser))
+    chosen = np.searchsorted(windows[-1] * pixel_size * factors, extent)
+    sizes = pixel_size * factors[np.minimum(chosen, len(factors) - 1)]
+    choice = (extent[:, None] > np.asarray(windows) * sizes[:, None]).sum(1)
+    return np.asarray(windows)[np.minimum(choice, len(windows) - 1)], sizes
 
 
 def cut_window(

@@ -34,6 +34,10 @@ def _is_windows(value) -> bool:
     return isinstance(value, list) and len(value) > 0 and all(isinstance(edge, int) and edge > 0 for edge in value)
 
 
+def _is_factors(value) -> bool:
+    return isinstance(value, list) and all(_is_number(factor) and factor > 1 for factor in value)
+
+
 def _is_classes(value) -> bool:
     return (
         isinstance(value, list)
@@ -69,4 +73,5 @@ PROBABILITY = Field("a number between 0 and 1", lambda value: _is_number(value) 
 READER = Field('{"kind": a name}', lambda value: isinstance(value, dict) and isinstance(value.get("kind"), str))
 RANGE = Field("[low, high]", _is_range)
 THRESHOLD = Field("a number between 0 and 1", lambda value: _is_number(value) and 0 < value < 1)
+FACTORS = Field("a list of numbers above 1", _is_factors)
 WINDOWS = Field("a list of positive integers", _is_windows)

@@ -130,6 +130,11 @@ class Classifier(Model):
         return tuple(sorted(int(edge) for edge in self.card["windows"]))
 
     @property
+    def coarser(self) -> tuple[float, ...]:
+        """Factors, ascending, by which the pixels of a window may be larger for particles that no window holds."""
+        return tuple(sorted(float(factor) for factor in self.card.get("coarser_views", [])))
+
+    @property
     def min_probability(self) -> float:
         """Probability below which a particle is left undefined by default."""
         return float(self.card["min_probability"])

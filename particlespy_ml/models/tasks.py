@@ -86,7 +86,7 @@ class Classification(Task):
         "temperature": fields.POSITIVE,
         "min_probability": fields.PROBABILITY,
     }
-    optional: ClassVar = {"rejects": fields.FLAG}
+    optional: ClassVar = {"rejects": fields.FLAG, "coarser_views": fields.FACTORS}
 
     @classmethod
     def wanted_outputs(cls, card: dict) -> tuple[int, str]:

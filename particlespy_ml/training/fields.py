@@ -17,12 +17,14 @@ from particlespy_ml.simulation.atoms.crystallinity import CRYSTALLINITY
 from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe, Field, load_field
 from particlespy_ml.simulation.recording.imaging import ImagingRecipe, record
 from particlespy_ml.simulation.recording.patterns import draw_pattern
-from particlespy_ml.training.isomer.batches import CANONICAL, MULTIPLE, window_for
+from particlespy_ml.training.isomer.batches import CANONICAL, LARGEST_WINDOW, MARGIN, MULTIPLE, window_for
 
 if TYPE_CHECKING:
     import torch
 
 FRAME_PIXEL = 1.0  # Å, pixel size that a network sees which finds particles
+COARSER_VIEWS = (1.5, 2.0)  # factors of the pixels of windows that show large particles
+COARSER_SHARES = (0.12, 0.08)  # of the batches that show large particles, and others, with such pixels
 APERTURE_EDGE = 0.02  # share of the frames of a finder with the edge of an aperture in view
 
 
@@ -44,8 +46,12 @@ class FieldParticle:
         Diameter in Å.
     middle
         Row and column of the middle of its bounding box in Å.
+    extent
+        Longer edge of that box in Å.
     window
         Window in pixels that holds it.
+    coarser
+        Factor of the pixels of the window, above 1 where it is too large for any of `CANONICAL` Å.
     """
 
     field: int
@@ -54,7 +60,13 @@ class FieldParticle:
     kind: str
     diameter: float
     middle: np.ndarray
+    extent: float
     window: int
+    coarser: float = 1.0
+
+    def seen(self, coarser: float) -> FieldParticle:
+        """The same particle in a window of pixels that are larger by a factor."""
+        return replace(self, window=window_for(self.extent / coarser), coarser=coarser)
 
 
 def split_fields(indices: list[int], recipe: ExitWaveRecipe) -> dict[str, list[int]]:
@@ -76,9 +88,23 @@ def list_particles(fields: list[Field]) -> list[FieldParticle]:
             middle = np.array([(low + high) / 2 for low, high in spans]) * step
             extent = max(high - low + 1 for low, high in spans) * step
             kind, diameter = field.kinds[number], float(field.diameters[number])
-            window = window_for(extent)
-            particles.append(FieldParticle(row, number, int(field.labels[number]), kind, diameter, middle, window))
+            label_ = int(field.labels[number])
+            particle = FieldParticle(row, number, label_, kind, diameter, middle, extent, window_for(extent))
+            particles.append(particle.seen(coarser_view(extent)))
     return particles
+
+
+def coarser_view(extent: float) -> float:
+    """Return the factor of `COARSER_VIEWS`, or 1, with which the largest window holds a particle of an extent in Å.
+
+    Examples
+    --------
+    >>> coarser_view(60.0), coarser_view(80.0), coarser_view(140.0)
+    (1.0, 1.5, 2.0)
+    """
+    factors = (1.0, *COARSER_VIEWS)
+    fitting = [factor for factor in factors if extent + MARGIN <= LARGEST_WINDOW * CANONICAL * factor]
+    return (fitting or factors[-1:])[0]
 
 
 def _span(occupied: np.ndarray) -> tuple[int, int]:
@@ -110,7 +136,7 @@ def record_window(
     rng
         Random generator.
     window
-        Edge of the window in pixels of `CANONICAL` Å.
+        Edge of the window in pixels.
     off_centre
         Standard deviation in Å of the middle of the window along each axis.
     hidden
@@ -121,11 +147,12 @@ def record_window(
     numpy.ndarray
         Window, shape (window, window), float32, not standardised.
     """
-    seen = record(field, recipe, rng, view=window * CANONICAL * 1.04 + 6.0, middle=particle.middle)
+    pixel = CANONICAL * particle.coarser
+    seen = record(field, recipe, rng, view=window * pixel * 1.04 + 6.0, middle=particle.middle)
     shift = rng.normal(scale=off_centre, size=2) / seen.pixel_size
     centre = (np.array(seen.image.shape) - 1) / 2 + shift
     labels = seen.labels if rng.random() < hidden else np.where(seen.labels == particle.number + 1, seen.labels, 0)
-    step = np.full(2, CANONICAL / seen.pixel_size)
+    step = np.full(2, pixel / seen.pixel_size)
     return cut(seen.image, labels, particle.number + 1, centre, step, window, float(np.median(seen.image)))
 
 
@@ -161,16 +188,26 @@ class WindowMaker:
 
     def __init__(self, folder: str | Path, indices: list[int], recipe: ImagingRecipe, n_classes: int):
         self.fields, self.recipe, self.n_classes = _Fields(folder, indices), recipe, n_classes
-        self._groups: tuple[int | None, dict] = (-1, {})
+        self._groups: tuple[int | None, tuple] = (-1, ())
 
-    def _particles(self, below: int | None) -> dict[int, list[list[FieldParticle]]]:
-        """Particles by window and class, of windows that hold all classes."""
+    def _particles(self, below: int | None) -> tuple[dict[int, list[list[FieldParticle]]], ...]:
+        """Particles by window and class, of windows that hold all classes.
+
+        Those that a window holds, larger ones, and some of the first with coarser pixels.
+        """
         if self._groups[0] != below:
-            groups: dict[int, list[list[FieldParticle]]] = {}
-            for particle in list_particles(self.fields.load(below)):
-                groups.setdefault(particle.window, [[] for _ in range(self.n_classes)])[particle.label].append(particle)
-            self._groups = below, {window: group for window, group in sorted(groups.items()) if all(group)}
+            particles = list_particles(self.fields.load(below))
+            fitting = [one for one in particles if one.coarser == 1]
+            large = [one for one in particles if one.coarser > 1]
+            coarse = [one.seen(factor) for one in fitting for factor in COARSER_VIEWS if one.extent > 40.0 * factor]
+            self._groups = below, tuple(map(self._by_window, (fitting, large, coarse)))
         return self._groups[1]
+
+    def _by_window(self, particles: list[FieldParticle]) -> dict[int, list[list[FieldParticle]]]:
+        groups: dict[int, list[list[FieldParticle]]] = {}
+        for particle in particles:
+            groups.setdefault(particle.window, [[] for _ in range(self.n_classes)])[particle.label].append(particle)
+        return {window: group for window, group in sorted(groups.items()) if all(group)}
 
     def draw(self, size: int, stage: dict, seed: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw a batch; the same seed gives the same batch.
@@ -194,14 +231,16 @@ class WindowMaker:
 
         recipe = changed(self.recipe, stage.get("detector"))
         rng = np.random.default_rng(seed)
-        groups = self._particles(stage.get("simulations"))
-        windows = list(groups)
-        if not windows:
+        fitting, *coarser = self._particles(stage.get("simulations"))
+        if not fitting:
             raise ValueError("The fields have no particles of every class that fill one window: simulate more.")
+        shares = [share if group else 0.0 for share, group in zip(COARSER_SHARES, coarser, strict=True)]
+        groups = [fitting, *coarser][rng.choice(3, p=[1 - sum(shares), *shares])]
+        windows = list(groups)
         # large windows cost much and are the easy ones
         frequency = np.array([sum(map(len, groups[window])) / window for window in windows])
         window = int(rng.choice(windows, p=frequency / frequency.sum()))
-        shown = min(192, window + MULTIPLE * int(rng.choice((0, 1, 2), p=(0.6, 0.28, 0.12))))
+        shown = min(LARGEST_WINDOW, window + MULTIPLE * int(rng.choice((0, 1, 2), p=(0.6, 0.28, 0.12))))
         labels = rng.integers(self.n_classes, size=size)
         fields = self.fields.load(stage.get("simulations"))
         made = np.empty((size, shown, shown), np.float32)

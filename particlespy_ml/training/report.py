@@ -35,11 +35,16 @@ def crystallinity_lines(results: dict) -> Iterator[str]:
         ("dose (e/Å²), paper's optics, all beams and sizes", "nominal"),
         ("dose (e/Å²), every fault of the training", "harsh"),
         ("defocus, 1e4 e/Å²", "by_defocus_at_10000"),
+        ("half of the paper's range of defocus, 1e4 e/Å²", "by_half_of_defocus_at_10000"),
         ("diameter, 1e4 e/Å²", "by_size_at_10000"),
         ("support, 1e4 e/Å²", "by_support_at_10000"),
     ):
         yield f"  {title}"
         for name, part in results[key].items():
+            yield _both(name, part)
+    for title, doses in results.get("crystalline_supports", {}).items():
+        yield f"  dose (e/Å²), on oxides that were never trained on, {title}"
+        for name, part in doses.items():
             yield _both(name, part)
     yield "  kind, paper's optics, 1e4 e/Å²: share with the right class of three"
     for name, part in results["by_kind_at_10000"].items():

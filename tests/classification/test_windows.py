@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from particlespy_ml.classification.windows import MARGIN, cut_window, window_edges
+from particlespy_ml.classification.windows import MARGIN, cut_window, window_views
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.particles.measure import find_bbox_pixels, measure_frame
 
@@ -178,7 +178,7 @@ def test_units_make_no_difference(units):
     grid = PixelGrid(shape, tuple(s / NANOMETRES[units] for s in scale), (0.0, 0.0), units)
     rows = measure_frame(image, labels, grid)
     np.testing.assert_allclose(cut_window(image, labels, rows[0], grid, MODEL_PIXEL, 64), expected, rtol=1e-6)
-    assert window_edges(rows, grid, MODEL_PIXEL, (32, 64)).tolist() == [64]
+    assert window_views(rows, grid, MODEL_PIXEL, (32, 64))[0].tolist() == [64]
 
 
 @pytest.mark.parametrize("flip", [np.s_[::-1, :], np.s_[:, ::-1], np.s_[::-1, ::-1]])
@@ -192,26 +192,32 @@ def test_an_axis_that_runs_backwards_makes_no_difference(two_disks, model_folder
         np.testing.assert_allclose(one[name], other[name], rtol=1e-4)
 
 
-def test_window_edges():
+def test_window_views():
     grid = grid_of((400, 400), (0.02, 0.02))
     disks = [((1.5, 1.5), 0.4), ((1.5, 5.0), 0.9), ((5.5, 3.5), 2.0)]
     _, _, table = frame_of((400, 400), (0.02, 0.02), *disks)
     windows = (32, 64, 96)
-    edges = window_edges(table, grid, MODEL_PIXEL, windows)
+    edges, sizes = window_views(table, grid, MODEL_PIXEL, windows)
     # extents with margins: 0.8 + 0.6, 1.8 + 0.6, 4.0 + 0.6 nm; the windows hold 1.28, 2.56 and 3.84 nm
     assert MARGIN == 0.3
-    assert edges.tolist() == [64, 64, 96]
-    assert window_edges(table[:0], grid, MODEL_PIXEL, windows).shape == (0,)
-    assert window_edges(table[:1], grid, MODEL_PIXEL, windows).tolist() == [64]
+    assert edges.tolist() == [64, 64, 96] and sizes.tolist() == 3 * [MODEL_PIXEL]
+    # 96 pixels 1.5 times as large hold 5.76 nm, 64 pixels do not hold 4.6
+    edges, sizes = window_views(table, grid, MODEL_PIXEL, windows, (1.5, 2.0))
+    assert edges.tolist() == [64, 64, 96] and sizes.tolist() == [MODEL_PIXEL, MODEL_PIXEL, 1.5 * MODEL_PIXEL]
+    # none holds the last at 1.1 times
+    edges, sizes = window_views(table, grid, MODEL_PIXEL, windows, (1.1,))
+    assert edges.tolist() == [64, 64, 96] and sizes.tolist() == [MODEL_PIXEL, MODEL_PIXEL, 1.1 * MODEL_PIXEL]
+    assert window_views(table[:0], grid, MODEL_PIXEL, windows)[0].shape == (0,)
+    assert window_views(table[:1], grid, MODEL_PIXEL, windows)[0].tolist() == [64]
 
 
 @pytest.mark.parametrize("scale", [(0.02, 0.02), (0.04, 0.01), (0.01, 0.04)], ids=str)
 @pytest.mark.parametrize("size", [(1.8, 0.6), (0.6, 1.8)], ids=["tall", "wide"])
-def test_window_edges_see_the_longer_side(scale, size):
+def test_window_views_see_the_longer_side(scale, size):
     shape = tuple(int(round(4 / s)) for s in scale)
     labels = np.zeros(shape, np.int32)
     labels[tuple(slice(int(round(1 / s)), int(round((1 + n) / s))) for n, s in zip(size, scale, strict=True))] = 1
     grid = grid_of(shape, scale)
     table = measure_frame(labels * HEIGHT + BACKGROUND, labels, grid)
     # 1.8 nm and twice the margin: more than 1.28 nm, less than 2.56 nm
-    assert window_edges(table, grid, MODEL_PIXEL, (32, 64, 96)).tolist() == [64]
+    assert window_views(table, grid, MODEL_PIXEL, (32, 64, 96))[0].tolist() == [64]

@@ -11,9 +11,11 @@ from particlespy_ml.models.load import load_model
 from particlespy_ml.models.model import Classifier, ParticleFinder
 from particlespy_ml.simulation.datasets.exit_waves import (
     ExitWaveRecipe,
+    Field,
     draw_particles,
     load_field,
     simulate_exit_waves,
+    simulate_field,
 )
 from particlespy_ml.simulation.datasets.store import entry_indices
 from particlespy_ml.simulation.recording.imaging import ImagingRecipe
@@ -24,10 +26,12 @@ from particlespy_ml.training.fields import (
     TileMaker,
     WindowMaker,
     _cut_by_aperture,
+    coarser_view,
     list_particles,
     record_window,
     split_fields,
 )
+from particlespy_ml.training.isomer.batches import window_for
 from particlespy_ml.training.losses import ClassLoss, MapLoss
 from particlespy_ml.training.segmentation import evaluate as segmentation
 
@@ -149,6 +153,55 @@ def test_field_has_what_was_drawn(cache, recipe):
     # particles scatter more than the film
     phase = np.abs(np.angle(field.wave / field.wave.mean()))
     assert phase[field.masks.any(0)].mean() > phase[~field.masks.any(0)].mean()
+
+
+def test_shares_of_other_fields_leave_the_rest_of_a_library_as_it_is(cache, recipe):
+    """What a field shows depends on its number, not on what the other fields of its library show."""
+    changed = replace(
+        recipe, crystals=("MgO",), held_out_crystals=("CeO2",), crystal_share=0.5, crystal_thickness=(6.0, 10.0)
+    )
+    fields = [simulate_field(changed, index) for index in range(8)]
+    told = [json.loads(field["parameters"]) for field in fields]
+    assert {one["crystalline"] for one in told} == {True, False}
+    for index, (field, parameters) in enumerate(zip(fields, told, strict=True)):
+        if parameters["crystalline"]:
+            assert parameters["film"] == ("CeO2" if recipe.is_held_out(index) else "MgO")
+            particles = draw_particles(changed, index)
+            assert [particle.kind for particle in particles] == parameters["kinds"]
+        else:
+            np.testing.assert_allclose(
+                field["wave"][0] + 1j * field["wave"][1], load_field(cache, index).wave, atol=1e-3
+            )
+
+
+def test_large_fields_and_other_rules(recipe):
+    changed = replace(
+        recipe, large_share=1.0, large_edge=60.0, large_diameters=(24.0, 30.0), large_sampling=0.4, varied=1.0
+    )
+    field = simulate_field(changed, 0)
+    told = json.loads(field["parameters"])
+    assert told["edge"] == 60.0 and field["wave"].shape == (2, 135, 135)
+    assert told["varied"] and 1.2 <= told["slice_thickness"] <= 4.0
+    assert (field["diameters"] > 20).all() and len(field["labels"]) >= 1
+
+
+def test_particles_that_no_window_holds_are_seen_through_coarser_pixels(cache):
+    assert [coarser_view(extent) for extent in (20.0, 71.0, 72.0, 110.0, 120.0, 400.0)] == [1, 1, 1.5, 1.5, 2, 2]
+    particle = list_particles([load_field(cache, 0)])[0]
+    wide = replace(particle, extent=100.0).seen(2.0)
+    assert wide.coarser == 2.0 and wide.window == window_for(50.0)
+    # a dark disk takes a quarter of the pixels when they are twice as large
+    axis = (np.arange(180) + 0.5) / 3 - 30.0
+    disk = np.hypot(axis[:, None], axis) < 8.0
+    parameters = {"edge": 60.0, "energy": 300e3}
+    wave = np.where(disk, 0.5, 1.0).astype(np.complex64)
+    field = Field(wave, disk[None], np.zeros(1, int), ("sphere",), np.array([16.0]), parameters)
+    particle, conditions = list_particles([field])[0], ImagingRecipe().nominal(1e6, pixel_size=0.4)
+    areas = []
+    for one in (particle, particle.seen(2.0)):
+        window = record_window(field, one, conditions, np.random.default_rng(0), 48, off_centre=0.0)
+        areas.append((window < (window.min() + np.median(window[:4])) / 2).sum())
+    assert areas[1] / areas[0] == pytest.approx(0.25, abs=0.08)
 
 
 def test_split(recipe):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage as ndi
 from scipy.spatial import cKDTree
 
+from particlespy_ml.simulation.atoms.crystal_supports import flakes
 from particlespy_ml.simulation.atoms.crystallinity import CRYSTALLINITY, KINDS, draw_particle
 from particlespy_ml.simulation.atoms.packing import amorphous_film
 
@@ -93,16 +94,90 @@ def draw_field(
     """
     placed = place_particles(edge, count, diameters, thickness, rng, symbol, touching, overlapping, max_coverage)
     support = amorphous_film(film, edge, thickness, rng)
-    if placed:
-        metal = np.concatenate([particle.positions for particle in placed])
-        metal = np.column_stack([metal[:, :2] % edge, metal[:, 2]])
-        offset = metal[:, 2].min() - 10.0
-        span = max(metal[:, 2].max(), thickness) - offset + 10.0
-        box = np.array([edge, edge, 2 * span])
-        shifted = [np.column_stack([p[:, :2] % edge % edge, p[:, 2] - offset]) for p in (metal, support)]
-        distance, _ = cKDTree(shifted[0], boxsize=box).query(shifted[1], distance_upper_bound=_CLEARANCE)
-        support = support[~np.isfinite(distance)]
-    return placed, support
+    return placed, support[~_in_the_way(support, placed, edge)]
+
+
+def draw_field_on_crystals(
+    edge: float,
+    count: int,
+    diameters: tuple[float, float],
+    material: str,
+    thickness: tuple[float, float],
+    rng: np.random.Generator,
+    symbol: str = "Au",
+    film: float = 0.6,
+) -> tuple[list[PlacedParticle], np.ndarray, np.ndarray]:
+    """Draw particles on flakes of an oxide and at their edges.
+
+    Parameters
+    ----------
+    edge, count, diameters, rng, symbol
+        As of `draw_field`.
+    material
+        Of the flakes, see `particlespy_ml.simulation.atoms.crystal_supports.flakes`.
+    thickness
+        Range of their thickness in Å.
+    film
+        Share of the fields with a film of amorphous carbon of 5 to 20 Å below them.
+
+    Returns
+    -------
+    particles, symbols, positions
+        The particles, and symbols and positions in Å of the atoms of flakes and film. Of particles that touch neither,
+        a third is left in.
+    """
+    symbols, positions = flakes(material, edge, thickness, rng)
+    lying = []
+    has_film = rng.random() < film
+    for particle in place_particles(edge, count, diameters, 0.0, rng, symbol):
+        rested = _rest_on(particle, positions, edge, rng)
+        if rested is None and (has_film or rng.random() < 1 / 3):
+            rested = particle
+        if rested is not None:
+            lying.append(rested)
+    if has_film:
+        depth = rng.uniform(5.0, 20.0)
+        carbon = amorphous_film("C", edge, depth, rng) - (0, 0, depth + _CLEARANCE)
+        symbols, positions = np.append(symbols, ["C"] * len(carbon)), np.concatenate([positions, carbon])
+    kept = ~_in_the_way(positions, lying, edge)
+    return lying, symbols[kept], positions[kept]
+
+
+def _rest_on(
+    particle: PlacedParticle, support: np.ndarray, edge: float, rng: np.random.Generator
+) -> PlacedParticle | None:
+    """A particle on what lies under its middle, or at the side of what lies under its rim; None above a hole."""
+    points = particle.positions
+    middle = (points[:, :2].max(0) + points[:, :2].min(0)) / 2
+    away = support[:, :2] - middle
+    distance = np.linalg.norm(away - edge * np.round(away / edge), axis=1)
+    radius = particle.diameter / 2
+    under, beside = support[distance < 0.5 * radius, 2], support[distance < radius, 2]
+    if len(under) and rng.random() < 0.85:
+        depth = rng.uniform(0, 0.12) * particle.diameter
+        if particle.side < 0:
+            move = np.quantile(under, 0.02) - 1.5 + depth - points[:, 2].max()
+        else:
+            move = np.quantile(under, 0.98) + 1.5 - depth - points[:, 2].min()
+    elif len(beside):
+        move = rng.uniform(beside.min(), beside.max() + 1e-9) - points[:, 2].mean()
+    else:
+        return None
+    return replace(particle, positions=points + np.array([0, 0, move]))
+
+
+def _in_the_way(support: np.ndarray, placed: list[PlacedParticle], edge: float) -> np.ndarray:
+    """Whether atoms of a support are too close to a particle's, shape (n,)."""
+    if not placed or not len(support):
+        return np.zeros(len(support), bool)
+    metal = np.concatenate([particle.positions for particle in placed])
+    heights = metal[:, 2], support[:, 2]
+    offset = min(one.min() for one in heights) - 10.0
+    span = max(one.max() for one in heights) - offset + 10.0
+    box = np.array([edge, edge, 2 * span])
+    shifted = [np.column_stack([p[:, :2] % edge % edge, p[:, 2] - offset]) for p in (metal, support)]
+    distance, _ = cKDTree(shifted[0], boxsize=box).query(shifted[1], distance_upper_bound=_CLEARANCE)
+    return np.isfinite(distance)
 
 
 def place_particles(

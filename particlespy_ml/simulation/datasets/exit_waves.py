@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,11 +11,19 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from particlespy_ml.simulation.atoms.crystallinity import CRYSTALLINITY
-from particlespy_ml.simulation.atoms.field import PlacedParticle, draw_field, particle_masks, place_particles
+from particlespy_ml.simulation.atoms.field import (
+    PlacedParticle,
+    draw_field,
+    draw_field_on_crystals,
+    particle_masks,
+    place_particles,
+)
 from particlespy_ml.simulation.datasets.store import load_entry, simulate_entries
 from particlespy_ml.simulation.settings import from_table
 from particlespy_ml.simulation.waves.exit_wave import simulate_exit_wave
 
+RELAXED_ATOMS = 1000
+_STEPS = 12  # of relaxation
 OUTLINE_DEPTH = 1.0  # Å: a particle is seen to its outermost atoms and little beyond, not to the end of their radii
 
 
@@ -51,8 +59,27 @@ class ExitWaveRecipe:
         One in so many fields is held out for validation and test, never for training.
     held_out_sampling
         Sampling of the potential in fields held out in Å.
+    crystals, held_out_crystals
+        Oxides of crystalline supports, of fields to train on and of those held out, see
+        `particlespy_ml.simulation.atoms.crystal_supports.flakes`.
+    crystal_share
+        Share of the fields whose support is such a crystal.
+    crystal_thickness
+        Range of their thickness in Å.
+    large_share
+        Share of the fields that hold one or two large particles.
+    large_edge, large_diameters, large_sampling
+        Edge of such a field, the range of the diameters and the sampling of its potential, in Å.
+    varied
+        Share of the fields made by other rules: potentials of Lobato and Van Dyck, slices of 1.2 to 4 Å, and particles
+        of up to `RELAXED_ATOMS` atoms relaxed in part by effective medium theory.
     seed
         Seed of the library. Field *i* depends on the seed and on *i* alone.
+
+    References
+    ----------
+    I. Lobato and D. Van Dyck, Acta Cryst. A 70, 636 (2014); K. W. Jacobsen, P. Stoltze and J. K. Nørskov, Surf. Sci.
+    366, 394 (1996).
     """
 
     symbol: str = "Au"
@@ -68,6 +95,15 @@ class ExitWaveRecipe:
     slice_thickness: float = 2.5
     held_out_every: int = 5
     held_out_sampling: float = 0.125
+    crystals: tuple[str, ...] = ()
+    held_out_crystals: tuple[str, ...] = ()
+    crystal_share: float = 0.0
+    crystal_thickness: tuple[float, float] = (10.0, 50.0)
+    large_share: float = 0.0
+    large_edge: float = 176.0
+    large_diameters: tuple[float, float] = (60.0, 130.0)
+    large_sampling: float = 0.2
+    varied: float = 0.0
     seed: int = 2027
 
     @classmethod
@@ -148,32 +184,28 @@ def simulate_field(recipe: ExitWaveRecipe, index: int) -> dict:
         ``wave`` (2, pixels, pixels) float16, real and imaginary part; ``masks``, packed bits; ``labels`` and
         ``diameters`` of the particles; ``parameters`` (JSON). `load_field` reads it.
     """
-    rng = np.random.default_rng([recipe.seed, index])
-    drawn = _draw_conditions(recipe, rng)
-    film, energy = drawn["film"], drawn["energy"]
-    particles, support = draw_field(
-        recipe.edge, drawn["count"], recipe.diameters, film, drawn["thickness"], rng, recipe.symbol
-    )
-    symbols = [film] * len(support) + [recipe.symbol] * sum(len(particle.positions) for particle in particles)
+    drawn = _draw_conditions(recipe, index)
+    edge, pixels = drawn["edge"], round(recipe.pixels * drawn["edge"] / recipe.edge)
+    particles, support_symbols, support = _draw_atoms(recipe, drawn)
+    rng = drawn.pop("rng")
+    if drawn["varied"]:
+        particles = [_relaxed(particle, recipe.symbol) for particle in particles]
+    symbols = [*support_symbols, *[recipe.symbol] * sum(len(particle.positions) for particle in particles)]
     positions = np.concatenate([support, *(particle.positions for particle in particles)])
     thermal_rms = rng.uniform(*recipe.thermal_rms)
-    sampling = recipe.held_out_sampling if recipe.is_held_out(index) else recipe.sampling
     wave = simulate_exit_wave(
         symbols,
         positions + rng.normal(scale=thermal_rms, size=positions.shape),
-        recipe.edge,
-        energy=energy,
-        sampling=sampling,
-        slice_thickness=recipe.slice_thickness,
-        pixels=recipe.pixels,
+        edge,
+        energy=drawn["energy"],
+        sampling=drawn["sampling"],
+        slice_thickness=drawn["slice_thickness"],
+        parametrization="lobato" if drawn["varied"] else "kirkland",
+        pixels=pixels,
     )
     parameters = {
-        "edge": recipe.edge,
-        "energy": energy,
-        "film": film,
-        "thickness": drawn["thickness"],
+        **{name: value for name, value in drawn.items() if name not in ("count", "diameters")},
         "thermal_rms": thermal_rms,
-        "sampling": sampling,
         "kinds": [particle.kind for particle in particles],
         "sides": [particle.side for particle in particles],
         "atoms": [len(particle.positions) for particle in particles],
@@ -181,7 +213,7 @@ def simulate_field(recipe: ExitWaveRecipe, index: int) -> dict:
     }
     return {
         "wave": np.stack([wave.real, wave.imag]).astype(np.float16),
-        "masks": np.packbits(particle_masks(particles, recipe.edge, recipe.pixels), axis=-1),
+        "masks": np.packbits(particle_masks(particles, edge, pixels), axis=-1),
         "labels": np.array([particle.crystallinity for particle in particles], np.int8),
         "diameters": np.array([particle.diameter for particle in particles], np.float32),
         "parameters": json.dumps(parameters),
@@ -189,18 +221,62 @@ def simulate_field(recipe: ExitWaveRecipe, index: int) -> dict:
 
 
 def draw_particles(recipe: ExitWaveRecipe, index: int) -> list[PlacedParticle]:
-    """Draw the particles of field *index* again, with their atoms."""
+    """Draw the particles of field *index* again, with their atoms, before any are relaxed."""
+    drawn = _draw_conditions(recipe, index)
+    if drawn["crystalline"]:
+        return _draw_atoms(recipe, drawn)[0]
+    told = (drawn[name] for name in ("edge", "count", "diameters", "thickness", "rng"))
+    return place_particles(*told, recipe.symbol)
+
+
+def _draw_conditions(recipe: ExitWaveRecipe, index: int) -> dict:
+    """What is drawn of a field before its particles are, and the generator that draws these."""
     rng = np.random.default_rng([recipe.seed, index])
-    drawn = _draw_conditions(recipe, rng)
-    return place_particles(recipe.edge, drawn["count"], recipe.diameters, drawn["thickness"], rng, recipe.symbol)
-
-
-def _draw_conditions(recipe: ExitWaveRecipe, rng: np.random.Generator) -> dict:
-    """What is drawn of a field before its particles are."""
     film, energy = str(rng.choice(recipe.films)), float(rng.choice(recipe.energies))
     thickness = rng.uniform(*recipe.thickness)
     count = int(rng.integers(recipe.particles[0], recipe.particles[1] + 1))
-    return {"film": film, "energy": energy, "thickness": thickness, "count": count}
+    # drawn apart, so that the other fields of a library do not depend on these shares
+    other = np.random.default_rng([recipe.seed, index, 1])
+    crystalline, large, varied = other.random(3) < (recipe.crystal_share, recipe.large_share, recipe.varied)
+    held_out = recipe.is_held_out(index)
+    if crystalline:
+        film = str(other.choice(recipe.held_out_crystals if held_out else recipe.crystals))
+    sampling = recipe.held_out_sampling if held_out else recipe.sampling
+    return {
+        "edge": recipe.large_edge if large else recipe.edge,
+        "energy": energy,
+        "film": film,
+        "crystalline": bool(crystalline),
+        "thickness": thickness,
+        "count": int(other.integers(1, 3)) if large else count,
+        "diameters": recipe.large_diameters if large else recipe.diameters,
+        "sampling": recipe.large_sampling if large else sampling,
+        "slice_thickness": float(other.uniform(1.2, 4.0)) if varied else recipe.slice_thickness,
+        "varied": bool(varied),
+        "rng": rng,
+    }
+
+
+def _draw_atoms(recipe: ExitWaveRecipe, drawn: dict) -> tuple[list[PlacedParticle], np.ndarray, np.ndarray]:
+    """Particles, and symbols and positions of the support."""
+    edge, count, diameters, film, rng = (drawn[name] for name in ("edge", "count", "diameters", "film", "rng"))
+    if drawn["crystalline"]:
+        return draw_field_on_crystals(edge, count, diameters, film, recipe.crystal_thickness, rng, recipe.symbol)
+    particles, support = draw_field(edge, count, diameters, film, drawn["thickness"], rng, recipe.symbol)
+    return particles, np.full(len(support), film), support
+
+
+def _relaxed(particle: PlacedParticle, symbol: str) -> PlacedParticle:
+    """A particle after some steps towards its energy's minimum, where it is small and its metal is known."""
+    from ase import Atoms
+    from ase.calculators.emt import EMT, parameters
+    from ase.optimize import FIRE
+
+    if symbol not in parameters or len(particle.positions) > RELAXED_ATOMS:
+        return particle
+    atoms = Atoms([symbol] * len(particle.positions), positions=particle.positions, calculator=EMT())
+    FIRE(atoms, logfile=None, maxstep=0.1).run(fmax=0.1, steps=_STEPS)
+    return replace(particle, positions=atoms.positions)
 
 
 def simulate_exit_waves(

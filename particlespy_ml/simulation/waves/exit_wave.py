@@ -15,6 +15,7 @@ def simulate_exit_wave(
     energy: float = 300e3,
     sampling: float = 0.2,
     slice_thickness: float = 2.5,
+    parametrization: str = "kirkland",
     pixels: int | None = None,
 ) -> np.ndarray:
     """Return the wave at the exit of a periodic field, a plane wave of amplitude one having entered along z.
@@ -33,6 +34,8 @@ def simulate_exit_wave(
         Real-space sampling of the potential in Å. Waves are limited to 1 / (3 sampling).
     slice_thickness
         Thickness of the slices in Å.
+    parametrization
+        Of the potentials of atoms, "kirkland" or "lobato".
     pixels
         Number of pixels along each edge of the result; spatial frequencies that do not fit are cut off. By default the
         sampling of the potential.
@@ -53,7 +56,11 @@ def simulate_exit_wave(
     atoms = Atoms(symbols, positions=placed, cell=[edge, edge, high - low], pbc=[True, True, False])
     with abtem_engine() as abtem:
         potential = abtem.Potential(
-            atoms, sampling=sampling, slice_thickness=slice_thickness, projection="infinite", parametrization="kirkland"
+            atoms,
+            sampling=sampling,
+            slice_thickness=slice_thickness,
+            projection="infinite",
+            parametrization=parametrization,
         )
         wave = abtem.PlaneWave(energy=energy).multislice(potential, lazy=False)
     array = np.asarray(wave.to_cpu().array).T

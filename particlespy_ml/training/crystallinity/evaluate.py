@@ -17,7 +17,7 @@ from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe, Field,
 from particlespy_ml.simulation.datasets.store import check_recipe, entry_indices
 from particlespy_ml.simulation.recording.imaging import ImagingRecipe
 from particlespy_ml.training.card import versions, write_model
-from particlespy_ml.training.fields import FieldParticle, list_particles, record_window, split_fields
+from particlespy_ml.training.fields import COARSER_VIEWS, FieldParticle, list_particles, record_window, split_fields
 from particlespy_ml.training.isomer.batches import CANONICAL, MULTIPLE
 from particlespy_ml.training.isomer.evaluate import (
     accuracy_with_interval,
@@ -36,8 +36,9 @@ _logger = logging.getLogger(__name__)
 
 AMORPHOUS = CRYSTALLINITY.index("amorphous")
 DOSES = (1e2, 3e2, 1e3, 3e3, 1e4, 1e5)
-DEFOCI = (-1000.0, -500.0, -200.0, -50.0, 0.0, 50.0, 200.0, 500.0, 1000.0)  # Å
-SIZES = (10.0, 15.0, 20.0, 30.0, 40.0, 60.0)  # Å
+DEFOCI = (-1000.0, -500.0, -200.0, -50.0, -25.0, 0.0, 25.0, 50.0, 200.0, 500.0, 1000.0)  # Å
+HALVES = {"-5 to 0 nm": (-50.0, 0.0), "0 to 5 nm": (0.0, 50.0)}  # of the range of defocus of Gumbiowski et al., in Å
+SIZES = (10.0, 15.0, 20.0, 30.0, 40.0, 60.0, 80.0, 100.0, 130.0)  # Å
 THICKNESSES = (10.0, 15.0, 20.0, 25.0, 30.0)  # Å
 MAX_OVERLAP = 0.1  # share of a particle's area that others may cover in the main tables
 PAPER_SIZES = (10.0, 30.0)  # Å
@@ -67,8 +68,13 @@ class HeldOut:
 
     @property
     def rows(self) -> np.ndarray:
-        """Particles that others do not cover."""
+        """Particles that others do not cover, on any support."""
         return self.covered <= MAX_OVERLAP
+
+    @property
+    def crystalline(self) -> np.ndarray:
+        """Particles of fields whose support is a crystal."""
+        return np.array([self.fields[one.field].parameters.get("crystalline", False) for one in self.particles], bool)
 
 
 def _covered(masks: np.ndarray) -> np.ndarray:
@@ -151,7 +157,8 @@ def measure_crystallinity(
     network
         Network.
     data
-        Held-out particles. Main tables leave out those that others cover.
+        Held-out particles. Main tables leave out those that others cover, and those on crystalline supports, which
+        have one of their own.
     recipe
         What training drew; its `nominal` is the optics of Gumbiowski et al.
     calibration
@@ -159,7 +166,7 @@ def measure_crystallinity(
     realisations
         Images of each particle under each condition.
     """
-    main = np.flatnonzero(data.rows)
+    main = np.flatnonzero(data.rows & ~data.crystalline)
     labels = data.labels[main]
 
     def probabilities(conditions: ImagingRecipe, rows=main) -> np.ndarray:
@@ -177,6 +184,20 @@ def measure_crystallinity(
         **_confusions(nominal, typical, labels, calibration["min_probability"]),
         **_confidences(nominal[1e4], typical, labels, calibration["min_probability"]),
     }
+    halves = {
+        name: replace(recipe.nominal(1e4), defocus=((b - a) / 2,) * 2, focus=(a + b) / 2)
+        for name, (a, b) in HALVES.items()
+    }
+    results["by_half_of_defocus_at_10000"] = {n: _accuracies(probabilities(c), labels) for n, c in halves.items()}
+    crystals = np.flatnonzero(data.rows & data.crystalline)
+    if len(crystals):
+        results["crystalline_supports"] = {
+            name: {
+                f"{dose:g}": _accuracies(probabilities(make(dose), crystals), data.labels[crystals])
+                for dose in (1e3, 1e4)
+            }
+            for name, make in (("nominal", recipe.nominal), ("harsh", lambda dose: replace(recipe, dose=(dose, dose))))
+        }
     covered = np.flatnonzero(~data.rows)
     if len(covered):
         right = probabilities(recipe.nominal(1e4), covered).argmax(-1) == data.labels[covered][:, None]
@@ -314,6 +335,7 @@ def crystallinity_card(tables: dict, n_training: int, calibration: dict, results
         "pixel_size": {"value": CANONICAL, "unit": "Å"},
         "window_multiple": MULTIPLE,
         "windows": list(range(low, high + 1, MULTIPLE)),
+        "coarser_views": list(COARSER_VIEWS),
         "normalisation": "window-standardised",
         **calibration,
         "confusion_matrix": {
@@ -325,10 +347,12 @@ def crystallinity_card(tables: dict, n_training: int, calibration: dict, results
         "evaluation": results["nominal"],
         "evaluation_conditions": "held-out fields, particles cut out by their true masks, 0.4 Å pixels, optics of "
         "Gumbiowski et al. (ImagingRecipe.nominal), all sizes and beam energies; intervals of 95 % over particles; "
-        f"particles that others cover by more than {MAX_OVERLAP:.0%} are left out",
+        f"particles that others cover by more than {MAX_OVERLAP:.0%} are left out, and those on crystalline supports",
         "evaluation_paper_range": results["paper_range"],
         "evaluation_harsh": results["harsh"],
         "evaluation_by_defocus": results["by_defocus_at_10000"],
+        "evaluation_by_half_of_defocus": results["by_half_of_defocus_at_10000"],
+        "evaluation_crystalline_supports": results.get("crystalline_supports", {}),
         "evaluation_by_size": results["by_size_at_10000"],
         "evaluation_by_support": results["by_support_at_10000"],
         "evaluation_by_kind": results["by_kind_at_10000"],

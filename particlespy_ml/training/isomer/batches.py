@@ -22,6 +22,7 @@ _logger = logging.getLogger(__name__)
 STEP = 0.3  # Å, scan step of the simulated images
 CANONICAL = 0.4  # Å, pixel size that a network sees
 MULTIPLE = 16  # windows are a multiple of so many pixels
+LARGEST_WINDOW = 192  # pixels
 MARGIN = 5.0  # Å, empty rim that a window leaves about a particle, both sides together
 _ANNULI_OF_INCOHERENT = (0.58, 0.29, 0.13)  # mean split of the PRISM signal over the three annuli
 
@@ -68,7 +69,7 @@ def window_for(diameter: float) -> int:
     (64, 128)
     """
     pixels = int(np.ceil((diameter + MARGIN) / CANONICAL / MULTIPLE)) * MULTIPLE
-    return int(np.clip(pixels, 48, 192))
+    return int(np.clip(pixels, 48, LARGEST_WINDOW))
 
 
 def prism_items(folder: str | Path, indices: list[int] | None = None) -> list[Item]:
@@ -170,7 +171,10 @@ class BatchMaker:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         window = int(rng.choice(self.windows, p=self.frequency))
         # empty space changes the scale of standardised windows: a network must see that it means nothing
-        shown = min(192, window + MULTIPLE * int(rng.choice((0, 1, 2, 3, 4, 6), p=(0.4, 0.22, 0.14, 0.1, 0.08, 0.06))))
+        shown = min(
+            LARGEST_WINDOW,
+            window + MULTIPLE * int(rng.choice((0, 1, 2, 3, 4, 6), p=(0.4, 0.22, 0.14, 0.1, 0.08, 0.06))),
+        )
         parts, labels = [], []
         for start in range(0, size, self.chunk):
             count = min(self.chunk, size - start)

@@ -102,13 +102,22 @@ def nominal_frames(recipe: ImagingRecipe, dose: float) -> ImagingRecipe:
 def measure_segmentation(
     network: torch.nn.Module, folder: str | Path, indices: list[int], recipe: ImagingRecipe, threshold: float
 ) -> dict:
-    """All numbers of a card, on held-out fields: nominal and harsh conditions at several doses."""
+    """All numbers of a card, on held-out fields: nominal and harsh conditions at several doses.
+
+    Fields on crystals, where there are some, are apart from those on amorphous films.
+    """
     conditions = {
         "nominal": lambda dose: nominal_frames(recipe, dose),
         "harsh": lambda dose: replace(recipe, dose=(dose, dose), scale_error=0.03),
     }
+    on_crystals = [i for i in indices if load_field(folder, i).parameters.get("crystalline", False)]
+    sets = {"": [i for i in indices if i not in on_crystals], " on crystals": on_crystals}
     return {
-        name: {f"{d:g}": agreement(frame_maps(network, folder, indices, make(d), 31), threshold) for d in DOSES}
+        f"{name}{where}": {
+            f"{dose:g}": agreement(frame_maps(network, folder, chosen, make(dose), 31), threshold) for dose in DOSES
+        }
+        for where, chosen in sets.items()
+        if chosen
         for name, make in conditions.items()
     }
 
@@ -141,6 +150,10 @@ def finish_segmentation(
         "particles that the border cuts do not count; intervals of 95 % over fields",
         "evaluation_harsh": results["harsh"],
         "evaluation_harsh_conditions": "the same fields with everything that the detector recipe draws",
+        "evaluation_on_crystals": results.get("nominal on crystals", {}),
+        "evaluation_on_crystals_harsh": results.get("harsh on crystals", {}),
+        "evaluation_on_crystals_conditions": "held-out fields whose support is a crystal of an oxide that was never "
+        "trained on",
         "training": {
             "recipe": tables["training"],
             "seed": tables["training"]["seed"],

@@ -5,7 +5,13 @@ import pytest
 from scipy.spatial import cKDTree
 
 from particlespy_ml.simulation.atoms.crystallinity import CRYSTALLINITY, KINDS
-from particlespy_ml.simulation.atoms.field import ATOM_RADIUS, PlacedParticle, draw_field, particle_masks
+from particlespy_ml.simulation.atoms.field import (
+    ATOM_RADIUS,
+    PlacedParticle,
+    draw_field,
+    draw_field_on_crystals,
+    particle_masks,
+)
 from particlespy_ml.simulation.waves.exit_wave import fourier_resample, simulate_exit_wave
 
 EDGE = 60.0
@@ -101,3 +107,24 @@ def test_resampling_keeps_waves_that_fit(count, pixels):
         return np.exp(2j * np.pi * (3 * np.arange(n)[:, None] - 5 * np.arange(n)) / n)
 
     np.testing.assert_allclose(fourier_resample(wave(count), pixels), wave(pixels), atol=1e-5)
+
+
+@pytest.mark.parametrize("film", [0.0, 1.0])
+def test_particles_on_crystals_touch_them(film):
+    """With a film below, everything that lies beside the flakes is near the film; without, most touch a flake."""
+    near, symbols = [], set()
+    for seed in range(8):
+        particles, told, support = draw_field_on_crystals(
+            EDGE, 6, (10.0, 18.0), "CeO2", (8.0, 20.0), np.random.default_rng(seed), film=film
+        )
+        assert len(told) == len(support)
+        symbols |= set(told.tolist())
+        box, floor = [EDGE, EDGE, 1e3], 200
+        other = np.column_stack([support[:, :2] % EDGE % EDGE, support[:, 2] + floor])
+        tree = cKDTree(other, boxsize=box)
+        for particle in particles:
+            own = np.column_stack([particle.positions[:, :2] % EDGE % EDGE, particle.positions[:, 2] + floor])
+            near.append(tree.query(own)[0].min())
+    assert symbols == ({"Ce", "O", "C"} if film else {"Ce", "O"})
+    assert min(near) > 1.89
+    assert np.mean(np.array(near) < 4.5) > 0.8
