@@ -4,8 +4,8 @@
 trained on: columns found and placed by dose with and without a carbon film, beside maxima of a filtered image and
 atomap's finder, both with the settings and the sign of the contrast that are best when the truth is known; surface
 columns by their height; false columns in frames without any; and the time that a frame takes. The structures are
-simulated into ``--cache`` first, which takes a minute. The part ``fitted``, which is printed when asked for, fits the
-lens and the waves behind columns to single images and focal series: half a minute for each.
+simulated into ``--cache`` first, which takes a minute. The parts ``fitted`` and ``fitted-ceria``, which are printed
+when asked for, fit the lens and the waves behind columns to single images and focal series: half a minute for each.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.columns_hrtem import images, peers
 from benchmarks.columns_hrtem.ceria import print_occupancies
 from benchmarks.columns_hrtem.curves import print_curves
-from benchmarks.columns_hrtem.fitted import print_fitted
+from benchmarks.columns_hrtem.fitted import print_fitted, print_fitted_ceria
 from benchmarks.columns_hrtem.graphene import print_graphene
 from benchmarks.columns_hrtem.heights import print_heights
 from benchmarks.columns_hrtem.scores import best_of_peer, by_network, interval, outcomes
@@ -26,6 +26,7 @@ from particlespy_ml.models.load import load_model
 from particlespy_ml.training.columns.evaluate import recall_by_output, score_columns
 
 DOSES = (1e2, 3e2, 1e3, 3e3, 1e4)
+FITTED = ("fitted", "fitted-ceria")
 PARTS = ("accuracy", "false", "bound", "curves", "ceria", "graphene", "heights", "speed")
 
 
@@ -105,7 +106,7 @@ def print_speed(model) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.columns_hrtem", description=__doc__)
-    parser.add_argument("--parts", nargs="+", choices=(*PARTS, "fitted"), default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=(*PARTS, *FITTED), default=list(PARTS))
     parser.add_argument("--cache", default="cache/columns-benchmark", help="folder of the simulations")
     parser.add_argument("--structures", type=int, default=40)
     parser.add_argument("--series", type=int, default=10, help="focal series of the part fitted")
@@ -127,6 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
         "graphene": lambda: print_graphene(folder, max(structures // 2, 1), load_model(options.graphene)),
         "heights": lambda: print_heights(folder, structures, load_model(options.heights)),
         "fitted": lambda: print_fitted(folder, structures, options.series),
+        "fitted-ceria": lambda: print_fitted_ceria(folder, structures),
         "speed": lambda: print_speed(model),
     }
     for name in options.parts:

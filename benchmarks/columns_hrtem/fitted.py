@@ -7,10 +7,13 @@ from hyperspy.signals import Signal2D
 from scipy.spatial import cKDTree
 
 from benchmarks.columns_hrtem import images
-from particlespy_ml.simulation.fit_columns import HIGHEST, NOMINAL, fit_columns
+from benchmarks.columns_hrtem.ceria import OPTICS, OVERFOCUS
+from particlespy_ml.crystals.crystal import CERIA
+from particlespy_ml.simulation.fit_columns import HIGHEST, NOMINAL, column_library, fit_columns
 from particlespy_ml.simulation.waves.tilted_columns import tilted_columns
 
 DOSES = (1e3, 1e4)
+CERIA_DOSES = (500.0, 2000.0, 1e4)
 _MATCH = 0.05  # nm
 _LATTICE = 4.078  # Å
 
@@ -39,6 +42,22 @@ def print_fitted(folder, count: int, series: int) -> None:
                     print(f"  {dose:6g} e/Å², {group:6}: {_told(found)}", flush=True)
 
 
+def print_fitted_ceria(folder, count: int) -> None:
+    """The same of the columns of cerium in single images of ceria."""
+    symbols, spacing, where = ("Ce", "O"), CERIA / 2**0.5, images.fields(folder, "ceria", images.CERIA, count)
+    library = column_library(symbols, spacing, HIGHEST, 300e3)
+    print(
+        f"CeO2 <110>, {count} structures, one image each, lens known as a microscope tells it: columns of Ce"
+    )
+    for overfocus in OVERFOCUS:
+        for dose in CERIA_DOSES:
+            focus = {"defocus": ((1.0, -overfocus - 5, -overfocus + 5),)}
+            found = []
+            for seen, _ in images.recordings(where, count, dose, images.CERIA_MICROSCOPE, **focus):
+                found.append(_compared(seen, "<110>", library, "CeO2"))
+            print(f"  {overfocus / 10:g} nm, {dose:6g} e/Å²: {_told(found)}", flush=True)
+
+
 def _signal(seen) -> Signal2D:
     signal = Signal2D(seen.images if len(seen.images) > 1 else seen.images[0])
     for axis in signal.axes_manager.signal_axes:
@@ -49,15 +68,22 @@ def _signal(seen) -> Signal2D:
     return signal
 
 
-def _compared(seen, zone_axis: str, library) -> dict[str, np.ndarray]:
-    """Distances in pm, errors told, heights less the true ones, and probabilities, of the columns both ways found."""
-    signal = _signal(seen)
+def _compared(seen, zone_axis: str, library, structure: str = "Au") -> dict[str, np.ndarray]:
+    """Distances in pm, errors told, heights less the true ones, and probabilities, of the columns both ways found.
+
+    Of ceria, those of the columns of cerium that were told for such.
+    """
+    signal, first_kind = _signal(seen), seen.kinds == 0
     network = signal.find_columns if len(seen.images) == 1 else signal.find_heights
-    first = network(show_progressbar=False).to_dataframe()
-    fitted = fit_columns(signal, "Au", zone_axis, optics=NOMINAL, library=library).columns.to_dataframe()
-    truth = 0.1 * seen.pixel_size * seen.places[:, ::-1]
-    heights, found = np.clip(seen.heights, 1, 12), {}
-    for name, rows in (("network", first), ("fit", fitted)):
+    options = {} if structure == "Au" else {"model": "ceria-hrtem"}
+    first = network(show_progressbar=False, **options).to_dataframe()
+    nominal = NOMINAL if structure == "Au" else OPTICS
+    fitted = fit_columns(signal, structure, zone_axis, optics=nominal, library=library, show_progressbar=False)
+    truth = 0.1 * seen.pixel_size * seen.places[first_kind][:, ::-1]
+    heights, found = np.clip(seen.heights[first_kind], 1, 12), {}
+    for name, rows in (("network", first), ("fit", fitted.columns.to_dataframe())):
+        if structure != "Au":
+            rows = rows[rows["class"] == "Ce"]
         distance, nearest = cKDTree(truth).query(rows[["x", "y"]].to_numpy())
         own = distance < _MATCH
         off = 1e3 * (rows[["x", "y"]].to_numpy() - truth[nearest])[own]

@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.isomers import compare, refusal, selective, speed
+from benchmarks.isomers import compare, distorted, refusal, selective, speed
 from benchmarks.isomers.simulations import FOREIGN, simulated
 from particlespy_ml.models.load import load_model
 from particlespy_ml.simulation.atoms.out_of_range import OUT_OF_RANGE
 
-PARTS = ("hard", "sizes", "range", "selective", "speed")
+PARTS = ("hard", "sizes", "range", "selective", "distorted", "speed")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--held-out",
         type=Path,
-        help="simulations of held-out isomers, for the part selective",
+        help="simulations of held-out isomers, for the parts selective and distorted",
     )
     parser.add_argument("--write", action="store_true", help="keep the thresholds of the part selective on the card")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
@@ -40,7 +40,9 @@ def main(arguments: list[str] | None = None) -> None:
         selective.main(options.model, options.held_out, options.realisations, options.write)
     elif "selective" in options.parts:
         print("The part selective is left out: it needs --held-out.")
-    if set(options.parts) == {"selective"}:
+    if "distorted" in options.parts:
+        distorted.main(options.model, options.realisations, options.held_out)
+    if set(options.parts) <= {"selective", "distorted"}:
         return
     model = load_model(options.model)
     wanted = {"hard": options.structures} if "hard" in options.parts else {}

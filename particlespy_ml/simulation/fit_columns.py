@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.columns.by_network import columns_in_frame, write_heights
+from particlespy_ml.columns.by_network import columns_in_frame, shares_of_kinds, write_heights
 from particlespy_ml.columns.find_heights import SERIES, FocalColumns
 from particlespy_ml.columns.map_columns import DEFAULT, column_mapper
 from particlespy_ml.columns.rows import LENGTHS, network_dtype
@@ -25,8 +25,13 @@ from particlespy_ml.simulation.waves.tilted_columns import TiltedColumns, tilted
 from particlespy_ml.tables.table import make_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hyperspy.signals import BaseSignal, Signal2D
     from matplotlib.figure import Figure
+
+    from particlespy_ml.models.column_mapper import ColumnMapper
+    from particlespy_ml.models.model import Model
 
 NOMINAL = Optics(spherical_aberration=-1e5, fifth_order=2.5e7, focal_spread=30.0, deflection=0.2)
 PIXEL = 0.25  # Å: finer images are resampled, they show no more
@@ -34,6 +39,7 @@ FINE = 0.22  # Å, pixels below
 HIGHEST = 14  # atoms, by default
 STEPS = (-130.0, 130.0)  # Å, of the focus of a series, by default
 FEWEST = 6  # columns that tell a lens
+COMPOUNDS = {("Ce", "O"): "ceria-hrtem"}  # networks by the elements of the columns
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class FittedColumns:
 
 def fit_columns(
     signal: Signal2D,
-    element: str,
+    structure: str,
     zone_axis: str | Sequence[int] = "<110>",
     *,
     optics: Optics = NOMINAL,
@@ -96,12 +102,13 @@ def fit_columns(
     focal_steps: Sequence[float] = STEPS,
     library: TiltedColumns | None = None,
     highest: int = HIGHEST,
+    model: str | Path | Model | None = None,
     min_probability: float | None = None,
     register: bool = True,
     device: str | None = None,
     show_progressbar: bool | None = None,
 ) -> FittedColumns:
-    """Fit the columns of a particle of one element, and the lens, to an HRTEM image or a focal series of it.
+    """Fit the columns of a particle, and the lens, to an HRTEM image or a focal series of it.
 
     A network finds the columns and tells heights to begin with. The wave behind the particle is taken for that of
     vacuum and what each column adds to it alone, which multislice simulations of single columns tell; defoci,
@@ -112,8 +119,9 @@ def fit_columns(
     signal
         Image, or series with one navigation axis of defocus; pixel values proportional to electrons, with no dark
         level, calibrated in a unit of length.
-    element
-        Chemical symbol.
+    structure
+        An element such as "Au", or what `particlespy_ml.crystals.crystal` knows whose columns are of one element each,
+        such as "CeO2" along <110>.
     zone_axis
         Along the beam.
     optics
@@ -124,9 +132,13 @@ def fit_columns(
     focal_steps
         Changes of the defocus from image to image in Å that are tried.
     library
-        Waves of single columns from `tilted_columns`; by default they are simulated, which takes half a minute.
+        Waves of single columns from `tilted_columns`, of several kinds joined by `TiltedColumns.beside`; by default
+        they are simulated, which takes half a minute for each kind.
     highest
         Largest number of atoms of the default library.
+    model
+        Network that finds the columns, whose kinds are those of the structure; by default "columns-hrtem" for an
+        element, "heights-hrtem" for a series of it, and "ceria-hrtem" for CeO2, which sees the middle image.
     min_probability
         Probability from which there is a column; by default that of the network.
     register
@@ -144,13 +156,14 @@ def fit_columns(
     ------
     ValueError
         If the signal has more than one navigation axis, pixels that are not square, or values that are no counts; if
-        too few columns are found, or the element has no such columns.
+        too few columns are found, or the structure has no such columns, or no network is known that finds them.
 
     Notes
     -----
-    Columns are independent of each other where they channel: particles of light elements, thick ones, and those far off
-    the zone axis are not described. Heights and lens are fitted together; where they cannot be told apart the doubt of
-    heights says so only as far as the fit has seen other heights: all columns off by one to three atoms are tried.
+    Columns are independent of each other where they channel: thick particles, and those far off the zone axis, are not
+    described. Kinds of columns are those that the network told. Heights and lens are fitted together; where they cannot
+    be told apart the doubt of heights says so only as far as the fit has seen other heights: all columns off by one to
+    three atoms are tried.
 
     References
     ----------
@@ -163,28 +176,36 @@ def fit_columns(
         )
     stack = ascending(np.asarray(image.frames), image.grid.direction)
     _check_pixels(stack, image.grid)
-    spacing = _spacing(element, zone_axis)
-    found, stack, mapper = _first_columns(stack, image.grid, min_probability, register, device)
+    symbols, spacing = _column_symbols(structure, zone_axis)
+    found, stack, mapper = _first_columns(stack, image.grid, symbols, model, min_probability, register, device)
     if len(found) < FEWEST:
         raise ValueError(f"{len(found)} columns were found; expected {FEWEST} or more, which tell a lens.")
     pixel = 10 * image.grid.nanometres[0]
     step = PIXEL / pixel if pixel < FINE else 1.0
     seen = stack if step == 1 else np.stack([resample_frame(one, (step, step)) for one in stack])
     places = ((found.places + 0.5) / step - 0.5)[:, ::-1] * pixel * step
-    heights = np.rint(found.posterior @ np.arange(1, found.posterior.shape[1] + 1)).astype(int)
-    if len(stack) > 1:
-        heights = found.posterior.argmax(1) + 1
+    shares, heights = _first_heights(found.posterior, mapper, len(stack) > 1 and mapper.images > 1)
     steps = tuple(focal_steps) if len(stack) > 1 else (0.0,)
     tries = defoci_to_try(len(stack), steps, defocus)
     with bars_shown(wants_bar(show_progressbar)):
         if library is None:
-            library = tilted_columns(element, spacing, highest, energy=optics.energy)
-        fit = fit_series(seen, pixel * step, places, heights, library, optics, tries)
+            library = column_library(symbols, spacing, highest, optics.energy)
+        kinds = np.array([library.kinds.index(symbol) for symbol in symbols])[shares.argmax(1)]
+        fit = fit_series(seen, pixel * step, places, heights, library, optics, tries, kinds)
     pixels = (fit.places[:, ::-1] / (pixel * step) + 0.5) * step - 0.5
-    table = _table(image, fit, found.probabilities, pixels, mapper, element, str(zone_axis))
+    record = {"structure": structure, "zone_axis": str(zone_axis), "model": mapper.name, "sha256": mapper.sha256}
+    table = _table(image, fit, found.probabilities, pixels, dict(zip(symbols, shares.T, strict=True)), record)
     return FittedColumns(
         table, fit.optics, (float(fit.tilt[0]), float(fit.tilt[1])), fit.misfit, fit.images, fit.expected, pixel * step
     )
+
+
+def column_library(symbols: Sequence[str], spacing: float, highest: int, energy: float, **settings) -> TiltedColumns:
+    """Return the waves of columns of several elements; *settings* are those of `tilted_columns`."""
+    first, *others = (tilted_columns(symbol, spacing, highest, energy=energy, **settings) for symbol in symbols)
+    for one in others:
+        first = first.beside(one)
+    return first
 
 
 def _check_pixels(stack: np.ndarray, grid: PixelGrid) -> None:
@@ -201,54 +222,86 @@ def _check_pixels(stack: np.ndarray, grid: PixelGrid) -> None:
         )
 
 
-def _spacing(element: str, zone_axis: str | Sequence[int]) -> float:
-    """Distance of the atoms of a column in Å."""
-    crystal = as_crystal(element)
+def _column_symbols(structure: str, zone_axis: str | Sequence[int]) -> tuple[tuple[str, ...], float]:
+    """The elements of the columns of a crystal, and the distance of the atoms of a column in Å."""
+    crystal = as_crystal(structure)
     columns = projection(crystal, zone_axis)
-    if len(columns.sites) != 1 or len(columns.species[0]) != 1:
-        raise ValueError(f"Columns of {element} along {zone_axis} are not all alike; expected those of an fcc metal.")
-    return float(columns.period * crystal.a)
+    if any(len(species) != 1 for species in columns.species):
+        raise ValueError(
+            f"Columns of {structure} along {zone_axis} hold {', '.join('/'.join(one) for one in columns.species)}; "
+            "expected columns of one atom a period each, such as those of fcc metals, and of CeO2 along <110>."
+        )
+    return tuple(dict.fromkeys(species[0] for species in columns.species)), float(columns.period * crystal.a)
 
 
-def _first_columns(stack: np.ndarray, grid: PixelGrid, min_probability: float | None, register: bool, device):
+def _first_columns(stack: np.ndarray, grid: PixelGrid, symbols, model, min_probability: float | None, register, device):
     """Columns by a network, the images registered, and the network."""
-    single = column_mapper(DEFAULT, grid, device)
-    mapper = single if len(stack) == 1 else column_mapper(SERIES, grid, device, several=True)
+    if model is None and len(symbols) > 1 and set(symbols) not in [set(one) for one in COMPOUNDS]:
+        raise ValueError(f"No bundled network finds columns of {', '.join(symbols)}; expected model=.")
+    compound = next((name for one, name in COMPOUNDS.items() if set(one) == set(symbols)), None)
+    single = column_mapper(model if model is not None and len(stack) == 1 else compound or DEFAULT, grid, device)
+    if len(stack) == 1 or compound is not None:
+        mapper = single
+    else:
+        mapper = column_mapper(model or SERIES, grid, device, several=True)
+    names = {name for name, _ in mapper.kinds}
+    if len(symbols) > 1 and names != set(symbols):
+        raise ValueError(f"The network {mapper.name!r} finds {sorted(names)}; expected columns of {sorted(symbols)}.")
     threshold = mapper.threshold if min_probability is None else float(min_probability)
     if len(stack) == 1:
         return columns_in_frame(stack[0], grid.nanometres, mapper, threshold)[0], stack, mapper
     if register:
         finder = FocalColumns(grid, mapper, threshold, False, registrar=single, max_shift=1.5 / grid.nanometres[0])
         stack = finder.registered(stack)
+    if mapper.images == 1:
+        return columns_in_frame(stack[len(stack) // 2], grid.nanometres, mapper, threshold)[0], stack, mapper
     chosen = np.rint(np.linspace(0, len(stack) - 1, mapper.images)).astype(int)
     if len(stack) < mapper.images:
         raise ValueError(f"{len(stack)} images; expected one, or {mapper.images} or more.")
     return columns_in_frame(stack[chosen], grid.nanometres, mapper, threshold)[0], stack, mapper
 
 
-def _table(image: ImageFrames, fit: SeriesFit, probabilities, pixels, mapper, element: str, zone_axis: str):
+def _first_heights(posterior: np.ndarray, mapper: ColumnMapper, best: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Probability of each kind, shape (n, kinds), and a number of atoms, the *best* or that expected, of each column.
+
+    Columns of kinds whose atoms are not counted have the median of the others'.
+    """
+    shares = shares_of_kinds(posterior, mapper.kinds)
+    kind, starts = shares.argmax(1), np.cumsum([0, *(number for _, number in mapper.kinds)])
+    heights = np.zeros(len(posterior), int)
+    for number, (_, highest) in enumerate(mapper.kinds):
+        own = kind == number
+        if highest > 1 and own.any():
+            told = posterior[own, starts[number] : starts[number + 1]]
+            expected = told @ np.arange(1, highest + 1) / told.sum(1)
+            heights[own] = told.argmax(1) + 1 if best else np.rint(expected)
+    told = heights > 0
+    return shares, np.where(told, heights, round(np.median(heights[told])) if told.any() else 1)
+
+
+def _table(image: ImageFrames, fit: SeriesFit, probabilities, pixels, shares: dict[str, np.ndarray], record: dict):
     """The table of columns, places in the unit of the image."""
-    grid, kinds = image.grid, (("metal", fit.posterior.shape[1]),)
+    highest = fit.posterior.shape[1]
+    names = ("metal",) if len(shares) == 1 else tuple(shares)
+    grid, kinds = image.grid, tuple((name, highest) for name in names)
     rows = np.zeros(len(pixels), network_dtype(kinds))
     turned = np.where(np.array(grid.direction) == 1, pixels, np.array(grid.shape) - 1 - pixels)
     rows["x"], rows["y"] = grid.to_xy(*turned.T)
     unit = 0.1 * grid.scale[0] / grid.nanometres[0]  # of an ångström
     rows["x_error"], rows["y_error"] = unit * fit.errors.T
     rows["probability"] = probabilities
-    write_heights(rows, fit.posterior, kinds)
+    write_heights(rows, np.concatenate([fit.posterior * one[:, None] for one in shares.values()], axis=1), kinds)
     array = np.empty(1, object)
     array[0] = rows
     record = {
         "method": "fit of the wave behind columns",
         "images": len(fit.optics),
-        "element": element,
-        "zone_axis": zone_axis,
-        "model": mapper.name,
-        "sha256": mapper.sha256,
+        **record,
         "defocus": [float(one.defocus) for one in fit.optics],
         "tilt": [float(one) for one in fit.tilt],
         "misfit": fit.misfit,
     }
     units = {name: grid.units if name in LENGTHS else "" for name in rows.dtype.names}
     axes = [{"name": "image", "size": 1, "navigate": True}]
-    return make_table(array, axes, units, image.record(finding=record), image.titled("Columns"), "column_table")
+    told = image.record(finding=record, **({"names": {"class": list(names)}} if len(names) > 1 else {}))
+    return make_table(array, axes, units, told, image.titled("Columns"), "column_table")

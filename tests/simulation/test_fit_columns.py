@@ -74,8 +74,10 @@ def test_what_cannot_be_fitted_is_refused(particle, library):
         fit_columns(flat, "Au", library=library)
     with pytest.raises(ValueError, match="no background subtracted"):
         fit_columns(signal - 1e6, "Au", library=library)
-    with pytest.raises(ValueError, match="not all alike"):
-        fit_columns(signal, "CeO2", library=library)
+    with pytest.raises(ValueError, match="one atom a period"):
+        fit_columns(signal, "MgO", "<001>", library=library)
+    with pytest.raises(ValueError, match="No bundled network finds columns of Mg, O"):
+        fit_columns(signal, "MgO", library=library)
     movie = image_of(wave, (-80.0, -90.0), 1e3)
     stack = Signal2D(np.stack([movie.data, movie.data]))
     for axis in stack.axes_manager.signal_axes:

@@ -59,7 +59,7 @@ class _Seen:
         self.size, self.filter = size, (model.blur(number, model.lens, frequency) / np.sqrt(power)).astype(np.float32)
 
     def read(self, which: np.ndarray, own: np.ndarray, off: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
-        """Profiles of heights *which* at the columns *own*, moved by x and y in Å."""
+        """Profiles of numbers *which* at the columns *own*, moved by x and y in Å."""
         return sampled(
             self.profiles, which, self.dy[own] - off[1], self.dx[own] - off[0], self.model.columns.step, self.turn
         )
@@ -85,7 +85,7 @@ def height_costs(model: SeriesModel) -> np.ndarray:
     for number in range(len(model.images)):
         seen = _Seen(model, number, _REACH)
         now = model.of_parts(lambda which, seen=seen: seen.read(which, everyone))
-        added = seen.read(which, own) - now[own]
+        added = seen.read(model.before_first[own] + which + 1, own) - now[own]
         change = seen.recorded(2 * (seen.wave[own].conj() * added).real + np.abs(added) ** 2, own)
         square = (change**2).sum((1, 2)) - 2 * (change * seen.left[own]).sum((1, 2))
         np.add.at(costs, (own, which), square / model.variance[number])
@@ -155,7 +155,9 @@ def column_slopes(model: SeriesModel, by_height: bool = False) -> ColumnSlopes:
         changes = [(read((x, y)) - read((-x, -y))) / (2 * _DELTA) for x, y in ((_DELTA, 0.0), (0.0, _DELTA))]
         if by_height:
             more, fewer = (np.clip(model.heights + d, 1, model.columns.highest) for d in (1, -1))
-            difference = seen.read(more - 1, everyone) - seen.read(fewer - 1, everyone)
+            difference = seen.read(model.before_first + more, everyone) - seen.read(
+                model.before_first + fewer, everyone
+            )
             changes.append(difference / (more - fewer)[:, None, None])
         own = np.stack([seen.recorded(2 * (seen.wave.conj() * one).real, everyone) for one in changes], 1)
         own *= (seen.seen & model.region[seen.at])[:, None] / np.sqrt(model.variance[number])

@@ -39,14 +39,18 @@ class SeriesModel:
         Waves of single columns.
     lens
         To begin with.
+    kinds
+        Number of the kind of each column, shape (n,); all are of the first by default.
     """
 
-    def __init__(self, images, pixel: float, places, heights, columns: TiltedColumns, lens: Lens):
+    def __init__(self, images, pixel: float, places, heights, columns: TiltedColumns, lens: Lens, kinds=None):
         self.pixel, self.columns, self.lens = float(pixel), columns, lens
         self.images = np.asarray(images, np.float32)
         self.images = self.images / np.median(self.images, axis=(1, 2), keepdims=True)
         self.places, self.first = np.array(places, float), np.array(places, float)
         self.heights = np.clip(np.array(heights, int), 1, columns.highest)
+        kinds = np.zeros(len(self.heights), int) if kinds is None else np.asarray(kinds, int)
+        self.before_first = kinds * columns.highest - 1  # number of the profile of no atom of each column's kind
         self.parts = np.zeros(len(self.heights))  # of an atom, more or less than a whole number
         self.shape, self.pad = self.images.shape[1:], int(np.ceil(BEYOND / pixel))
         self.full = tuple(fft.next_fast_len(n + 2 * self.pad) for n in self.shape)
@@ -71,13 +75,13 @@ class SeriesModel:
         self.spectrum = self.wave_spectrum()
 
     def of_parts(self, read) -> np.ndarray:
-        """Profiles of the columns, between those of whole numbers of atoms, where *read* gives those of heights."""
-        whole = read(self.heights - 1)
+        """Profiles of the columns, between those of whole numbers of atoms, which *read* gives by their number."""
+        whole = read(self.before_first + self.heights)
         if not self.parts.any():
             return whole
         nearest = np.clip(self.heights + np.where(self.parts < 0, -1, 1), 1, self.columns.highest)
         share = np.abs(self.parts).astype(np.float32)[:, None, None]
-        return (1 - share) * whole + share * read(nearest - 1)
+        return (1 - share) * whole + share * read(self.before_first + nearest)
 
     def windows(self, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Rows and columns of the pixels around each column, shape (n, w), and how far they are from it in Å."""

@@ -80,6 +80,7 @@ def fit_series(
     columns: TiltedColumns,
     nominal: Optics,
     defoci: list[np.ndarray],
+    kinds: np.ndarray | None = None,
 ) -> SeriesFit:
     """Fit heights, places and the lens to a registered series.
 
@@ -101,8 +102,10 @@ def fit_series(
         What is known of the lens.
     defoci
         Of the images that are tried, see `defoci_to_try`.
+    kinds
+        Number of the kind of each column in *columns*, shape (n,); all are of the first by default.
     """
-    model = SeriesModel(images, pixel, places, heights, columns, Lens.start(defoci[0], nominal))
+    model = SeriesModel(images, pixel, places, heights, columns, Lens.start(defoci[0], nominal), kinds)
     with bar(1 + 2 * FARTHEST, "Fitting columns", "solution") as shown:
         find_lens(model, defoci)
         _settle(model)

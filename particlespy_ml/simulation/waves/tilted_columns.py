@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft
@@ -24,8 +24,8 @@ class TiltedColumns:
     Parameters
     ----------
     waves
-        Shape (tilts, heights, n, n), complex64, rows along y; the middle of the column is at (n // 2, n // 2), and it
-        leans along x.
+        Shape (tilts, kinds * heights, n, n), complex64, rows along y; the middle of the column is at (n // 2, n // 2),
+        and it leans along x.
     tilts
         In degrees, from 0 on, ascending.
     step
@@ -34,6 +34,8 @@ class TiltedColumns:
         Beam energy in eV.
     spacing
         Distance of the atoms of a column in Å.
+    kinds
+        Of columns, whose waves follow one another along the second axis, as many heights of each.
     """
 
     waves: np.ndarray
@@ -41,11 +43,26 @@ class TiltedColumns:
     step: float
     energy: float
     spacing: float
+    kinds: tuple[str, ...]
 
     @property
     def highest(self) -> int:
         """Largest number of atoms."""
-        return self.waves.shape[1]
+        return self.waves.shape[1] // len(self.kinds)
+
+    def beside(self, other: TiltedColumns) -> TiltedColumns:
+        """Return the columns of both, of the same tilts, heights and beam.
+
+        Raises
+        ------
+        ValueError
+            If they differ in these.
+        """
+        for name in ("tilts", "step", "energy", "spacing", "highest"):
+            if getattr(self, name) != getattr(other, name):
+                raise ValueError(f"{name}: {getattr(self, name)} and {getattr(other, name)}; expected the same.")
+        waves = np.concatenate([self.waves, other.waves], axis=1)
+        return replace(self, waves=waves, kinds=(*self.kinds, *other.kinds))
 
     def at(self, tilt: np.ndarray) -> tuple[np.ndarray, float]:
         """Return the waves at a tilt, in degrees along x and y, that leans along x, and the angle to turn them by."""
@@ -121,7 +138,7 @@ def tilted_columns(
                 wave = fft.ifft2(spectrum / (configurations if thermal_rms else 1))
                 waves[number, height - 1] = (wave + np.roll(wave[::-1], 1, 0)) / 2
                 shown.update()
-    return TiltedColumns(waves, tuple(float(one) for one in tilts), STEP, float(energy), float(spacing))
+    return TiltedColumns(waves, tuple(float(one) for one in tilts), STEP, float(energy), float(spacing), (symbol,))
 
 
 def sampled(profiles: np.ndarray, which: np.ndarray, dy: np.ndarray, dx: np.ndarray, step: float, turn: float):

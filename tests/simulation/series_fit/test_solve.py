@@ -29,11 +29,11 @@ def particle():
     return places, heights
 
 
-def taken(particle, library, defoci, dose, tilt=(0.4, 0.2), seed=0):
+def taken(particle, library, defoci, dose, tilt=(0.4, 0.2), seed=0, kinds=None):
     places, heights = particle
     lens = replace(Lens.start(np.array(defoci), LENS), tilt=np.array(tilt))
     lens = replace(lens, rest=np.concatenate([lens.rest[:10], [0.0, 0.0]]))
-    model = SeriesModel(np.ones((len(defoci), 110, 104)), PIXEL, places, heights, library, lens)
+    model = SeriesModel(np.ones((len(defoci), 110, 104)), PIXEL, places, heights, library, lens, kinds)
     images = [model.image(number, lens, model.spectrum)[0] for number in range(len(defoci))]
     counts = np.random.default_rng(seed).poisson(np.maximum(images, 0) * dose * PIXEL**2)
     return counts.astype(np.float32)
@@ -61,6 +61,19 @@ def test_all_heights_off_by_one_are_found_from_one_image(particle, library):
     fit = fit_series(images, PIXEL, places, heights + 1, library, NOMINAL, defoci_to_try(1, (0.0,), (-100.0, -60.0)))
     assert (fit.heights == heights).mean() >= 0.8
     assert abs(fit.optics[0].defocus + 80) < 15
+
+
+def test_columns_of_two_elements(particle, library):
+    """Every second column is of silver, which scatters less: heights are told by each column's own waves."""
+    places, heights = particle
+    kinds = np.arange(len(heights)) % 2
+    silver = tilted_columns("Ag", 2.884, 6, tilts=(0.0, 1.2, 2.4), configurations=1, sampling=0.18)
+    both = library.beside(silver)
+    images = taken(particle, both, (-80.0,), 3e4, tilt=(0.0, 0.0), kinds=kinds)
+    tries = defoci_to_try(1, (0.0,), (-100.0, -60.0))
+    fit = fit_series(images, PIXEL, places, np.clip(heights - 1, 1, 6), both, NOMINAL, tries, kinds)
+    assert (fit.heights == heights).mean() >= 0.8
+    assert both.highest == 6 and fit.posterior.shape == (20, 6)
 
 
 def test_solutions_that_fit_alike_share_the_probability():

@@ -1,5 +1,7 @@
 """Waves of single columns, beside those of another function, and tilted ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,14 @@ def test_profiles_are_read_between_pixels_and_turned():
     turned = sampled(profile, np.array([0]), dy, dx, STEP, np.pi / 2)[0]
     np.testing.assert_allclose(straight, [[1, np.exp(-0.4)], [np.exp(-3.6), np.exp(-4.0)]], atol=0.02)
     np.testing.assert_allclose(turned, straight.T, atol=1e-6)
+
+
+def test_columns_of_several_elements(library):
+    both = library.beside(replace(library, kinds=("Pt",)))
+    assert both.kinds == ("Au", "Pt") and both.highest == library.highest
+    np.testing.assert_array_equal(both.waves[:, 4:], library.waves)
+    with pytest.raises(ValueError, match="spacing"):
+        library.beside(replace(library, spacing=3.0))
 
 
 def test_bad_input():
