@@ -46,9 +46,7 @@ def print_fitted_ceria(folder, count: int) -> None:
     """The same of the columns of cerium in single images of ceria."""
     symbols, spacing, where = ("Ce", "O"), CERIA / 2**0.5, images.fields(folder, "ceria", images.CERIA, count)
     library = column_library(symbols, spacing, HIGHEST, 300e3)
-    print(
-        f"CeO2 <110>, {count} structures, one image each, lens known as a microscope tells it: columns of Ce"
-    )
+    print(f"CeO2 <110>, {count} structures, one image each, lens known as a microscope tells it: columns of Ce")
     for overfocus in OVERFOCUS:
         for dose in CERIA_DOSES:
             focus = {"defocus": ((1.0, -overfocus - 5, -overfocus + 5),)}

@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         print("The part selective is left out: it needs --held-out.")
     if "distorted" in options.parts:
         distorted.main(options.model, options.realisations, options.held_out)
+        distorted.print_agreement(options.realisations)
     if set(options.parts) <= {"selective", "distorted"}:
         return
     model = load_model(options.model)

@@ -41,7 +41,9 @@ class Schedule:
         Mappings with ``steps``, ``learning_rate`` (peak), what the maker of batches takes (``detector``, fields of the
         detector recipe that differ in this stage; ``prism_fraction`` for isomers, ``simulations`` for fields), and
         optionally ``frozen_norm``: batch normalisation keeps its averages, as it does in use. The windows of a batch
-        have one size, so that its own mean and spread tell of that size.
+        have one size, so that its own mean and spread tell of that size. With ``before``, the weights at the end are
+        the mean, of this share, of those that the stage began with and of those that it ended with, which keeps what
+        was learnt before.
     warm_up
         Part of each stage in which the learning rate rises; it then falls as a cosine to a hundredth of the peak, or to
         the stage's ``final_rate``.
@@ -113,6 +115,10 @@ def fit(
         Stop, with a checkpoint, after this step.
     show_progressbar
         Show a progress bar.
+
+    References
+    ----------
+    M. Wortsman et al., Proc. CVPR 2022, 7959, of means of weights before and after fine-tuning.
     """
     device = torch_device()
     schedule = Schedule(tuple(training["stages"]))
@@ -126,7 +132,9 @@ def fit(
         state.network.train()
         if schedule.stage(state.step)[0].get("frozen_norm", False):
             state.freeze_norm(first=not schedule.stage(max(0, state.step - 1))[0].get("frozen_norm", False))
+        state.begin(*schedule.stage(state.step))
         loss, right = state.advance(windows.to(device), labels.to(device), learning_rate)
+        state.end(*schedule.stage(state.step - 1))
         if state.step % 50 == 0:
             _logger.info("step %d loss %.4f accuracy %.3f rate %.2g", state.step, loss, right, learning_rate)
         if time.monotonic() - saved > checkpoint_seconds:
@@ -156,6 +164,7 @@ class _State:
         self.loss = loss
         self.precision = getattr(torch, training.get("precision", "float32"))
         self.step = 0
+        self.first: dict = {}  # weights that the stage began with, where its end is averaged with them
         self.recent = [1.0, 0.0]  # running loss and accuracy, for the log only
 
     def advance(self, windows: torch.Tensor, labels: torch.Tensor, learning_rate: float) -> tuple[float, float]:
@@ -177,6 +186,22 @@ class _State:
         self.recent = [0.97 * old + 0.03 * new for old, new in zip(self.recent, now, strict=True)]
         return self.recent[0], self.recent[1]
 
+    def begin(self, stage: dict, part: float) -> None:
+        """Keep the weights that a stage begins with, if its end is averaged with them."""
+        if stage.get("before") and part * stage["steps"] < 1.5:
+            self.first = {name: value.clone() for name, value in self.average.module.state_dict().items()}
+
+    def end(self, stage: dict, part: float) -> None:
+        """Average the weights that a stage ends with and those that it began with."""
+        if not (stage.get("before") and part >= 1 and self.first):
+            return
+        last, share = self.average.module.state_dict(), float(stage["before"])
+        for name, value in last.items():
+            if value.is_floating_point():
+                value.copy_(share * self.first[name] + (1 - share) * value)
+        self.network.load_state_dict(last)
+        self.first = {}
+
     def freeze_norm(self, first: bool) -> None:
         """Normalise by the averages of the statistics, which are taken over at the *first* step."""
         import torch
@@ -195,7 +220,7 @@ class _State:
         path.parent.mkdir(parents=True, exist_ok=True)
         parts = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser")}
         with replacing(path) as part:
-            torch.save({**parts, "step": self.step, "recent": self.recent}, part)
+            torch.save({**parts, "step": self.step, "recent": self.recent, "first": self.first}, part)
 
     def load(self, path: Path) -> None:
         import torch
@@ -205,7 +230,7 @@ class _State:
         held = torch.load(path, weights_only=True, map_location="cpu")
         for name in ("network", "average", "optimiser"):
             getattr(self, name).load_state_dict(held[name])
-        self.step, self.recent = held["step"], held["recent"]
+        self.step, self.recent, self.first = held["step"], held["recent"], held.get("first", {})
         _logger.info("going on from step %d of %s", self.step, path)
 
 

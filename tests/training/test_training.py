@@ -141,6 +141,32 @@ def test_resumed_training_ends_with_the_same_weights(cache, recipe, tmp_path):
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
+class Noise:
+    """Batches of noise."""
+
+    def draw(self, size, stage, seed):
+        generator = torch.Generator().manual_seed(sum(seed))
+        return torch.randn(size, 1, 48, 48, generator=generator), torch.randint(0, 3, (size,), generator=generator)
+
+
+def test_a_stage_may_end_with_a_mean_of_its_first_and_last_weights(tmp_path):
+    architecture = {"name": "pooled_resnet", "widths": [4, 8], "blocks": [1, 1], "n_classes": 3}
+    options = {"workers": 0, "show_progressbar": False}
+
+    def weights(name, before=0.0, stop_after=None):
+        last = {"steps": 3, "learning_rate": 1e-2, "before": before}
+        training = {"seed": 1, "batch": 4, "stages": [{"steps": 2, "learning_rate": 1e-2}, last]}
+        fitted = loop.fit(Noise(), architecture, training, tmp_path / name, stop_after=stop_after, **options)
+        return {key: value.clone() for key, value in fitted.state_dict().items() if value.is_floating_point()}
+
+    first, end = weights("whole.pt", stop_after=2), weights("whole.pt")
+    weights("mean.pt", before=0.25, stop_after=4)  # stopped within the stage
+    mean = weights("mean.pt", before=0.25)
+    assert any(not torch.equal(first[name], end[name]) for name in end)
+    for name, value in mean.items():
+        torch.testing.assert_close(value, 0.25 * first[name] + 0.75 * end[name])
+
+
 def test_damaged_weights_are_refused(model, tmp_path):
     folder = shutil.copytree(model, tmp_path / "damaged")
     weights = folder / "model.safetensors"
