@@ -14,4 +14,4 @@ def print_selective(name: str, told: dict) -> None:
                 if "accuracy" in one:
                     told_of = f"{one['accuracy']:.3f} ({one['interval'][0]:.3f} to {one['interval'][1]:.3f})"
                 texts.append(f"{float(dose):.0e} e/Å²: {told_of} of {one['coverage']:.2f}")
-            print(f"  {condition:8} asked {target:4}  {', '.join(texts)}")
+            print(f"  {condition:16} asked {target:4}  {', '.join(texts)}")

@@ -30,7 +30,8 @@ def main(model: str, cache: Path, realisations: int, write: bool) -> None:
 
     def record(part: str, conditions: DetectorRecipe, seed: int):
         items = parts[part]
-        return logits_of(network, items, conditions, realisations, seed), np.array([item.label for item in items])
+        labels = np.array([item.label for item in items])
+        return logits_of(network, items, conditions, realisations, seed), labels, None
 
     learnt = [
         ("validation", replace(detector, dose=(30.0, 1e5))),

@@ -9,6 +9,7 @@ import numpy as np
 
 from particlespy_ml.classification.preprocess import standardise
 from particlespy_ml.classification.selective import Thresholds, noise_share
+from particlespy_ml.classification.surroundings import surrounding_lattice
 from particlespy_ml.classification.windows import cut_window, window_views
 from particlespy_ml.core.calibration import NANOMETRES, PixelGrid
 from particlespy_ml.core.progress import bar
@@ -67,6 +68,9 @@ class ParticleClassifier:
         counts = [len(table) for table in tables]
         probabilities = np.full((sum(counts), len(self.model.classes)), np.nan, np.float32)
         least = np.full(sum(counts), self.min_probability)
+        thresholds = None if self.target_accuracy is None else Thresholds.from_card(self.model.card)
+        apart = thresholds is not None and thresholds.on_lattices is not None
+        lattice = np.full(sum(counts), np.nan) if apart else None
         if self.in_pixel_range():
             waiting: list[tuple[int, np.ndarray]] = []
             number = 0
@@ -74,12 +78,15 @@ class ParticleClassifier:
                 for frame, label, table in zip(frames, labels, tables, strict=True):
                     views = window_views(table, self.grid, self.pixel_size, self.model.windows, self.model.coarser)
                     for row, edge, size in zip(table, *views, strict=True):
-                        waiting.append((number, cut_window(frame, label, row, self.grid, float(size), int(edge))))
+                        seen = (frame, label, row, self.grid, float(size), int(edge))
+                        waiting.append((number, cut_window(*seen)))
+                        if lattice is not None:
+                            lattice[number] = surrounding_lattice(*seen)
                         number += 1
                         if len(waiting) >= FLUSH:
                             steps.update(len(waiting))
-                            self._predict(waiting, probabilities, least)
-                self._predict(waiting, probabilities, least)
+                            self._predict(waiting, probabilities, least, thresholds, lattice)
+                self._predict(waiting, probabilities, least, thresholds, lattice)
         parts = (np.split(values, np.cumsum(counts)[:-1]) for values in (probabilities, least))
         return [self._with_classes(*one) for one in zip(frames, tables, *parts, strict=True)]
 
@@ -87,9 +94,15 @@ class ParticleClassifier:
         """Whether the frames resolve what the model looks at."""
         return self.model.in_pixel_range(tuple(size / self.scale for size in self.grid.nanometres))
 
-    def _predict(self, waiting: list[tuple[int, np.ndarray]], probabilities: np.ndarray, least: np.ndarray) -> None:
+    def _predict(
+        self,
+        waiting: list[tuple[int, np.ndarray]],
+        probabilities: np.ndarray,
+        least: np.ndarray,
+        thresholds: Thresholds | None,
+        lattice: np.ndarray | None,
+    ) -> None:
         """Predict what is waiting, window size by window size, and empty the list."""
-        thresholds = None if self.target_accuracy is None else Thresholds.from_card(self.model.card)
         by_edge: dict[int, list[tuple[int, np.ndarray]]] = {}
         for number, window in waiting:
             by_edge.setdefault(len(window), []).append((number, window))
@@ -98,8 +111,9 @@ class ParticleClassifier:
             numbers = [number for number, _ in group]
             probabilities[numbers] = self.model.predict(windows, calibrated=self.calibrated)
             if thresholds is not None:
-                noise = noise_share(windows)
-                least[numbers] = thresholds.least(noise, self.target_accuracy, probabilities[numbers])
+                about = None if lattice is None else lattice[numbers]
+                told = noise_share(windows), self.target_accuracy, probabilities[numbers], about
+                least[numbers] = thresholds.least(*told)
         waiting.clear()
 
     def _with_classes(

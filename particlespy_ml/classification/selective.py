@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from particlespy_ml.classification.surroundings import LATTICE
 
 TARGETS = (0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
 NEVER = 1.001  # no probability is as large
@@ -58,19 +60,26 @@ class Thresholds:
         Ascending accuracies, shape (k,).
     min_probability
         Shape (m, k); above 1 where no probability gives the accuracy.
+    on_lattices
+        Those of particles about which a lattice shows, see `particlespy_ml.classification.surroundings`, where they
+        were found apart.
     """
 
     noise: np.ndarray
     targets: np.ndarray
     min_probability: np.ndarray
+    on_lattices: Thresholds | None = None
 
     @classmethod
     def from_card(cls, card: dict) -> Thresholds | None:
         """Return those of a model's card; None where it has none."""
         told = card.get("selective_thresholds")
-        if told is None:
-            return None
-        return cls(*(np.array(told[name], float) for name in ("noise", "targets", "min_probability")))
+        return None if told is None else cls._from_dict(told)
+
+    @classmethod
+    def _from_dict(cls, told: dict) -> Thresholds:
+        apart = cls._from_dict(told["on_lattices"]) if "on_lattices" in told else None
+        return cls(*(np.array(told[name], float) for name in ("noise", "targets", "min_probability")), apart)
 
     def as_dict(self) -> dict:
         """Return what `from_card` takes, as the item ``selective_thresholds``."""
@@ -78,9 +87,10 @@ class Thresholds:
             "noise": self.noise.round(4).tolist(),
             "targets": self.targets.tolist(),
             "min_probability": self.min_probability.round(4).tolist(),
+            **({} if self.on_lattices is None else {"on_lattices": self.on_lattices.as_dict()}),
         }
 
-    def at(self, noise: np.ndarray, target: float) -> np.ndarray:
+    def at(self, noise: np.ndarray, target: float, lattice: np.ndarray | None = None) -> np.ndarray:
         """Return the least probability of windows with some noise, shape of *noise*.
 
         Between targets, and between shares of noise, it is interpolated; beyond the largest noise that is known, and
@@ -92,27 +102,42 @@ class Thresholds:
             Shape (n,).
         target
             Accuracy that is asked for.
+        lattice
+            How strong a lattice shows about each particle, shape (n,), NaN where its surroundings are not seen. Those
+            need the larger one of both probabilities.
         """
         of_noise = [np.interp(target, self.targets, row, right=NEVER) for row in self.min_probability]
-        return np.interp(noise, self.noise, of_noise, right=NEVER)
+        without = np.interp(noise, self.noise, of_noise, right=NEVER)
+        if self.on_lattices is None or lattice is None:
+            return without
+        on_lattices = self.on_lattices.at(noise, target)
+        told = np.where(lattice > LATTICE, on_lattices, without)
+        return np.where(np.isnan(lattice), np.maximum(on_lattices, without), told)
 
-    def least(self, noise: np.ndarray, target: float, probabilities: np.ndarray) -> np.ndarray:
+    def least(
+        self, noise: np.ndarray, target: float, probabilities: np.ndarray, lattice: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the least probability of windows, as `at` does, and no less than that they show none of the classes.
 
         Accuracies are those of images that show one: what shows none must not have one because it is free of noise.
 
         Parameters
         ----------
-        noise, target
+        noise, target, lattice
             See `at`.
         probabilities
             Of the classes, shape (n, classes); they sum to less than one where a model knows of none.
         """
-        return np.maximum(self.at(noise, target), 1 - probabilities.sum(1))
+        return np.maximum(self.at(noise, target, lattice), 1 - probabilities.sum(1))
 
 
 def fit_thresholds(
-    noise: np.ndarray, probabilities: np.ndarray, labels: np.ndarray, bins: int = 12, targets=TARGETS
+    noise: np.ndarray,
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    lattice: np.ndarray | None = None,
+    bins: int = 12,
+    targets: tuple[float, ...] = TARGETS,
 ) -> Thresholds:
     """Return the probabilities that make shares of the answers right, from images whose class is known.
 
@@ -128,11 +153,19 @@ def fit_thresholds(
         Of the classes, shape (n, classes).
     labels
         True classes, shape (n,); a number that is no class counts as an answer that is wrong.
+    lattice
+        How strong a lattice shows about each particle, shape (n,), NaN counting as none; with it, those on lattices
+        have thresholds of their own.
     bins
         Number of bins.
     targets
         Ascending accuracies.
     """
+    if lattice is not None:
+        seen = lattice > LATTICE
+        parts = (fit_thresholds(noise[r], probabilities[r], labels[r], None, bins, targets) for r in (~seen, seen))
+        without, on_lattices = parts
+        return replace(without, on_lattices=on_lattices)
     from sklearn.isotonic import IsotonicRegression
 
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels

@@ -10,6 +10,7 @@ import numpy as np
 from skimage.measure import label
 
 from particlespy_ml.classification.preprocess import standardise
+from particlespy_ml.classification.surroundings import BEYOND, cut_surroundings, lattice_strength
 from particlespy_ml.classification.windows import cut
 from particlespy_ml.core.resample import nearest_map, resample_frame
 from particlespy_ml.segmentation.network import maps_from_labels, scale_frame
@@ -147,13 +148,46 @@ def record_window(
     numpy.ndarray
         Window, shape (window, window), float32, not standardised.
     """
+    return cut(*_record_about(field, particle, recipe, rng, window, off_centre, hidden))
+
+
+def record_surroundings(
+    field: Field, particle: FieldParticle, recipe: ImagingRecipe, rng: np.random.Generator, window: int
+) -> tuple[np.ndarray, float]:
+    """Record a particle as `record_window` does, and tell how strong a lattice shows about it.
+
+    Returns
+    -------
+    window : numpy.ndarray
+        Shape (window, window), float32.
+    lattice : float
+        See `particlespy_ml.classification.surroundings.lattice_strength`.
+    """
+    shown = _record_about(field, particle, recipe, rng, window, beyond=BEYOND)
+    image, labels, _, centre, step, *_ = shown
+    about = cut_surroundings(image, labels, centre, step, window)
+    return cut(*shown), lattice_strength(*about, CANONICAL / 10 * particle.coarser)
+
+
+def _record_about(
+    field: Field,
+    particle: FieldParticle,
+    recipe: ImagingRecipe,
+    rng: np.random.Generator,
+    window: int,
+    off_centre: float = 1.0,
+    hidden: float = 0.85,
+    beyond: int = 0,
+) -> tuple:
+    """Record the view about a particle: what `cut` takes."""
     pixel = CANONICAL * particle.coarser
-    seen = record(field, recipe, rng, view=window * pixel * 1.04 + 6.0, middle=particle.middle)
+    view = (window + 2 * beyond) * pixel * 1.04 + 6.0
+    seen = record(field, recipe, rng, view=view, middle=particle.middle)
     shift = rng.normal(scale=off_centre, size=2) / seen.pixel_size
     centre = (np.array(seen.image.shape) - 1) / 2 + shift
     labels = seen.labels if rng.random() < hidden else np.where(seen.labels == particle.number + 1, seen.labels, 0)
     step = np.full(2, pixel / seen.pixel_size)
-    return cut(seen.image, labels, particle.number + 1, centre, step, window, float(np.median(seen.image)))
+    return seen.image, labels, particle.number + 1, centre, step, window, float(np.median(seen.image))
 
 
 class _Fields:

@@ -52,7 +52,7 @@ def calibrate_selective(
     ----------
     record
         Called with a part, conditions and a seed: outputs of `with_noise`, shape (items, realisations, outputs + 1),
-        and labels, shape (items,).
+        labels, shape (items,), and how strong a lattice shows about each, shape (items, realisations), or None.
     conditions
         Those that the thresholds are found under, together.
     held_out
@@ -70,22 +70,25 @@ def calibrate_selective(
         and the ``coverage``, the share of images that have one; of images without any the coverage alone.
     """
     classes = len(card["classes"])
-    noise, probabilities, labels = [], [], []
+    noise, probabilities, labels, lattices = [], [], [], []
     for number, (part, condition) in enumerate(conditions):
-        outputs, known = record(part, condition, 101 + number)
+        outputs, known, lattice = record(part, condition, 101 + number)
         of_noise, of_classes = split(outputs, card["temperature"], classes)
         noise.append(of_noise)
         probabilities.append(of_classes)
         labels.append(np.repeat(known, outputs.shape[1]))
-    thresholds = fit_thresholds(*(np.concatenate(parts) for parts in (noise, probabilities, labels)))
+        lattices.append(None if lattice is None else lattice.ravel())
+    seen = (np.concatenate(parts) for parts in (noise, probabilities, labels))
+    thresholds = fit_thresholds(*seen, None if lattices[0] is None else np.concatenate(lattices))
     told: dict = {}
     for name, at in held_out.items():
         for dose in doses:
-            outputs, known = record(*at(dose), 201)
+            outputs, known, lattice = record(*at(dose), 201)
             of_noise, of_classes = split(outputs, card["temperature"], classes)
             right = of_classes.argmax(1) == np.repeat(known, outputs.shape[1])
             for target in TOLD:
-                kept = of_classes.max(1) >= thresholds.least(of_noise, target, of_classes)
+                about = None if lattice is None else lattice.ravel()
+                kept = of_classes.max(1) >= thresholds.least(of_noise, target, of_classes, about)
                 of_dose = told.setdefault(name, {}).setdefault(f"{target:g}", {})
                 of_dose[f"{dose:g}"] = {"coverage": round(float(kept.mean()), 4)}
                 if not kept.any():  # there is no accuracy then

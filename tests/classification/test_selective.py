@@ -5,6 +5,7 @@ import pytest
 
 import particlespy_ml as pml
 from particlespy_ml.classification.selective import NEVER, Thresholds, fit_thresholds, noise_share
+from particlespy_ml.classification.surroundings import LATTICE
 from particlespy_ml.models.model import Classifier
 
 TARGETS = (0.8, 0.9, 0.95)
@@ -61,6 +62,28 @@ def test_a_card_keeps_them(thresholds):
     assert Thresholds.from_card({}) is None
 
 
+def test_particles_on_lattices_have_thresholds_of_their_own():
+    noise, probabilities, labels = drawn(20_000, 3)
+    rng = np.random.default_rng(4)
+    lattice = np.where(rng.random(20_000) < 0.4, 50.0, 5.0)
+    confused = (lattice > LATTICE) & (rng.random(20_000) < 0.3)  # as surely wrong as right
+    probabilities[confused] = np.roll(probabilities[confused], 1, axis=1)
+    half = np.arange(20_000) < 10_000
+    found = fit_thresholds(noise[half], probabilities[half], labels[half], lattice[half], bins=6, targets=TARGETS)
+    pooled = fit_thresholds(noise[half], probabilities[half], labels[half], bins=6, targets=TARGETS)
+    other = ~half & (lattice < LATTICE)
+    right = probabilities.argmax(1) == labels
+    kept = probabilities.max(1) >= found.at(noise, 0.9, lattice)
+    assert right[kept & other].mean() > 0.885
+    by_all = probabilities.max(1) >= pooled.at(noise, 0.9)
+    assert kept[other].mean() > by_all[other].mean() + 0.2
+    back = Thresholds.from_card({"selective_thresholds": found.as_dict()})
+    np.testing.assert_allclose(back.at(noise, 0.9, lattice), found.at(noise, 0.9, lattice), atol=1e-3)
+    unseen = found.at(noise[:5], 0.9, np.full(5, np.nan))
+    seen = np.stack([found.at(noise[:5], 0.9, np.full(5, value)) for value in (5.0, 50.0)])
+    np.testing.assert_array_equal(unseen, seen.max(0))
+
+
 def test_the_share_of_noise_is_that_of_white_noise():
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:64, :64] / 9
@@ -115,6 +138,23 @@ def test_particles_have_a_least_probability_of_their_own(two_disks, told):
     lazy = two_disks.as_lazy().classify_particles(told, target_accuracy=0.9)
     lazy.compute(show_progressbar=False)
     np.testing.assert_array_equal(lazy["min_probability"], table["min_probability"])
+
+
+def test_a_lattice_about_a_particle_changes_its_threshold(two_disks, told):
+    card = {**told.card, "selective_thresholds": {**told.card["selective_thresholds"]}}
+    card["selective_thresholds"]["on_lattices"] = {
+        "noise": [0, 1],
+        "targets": [0.5, 0.9],
+        "min_probability": [[1, 1]] * 2,
+    }
+    model = Classifier(card, told.weights)
+    assert two_disks.classify_particles(model, target_accuracy=0.9)["min_probability"] == pytest.approx(0.3)
+    lattice = two_disks.deepcopy()
+    rows, columns = np.indices(two_disks.data.shape)
+    lattice.data = two_disks.data + 3 * two_disks.data.std() * np.sin(2.2 * rows + 0.6 * columns)
+    labels = two_disks.segment_particles()
+    on_it = lattice.classify_particles(model, labels=labels, target_accuracy=0.9)
+    assert on_it["min_probability"] == pytest.approx(1) and (on_it["class_index"] == -1).all()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+_SKIN = 0.3  # of the smallest distance
 
 def pack_box(
     n: int,
@@ -47,17 +48,26 @@ def pack_box(
         raise ValueError(f"{n} points {min_distance} Å apart fill {filling:.0%} of the box; expected 61 % at most.")
     periodic = np.array([edges[0], edges[1], 0.0])
     points = rng.random((n, 3)) * edges
+    skin = _SKIN * min_distance
+    moved, near = None, None
     for _ in range(max_steps):
-        pairs = cKDTree(points, boxsize=periodic).query_pairs(min_distance, output_type="ndarray")
-        if not len(pairs):
-            break
-        vector = points[pairs[:, 1]] - points[pairs[:, 0]]
+        # pairs a little farther apart are kept, and searched for again once points may have come as much closer
+        if moved is None or 4 * (moved**2).sum(1).max() > skin**2:
+            tree = cKDTree(points, boxsize=periodic)
+            near, moved = tree.query_pairs(min_distance + skin, output_type="ndarray"), np.zeros_like(points)
+        vector = points[near[:, 1]] - points[near[:, 0]]
         vector[:, :2] -= edges[:2] * np.round(vector[:, :2] / edges[:2])
-        length = np.linalg.norm(vector, axis=1, keepdims=True)
+        square = np.einsum("ij,ij->i", vector, vector)
+        close = square <= min_distance**2
+        if not close.any():
+            break
+        (first, second), vector, length = near[close].T, vector[close], np.sqrt(square[close])[:, None]
         # a little more than half of the overlap each, or the last overlaps would vanish only slowly
         push = 0.55 * (1.01 * min_distance - length) * vector / np.maximum(length, 1e-9)
-        for axis in range(3):
-            points[:, axis] += np.bincount(pairs[:, 1], push[:, axis], n) - np.bincount(pairs[:, 0], push[:, axis], n)
+        step = np.stack([np.bincount(second, one, n) - np.bincount(first, one, n) for one in push.T], axis=1)
+        step[:, 2] = np.clip(points[:, 2] + step[:, 2], 0, edges[2]) - points[:, 2]
+        points += step
+        moved += step
         points[:, :2] %= edges[:2]
         points[:, :2] = np.where(points[:, :2] >= edges[:2], 0.0, points[:, :2])  # -1e-17 % edge is the edge itself
         points[:, 2] = np.clip(points[:, 2], 0, edges[2])

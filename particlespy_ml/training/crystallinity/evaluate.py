@@ -17,7 +17,14 @@ from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe, Field,
 from particlespy_ml.simulation.datasets.store import check_recipe, entry_indices
 from particlespy_ml.simulation.recording.imaging import ImagingRecipe
 from particlespy_ml.training.card import versions, write_model
-from particlespy_ml.training.fields import COARSER_VIEWS, FieldParticle, list_particles, record_window, split_fields
+from particlespy_ml.training.fields import (
+    COARSER_VIEWS,
+    FieldParticle,
+    list_particles,
+    record_surroundings,
+    record_window,
+    split_fields,
+)
 from particlespy_ml.training.isomer.batches import CANONICAL, MULTIPLE
 from particlespy_ml.training.isomer.evaluate import (
     accuracy_with_interval,
@@ -118,20 +125,46 @@ def particle_logits(
     seed
         Seed.
     """
+    return _logits_of(network, data, rows, seed, lambda *seen: _windows_of(*seen, recipe, realisations))[0]
+
+
+def logits_and_lattices(
+    network: torch.nn.Module,
+    data: HeldOut,
+    rows: np.ndarray,
+    recipe: ImagingRecipe,
+    realisations: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits as `particle_logits` does, and how strong a lattice shows about each particle in each image."""
+    return _logits_of(network, data, rows, seed, lambda *seen: _surroundings_of(*seen, recipe, realisations))
+
+
+def _windows_of(field, particle, rng, recipe: ImagingRecipe, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Windows of a particle in some images, and nothing about their surroundings."""
+    windows = [record_window(field, particle, recipe, rng, particle.window) for _ in range(count)]
+    return np.stack(windows), np.full(count, np.nan)
+
+
+def _surroundings_of(field, particle, rng, recipe: ImagingRecipe, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Windows of a particle in some images, and the strength of the lattice about it."""
+    shown = [record_surroundings(field, particle, recipe, rng, particle.window) for _ in range(count)]
+    return np.stack([window for window, _ in shown]), np.array([lattice for _, lattice in shown])
+
+
+def _logits_of(network, data: HeldOut, rows, seed: int, show) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of what *show* makes of each field, particle and random generator, and what it tells beside."""
     import torch
 
     network = fuse(network).to(memory_format=torch.channels_last)
-    outputs: list = [None] * len(rows)
+    outputs, beside = [], []
     with torch.inference_mode():
-        for place, row in enumerate(rows):
+        for row in rows:
             particle = data.particles[row]
-            rng = np.random.default_rng([seed, int(row)])
-            windows = [
-                record_window(data.fields[particle.field], particle, recipe, rng, particle.window)
-                for _ in range(realisations)
-            ]
-            outputs[place] = network(torch.from_numpy(standardise(np.stack(windows)))[:, None]).numpy()
-    return np.stack(outputs)
+            windows, told = show(data.fields[particle.field], particle, np.random.default_rng([seed, int(row)]))
+            outputs.append(network(torch.from_numpy(standardise(windows))[:, None]).numpy())
+            beside.append(told)
+    return np.stack(outputs), np.stack(beside)
 
 
 def calibrate_crystallinity(network: torch.nn.Module, data: HeldOut, recipe: ImagingRecipe, seed: int = 11) -> dict:
