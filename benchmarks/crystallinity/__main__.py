@@ -29,10 +29,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=1200, help="steps of each training of the transfer table")
     parser.add_argument("--workers", type=int, default=1, help="processes that make batches for it")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--write", action="store_true", help="keep the thresholds of the part selective on the card")
+    parser.add_argument(
+        "--write", action="store_true", help="keep numbers of the parts other and selective on the card"
+    )
     options = parser.parse_args(arguments)
     if "other" in options.parts:
-        other_make.main(options.model, options.other_cache, options.particles)
+        other_make.main(options.model, options.other_cache, options.particles, options.write)
     if "accuracy" in options.parts:
         accuracy.main(options.model, options.cache, options.realisations)
     if "selective" in options.parts:

@@ -21,6 +21,7 @@ from particlespy_ml.core.files import replacing
 from particlespy_ml.simulation.atoms.crystallinity import CRYSTALLINITY
 from particlespy_ml.simulation.atoms.visibility import count_visible_lattices
 from particlespy_ml.simulation.waves.engine import abtem_engine
+from particlespy_ml.training.card import model_folder
 
 A = 4.08  # Å
 DOSES = (1e3, 1e4)
@@ -29,14 +30,19 @@ SIZES = (10.0, 20.0, 30.0, 60.0, 120.0)  # Å
 _MOVING = 1200  # atoms up to which dynamics are affordable
 _CRYSTAL = 15.0  # intensity of a reflection for an atom, in what is a melt no more
 _SEED = 9157
+_CONDITIONS = (
+    "particles of 1.2 to 11 nm by other rules than those of the training (Wulff constructions, Voronoi's domains, "
+    "quenched melts, molecular dynamics; other films or none; waves and lens by abTEM), cut out by their true masks, "
+    "two images each within 5 nm of focus; intervals of 95 % over particles"
+)
 
 
-def main(model, cache: Path, count: int, min_accuracy: float = 0.95) -> None:
-    """Simulate what the folder lacks, and print accuracies with their intervals."""
+def main(model_path: Path, cache: Path, count: int, write: bool = False, min_accuracy: float = 0.95) -> None:
+    """Simulate what the folder lacks, and print accuracies with their intervals; with *write*, onto the card too."""
     from particlespy_ml.models.load import load_model
     from particlespy_ml.training.isomer.evaluate import accuracy_with_interval
 
-    model, folder = load_model(model), Path(cache)
+    model, folder = load_model(model_path), Path(cache)
     folder.mkdir(parents=True, exist_ok=True)
     missing = [number for number in range(count) if not (folder / f"{number:05d}.npz").exists()]
     with ProcessPoolExecutor() as pool:
@@ -53,6 +59,7 @@ def main(model, cache: Path, count: int, min_accuracy: float = 0.95) -> None:
         return f"{part['accuracy']:.3f} ({low:.3f} to {high:.3f})"
 
     print(f"Crystallinity of another make: {count} particles of 1.2 to 11 nm, two images each at a dose")
+    rows_of_card: dict[str, dict] = {}
     hidden = np.mean(lattices[labels == 1] < 2)
     print(f"  {hidden:.3f} of the polycrystals show one lattice or none in projection: at most {1 - hidden / 3:.3f}")
     for dose in DOSES:
@@ -60,6 +67,10 @@ def main(model, cache: Path, count: int, min_accuracy: float = 0.95) -> None:
         three = said == labels[:, None]
         two = (said == 2) == (labels == 2)[:, None]
         everything = np.ones(count, bool)
+        rows_of_card[f"{dose:g}"] = {
+            "two_class": accuracy_with_interval(two),
+            "three_class": accuracy_with_interval(three),
+        }
         print(f"  {dose:g} e/Å²: three classes {text(three, everything)}, two {text(two, everything)}")
         for number, name in enumerate(CRYSTALLINITY):
             print(f"    {name:<18} {text(three, labels == number)}  n = {np.sum(labels == number)}")
@@ -75,6 +86,23 @@ def main(model, cache: Path, count: int, min_accuracy: float = 0.95) -> None:
         share = (asked == labels[:, None])[answered].mean() if answered.any() else np.nan
         print(f"    target_accuracy={min_accuracy}: {answered.mean():.3f} answered, {share:.3f} of these right")
     print()
+    if write:
+        write_evaluation(model_path, rows_of_card, f"{count} {_CONDITIONS}")
+
+
+def write_evaluation(folder: str | Path, rows: dict, conditions: str) -> None:
+    """Put what was measured onto the card of a model folder, before its own evaluation."""
+    path = model_folder(folder) / "card.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    told = {"evaluation_other_make": rows, "evaluation_other_make_conditions": conditions}
+    for name in told:
+        card.pop(name, None)
+    ordered: dict = {}
+    for name, value in card.items():
+        ordered |= told if name == "evaluation" else {}
+        ordered[name] = value
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _classify(entries: list[dict], model, dose: float, target: float | None) -> np.ndarray:

@@ -12,6 +12,7 @@ SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 NOT_MEASURED = "not measured"
 SERIES_CALL = 's.find_heights("defocus")'
 TITLES = {
+    "evaluation_other_make": "On simulations of another make",
     "evaluation": "By dose",
     "evaluation_harsh": "With every fault of the training",
     "evaluation_incoherent": "On incoherent images",

@@ -10,6 +10,7 @@ from particlespy_ml.classification.surroundings import LATTICE
 
 TARGETS = (0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
 NEVER = 1.001  # no probability is as large
+LEAST_IMAGES = 300  # from which a threshold is told
 DOUBT = 2  # answers that count as wrong besides those that were, so that a few that are right do not stand for all
 
 
@@ -141,7 +142,8 @@ def fit_thresholds(
 ) -> Thresholds:
     """Return the probabilities that make shares of the answers right, from images whose class is known.
 
-    Images are sorted by their noise into bins of equal numbers. In each, the threshold of a target is the least
+    Images are sorted by their noise into bins of equal numbers, which overlap where they would hold fewer than
+    `LEAST_IMAGES`. In each, the threshold of a target is the least
     probability above which so many answers are right, where answers that are surer count as right more often
     (isotonic regression), and two more as wrong.
 
@@ -169,7 +171,10 @@ def fit_thresholds(
     from sklearn.isotonic import IsotonicRegression
 
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
-    parts = np.array_split(np.argsort(noise, kind="stable"), bins)
+    order = np.argsort(noise, kind="stable")
+    count = max(-(-len(order) // bins), min(len(order), LEAST_IMAGES))
+    starts = np.linspace(0, len(order) - count, bins).round().astype(int)
+    parts = [order[start : start + count] for start in starts]
     table = np.full((bins, len(targets)), NEVER)
     for row, part in enumerate(parts):
         order = part[np.argsort(-confidence[part], kind="stable")]

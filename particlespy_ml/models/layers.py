@@ -236,21 +236,37 @@ class UNet(nn.Module):
 
 
 class Reader(nn.Module):
-    """Logits from features, which are standardised first, and sharpened or softened by what calibration found."""
+    """Logits from the features of all columns of an image, each of which sees all others.
 
-    def __init__(self, features: int, outputs: int, widths: tuple = (256, 256, 128), dropout: float = 0.1):
+    What the columns have in common, as the optics, shows in all of them together.
+
+    After A. Vaswani et al., NeurIPS 30 (2017), without an order; J. Lee et al., ICML 97, 3744 (2019).
+    """
+
+    def __init__(
+        self, features: int, outputs: int, width: int = 128, layers: int = 3, heads: int = 4, dropout: float = 0.1
+    ):
         super().__init__()
         self.register_buffer("middle", torch.zeros(features))
         self.register_buffer("spread", torch.ones(features))
         self.register_buffer("temperature", torch.ones(()))
-        layers: list[nn.Module] = []
-        for before, after in zip((features, *widths[:-1]), widths, strict=True):
-            layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout)]
-        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
+        self.first = nn.Sequential(nn.Linear(features, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width))
+        settings = {"dropout": dropout, "activation": "gelu", "batch_first": True, "norm_first": True}
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, heads, 3 * width, **settings) for _ in range(layers)
+        )
+        self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
 
-    def forward(self, x):
-        """Shape (n, features) to (n, outputs)."""
-        return self.layers(((x - self.middle) / self.spread).clamp(-6, 6)) / self.temperature
+    def forward(self, x, known=None):
+        """Shape (n, features) of one image to (n, outputs), or (images, n, features) with *known* (images, n)."""
+        alone = x.ndim == 2
+        x = self.first(((x - self.middle) / self.spread).clamp(-6, 6))
+        x = x[None] if alone else x
+        padding = None if known is None else ~known
+        for layer in self.layers:
+            x = layer(x, src_key_padding_mask=padding)
+        x = self.last(x) / self.temperature
+        return x[0] if alone else x
 
 
 class Branches(nn.Module):

@@ -39,8 +39,8 @@ def build_network(architecture: dict) -> torch.nn.Module:
         are averaged outside of training). "spectral_resnet" looks at the power spectrum of each channel as well, and
         takes ``spectral_widths``. "unet" takes ``outputs`` (any number of maps), ``in_channels``, ``widths`` (at full,
         1/2 ... 1/16 of the resolution), ``views``, ``fold`` (1, or 2 for a network that works at half of the
-        resolution and four times the channels), and ``reader`` (``features``, ``outputs`` and ``widths`` of a `Reader`
-        of what is found in the maps). "template_atlas" sees one channel and takes what
+        resolution and four times the channels), and ``reader`` (``features``, ``outputs``, ``width``, ``layers``,
+        ``heads`` of a `Reader` of what is found in the maps). "template_atlas" sees one channel and takes what
         `particlespy_ml.models.atlas.TemplateAtlas` does, and ``hidden``, the width of the layer that weighs evidence.
 
     Returns

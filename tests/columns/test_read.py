@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+import particlespy_ml as pml
+from particlespy_ml.columns.features import feature_count
 from particlespy_ml.columns.read import maps_of_outputs, read_columns
+from particlespy_ml.models.column_mapper import LARGEST_SET
 from tests.columns.test_find_columns_network import CARD, PLACES, Oracle, peaks_image, to_signal
 
 KINDS = [{"kind": "O", "heights": 1}, {"kind": "Ce", "heights": 4}, {"kind": "Si", "heights": 2}]
@@ -88,3 +91,15 @@ def test_a_focal_series_may_run_either_way():
         assert abs(rows["expected_height"].mean() - expected["expected_height"].mean()) < 0.1
     truth = series.metadata.Simulation.heights
     assert abs(expected["expected_height"].mean() - sum(truth) / len(truth)) < 0.5
+
+
+def test_columns_of_large_images_are_read_in_parts():
+    model = pml.load_model("ceria-hrtem")
+    features = np.random.default_rng(3).normal(size=(LARGEST_SET, feature_count(1))).astype(np.float32)
+    expected = model.read(features)
+    assert expected.shape == (LARGEST_SET, 10)
+    np.testing.assert_allclose(expected.sum(1), 1, atol=1e-5)
+    # every second column is one of the same image
+    np.testing.assert_allclose(model.read(np.repeat(features, 2, axis=0)), np.repeat(expected, 2, axis=0), atol=1e-5)
+    assert model.read(features[:0]).shape == (0, 10)
+    assert model.read(features[:1]).shape == (1, 10)

@@ -225,14 +225,14 @@ def test_a_reader_counts_what_features_tell(recipe, cache, tmp_path, monkeypatch
     monkeypatch.setattr(reading, "PART", 6)
     path = tmp_path / "read.toml"
     text = recipe.read_text().replace(
-        "[model.architecture]", '[model.reader]\nkind = "metal"\nwidths = [16]\n[model.architecture]'
+        "[model.architecture]", '[model.reader]\nkind = "metal"\nwidth = 16\nlayers = 1\n[model.architecture]'
     )
     path.write_text(text.replace("[card]", "[training.reader]\nimages = 12\nsteps = 20\nbatch = 32\n[card]"))
     folder = tasks.train(path, cache, tmp_path / "read", workers=0, show_progressbar=False)
     made = load_model(folder)
     assert made.kinds == (("metal", 3),) and made.read_kind == 0 and len(made.outputs) == 3
     assert made.card["architecture"]["outputs"] == 1 + 1 + 3
-    assert made.card["architecture"]["reader"] == {"widths": [16], "features": feature_count(1), "outputs": 3}
+    assert made.card["architecture"]["reader"] == {"width": 16, "layers": 1, "features": feature_count(1), "outputs": 3}
     told = made.read(np.zeros((5, feature_count(1)), np.float32))
     np.testing.assert_allclose(told.sum(1), 1, atol=1e-5)
     assert len(tasks.evaluate(folder, cache, tmp_path / "out")["1000"]["recall_by_output"]) == 3
@@ -245,24 +245,54 @@ def test_a_reader_counts_what_features_tell(recipe, cache, tmp_path, monkeypatch
     assert made.sha256 == again.sha256
 
 
-def test_readers_learn_and_are_calibrated():
+def test_readers_are_calibrated():
     rng = np.random.default_rng(0)
 
     def drawn(count):
         features = rng.normal(size=(count, 4)).astype(np.float32)
         logits = np.stack([2 * features[:, 0], -features[:, 1], features[:, 2]], 1) * 2
         chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-        return features * [1, 10, 100, 0] + 5, (chances.cumsum(1) > rng.random((count, 1))).argmax(1), chances
+        numbers = (chances.cumsum(1) > rng.random((count, 1))).argmax(1)
+        return (features * [1, 10, 100, 0] + 5).astype(np.float32), numbers, np.full(count // 10, 10), chances
 
-    reader = Reader(4, 3, (32,))
-    features, numbers, _ = drawn(4000)
-    fit_reader(reader, features.astype(np.float32), numbers, {"steps": 600, "batch": 256}, 1, show=False)
-    features, numbers, chances = drawn(3000)
+    reader = Reader(4, 3, 32, 1, 2, 0.0)
+    fit_reader(reader, *drawn(4000)[:3], {"steps": 600, "batch": 256}, 1, show=False)
+    features, numbers, counts, chances = drawn(3000)
     reader.temperature.fill_(0.2)  # far too sure
-    calibrate_reader(reader, features.astype(np.float32), numbers)
+    calibrate_reader(reader, features, numbers, counts)
     with torch.no_grad():
-        told = torch.softmax(reader(torch.from_numpy(features.astype(np.float32))), 1).numpy()
+        told = torch.softmax(reader(torch.from_numpy(features).reshape(-1, 10, 4)), 2).numpy().reshape(-1, 3)
     assert np.abs(told - chances).mean() < 0.05
+
+
+def test_readers_see_what_the_columns_of_an_image_have_in_common():
+    rng = np.random.default_rng(1)
+
+    def drawn(images):
+        numbers = np.concatenate([np.append(rng.integers(4, size=11), [0, 3]) for _ in range(images)])
+        shown = numbers + np.repeat(rng.uniform(-3, 3, images), 13) + rng.normal(scale=0.1, size=13 * images)
+        return shown[:, None].astype(np.float32), numbers, np.full(images, 13)
+
+    reader = Reader(1, 4, 32, 2, 2, 0.0)
+    fit_reader(reader, *drawn(400), {"steps": 700, "batch": 400}, 1, show=False)
+    features, numbers, _ = drawn(60)
+    with torch.no_grad():
+        together = reader(torch.from_numpy(features).reshape(60, 13, 1)).reshape(-1, 4).argmax(1).numpy()
+        alone = reader(torch.from_numpy(features).reshape(-1, 1, 1)).reshape(-1, 4).argmax(1).numpy()
+    assert (together == numbers).mean() > 0.9 > 0.6 > (alone == numbers).mean()
+
+
+def test_readers_do_not_see_what_is_none_of_the_columns_nor_their_order():
+    torch.manual_seed(0)
+    reader = Reader(5, 3, 16, 2, 2).eval()
+    features = torch.randn(7, 5)
+    with torch.no_grad():
+        expected = reader(features)
+        padded = torch.cat([features, 100 * torch.randn(4, 5)])
+        known = torch.arange(11) < 7
+        torch.testing.assert_close(reader(padded[None], known[None])[0, :7], expected, atol=1e-5, rtol=1e-4)
+        order = torch.randperm(7)
+        torch.testing.assert_close(reader(features[order]), expected[order], atol=1e-5, rtol=1e-4)
 
 
 def test_scores_count_what_was_found_and_missed():

@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 
 _SKIN = 0.3  # of the smallest distance
 
+
 def pack_box(
     n: int,
     box: tuple[float, float, float],

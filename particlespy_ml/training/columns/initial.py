@@ -44,7 +44,7 @@ def write_initial_weights(model: str | Path, architecture: dict, path: Path) -> 
         architecture.get(key) for key in same
     ]:
         raise ValueError(f"initial={model!r}: expected a model that finds columns by a network of the same widths.")
-    weights = dict(known.weights)
+    weights = {name: value for name, value in known.weights.items() if not name.startswith("reader.")}
     fold = architecture.get("fold", 1) ** 2
     first = weights[FIRST]
     old, new = first.shape[1] // fold, architecture["in_channels"]

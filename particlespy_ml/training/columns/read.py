@@ -30,6 +30,7 @@ _logger = logging.getLogger(__name__)
 VIEWS = (26.0, 44.0)  # Å, edges of the images
 MISSED, MISPLACED = 0.04, 0.07  # share of the columns left out, and rms error of the place of the others in Å
 PART = 250  # images in one file
+LEFT_OUT = 0.3  # share of the columns of an image that are not read with the others, at most
 _FEWEST = 3
 
 
@@ -85,7 +86,9 @@ class FeatureMaker:
             features, numbers = (np.concatenate(one) for one in zip(*made, strict=True))
             with replacing(path) as aside:
                 with aside.open("wb") as file:
-                    np.savez(file, features=features.astype(np.float16), numbers=numbers.astype(np.int8))
+                    counts = np.array([len(one) for _, one in made], np.int32)
+                    told = {"numbers": numbers.astype(np.int8), "counts": counts[counts > 0]}
+                    np.savez(file, features=features.astype(np.float16), **told)
         return path
 
 
@@ -146,7 +149,8 @@ def with_reader(
     return complete.eval()
 
 
-def _features(maker: FeatureMaker, folder: Path, parts: int, workers: int, show: bool) -> tuple[np.ndarray, np.ndarray]:
+def _features(maker: FeatureMaker, folder: Path, parts: int, workers: int, show: bool) -> tuple[np.ndarray, ...]:
+    """Features and numbers of atoms of columns, and how many columns each image has."""
     from tqdm.auto import tqdm
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,14 +161,36 @@ def _features(maker: FeatureMaker, folder: Path, parts: int, workers: int, show:
     else:
         paths = [maker.write(folder, part) for part in tqdm(range(parts), desc="Features", disable=not show)]
     loaded = [np.load(path) for path in paths]
-    features = np.concatenate([one["features"] for one in loaded]).astype(np.float32)
-    return features, np.concatenate([one["numbers"] for one in loaded]).astype(np.int64)
+    dtypes = {"features": np.float32, "numbers": np.int64, "counts": np.int64}
+    return tuple(np.concatenate([one[name] for one in loaded]).astype(dtype) for name, dtype in dtypes.items())
 
 
 def fit_reader(
-    reader: torch.nn.Module, features: np.ndarray, numbers: np.ndarray, settings: dict, seed: int, show: bool = True
+    reader: torch.nn.Module,
+    features: np.ndarray,
+    numbers: np.ndarray,
+    counts: np.ndarray,
+    settings: dict,
+    seed: int,
+    show: bool = True,
 ) -> None:
-    """Train a reader on features, shape (n, features), and numbers of atoms, 0 for one, shape (n,)."""
+    """Train a reader.
+
+    Parameters
+    ----------
+    reader
+        The `particlespy_ml.models.layers.SetReader`, with random weights.
+    features, numbers
+        Features of columns, shape (n, features), and their numbers of atoms, 0 for one, shape (n,), image after image.
+    counts
+        Number of columns in each image, which are read together.
+    settings
+        ``steps``, and optionally ``batch`` (columns), ``learning_rate``, ``weight_decay`` and ``noise``.
+    seed
+        Seed.
+    show
+        Show a progress bar.
+    """
     import torch
     from torch.nn.functional import cross_entropy
     from tqdm.auto import tqdm
@@ -173,18 +199,21 @@ def fit_reader(
     inputs, targets = torch.from_numpy(features), torch.from_numpy(numbers)
     reader.middle.copy_(inputs.mean(0))
     reader.spread.copy_(inputs.std(0).clamp(min=1e-4))
-    steps, batch, rate = settings["steps"], settings.get("batch", 1024), settings.get("learning_rate", 1.5e-3)
+    steps, batch, rate = settings["steps"], settings.get("batch", 1536), settings.get("learning_rate", 1e-3)
     blur = settings.get("noise", 0.0) * reader.spread
     optimiser = torch.optim.AdamW(reader.parameters(), rate, weight_decay=settings.get("weight_decay", 0.02))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.06)
+    starts, counts = torch.from_numpy(np.cumsum(counts) - counts), torch.from_numpy(np.asarray(counts))
     reader.train()
     recent = 0.0
     for step in tqdm(range(steps), desc="Reader", disable=not show, mininterval=5):
-        chosen = torch.randint(len(inputs), (batch,))
-        seen = inputs[chosen]
-        loss = cross_entropy(reader(seen + blur * torch.randn_like(seen)), targets[chosen])
+        rows, known = _sets(starts, counts, batch)
+        seen = inputs[rows]
+        logits = reader(seen + blur * torch.randn_like(seen), known)
+        loss = cross_entropy(logits[known], targets[rows[known]])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         recent = loss.item() if step == 0 else 0.99 * recent + 0.01 * loss.item()
@@ -193,14 +222,40 @@ def fit_reader(
     reader.eval()
 
 
-def calibrate_reader(reader: torch.nn.Module, features: np.ndarray, numbers: np.ndarray) -> None:
-    """Divide the logits by the temperature that makes known columns most probable."""
+def _sets(starts: torch.Tensor, counts: torch.Tensor, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of images of about so many columns in all, some of which are left out, and which of them are columns.
+
+    Both have the shape (images, columns of the largest one).
+    """
+    import torch
+
+    order = torch.argsort(counts)  # images of much the same number, so that little is filled up
+    middle, reach = int(torch.randint(len(order), ())), max(len(order) // 20, 20)
+    near = order[max(middle - reach, 0) : middle + reach]
+    images, total = [], 0
+    while total < columns:
+        images.append(int(near[torch.randint(len(near), ())]))
+        total += int(counts[images[-1]])
+    left = 1 - torch.rand(len(images)) * LEFT_OUT
+    chosen = [torch.randperm(int(counts[i]))[: max(int(counts[i] * k), 1)] for i, k in zip(images, left, strict=True)]
+    longest = max(map(len, chosen))
+    rows = torch.zeros((len(images), longest), dtype=torch.long)
+    known = torch.zeros((len(images), longest), dtype=torch.bool)
+    for row, (image, own) in enumerate(zip(images, chosen, strict=True)):
+        rows[row, : len(own)] = starts[image] + own
+        known[row, : len(own)] = True
+    return rows, known
+
+
+def calibrate_reader(reader: torch.nn.Module, features: np.ndarray, numbers: np.ndarray, counts: np.ndarray) -> None:
+    """Divide the logits by the temperature that makes known columns most probable; see `fit_reader`."""
     import torch
     from scipy.optimize import minimize_scalar
     from torch.nn.functional import cross_entropy
 
     with torch.no_grad():
-        logits, targets = reader(torch.from_numpy(features)), torch.from_numpy(numbers)
+        parts = torch.from_numpy(features).split(list(map(int, counts)))
+        logits, targets = torch.cat([reader(part) for part in parts]), torch.from_numpy(numbers)
 
         def loss(logarithm: float) -> float:
             return cross_entropy(logits / float(np.exp(logarithm)), targets).item()
