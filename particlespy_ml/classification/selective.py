@@ -143,9 +143,8 @@ def fit_thresholds(
     """Return the probabilities that make shares of the answers right, from images whose class is known.
 
     Images are sorted by their noise into bins of equal numbers, which overlap where they would hold fewer than
-    `LEAST_IMAGES`. In each, the threshold of a target is the least
-    probability above which so many answers are right, where answers that are surer count as right more often
-    (isotonic regression), and two more as wrong.
+    `LEAST_IMAGES`. In each, the threshold of a target is the least probability above which so many answers are right,
+    where answers that are surer count as right more often (isotonic regression), and two more as wrong.
 
     Parameters
     ----------
@@ -157,14 +156,14 @@ def fit_thresholds(
         True classes, shape (n,); a number that is no class counts as an answer that is wrong.
     lattice
         How strong a lattice shows about each particle, shape (n,), NaN counting as none; with it, those on lattices
-        have thresholds of their own.
+        have thresholds of their own, where there are `LEAST_IMAGES` with and without one.
     bins
         Number of bins.
     targets
         Ascending accuracies.
     """
-    if lattice is not None:
-        seen = lattice > LATTICE
+    seen = np.zeros(len(noise), bool) if lattice is None else lattice > LATTICE
+    if min(seen.sum(), (~seen).sum()) >= LEAST_IMAGES:
         parts = (fit_thresholds(noise[r], probabilities[r], labels[r], None, bins, targets) for r in (~seen, seen))
         without, on_lattices = parts
         return replace(without, on_lattices=on_lattices)

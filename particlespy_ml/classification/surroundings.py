@@ -10,7 +10,7 @@ from particlespy_ml.classification.windows import cut
 from particlespy_ml.core.calibration import PixelGrid
 from particlespy_ml.particles.measure import find_bbox_pixels
 
-LATTICE = 16.0  # `lattice_strength` above which there is a lattice; nine in ten amorphous films stay below
+LATTICE = 16.0  # `lattice_strength` above which there is a lattice: of most crystals, and of few amorphous films
 BEYOND = 24  # pixels of surroundings on each side of a window
 RIM = 4  # pixels about particles that are left out: their own fringes reach beyond them
 SPACINGS = (0.118, 0.45)  # nm

@@ -79,6 +79,10 @@ def test_particles_on_lattices_have_thresholds_of_their_own():
     assert kept[other].mean() > by_all[other].mean() + 0.2
     back = Thresholds.from_card({"selective_thresholds": found.as_dict()})
     np.testing.assert_allclose(back.at(noise, 0.9, lattice), found.at(noise, 0.9, lattice), atol=1e-3)
+    few = fit_thresholds(
+        noise[half], probabilities[half], labels[half], np.where(noise[half] < 0.11, 50.0, 5.0), bins=6
+    )
+    assert few.on_lattices is None, "too few of one kind to tell them apart"
     unseen = found.at(noise[:5], 0.9, np.full(5, np.nan))
     seen = np.stack([found.at(noise[:5], 0.9, np.full(5, value)) for value in (5.0, 50.0)])
     np.testing.assert_array_equal(unseen, seen.max(0))
