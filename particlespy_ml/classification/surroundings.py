@@ -89,7 +89,7 @@ def cut_surroundings(
         Shape (edge + 2 BEYOND,) * 2; known pixels are those in the frame that belong to no particle.
     """
     whole = edge + 2 * BEYOND
-    surroundings = cut(image, labels, -1, centre, step, whole, float(np.median(image)))
+    surroundings = cut(image, labels, -1, centre, step, whole, 0.0)  # where nothing is free, nothing is known
     at = [middle + (np.arange(whole) - (whole - 1) / 2) * one for middle, one in zip(centre, step, strict=True)]
     rows, columns = (np.rint(values).astype(int) for values in at)
     inside = np.ix_(*((values >= 0) & (values < n) for values, n in zip((rows, columns), labels.shape, strict=True)))
