@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from particlespy_ml.classification.surroundings import LATTICE
+from particlespy_ml.classification.surroundings import LATTICE, lattice_share
 
 TARGETS = (0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
 NEVER = 1.001  # no probability is as large
@@ -105,14 +105,15 @@ class Thresholds:
             Accuracy that is asked for.
         lattice
             How strong a lattice shows about each particle, shape (n,), NaN where its surroundings are not seen. Those
-            need the larger one of both probabilities.
+            need the larger one of both probabilities, those next to the limit a mean of both.
         """
         of_noise = [np.interp(target, self.targets, row, right=NEVER) for row in self.min_probability]
         without = np.interp(noise, self.noise, of_noise, right=NEVER)
         if self.on_lattices is None or lattice is None:
             return without
         on_lattices = self.on_lattices.at(noise, target)
-        told = np.where(lattice > LATTICE, on_lattices, without)
+        share = lattice_share(lattice)
+        told = (1 - share) * without + share * on_lattices
         return np.where(np.isnan(lattice), np.maximum(on_lattices, without), told)
 
     def least(

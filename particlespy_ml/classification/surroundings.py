@@ -6,11 +6,11 @@ import numpy as np
 from scipy import fft
 from scipy import ndimage as ndi
 
-from particlespy_ml.classification.windows import cut
+from particlespy_ml.classification.windows import cut, window_centre
 from particlespy_ml.core.calibration import PixelGrid
-from particlespy_ml.particles.measure import find_bbox_pixels
 
 LATTICE = 16.0  # `lattice_strength` above which there is a lattice: of most crystals, and of few amorphous films
+SLOPE = 1.5  # factor about it within which surroundings count in part
 BEYOND = 24  # pixels of surroundings on each side of a window
 RIM = 4  # pixels about particles that are left out: their own fringes reach beyond them
 SPACINGS = (0.118, 0.45)  # nm
@@ -67,6 +67,24 @@ def lattice_strength(image: np.ndarray, known: np.ndarray, pixel_size: float) ->
     return strength
 
 
+def lattice_share(strength: np.ndarray) -> np.ndarray:
+    """Return how far surroundings count as a lattice, from 0 to 1, by the logarithm of their `lattice_strength`.
+
+    Half at `LATTICE`, none at `LATTICE` / `SLOPE` and all at `LATTICE` * `SLOPE`, so that what is next to the limit
+    does not depend on which side of it noise puts it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.classification.surroundings import lattice_share
+    >>> lattice_share(np.array([8.0, 16.0, 60.0])).round(2).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    with np.errstate(divide="ignore"):
+        above = np.log(np.asarray(strength, float) / LATTICE) / np.log(SLOPE)
+    return np.clip((above + 1) / 2, 0, 1)
+
+
 def cut_surroundings(
     image: np.ndarray, labels: np.ndarray, centre: np.ndarray, step: np.ndarray, edge: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +132,6 @@ def surrounding_lattice(
     pixel_size, edge
         Of the window that the particle is seen in, in nm and in pixels.
     """
-    top, left, bottom, right = (int(value) for value in find_bbox_pixels(row, grid))
-    centre = np.array([(top + bottom - 1) / 2, (left + right - 1) / 2])
-    surroundings, known = cut_surroundings(image, labels, centre, pixel_size / np.array(grid.nanometres), edge)
+    step = pixel_size / np.array(grid.nanometres)
+    surroundings, known = cut_surroundings(image, labels, window_centre(row, grid), step, edge)
     return lattice_strength(surroundings, known, max(pixel_size, *grid.nanometres))

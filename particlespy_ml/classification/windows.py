@@ -45,6 +45,12 @@ def window_views(
     return np.asarray(windows)[np.minimum(choice, len(windows) - 1)], sizes
 
 
+def window_centre(row: np.void, grid: PixelGrid) -> np.ndarray:
+    """Return row and column, in pixels, of the middle of a measured particle's bounding box."""
+    top, left, bottom, right = (int(value) for value in find_bbox_pixels(row, grid))
+    return np.array([(top + bottom - 1) / 2, (left + right - 1) / 2])
+
+
 def cut_window(
     image: np.ndarray, labels: np.ndarray, row: np.void, grid: PixelGrid, pixel_size: float, edge: int
 ) -> np.ndarray:
@@ -73,10 +79,8 @@ def cut_window(
         Window, shape (edge, edge), float32, in the image's own units of intensity; its axes ascend, whichever way
         those of the frame run.
     """
-    top, left, bottom, right = (int(value) for value in find_bbox_pixels(row, grid))
-    centre = np.array([(top + bottom - 1) / 2, (left + right - 1) / 2])
     step = pixel_size / np.array(grid.nanometres)
-    window = cut(image, labels, int(row["label"]), centre, step, edge, float(row["background"]))
+    window = cut(image, labels, int(row["label"]), window_centre(row, grid), step, edge, float(row["background"]))
     return ascending(window, grid.direction)
 
 

@@ -86,6 +86,8 @@ def test_particles_on_lattices_have_thresholds_of_their_own():
     unseen = found.at(noise[:5], 0.9, np.full(5, np.nan))
     seen = np.stack([found.at(noise[:5], 0.9, np.full(5, value)) for value in (5.0, 50.0)])
     np.testing.assert_array_equal(unseen, seen.max(0))
+    next_to_limit = [found.at(noise[:5], 0.9, np.full(5, LATTICE * factor)) for factor in (0.99, 1.01)]
+    assert np.ptp(next_to_limit, axis=0).max() < 0.05 * np.ptp(seen, axis=0).max()
 
 
 def test_the_share_of_noise_is_that_of_white_noise():

@@ -8,6 +8,7 @@ from particlespy_ml.classification.surroundings import (
     BEYOND,
     LATTICE,
     cut_surroundings,
+    lattice_share,
     lattice_strength,
     surrounding_lattice,
 )
@@ -88,3 +89,11 @@ def test_measured_particles_at_borders_too(corner):
     box |= dict(zip(("bbox_y_max", "bbox_x_max"), low + 28 * PIXEL, strict=True))
     row = np.array([tuple(box.values())], dtype=[(name, float) for name in box])[0]
     assert surrounding_lattice(image, labels, row, grid, PIXEL, 48) > LATTICE
+
+
+def test_surroundings_next_to_the_limit_count_in_part():
+    strengths = LATTICE * np.array([0.0, 0.5, 0.9, 1.0, 1.1, 2.0])
+    shares = lattice_share(strengths)
+    assert shares[[0, 1, 3, 5]] == pytest.approx([0, 0, 0.5, 1])
+    assert 0.3 < shares[2] < 0.5 < shares[4] < 0.7
+    assert np.isnan(lattice_share(np.array([np.nan]))[0])
