@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 # Less data than readers see, for the same cells.
 SHORTER = {
     "01_classify_particles.ipynb": {
-        'signal_type="HAADF", lazy=True)': 'signal_type="HAADF", lazy=True).isig[250:1800, 250:1800]'
+        'signal_type="HAADF", lazy=True)': 'signal_type="HAADF", lazy=True).isig[1050:1950, 450:1350]'
     },
     "02_isomers_in_a_movie.ipynb": {
         "frames=1000": "frames=40",
@@ -26,7 +26,7 @@ SHORTER = {
         "initial_resolution=0.8, max_iterations=2": "initial_resolution=1.5, max_iterations=1",
         '(("cluster", volumes[cluster]), ("mixture", mixed))': '(("cluster", volumes[cluster]),)',
     },
-    "12_a_supported_catalyst.ipynb": {"steps=24": "steps=2"},
+    "12_a_supported_catalyst.ipynb": {"steps=24": "steps=2, folds=0"},
     "11_a_particle_on_its_support.ipynb": {
         'size=18, face="001", width=23': 'size=15, face="001", width=19',
         "defocus_step=15, sampling=0.2": "defocus_step=30, sampling=0.25",

@@ -58,6 +58,7 @@ def segment_multiscale(
     polarity: str = "auto",
     split_depth: float = SPLIT_DEPTH,
     steps: list[float] | None = None,
+    maps: list[tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the particles of a frame, whose pixels may have any size.
 
@@ -80,6 +81,8 @@ def segment_multiscale(
         See `particlespy_ml.segmentation.network.labels_from_maps`.
     steps
         Pixel sizes of the views in pixels of the frame; those of `view_steps` by default.
+    maps
+        `view_maps` of the frame, from `as_float` and with bright particles, where they are known.
 
     Returns
     -------
@@ -94,7 +97,8 @@ def segment_multiscale(
         polarity = likely_polarity(image, model, threshold, split_depth)
     image = -image if polarity == "dark" else image
     steps = view_steps(image.shape) if steps is None else steps
-    views = [candidates(image, step, model, threshold, split_depth) for step in steps]
+    maps = [view_maps(image, step, model) for step in steps] if maps is None else maps
+    views = [candidates(image, one, model, threshold, split_depth) for one in maps]
     most = max((float(view.evidence.max()) for view in views if len(view.evidence)), default=0.0)
     return merge_views(views, [model.detection_probability(view.evidence, most) for view in views], min_detection)
 
@@ -112,10 +116,8 @@ def view_steps(shape: tuple[int, int]) -> list[float]:
     return [*finest, *(STEP**k for k in range(number + 1))]
 
 
-def candidates(
-    image: np.ndarray, step: float, model: MultiscaleFinder, threshold: float, split_depth: float = SPLIT_DEPTH
-) -> Candidates:
-    """Return what a view of a frame shows, on the grid of the frame.
+def view_maps(image: np.ndarray, step: float, model: MultiscaleFinder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the `MultiscaleFinder.maps` of a view of a frame, which hold for every threshold.
 
     Parameters
     ----------
@@ -123,11 +125,32 @@ def candidates(
         Bright particles, shape (rows, columns).
     step
         Pixel size of the view in pixels of the frame.
+    model
+        Loaded model.
+    """
+    seen = image if step == 1 else resample_frame(image, (step, step))
+    return model.maps(two_contrasts(seen, grey_step(image)))
+
+
+def candidates(
+    image: np.ndarray,
+    maps: tuple[np.ndarray, np.ndarray, np.ndarray],
+    model: MultiscaleFinder,
+    threshold: float,
+    split_depth: float = SPLIT_DEPTH,
+) -> Candidates:
+    """Return what a view of a frame shows, on the grid of the frame.
+
+    Parameters
+    ----------
+    image
+        Bright particles, shape (rows, columns).
+    maps
+        `view_maps` of it.
     model, threshold, split_depth
         See `segment_multiscale`.
     """
-    seen = image if step == 1 else resample_frame(image, (step, step))
-    probability, depth, contact = model.maps(two_contrasts(seen, grey_step(image)))
+    probability, depth, contact = maps
     labels = labels_from_maps(probability, depth, threshold, split_depth, contact)
     sizes = label_sizes(labels)
     means = np.bincount(labels.ravel(), probability.ravel(), len(sizes)) / np.maximum(sizes, 1)
@@ -219,7 +242,8 @@ def evidence_of_polarity(
         shown.append(resample_frame(image, (step, step)))
     evidence = []
     for sign in (1, -1):
-        found = [candidates(sign * one, 1.0, model, threshold, split_depth) for one in shown if min(one.shape) > 1]
+        views = [sign * one for one in shown if min(one.shape) > 1]
+        found = [candidates(one, view_maps(one, 1.0, model), model, threshold, split_depth) for one in views]
         certain = np.concatenate([one.probability for one in found])
         sizes = np.concatenate([label_sizes(one.labels)[1:][: len(one.probability)] for one in found])
         evidence.append(float((np.maximum(certain - 0.5, 0) * np.sqrt(sizes)).sum()))

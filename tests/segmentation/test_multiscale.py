@@ -7,11 +7,13 @@ from scipy.special import logit
 
 from particlespy_ml.models.multiscale_finder import CERTAIN, MultiscaleFinder
 from particlespy_ml.segmentation import multiscale
+from particlespy_ml.segmentation.grid import as_float
 from particlespy_ml.segmentation.multiscale import (
     Candidates,
     likely_polarity,
     merge_views,
     segment_multiscale,
+    view_maps,
     view_steps,
 )
 from particlespy_ml.segmentation.network import maps_from_labels
@@ -56,6 +58,17 @@ def test_sizes_of_two_decades_in_one_frame(model):
     labels, _ = segment_multiscale(image, model, polarity="bright")
     sizes = np.sort(np.bincount(labels.ravel())[1:])
     assert len(sizes) == 3 and np.all(np.abs(sizes / (np.pi * np.array([4, 12, 90]) ** 2) - 1) < 0.2)
+
+
+def test_maps_hold_for_every_threshold(model, monkeypatch):
+    image = as_float(ndi.gaussian_filter(disks((60, 60, 10), (190, 170, 90)), 1.5))
+    maps = [view_maps(image, step, model) for step in view_steps(image.shape)]
+    wanted = [segment_multiscale(image, model, threshold, polarity="bright") for threshold in (0.3, 0.6)]
+    monkeypatch.setattr(Bright, "maps", lambda *_: pytest.fail("the network ran again"))
+    for threshold, (labels, probability) in zip((0.3, 0.6), wanted, strict=True):
+        again = segment_multiscale(image, model, threshold, polarity="bright", maps=maps)
+        np.testing.assert_array_equal(again[0], labels)
+        np.testing.assert_array_equal(again[1], probability)
 
 
 def test_what_is_too_small_is_left_out(model):

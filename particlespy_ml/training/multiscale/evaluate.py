@@ -13,7 +13,7 @@ import numpy as np
 
 from particlespy_ml.models.multiscale_finder import CERTAIN, MultiscaleFinder
 from particlespy_ml.segmentation.grid import label_sizes
-from particlespy_ml.segmentation.multiscale import candidates, segment_multiscale, view_steps
+from particlespy_ml.segmentation.multiscale import candidates, segment_multiscale, view_maps, view_steps
 from particlespy_ml.segmentation.score import count_agreement
 from particlespy_ml.simulation.micrographs.draw import Micrograph, draw_micrograph
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
@@ -116,7 +116,7 @@ def found_and_true(finder: MultiscaleFinder, seen: Iterator[Micrograph]) -> tupl
     for frame, one in enumerate(seen):
         true_sizes = label_sizes(one.labels)
         for step in view_steps(one.image.shape):
-            found = candidates(one.image, step, plain, finder.threshold)
+            found = candidates(one.image, view_maps(one.image, step, plain), plain, finder.threshold)
             number = len(found.evidence)
             if not number:
                 continue

@@ -12,8 +12,8 @@ from scipy import ndimage as ndi
 
 from particlespy_ml.models.load import load_model
 from particlespy_ml.models.multiscale_finder import MultiscaleFinder
-from particlespy_ml.segmentation.grid import label_sizes
-from particlespy_ml.segmentation.multiscale import segment_multiscale
+from particlespy_ml.segmentation.grid import as_float, label_sizes
+from particlespy_ml.segmentation.multiscale import segment_multiscale, view_maps, view_steps
 from particlespy_ml.segmentation.score import count_agreement
 from particlespy_ml.simulation.micrographs.draw import Micrograph
 from particlespy_ml.simulation.micrographs.recipe import MicrographRecipe
@@ -96,7 +96,7 @@ def finetune(
             network = _train(model, others, steps, seed, workers, show_progressbar)
             after = finder_of(network, with_own_threshold(network, finder.card, others))
             for name, one in (("before", finder), ("after", after)):
-                counts[name] += [_score(one, images[number]) for number in left_out]
+                counts[name] += [_scores(one, images[number], [one.threshold])[0] for number in left_out]
         report = {name: _f1(rows) for name, rows in counts.items()}
         _logger.info("F1 of images left out: %s", report)
     network = _train(model, images, steps, seed, workers, show_progressbar)
@@ -148,10 +148,10 @@ def with_own_threshold(network: torch.nn.Module, card: dict, images: list[Labell
     """
     once = {**card, "architecture": {**card["architecture"], "views": 1}}  # which takes a quarter of the time
     tried = [card["threshold"], *sorted(THRESHOLDS, key=lambda threshold: abs(threshold - card["threshold"]))]
-    found = [
-        _f1([_score(finder_of(network, {**once, "threshold": threshold}), one) for one in images])["f1"]
-        for threshold in tried
-    ]
+    tried = list(dict.fromkeys(tried))
+    finder = finder_of(network, once)
+    scores = [_scores(finder, one, tried) for one in images]
+    found = [_f1(list(rows))["f1"] for rows in zip(*scores, strict=True)]
     best = int(np.argmax(found))
     chosen = tried[best] if found[best] > found[0] + CLEARLY else card["threshold"]
     return with_own_detection(network, {**card, "threshold": chosen}, images)
@@ -176,14 +176,17 @@ def with_own_detection(network: torch.nn.Module, card: dict, images: list[Labell
     return {**card, "detection": fit_detection(rows, right, card["detection"][3])}
 
 
-def _score(finder: MultiscaleFinder, one: LabelledImage) -> dict[str, int]:
-    """Particles found, missed and wrong in an image, by masks or, where only these are known, by boxes."""
-    labels, _ = segment_multiscale(one.image, finder, polarity="bright")
-    if one.boxes:
-        return count_boxes(labels, one.labels)
+def _scores(finder: MultiscaleFinder, one: LabelledImage, thresholds: list[float]) -> list[dict[str, int]]:
+    """Particles found, missed and wrong in an image with each threshold, by masks or, where it has none, by boxes."""
+    image = as_float(one.image)
+    maps = [view_maps(image, step, finder) for step in view_steps(image.shape)]
     smallest = np.pi / 4 * SMALLEST**2
     truth = np.where((label_sizes(one.labels) >= smallest)[one.labels], one.labels, 0)
-    return count_agreement(labels, truth)
+    counts = []
+    for threshold in thresholds:
+        labels, _ = segment_multiscale(image, finder, threshold, polarity="bright", maps=maps)
+        counts.append(count_boxes(labels, one.labels) if one.boxes else count_agreement(labels, truth))
+    return counts
 
 
 def count_boxes(labels: np.ndarray, truth: np.ndarray, overlap: float = 0.5) -> dict[str, int]:
