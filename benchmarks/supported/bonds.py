@@ -15,12 +15,12 @@ from particlespy_ml.simulation.waves.engine import abtem_engine
 OPTICS = Optics(80e3, defocus=-84.0, spherical_aberration=-1.2e5, focal_spread=30.0, deflection=0.25)
 
 
-def boron_nitride() -> Atoms:
-    """A rectangular cell of a sheet of hexagonal boron nitride."""
+def boron_nitride(height: float = 8.0) -> Atoms:
+    """A rectangular cell, of some height in Å, of a sheet of hexagonal boron nitride."""
     a = 2.504
     step, across = a / np.sqrt(3), a * np.sqrt(3)
     places = [(0, 0, 0), (step, 0, 0), (across / 2, a / 2, 0), (across / 2 + step, a / 2, 0)]
-    atoms = Atoms("BNBN", positions=places, cell=[across, a, 8.0], pbc=(1, 1, 0))
+    atoms = Atoms("BNBN", positions=places, cell=[across, a, height], pbc=(1, 1, 0))
     atoms.center(axis=2)
     return atoms
 

@@ -5,45 +5,31 @@ import pytest
 from ase import Atoms
 from ase.calculators.emt import EMT
 
+from benchmarks.supported.bonds import boron_nitride, independent_atoms
 from particlespy_ml.simulation.recording.optics import Optics
 from particlespy_ml.simulation.recording.simulate_image import simulate_image, true_columns
 from particlespy_ml.simulation.waves.dft_potential import DFTPotential, exit_wave_of_potential, gpaw_potential
-from particlespy_ml.simulation.waves.engine import abtem_engine
 from particlespy_ml.simulation.waves.exit_wave import simulate_exit_wave
 
 OPTICS = Optics(80e3, defocus=-80.0, spherical_aberration=-1e5, focal_spread=30.0)
 
 
 def nitride():
-    """A rectangular cell of boron nitride."""
-    a = 2.504
-    step, across = a / np.sqrt(3), a * np.sqrt(3)
-    places = [(0, 0, 0), (step, 0, 0), (across / 2, a / 2, 0), (across / 2 + step, a / 2, 0)]
-    atoms = Atoms("BNBN", positions=places, cell=[across, a, 6.0], pbc=(1, 1, 0))
-    atoms.positions += (0.4, 0.3, 3.0)
+    atoms = boron_nitride(6.0)
+    atoms.positions += (0.4, 0.3, 0.0)
     return atoms
-
-
-def independent(atoms, spacing=0.1):
-    """The potential of independent atoms on a grid, shape (nx, ny, nz)."""
-    with abtem_engine() as abtem:
-        built = abtem.Potential(
-            atoms, sampling=spacing, slice_thickness=spacing, projection="finite", parametrization="kirkland"
-        ).build(lazy=False)
-        thickness = np.asarray(built.slice_thickness)
-        return DFTPotential(np.moveaxis(np.asarray(built.array) / thickness[:, None, None], 0, 2), atoms)
 
 
 @pytest.fixture(scope="module")
 def potential():
-    return independent(nitride())
+    return independent_atoms(nitride(), 0.1)
 
 
 def test_wave_is_that_of_the_same_atoms():
     # a square cell, since the other way has no other ones
     atoms = Atoms("CSi", positions=[(1.2, 3.4, 2.5), (4.1, 2.2, 3.0)], cell=[6.0, 6.0, 6.0], pbc=(1, 1, 0))
     options = {"energy": 80e3, "sampling": 0.1}
-    found = exit_wave_of_potential(independent(atoms, 0.06), slice_thickness=0.5, **options)
+    found = exit_wave_of_potential(independent_atoms(atoms, 0.06), slice_thickness=0.5, **options)
     told = simulate_exit_wave(atoms.get_chemical_symbols(), atoms.positions, 6.0, slice_thickness=6.0, **options)
     assert found.shape == told.shape and np.mean(np.abs(found) ** 2) == pytest.approx(1, abs=0.002)
     phases = [np.angle(one / one.mean()) for one in (found, told)]
@@ -122,8 +108,10 @@ def test_bonds_lower_the_potential_of_boron_nitride():
     found = gpaw_potential(atoms.calc)
     assert max(np.array(found.edges) / found.values.shape) < 0.06
     options = {"optics": OPTICS, "pixel_size": 0.15, "thermal_rms": 0.06, "sampling": 0.1, "slice_thickness": 0.5}
-    bonded, free = (simulate_image(one, "HRTEM", "plan", **options).data for one in (found, independent(atoms, 0.05)))
+    bonded, free = (
+        simulate_image(one, "HRTEM", "plan", **options).data for one in (found, independent_atoms(atoms, 0.05))
+    )
     assert np.corrcoef(bonded.ravel(), free.ravel())[0, 1] > 0.97
     assert 0.7 < bonded.std() / free.std() < 1.0
-    sums = [one.values.mean() - one.values[:, :, 0].mean() for one in (found, independent(atoms, 0.05))]
+    sums = [one.values.mean() - one.values[:, :, 0].mean() for one in both]
     assert 0.7 < sums[0] / sums[1] < 0.95
