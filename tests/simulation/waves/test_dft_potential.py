@@ -108,9 +108,8 @@ def test_bonds_lower_the_potential_of_boron_nitride():
     found = gpaw_potential(atoms.calc)
     assert max(np.array(found.edges) / found.values.shape) < 0.06
     options = {"optics": OPTICS, "pixel_size": 0.15, "thermal_rms": 0.06, "sampling": 0.1, "slice_thickness": 0.5}
-    bonded, free = (
-        simulate_image(one, "HRTEM", "plan", **options).data for one in (found, independent_atoms(atoms, 0.05))
-    )
+    both = (found, independent_atoms(atoms, 0.05))
+    bonded, free = (simulate_image(one, "HRTEM", "plan", **options).data for one in both)
     assert np.corrcoef(bonded.ravel(), free.ravel())[0, 1] > 0.97
     assert 0.7 < bonded.std() / free.std() < 1.0
     sums = [one.values.mean() - one.values[:, :, 0].mean() for one in both]
