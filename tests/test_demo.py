@@ -33,7 +33,9 @@ def check(folder, name, capsys):
 
 
 @pytest.mark.slow
-def test_demo(measured, tmp_path, capsys):
+def test_demo(measured, tmp_path, capsys, monkeypatch):
+    about_particle = data.measured_gold(lazy=True).isig[1050:1950, 450:1350]  # the whole takes half a minute
+    monkeypatch.setattr(data, "measured_gold", lambda lazy: about_particle)
     demo.main(["--out", str(tmp_path / "out")])
     printed = capsys.readouterr().out
     gold = check(tmp_path / "out", "measured_gold", capsys)
