@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     finetune.add_argument("images", type=Path, help="folder of three images or more")
     finetune.add_argument("labels", type=Path, help="folder of label images or YOLO boxes, or a COCO file")
     finetune.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new model")
-    finetune.add_argument("--steps", type=int, default=160, help="of training, about a second each (default: 160)")
+    finetune.add_argument("--steps", type=int, default=400, help="of training, a third of a second each (default: 400)")
     finetune.add_argument("--folds", type=int, default=3, help="parts left out in turn for the report; 0: no report")
     finetune.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
     finetune.set_defaults(run=_finetune)

@@ -225,7 +225,8 @@ def test_the_code_that_makes_an_image_grey_does(kind, frames):
     """What the error of an RGB image says is run as it stands."""
     channels = 4 if "a" in kind else 3
     grey = np.where(np.hypot(*np.mgrid[-40:40, -40:40]) < 20, 200, 50)
-    data = np.broadcast_to(grey[..., None], (*frames, 80, 80, channels))
+    data = np.broadcast_to(grey[..., None], (*frames, 80, 80, channels)).copy()
+    data[..., 3:] = 255  # opaque
     s = Signal1D(np.ascontiguousarray(data, "uint16" if "16" in kind else "uint8"))
     s.change_dtype(kind)
     s.set_signal_type("HAADF")
@@ -234,6 +235,7 @@ def test_the_code_that_makes_an_image_grey_does(kind, frames):
     names = {"s": s}
     for line in str(error.value).split("make it grey first: ")[1].split("; then ")[0].split("; "):
         exec(line, names)
+    np.testing.assert_array_equal(names["s"].data, data[..., 0])
     s = calibrated(names["s"].data)
     s.set_signal_type("HAADF")
     assert s.data.shape == (*frames, 80, 80) and s.measure_particles().n_particles == max(1, *frames, 1)

@@ -11,6 +11,7 @@ from particlespy_ml.classification.surroundings import LATTICE, lattice_share
 TARGETS = (0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
 NEVER = 1.001  # no probability is as large
 LEAST_IMAGES = 300  # from which a threshold is told
+LESS = 1.5  # times less noise than the least that told thresholds: another kind of image
 DOUBT = 2  # answers that count as wrong besides those that were, so that a few that are right do not stand for all
 
 
@@ -61,6 +62,9 @@ class Thresholds:
         Ascending accuracies, shape (k,).
     min_probability
         Shape (m, k); above 1 where no probability gives the accuracy.
+    below
+        Least probability of windows that show less noise than any that told thresholds: they were smoothed, or are of
+        another kind.
     on_lattices
         Those of particles about which a lattice shows, see `particlespy_ml.classification.surroundings`, where they
         were found apart.
@@ -69,18 +73,19 @@ class Thresholds:
     noise: np.ndarray
     targets: np.ndarray
     min_probability: np.ndarray
+    below: float = 0.0
     on_lattices: Thresholds | None = None
 
     @classmethod
     def from_card(cls, card: dict) -> Thresholds | None:
         """Return those of a model's card; None where it has none."""
         told = card.get("selective_thresholds")
-        return None if told is None else cls._from_dict(told)
+        return None if told is None else cls._from_dict(told, float(card.get("min_probability", 0.0)))
 
     @classmethod
-    def _from_dict(cls, told: dict) -> Thresholds:
-        apart = cls._from_dict(told["on_lattices"]) if "on_lattices" in told else None
-        return cls(*(np.array(told[name], float) for name in ("noise", "targets", "min_probability")), apart)
+    def _from_dict(cls, told: dict, below: float) -> Thresholds:
+        apart = cls._from_dict(told["on_lattices"], below) if "on_lattices" in told else None
+        return cls(*(np.array(told[name], float) for name in ("noise", "targets", "min_probability")), below, apart)
 
     def as_dict(self) -> dict:
         """Return what `from_card` takes, as the item ``selective_thresholds``."""
@@ -95,7 +100,7 @@ class Thresholds:
         """Return the least probability of windows with some noise, shape of *noise*.
 
         Between targets, and between shares of noise, it is interpolated; beyond the largest noise that is known, and
-        above the largest target, nothing is answered.
+        above the largest target, nothing is answered; far below the least noise that is known it is `below` at least.
 
         Parameters
         ----------
@@ -109,6 +114,7 @@ class Thresholds:
         """
         of_noise = [np.interp(target, self.targets, row, right=NEVER) for row in self.min_probability]
         without = np.interp(noise, self.noise, of_noise, right=NEVER)
+        without = np.where(noise < self.noise[0] / LESS, np.maximum(without, self.below), without)
         if self.on_lattices is None or lattice is None:
             return without
         on_lattices = self.on_lattices.at(noise, target)

@@ -18,7 +18,7 @@ _RING = 0.35  # 1/nm
 _LEAST = 0.02  # share of an image that must be known
 
 
-def lattice_strength(image: np.ndarray, known: np.ndarray, pixel_size: float) -> float:
+def lattice_strength(image: np.ndarray, known: np.ndarray, pixel_size: float, recorded: float = 0.0) -> float:
     """Return how far the highest peak of a power spectrum stands above the spectrum at the same frequency.
 
     The largest power in rings of the spectrum is divided by the mean that noise of the ring's median would have. Rings
@@ -32,6 +32,8 @@ def lattice_strength(image: np.ndarray, known: np.ndarray, pixel_size: float) ->
         Pixels that count, bool, shape (n, n).
     pixel_size
         In nm.
+    recorded
+        Pixel size in nm that the image was recorded with, where that is larger: it shows no finer spacings.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def lattice_strength(image: np.ndarray, known: np.ndarray, pixel_size: float) ->
     power = np.abs(fft.fft2(flat)) ** 2
     along = fft.fftfreq(edge, pixel_size)
     frequency = np.hypot(along[:, None], along)
-    low, high = 1 / SPACINGS[1], min(1 / SPACINGS[0], 0.45 / pixel_size)
+    low, high = 1 / SPACINGS[1], min(1 / SPACINGS[0], 0.45 / max(pixel_size, recorded))
     number = ((frequency - low) // _RING).astype(int)
     strength = 0.0
     for ring in range(int((high - low) / _RING)):
@@ -134,4 +136,4 @@ def surrounding_lattice(
     """
     step = pixel_size / np.array(grid.nanometres)
     surroundings, known = cut_surroundings(image, labels, window_centre(row, grid), step, edge)
-    return lattice_strength(surroundings, known, max(pixel_size, *grid.nanometres))
+    return lattice_strength(surroundings, known, pixel_size, max(grid.nanometres))

@@ -11,6 +11,7 @@ from particlespy_ml.commands.images import find_files, natural_key
 from particlespy_ml.commands.results import Results, older_results
 from particlespy_ml.core.files import replacing
 from particlespy_ml.core.load_images import load_images
+from particlespy_ml.segmentation.options import LENGTHS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,6 @@ SEGMENTATION = (
     "invert",
 )
 SUFFIXES, REPORT, MOST_NAMES = (".hspy", ".csv", ".png"), "report.html", 6
-LENGTHS = ("smoothing", "min_diameter", "background_diameter")  # in nm on the command line
 
 
 def measure(options) -> int:
@@ -192,6 +192,10 @@ def _images(options, files: list[Path], results: Results):
         for reason in skipped:
             print(f"left out of {path.name}: {reason}")
         if getattr(options, "together", False):
+            if len(images) > 1:
+                reason = f"holds {len(images)} images; --together takes files of one image each"
+                results.failures.append((path, reason))
+                continue
             loaded += images
         else:
             yield path, images
@@ -202,15 +206,34 @@ def _images(options, files: list[Path], results: Results):
 def _series(images: list[tuple], time_step: float | None) -> BaseSignal:
     """Single images as one lazy series, in the order of the files."""
     import hyperspy.api as hs
+    import numpy as np
 
     shapes = {image.data.shape for _, image in images}
     if len(shapes) > 1 or len(next(iter(shapes))) != 2:
         raise ValueError(f"--together takes single images of one size, not of {sorted(shapes)}.")
+    first = _pixels(images[0][1])
+    for name, image in images[1:]:
+        if not all(
+            a == b and np.isclose(c, d, rtol=1e-3) for (a, c), (b, d) in zip(first, _pixels(image), strict=True)
+        ):
+            raise ValueError(
+                f"--together takes images of one pixel size: {images[0][0]} has {_told(first)}, {name} "
+                f"{_told(_pixels(image))}; give --pixel-size NM where a file is wrong."
+            )
     series = hs.stack([image.as_lazy() for _, image in images], new_axis_name="time", lazy=True)
     if time_step is not None:
         axis = series.axes_manager["time"]
         axis.scale, axis.offset, axis.units = time_step, 0.0, "s"
     return series
+
+
+def _pixels(image: BaseSignal) -> list[tuple[str, float]]:
+    """Unit and size of a pixel along both axes."""
+    return [(str(axis.units), float(axis.scale)) for axis in image.axes_manager.signal_axes]
+
+
+def _told(pixels: list[tuple[str, float]]) -> str:
+    return " x ".join(f"{scale:g} {unit}" for unit, scale in pixels)
 
 
 def _advice(error: Exception) -> str:

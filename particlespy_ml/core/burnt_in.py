@@ -16,6 +16,7 @@ ALIKE = 0.06
 EVEN, LEVELS = 0.5, 6
 # Share of its rectangle that a bar or a box fills, holes of a box filled, and largest share that is alike around it.
 FILL, AROUND = 0.95, 0.2
+UNCLIPPED = 0.25  # share of an image that must be neither black nor white for its noise to be looked for there alone
 # Least step from a bar to what surrounds it, as a share of the range, and largest share of the frame of its value.
 STEP, MOST = 0.15, 0.2
 # How far the text of a bar is from it, in its thickness and its length.
@@ -214,6 +215,9 @@ def _is_sharp(image: np.ndarray, alike: np.ndarray, box: tuple[int, int, int, in
 
 
 def _is_noisy(image: np.ndarray, drawn: np.ndarray) -> bool:
-    """Whether pixels beside each other differ in most of the image."""
-    same = (image[:, 1:] == image[:, :-1]) & ~drawn[:, 1:]
-    return np.count_nonzero(same) < 0.5 * np.count_nonzero(~drawn)
+    """Whether pixels beside each other differ in most of the image, or of what is neither black nor white in it."""
+    same, free = image[:, 1:] == image[:, :-1], ~drawn[:, 1:]
+    grey = free & (image[:, 1:] > image.min()) & (image[:, 1:] < image.max())
+    if np.count_nonzero(grey) < UNCLIPPED * free.size:
+        grey = free
+    return min(np.count_nonzero(same & part) / max(np.count_nonzero(part), 1) for part in (free, grey)) < 0.5

@@ -176,6 +176,25 @@ def pixel_grid(signal, calibrated: bool = True) -> PixelGrid:
     )
 
 
+def set_pixel_size(signal, nanometres: float) -> None:
+    """Give both axes of the frames of a signal a pixel size in nm; what was at the origin stays there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hyperspy.signals import Signal2D
+    >>> from particlespy_ml.core.calibration import set_pixel_size
+    >>> s = Signal2D(np.zeros((64, 64)))
+    >>> s.axes_manager.signal_axes.set(scale=1e-5, offset=-32e-5, units="µm")
+    >>> set_pixel_size(s, 0.02)
+    >>> [(axis.scale, round(axis.offset, 6), axis.units) for axis in s.axes_manager.signal_axes]
+    [(0.02, -0.64, 'nm'), (0.02, -0.64, 'nm')]
+    """
+    for axis in signal.axes_manager.signal_axes:
+        axis.offset = axis.offset / axis.scale * nanometres if axis.scale else 0.0
+        axis.scale, axis.units = nanometres, "nm"
+
+
 def axis_directions(signal) -> tuple[int, int]:
     """Return 1 for rows and columns along which positions grow, -1 where they fall."""
     x_axis, y_axis = signal.axes_manager.signal_axes

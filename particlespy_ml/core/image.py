@@ -167,7 +167,7 @@ def check_image(signal) -> None:
         numbers = "uint16" if dtype[0].itemsize == 2 else "uint8"
         raise TypeError(
             f'Expected an image of real numbers, not RGB; make it grey first: s.change_dtype("{numbers}"); '
-            's = s.mean("RGB index").transpose(signal_axes=2); then s.set_signal_type(...) again.'
+            's = s.isig[:3].mean("RGB index").transpose(signal_axes=2); then s.set_signal_type(...) again.'
         )
     if dtype.kind == "c":
         raise TypeError("Expected an image of real numbers, not complex ones; take s.amplitude or s.real first.")

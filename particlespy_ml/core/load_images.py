@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from particlespy_ml.core.calibration import set_pixel_size
+
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
@@ -66,7 +68,7 @@ def load_images(
         if signal.data.dtype.fields is not None:
             signal = _grey(signal)
         if pixel_size is not None:
-            signal.axes_manager.signal_axes.set(scale=pixel_size, units="nm")
+            set_pixel_size(signal, pixel_size)
         signal.set_signal_type(signal_type)
         kept.append((title, signal))
     if not kept:

@@ -101,23 +101,6 @@ def _within_border(image: np.ndarray) -> np.ndarray | None:
     return known
 
 
-def known_box(known: np.ndarray | None) -> tuple[slice, slice] | None:
-    """Return the slices of the known pixels where these fill a rectangle, else None.
-
-    Parameters
-    ----------
-    known : numpy.ndarray or None
-        As from `known_pixels`.
-    """
-    if known is None:
-        return None
-    rows, columns = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
-    if not rows.size:
-        return None
-    box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-    return box if known[box].all() else None
-
-
 def _corner_values(image: np.ndarray) -> list:
     """Values that a border at a corner of the image may have."""
     if min(image.shape) < MIN_RUN:

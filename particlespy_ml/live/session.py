@@ -301,13 +301,15 @@ def as_image(image: Signal2D | np.ndarray, signal_type: str, pixel_size: float |
     """
     from hyperspy.signals import Signal2D
 
+    from particlespy_ml.core.calibration import set_pixel_size
+
     if not hasattr(image, "axes_manager"):
         image = np.asarray(image)
         if image.ndim != 2:
             raise ValueError(f"Expected an array of rows and columns, not one of the shape {image.shape}.")
         image = Signal2D(image)
     if pixel_size is not None:
-        image.axes_manager.signal_axes.set(scale=pixel_size, units="nm")
+        set_pixel_size(image, pixel_size)
     image.set_signal_type(signal_type)
     return image
 

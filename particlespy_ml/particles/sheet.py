@@ -66,13 +66,6 @@ class Sheet:
             result[low : high - width] = values[low + width : high]
         return result
 
-    def row_above(self, values: np.ndarray) -> np.ndarray:
-        """Return to each pixel of the sheet the value of the one above it, and zero to those of first rows."""
-        result = np.zeros_like(values)
-        for low, high, width in self._spans:
-            result[low + width : high] = values[low : high - width]
-        return result
-
     def sum(self, values: np.ndarray) -> np.ndarray:
         """Return the sum over each mask of a value for every pixel inside."""
         return np.add.reduceat(values, self.first)

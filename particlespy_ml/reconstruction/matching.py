@@ -9,7 +9,7 @@ import numpy as np
 
 from particlespy_ml.core.threads import one_torch_thread
 from particlespy_ml.reconstruction.fourier import Disk, FourierVolume
-from particlespy_ml.reconstruction.rotations import equivalent_poses, perturbations, pose_error, sample_rotations
+from particlespy_ml.reconstruction.rotations import perturbations, pose_error, sample_rotations
 
 if TYPE_CHECKING:
     import torch
@@ -251,10 +251,3 @@ def _apart(rotations: np.ndarray, angle: float, group: np.ndarray, count: int) -
             chosen.append(number)
             same |= pose_error(rotations, rotations[number : number + 1], group) < angle
     return chosen + [0] * (count - len(chosen))
-
-
-def nearest_pose(poses: np.ndarray, reference: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Return, of the poses equivalent to each, the one nearest to a reference; shape (n, 3, 3)."""
-    candidates = equivalent_poses(poses, group)
-    traces = np.einsum("ngij,nij->ng", candidates, np.broadcast_to(reference, np.shape(poses)))
-    return candidates[np.arange(len(candidates)), traces.argmax(1)]

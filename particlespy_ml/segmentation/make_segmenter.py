@@ -59,7 +59,8 @@ def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: boo
         if unknown:
             raise TypeError(
                 f'Unknown options {unknown} for method="auto", which takes {", ".join(AUTOMATIC_OPTIONS)}; '
-                f'ParticleSpy\'s options go with one of its thresholds, such as method="otsu".'
+                'threshold= goes with method="network", ParticleSpy\'s options with one of its thresholds, such as '
+                'method="otsu".'
             )
         full = {**AUTOMATIC_OPTIONS, **options}
         check_options(grid.nanometres, **{key: value for key, value in full.items() if key != "split"})
@@ -71,6 +72,11 @@ def make_segmenter(method="auto", *, grid: PixelGrid | None, exclude_border: boo
         if method not in THRESHOLDS:
             raise ValueError(
                 f"Unknown method {method!r}; expected 'auto', 'network' or one of {', '.join(THRESHOLDS)}."
+            )
+        if "threshold" in options:
+            raise TypeError(
+                f"The method {method!r} finds its own threshold; threshold= is the probability of a pixel for "
+                'method="network".'
             )
         return Segmenter("threshold", threshold_options(threshold=method, **options), None, exclude_border)
     if isinstance(method, TrainedSegmentation):

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage as ndi
 from skimage.filters import threshold_sauvola
 from skimage.measure import label
-
-if TYPE_CHECKING:
-    pass
-
 
 THRESHOLDS = (
     "otsu",

@@ -21,6 +21,9 @@ DIAMETER = "equivalent_circular_diameter"
 def summary(table: BaseSignal, confidence: float = 0.95, by: str = "class") -> pd.DataFrame:
     """Return counts, mean diameters and class fractions.
 
+    Particles that the border of the frame cuts are counted and have classes, but their diameters, which are too small,
+    are left out.
+
     Parameters
     ----------
     table
@@ -65,8 +68,9 @@ def summary(table: BaseSignal, confidence: float = 0.95, by: str = "class") -> p
     whole = len(frame)
     rows = {}
     for name, part in groups.items():
-        diameter = part[DIAMETER].to_numpy(float) if DIAMETER in part else np.full(len(part), np.nan)
-        spread = diameter.std(ddof=1) if len(part) > 1 else np.nan
+        uncut = part[~part["touches_border"].astype(bool)] if "touches_border" in part else part
+        diameter = uncut[DIAMETER].to_numpy(float) if DIAMETER in uncut else np.full(len(uncut), np.nan)
+        spread = diameter.std(ddof=1) if len(uncut) > 1 else np.nan
         bounds = (np.nan, np.nan)
         if whole and name != "all":
             bounds = tuple(binomtest(len(part), whole).proportion_ci(confidence, "wilson"))
@@ -75,8 +79,8 @@ def summary(table: BaseSignal, confidence: float = 0.95, by: str = "class") -> p
             "fraction": len(part) / whole if whole else np.nan,
             "fraction_low": bounds[0],
             "fraction_high": bounds[1],
-            "mean_diameter": diameter.mean() if len(part) else np.nan,
-            "diameter_error": spread / np.sqrt(len(part)) if len(part) > 1 else np.nan,
+            "mean_diameter": diameter.mean() if len(uncut) else np.nan,
+            "diameter_error": spread / np.sqrt(len(uncut)) if len(uncut) > 1 else np.nan,
             "diameter_spread": spread,
         }
     report = pd.DataFrame.from_dict(rows, orient="index")

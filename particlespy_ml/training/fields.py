@@ -166,7 +166,8 @@ def record_surroundings(
     shown = _record_about(field, particle, recipe, rng, window, beyond=BEYOND)
     image, labels, _, centre, step, *_ = shown
     about = cut_surroundings(image, labels, centre, step, window)
-    return cut(*shown), lattice_strength(*about, CANONICAL / 10 * particle.coarser)
+    pixel = CANONICAL / 10 * particle.coarser
+    return cut(*shown), lattice_strength(*about, pixel, pixel / float(step[0]))
 
 
 def _record_about(

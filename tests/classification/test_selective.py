@@ -62,6 +62,15 @@ def test_a_card_keeps_them(thresholds):
     assert Thresholds.from_card({}) is None
 
 
+def test_windows_with_less_noise_than_any_known_need_what_all_do():
+    card = {
+        "min_probability": 0.7,
+        "selective_thresholds": {"noise": [0.1, 0.5], "targets": [0.9], "min_probability": [[0.2], [0.4]]},
+    }
+    thresholds = Thresholds.from_card(card)
+    np.testing.assert_allclose(thresholds.at(np.array([0.01, 0.09, 0.1, 0.5]), 0.9), [0.7, 0.2, 0.2, 0.4])
+
+
 def test_particles_on_lattices_have_thresholds_of_their_own():
     noise, probabilities, labels = drawn(20_000, 3)
     rng = np.random.default_rng(4)

@@ -46,6 +46,23 @@ def test_fringes_are_seen(spacing, angle):
     assert lattice_strength(image, ~disk(40), PIXEL) > 3 * LATTICE
 
 
+@pytest.mark.parametrize("coarse", [0.05, 0.06])
+@pytest.mark.parametrize("spacing", [0.352, 0.42])
+def test_a_lattice_in_a_frame_that_is_coarser_than_its_window(coarse, spacing):
+    """The window is finer than the frame: its pixels say what a frequency is, those of the frame what is not shown."""
+    rng = np.random.default_rng(3)
+    rows, columns = np.mgrid[:120, :120] * coarse
+    frame = ndi.gaussian_filter(rng.normal(size=(120, 120)), 1.0) * 2 + np.sin(
+        2 * np.pi * (rows + 0.3 * columns) / spacing
+    )
+    labels = np.zeros((120, 120), int)
+    about, known = cut_surroundings(frame, labels, np.array([59.5, 59.5]), np.full(2, PIXEL / coarse), 64)
+    assert lattice_strength(about, known, PIXEL, coarse) > 3 * LATTICE
+    plain = ndi.gaussian_filter(rng.normal(size=(120, 120)), 1.0)
+    about, known = cut_surroundings(plain, labels, np.array([59.5, 59.5]), np.full(2, PIXEL / coarse), 64)
+    assert lattice_strength(about, known, PIXEL, coarse) < 2 * LATTICE
+
+
 def test_what_does_not_matter():
     rng = np.random.default_rng(2)
     image, known = film(rng) + fringes(), ~disk(30)

@@ -84,6 +84,32 @@ def test_single_images_that_are_no_series(frames, tmp_path, capsys):
     assert "one size" in capsys.readouterr().err
 
 
+def test_frames_of_other_pixels_or_detectors_are_no_series(frames, tmp_path, capsys):
+    image = hs.load(frames.parent / "frame 7.hspy")
+    image.axes_manager.signal_axes.set(scale=0.08)
+    image.save(tmp_path / "frame 98.hspy")
+    assert run("track", frames, "--together", "--out", tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert "one pixel size" in said and "0.08 nm" in said and "frame 98" in said
+    given = ("--pixel-size", 0.04)
+    assert run("track", frames, "--together", *given, "--out", tmp_path / "out") == 0
+
+
+def test_a_file_of_several_images_is_no_frame(frames, tmp_path, capsys, monkeypatch):
+    from particlespy_ml.commands import analyse
+
+    single = analyse.load_images
+
+    def twice(path, *options):
+        images, skipped = single(path, *options)
+        return (images * 2 if "frame 8" in path.name else images), skipped
+
+    monkeypatch.setattr(analyse, "load_images", twice)
+    assert run("track", frames, "--together", "--out", tmp_path / "out") == 1
+    said = "".join(capsys.readouterr())
+    assert "frame 8.hspy" in said and "holds 2 images" in said
+
+
 def test_columns_are_counted(tmp_path):
     image = pml.data.columns_of_platinum()
     image.save(tmp_path / "platinum.hspy")

@@ -108,6 +108,15 @@ def test_micrographs_without_any(seed):
     assert burnt_in(rng.normal(size=(200, 200))) is None
 
 
+def test_a_bar_on_a_background_that_is_clipped():
+    """The black level hides the noise of more than half of the image."""
+    image = np.random.default_rng(7).normal(-6, 25, (256, 256)).clip(0, 230).astype(np.uint8)
+    assert np.mean(image == 0) > 0.5
+    found = burnt_in(draw(image, (20, 230, 120, 238), 255))
+    assert found is not None and found[230:238, 20:120].all() and not found[:200].any()
+    assert burnt_in(image) is None
+
+
 def test_a_saturated_rod_is_a_particle():
     rows, columns = np.mgrid[:200, :200]
     inside = np.clip(12 - np.maximum(np.abs(rows - 100) - 40, 0) - np.abs(columns - 90), 0, 6) / 6

@@ -302,6 +302,8 @@ def test_unknown_methods_and_options(two_disks):
         two_disks.segment_particles("otsuu")
     with pytest.raises(TypeError, match=r"Unknown options \['colour'\].*min_size"):
         two_disks.segment_particles("otsu", colour=1)
+    with pytest.raises(TypeError, match=r"'otsu' finds its own threshold.*method=\"network\""):
+        two_disks.segment_particles("otsu", threshold=0.5)
     with pytest.raises(TypeError, match=r"Unknown options \['min_size'\] for method=\"auto\".*polarity"):
         two_disks.segment_particles(min_size=3)
     settings = parameters()

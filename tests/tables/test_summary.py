@@ -19,10 +19,24 @@ def test_counts_fractions_and_sizes(series, add_classes):
         assert row["fraction"] == pytest.approx(len(part) / len(frame))
         low, high = binomtest(len(part), len(frame)).proportion_ci(0.95, "wilson")
         assert (row["fraction_low"], row["fraction_high"]) == pytest.approx((low, high))
-        assert row["mean_diameter"] == pytest.approx(part["equivalent_circular_diameter"].mean())
+        uncut = part[~part["touches_border"].astype(bool)]
+        assert row["mean_diameter"] == pytest.approx(uncut["equivalent_circular_diameter"].mean())
     assert report.loc["undefined", "fraction"] == pytest.approx(1 - known / len(frame))
     assert report.loc[[*table.classes, "undefined"], "fraction"].sum() == pytest.approx(1)
     assert report.attrs["units"] == "nm" and set(report["unit"]) == {"nm"}
+
+
+def test_particles_that_the_border_cuts_count_but_have_no_diameter(two_disks):
+    labels = two_disks.segment_particles().data.copy()
+    rows, columns = np.nonzero(labels == 1)
+    middle = int(rows.mean())
+    cut = two_disks.isig[:, middle:]
+    table = cut.measure_particles(labels=labels[middle:])
+    touches = table["touches_border"].astype(bool)
+    assert touches.sum() == 1 and len(touches) == 2
+    row = table.summary().loc["all"]
+    assert row["count"] == 2
+    assert row["mean_diameter"] == pytest.approx(float(table["equivalent_circular_diameter"][~touches][0]))
 
 
 def test_wider_with_more_confidence(series, add_classes):
