@@ -113,6 +113,7 @@ def _add_analysis(commands) -> None:
         )
     for command in (measure, classify, track):
         _add_segmentation(command)
+        command.add_argument("--finder", help="network that finds particles, such as that of finetune (method network)")
     for command in (classify, track):
         by_default = "none: particles are not classified" if command is track else "that of the signal type"
         command.add_argument("--model", help=f"bundled model, or folder of a model; by default {by_default}")

@@ -81,13 +81,19 @@ def count(options) -> int:
 
 def _particles(options, model) -> Callable:
     """Return a function of an image that gives its table."""
-    segmentation = segmentation_options(options)
-    mask = None if options.mask is None else load_mask(options.mask)
+    segmentation = {**segmentation_options(options), "method": options.method}
+    segmentation["mask"] = None if options.mask is None else load_mask(options.mask)
+    if options.finder and options.method not in (None, "network"):
+        raise ValueError(f"--finder is a network, and goes with --method network, not with {options.method}.")
+    finder = {**segmentation, "method": "network", "model": options.finder} if options.finder else None
 
     def find(image: BaseSignal) -> BaseSignal:
-        settings = {**segmentation, "method": options.method, "mask": mask, "lazy_output": False}
+        settings = {**segmentation, "lazy_output": False}
         if model is None:
+            settings |= finder or {}
             return image.measure_particles(exclude_border=bool(options.exclude_border), **settings)
+        if finder:  # model= is the classifier
+            settings = {"labels": image.segment_particles(**finder), "lazy_output": False}
         constant = options.lattice_constant
         return image.classify_particles(
             model,

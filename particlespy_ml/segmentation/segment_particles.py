@@ -46,13 +46,13 @@ def segment_particles(
         By default "network" for HRTEM images. For all others the background of the image, or of the series, decides:
         where it is flat "auto", where it is a support that shows "network"; see
         `particlespy_ml.segmentation.textured.has_textured_background`. In doubt both are tried, and "network" is taken
-        where they differ. One of the two words decides for all frames, and
-        so does an option of "auto" alone. "auto" needs no tuning: it removes an uneven background, smooths, finds
-        bright or dark particles and splits those that touch. "network" finds particles
-        where thresholds fail, by a model trained on simulated HRTEM images or, for other images, on drawn micrographs
-        of particles on supports of all kinds, whatever a pixel measures. The name of a ParticleSpy threshold
-        ("otsu", "mean", "minimum", "yen", "isodata", "li", "local", "local_otsu", "lg_otsu", "niblack", "sauvola"), a
-        ParticleSpy ``parameters`` object, and what `train_segmentation` returns are taken too.
+        where they differ. One of the two words decides for all frames, and so does an option of "auto" alone
+        (``smoothing``, ``background_diameter``, ``split``, ``split_depth``). "auto" needs no tuning: it removes an
+        uneven background, smooths, finds bright or dark particles and splits those that touch. "network" finds
+        particles where thresholds fail, by a model trained on simulated HRTEM images or, for other images, on drawn
+        micrographs of particles on supports of all kinds, whatever a pixel measures. The name of a ParticleSpy
+        threshold ("otsu", "mean", "minimum", "yen", "isodata", "li", "local", "local_otsu", "lg_otsu", "niblack",
+        "sauvola"), a ParticleSpy ``parameters`` object, and what `train_segmentation` returns are taken too.
     labels
         Labels (integers) or a mask (booleans, or integers of one value such as 0 and 255) of your own, array or signal,
         for every frame or one for all frames.

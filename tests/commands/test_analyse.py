@@ -42,6 +42,17 @@ def test_options_of_the_segmentation(tmp_path, two_disks):
     assert run("measure", tmp_path / "still.hspy", "--gaussian", 2, "--out", tmp_path / "out") == 1  # of thresholds
 
 
+def test_a_network_of_ones_own(tmp_path, two_disks, capsys):
+    two_disks.save(tmp_path / "still.hspy")
+    given = ("--finder", "particles-stem", "--out", tmp_path / "out", "--no-report")
+    for command in ("measure", "classify"):
+        assert run(command, tmp_path / "still.hspy", *given) == 0
+        table = hs.load(tmp_path / "out" / "still.hspy")
+        assert table.n_particles == 2 and ("detection_probability" in table.columns) == (command == "measure")
+    assert run("measure", tmp_path / "still.hspy", *given, "--method", "otsu") == 2
+    assert "goes with --method network" in capsys.readouterr().err
+
+
 def test_a_mask(tmp_path, two_disks):
     from PIL import Image
 
