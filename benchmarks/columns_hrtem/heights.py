@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from benchmarks.columns_hrtem import images
 from benchmarks.columns_hrtem.ceria import resolvable
+from benchmarks.columns_hrtem.ideal_observer import ideal_observer
 from benchmarks.columns_hrtem.scores import by_network, interval, outcomes
 from particlespy_ml.models.column_mapper import ColumnMapper
+from particlespy_ml.simulation.recording.optics import Optics
 from particlespy_ml.training.columns.evaluate import score_columns
 
 DOSES = (3e2, 1e3, 3e3, 1e4, 1e5)
+OPTICS = [  # of the ideal observer
+    Optics(defocus=defocus, spherical_aberration=-1.5e5, fifth_order=2.5e7, focal_spread=30.0, deflection=0.18)
+    for defocus in (40.0, -90.0, -220.0)
+]
 
 
 def print_heights(folder, count: int, model: ColumnMapper) -> None:
     """Heights told right by dose, tilt and film."""
     folder = images.fields(folder, "long gold", images.LONG_GOLD, count)
     print(f"Au <110>, {count} structures of 1.6 to 3 nm, three images; doses of all images together")
+    highest = max(number for _, number in model.kinds)
+    bounds = ideal_observer(images.LONG_GOLD, "Au", highest, {"series": OPTICS}, DOSES, min(count, 8), 2)
+    print("  an ideal observer, who knows the lens and all other atoms, is right in")
+    print("    " + ", ".join(f"{bounds['series', dose]:.3f} at {dose:g}" for dose in DOSES))
     print(f"  {'e/Å²':>7}  {'':22} {'exact':24} {'within 1':>8} {'calibration':>11} {'resolvable, right':>18}")
     for dose in DOSES:
         seen = images.recordings(folder, count, dose, images.SERIES)
