@@ -59,8 +59,10 @@ def draw_crystallinity(results: dict, classes: list[str], folder: Path) -> list[
 
 def draw_segmentation(results: dict, folder: Path) -> list[Path]:
     """Write the figure of the evaluation of a model that finds particles as PNG and return its file."""
-    figure = _figure(8, 3.4)
-    for axis, (name, doses) in zip(figure.subplots(1, 2, sharey=True), results.items(), strict=True):
+    rows = -(-len(results) // 2)
+    figure = _figure(8, 3.4 * rows)
+    panels = figure.subplots(rows, 2, sharey=True, squeeze=False).ravel()
+    for axis, (name, doses) in zip(panels, results.items(), strict=True):
         for score in ("iou", "f1"):
             values = {dose: {"accuracy": row[score]["value"], **row[score]} for dose, row in doses.items()}
             _curve(axis, values, {"iou": "IoU of the masks", "f1": "F1 at an IoU of 0.5"}[score])
