@@ -26,7 +26,10 @@ SHORTER = {
         "initial_resolution=0.8, max_iterations=2": "initial_resolution=1.5, max_iterations=1",
         '(("cluster", volumes[cluster]), ("mixture", mixed))': '(("cluster", volumes[cluster]),)',
     },
-    "12_a_supported_catalyst.ipynb": {"steps=24": "steps=2, folds=0"},
+    "12_a_supported_catalyst.ipynb": {
+        "steps=24": "steps=2, folds=0",
+        "table = series.measure_particles(": "table = series.inav[:2].measure_particles(",
+    },
     "11_a_particle_on_its_support.ipynb": {
         'size=18, face="001", width=23': 'size=15, face="001", width=19',
         "defocus_step=15, sampling=0.2": "defocus_step=30, sampling=0.25",

@@ -41,7 +41,7 @@ def describe_models() -> list[str]:
     --------
     >>> from particlespy_ml.models.load import describe_models
     >>> describe_models()[2]
-    'crystallinity-hrtem: HRTEM, monocrystalline, polycrystalline, amorphous; 0.9 to 14 nm'
+    'crystallinity-hrtem: HRTEM, monocrystalline, polycrystalline, amorphous; 0.9 to 13 nm'
     """
     lines = []
     for name in list_models():
