@@ -16,13 +16,14 @@ import numpy as np
 from hyperspy.signals import Signal2D
 
 from benchmarks.segmentation import grey
+from particlespy_ml.core.calibration import set_pixel_size
 
 CROPPED = (7, 5)  # rows and columns at the beginning
 CHANGES: dict[str, tuple[Callable, Callable]] = {  # and the way back of labels
     "turned by 180 degrees": (lambda image: image[::-1, ::-1], lambda labels: labels[::-1, ::-1]),
     "mirrored": (lambda image: image[:, ::-1], lambda labels: labels[:, ::-1]),
     "transposed": (lambda image: image.T, lambda labels: labels.T),
-    "another gain and offset": (lambda image: (image * np.float32(37) + 2900).astype(np.uint16), lambda labels: labels),
+    "another gain and offset": (lambda image: (image * np.float32(37) + 2900).astype(np.int32), lambda labels: labels),
     "cropped": (lambda image: image[CROPPED[0] :, CROPPED[1] :], lambda labels: _padded(labels)),
 }
 
@@ -56,8 +57,7 @@ def classified(image: np.ndarray, pixel_size: float, **options) -> tuple[np.ndar
     """Return the labels of a frame and the class of each label."""
     signal = Signal2D(np.ascontiguousarray(image))
     signal.set_signal_type("HRTEM")
-    for axis in signal.axes_manager.signal_axes:
-        axis.scale, axis.units = pixel_size, "nm"
+    set_pixel_size(signal, pixel_size)
     with warnings.catch_warnings():  # of images without fringes
         warnings.simplefilter("ignore", UserWarning)
         labels = signal.segment_particles(lazy_output=False, show_progressbar=False)
