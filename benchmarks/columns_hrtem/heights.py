@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.columns_hrtem import images
 from benchmarks.columns_hrtem.ceria import resolvable
-from benchmarks.columns_hrtem.ideal_observer import ideal_observer
+from benchmarks.columns_hrtem.ideal_observer import ideal_observer, observer_of_moving_atoms
 from benchmarks.columns_hrtem.scores import by_network, interval, outcomes
 from particlespy_ml.models.column_mapper import ColumnMapper
 from particlespy_ml.simulation.recording.optics import Optics
@@ -15,6 +15,7 @@ OPTICS = [  # of the ideal observer
     Optics(defocus=defocus, spherical_aberration=-1.5e5, fifth_order=2.5e7, focal_spread=30.0, deflection=0.18)
     for defocus in (40.0, -90.0, -220.0)
 ]
+MOTION = 0.08  # Å: thermal motion of 0.05 to 0.10 and static disorder of up to 0.08, as in the structures
 
 
 def print_heights(folder, count: int, model: ColumnMapper) -> None:
@@ -25,6 +26,9 @@ def print_heights(folder, count: int, model: ColumnMapper) -> None:
     bounds = ideal_observer(images.LONG_GOLD, "Au", highest, {"series": OPTICS}, DOSES, min(count, 8), 2)
     print("  an ideal observer, who knows the lens and all other atoms, is right in")
     print("    " + ", ".join(f"{bounds['series', dose]:.3f} at {dose:g}" for dose in DOSES))
+    moving = observer_of_moving_atoms(images.LONG_GOLD, "Au", OPTICS, DOSES, MOTION, min(count, 8), 2)
+    print(f"  one who does not know where the atoms of the column are (rms {MOTION} Å) at most in")
+    print("    " + ", ".join(f"{moving[dose]:.3f} at {dose:g}" for dose in DOSES))
     print(f"  {'e/Å²':>7}  {'':22} {'exact':24} {'within 1':>8} {'calibration':>11} {'resolvable, right':>18}")
     for dose in DOSES:
         seen = images.recordings(folder, count, dose, images.SERIES)

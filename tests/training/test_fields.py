@@ -174,6 +174,15 @@ def test_shares_of_other_fields_leave_the_rest_of_a_library_as_it_is(cache, reci
             )
 
 
+def test_crystals_that_do_not_exist_are_trained_on_but_not_held_out(recipe):
+    shares = {"crystals": ("MgO",), "held_out_crystals": ("MgO",), "crystal_share": 1.0, "changed_share": 1.0}
+    changed = replace(recipe, **shares, crystal_thickness=(6.0, 10.0))
+    for index in range(2):
+        told = json.loads(simulate_field(changed, index)["parameters"])
+        assert told["changed"] is not recipe.is_held_out(index)
+        assert [particle.kind for particle in draw_particles(changed, index)] == told["kinds"]
+
+
 def test_large_fields_and_other_rules(recipe):
     changed = replace(
         recipe, large_share=1.0, large_edge=60.0, large_diameters=(24.0, 30.0), large_sampling=0.4, varied=1.0

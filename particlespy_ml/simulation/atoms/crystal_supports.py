@@ -15,12 +15,17 @@ from particlespy_ml.simulation.atoms.support_slabs import support_crystal
 SPINEL = (8.09, 0.262)  # a and u of MgAl2O4: S. A. T. Redfern et al., Am. Mineral. 84, 299 (1999)
 ZINCITE = (3.2495, 5.2069, 0.3825)  # a, c and u: S. C. Abrahams, J. L. Bernstein, Acta Cryst. B 25, 1233 (1969)
 TITANATE = 3.905  # a of SrTiO3 in Å: Y. A. Abramov et al., Acta Cryst. B 51, 942 (1995)
+# a, c, z of aluminium, x of oxygen: J. Lewis, D. Schwarzenbach, H. D. Flack, Acta Cryst. A 38, 733 (1982)
+CORUNDUM = (4.757, 12.988, 0.3522, 0.3063)
+CUPRITE = 4.2696  # a of Cu2O in Å: A. Kirfel and K. Eichhorn, Acta Cryst. A 46, 271 (1990)
 _ZONE_AXES = ((0, 0, 1), (0, 1, 1), (1, 1, 1), (1, 1, 2))
+_METALS = tuple("Mg Al Si Ti V Mn Fe Co Ni Cu Zn Sr Y Zr Nb Ba La Ce W".split())
+_STRETCH = 0.12  # largest relative change of each axis of a crystal that does not exist
 _CLEARANCE = 1.6  # Å, atoms of a later flake nearer than this to an earlier one make room
 
 
 def flakes(
-    material: str, edge: float, thickness: tuple[float, float], rng: np.random.Generator
+    material: str, edge: float, thickness: tuple[float, float], rng: np.random.Generator, changed: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return flakes of an oxide over a part of a periodic field, all of them on the plane z = 0.
 
@@ -31,13 +36,16 @@ def flakes(
     Parameters
     ----------
     material
-        "SrTiO3", "MgAl2O4", "ZnO", or what `support_crystal` knows, such as "CeO2", "TiO2-anatase" and "c-ZrO2".
+        "SrTiO3", "MgAl2O4", "ZnO", "Al2O3" (corundum), "Cu2O", or what `support_crystal` knows, such as "CeO2",
+        "TiO2-anatase" and "c-ZrO2".
     edge
         Edge of the field in Å.
     thickness
         Range of the thickness of the flakes in Å.
     rng
         Random generator.
+    changed
+        Of a crystal that does not exist: see `changed_crystal`.
 
     Returns
     -------
@@ -52,7 +60,7 @@ def flakes(
     >>> sorted(set(symbols.tolist())), bool(positions[:, 2].min() >= 0)
     (['Mg', 'O'], True)
     """
-    crystal = oxide(material)
+    crystal = changed_crystal(oxide(material), rng) if changed else oxide(material)
     sizes = list(rng.uniform(0.25, 0.62, rng.choice((1, 2, 3), p=(0.55, 0.3, 0.15))) * edge)
     sizes += list(np.exp(rng.uniform(np.log(5.0), np.log(25.0), rng.integers(0, 5))))
     symbols, positions = [], []
@@ -66,6 +74,37 @@ def flakes(
         symbols.append(own)
         positions.append(points)
     return np.concatenate(symbols), np.concatenate(positions)
+
+
+def changed_crystal(crystal: Crystal, rng: np.random.Generator) -> Crystal:
+    """Return a crystal like another one that does not exist: other lengths of its axes, other metals.
+
+    What a network learns from crystals like these is no list of materials.
+
+    Parameters
+    ----------
+    crystal
+        An oxide.
+    rng
+        Random generator.
+
+    References
+    ----------
+    J. Tobin et al., Proc. IROS 2017, 23, of training on simulations that are varied beyond what is real.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.simulation.atoms.crystal_supports import changed_crystal, oxide
+    >>> changed = changed_crystal(oxide("MgO"), np.random.default_rng(0))
+    >>> len(changed.symbols), "Mg" in changed.symbols
+    (8, False)
+    """
+    metals = sorted(set(crystal.symbols) - {"O"})
+    others = dict(zip(metals, rng.choice(_METALS, len(metals), replace=False).tolist(), strict=True))
+    cell = crystal.cell * (1 + _STRETCH * rng.uniform(-1, 1, 3))[:, None]
+    symbols = [others.get(symbol, symbol) for symbol in crystal.symbols]
+    return Crystal(f"changed {crystal.name}", cell, symbols, crystal.places)
 
 
 def _flake(crystal: Crystal, radius: float, height: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -138,6 +177,12 @@ def oxide(material: str) -> Crystal:
         a, u = SPINEL
         places = [(0.125, 0.125, 0.125), (0.5, 0.5, 0.5), (u, u, u)]
         atoms = crystal(("Mg", "Al", "O"), places, spacegroup=227, setting=2, cellpar=[a] * 3 + [90] * 3)
+    elif material == "Al2O3":
+        a, c, z, x = CORUNDUM
+        atoms = crystal(("Al", "O"), [(0, 0, z), (x, 0, 0.25)], spacegroup=167, cellpar=[a, a, c, 90, 90, 120])
+    elif material == "Cu2O":
+        places = [(0.25, 0.25, 0.25), (0, 0, 0)]
+        atoms = crystal(("Cu", "O"), places, spacegroup=224, cellpar=[CUPRITE] * 3 + [90] * 3)
     elif material == "ZnO":
         a, c, u = ZINCITE
         places = [(1 / 3, 2 / 3, 0), (1 / 3, 2 / 3, u)]

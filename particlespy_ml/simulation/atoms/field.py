@@ -106,6 +106,7 @@ def draw_field_on_crystals(
     rng: np.random.Generator,
     symbol: str = "Au",
     film: float = 0.6,
+    changed: bool = False,
 ) -> tuple[list[PlacedParticle], np.ndarray, np.ndarray]:
     """Draw particles on flakes of an oxide and at their edges.
 
@@ -119,6 +120,8 @@ def draw_field_on_crystals(
         Range of their thickness in Å.
     film
         Share of the fields with a film of amorphous carbon of 5 to 20 Å below them.
+    changed
+        As of `particlespy_ml.simulation.atoms.crystal_supports.flakes`.
 
     Returns
     -------
@@ -126,7 +129,7 @@ def draw_field_on_crystals(
         The particles, and symbols and positions in Å of the atoms of flakes and film. Of particles that touch neither,
         a third is left in.
     """
-    symbols, positions = flakes(material, edge, thickness, rng)
+    symbols, positions = flakes(material, edge, thickness, rng, changed)
     lying = []
     has_film = rng.random() < film
     for particle in place_particles(edge, count, diameters, 0.0, rng, symbol):

@@ -66,6 +66,9 @@ class ExitWaveRecipe:
         Share of the fields whose support is such a crystal.
     crystal_thickness
         Range of their thickness in Å.
+    changed_share
+        Share of the crystals to train on that do not exist, see
+        `particlespy_ml.simulation.atoms.crystal_supports.changed_crystal`.
     large_share
         Share of the fields that hold one or two large particles.
     large_edge, large_diameters, large_sampling
@@ -99,6 +102,7 @@ class ExitWaveRecipe:
     held_out_crystals: tuple[str, ...] = ()
     crystal_share: float = 0.0
     crystal_thickness: tuple[float, float] = (10.0, 50.0)
+    changed_share: float = 0.0
     large_share: float = 0.0
     large_edge: float = 176.0
     large_diameters: tuple[float, float] = (60.0, 130.0)
@@ -242,11 +246,14 @@ def _draw_conditions(recipe: ExitWaveRecipe, index: int) -> dict:
     if crystalline:
         film = str(other.choice(recipe.held_out_crystals if held_out else recipe.crystals))
     sampling = recipe.held_out_sampling if held_out else recipe.sampling
+    apart = np.random.default_rng([recipe.seed, index, 2])
+    changed = bool(crystalline) and not held_out and apart.random() < recipe.changed_share
     return {
         "edge": recipe.large_edge if large else recipe.edge,
         "energy": energy,
         "film": film,
         "crystalline": bool(crystalline),
+        "changed": changed,
         "thickness": thickness,
         "count": int(other.integers(1, 3)) if large else count,
         "diameters": recipe.large_diameters if large else recipe.diameters,
@@ -261,7 +268,8 @@ def _draw_atoms(recipe: ExitWaveRecipe, drawn: dict) -> tuple[list[PlacedParticl
     """Particles, and symbols and positions of the support."""
     edge, count, diameters, film, rng = (drawn[name] for name in ("edge", "count", "diameters", "film", "rng"))
     if drawn["crystalline"]:
-        return draw_field_on_crystals(edge, count, diameters, film, recipe.crystal_thickness, rng, recipe.symbol)
+        told = (edge, count, diameters, film, recipe.crystal_thickness, rng, recipe.symbol)
+        return draw_field_on_crystals(*told, changed=drawn["changed"])
     particles, support = draw_field(edge, count, diameters, film, drawn["thickness"], rng, recipe.symbol)
     return particles, np.full(len(support), film), support
 

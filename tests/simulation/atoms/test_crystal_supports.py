@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from particlespy_ml.simulation.atoms.crystal_supports import SPINEL, TITANATE, ZINCITE, flakes, oxide
+from particlespy_ml.simulation.atoms.crystal_supports import (
+    CUPRITE,
+    SPINEL,
+    TITANATE,
+    ZINCITE,
+    changed_crystal,
+    flakes,
+    oxide,
+)
 
 EDGE = 60.0
 
@@ -17,12 +25,27 @@ EDGE = 60.0
         # three of the four neighbours of zinc are nearest: a / √3 across, (1/2 - u) c along
         ("ZnO", np.hypot(ZINCITE[0] / np.sqrt(3), (0.5 - ZINCITE[2]) * ZINCITE[1])),
         ("CeO2", np.sqrt(3) / 4 * 5.4113),
+        ("Cu2O", np.sqrt(3) / 4 * CUPRITE),
+        ("Al2O3", 1.854),  # J. Lewis et al., 1982
     ],
 )
 def test_nearest_distances_are_those_of_the_crystal(material, bond):
     atoms = oxide(material).to_atoms().repeat(2)
     distances = atoms.get_all_distances(mic=True)
     assert distances[distances > 0.1].min() == pytest.approx(bond, abs=0.01)
+
+
+def test_changed_crystals_have_other_metals_and_axes():
+    crystal = oxide("SrTiO3")
+    drawn = [changed_crystal(crystal, np.random.default_rng(seed)) for seed in range(20)]
+    stretches = np.array([np.linalg.norm(one.cell, axis=1) for one in drawn]) / TITANATE
+    assert 0.85 < stretches.min() < 0.93 and 1.07 < stretches.max() < 1.15
+    for one in drawn:
+        assert one.places == crystal.places
+        assert one.symbols.count("O") == 3 and len(set(one.symbols)) == 3
+    assert len({one.symbols for one in drawn}) > 10
+    symbols, _ = flakes("MgO", EDGE, (8.0, 12.0), np.random.default_rng(0), changed=True)
+    assert "O" in symbols and "Mg" not in symbols
 
 
 @pytest.mark.parametrize("seed", range(6))
