@@ -18,6 +18,7 @@ from particlespy_ml.simulation.atoms.crystallinity import CRYSTALLINITY
 from particlespy_ml.simulation.datasets.exit_waves import ExitWaveRecipe, Field, load_field
 from particlespy_ml.simulation.recording.imaging import ImagingRecipe, record
 from particlespy_ml.simulation.recording.patterns import draw_pattern
+from particlespy_ml.simulation.recording.stacked import on_any_support
 from particlespy_ml.training.isomer.batches import CANONICAL, LARGEST_WINDOW, MARGIN, MULTIPLE, window_for
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FRAME_PIXEL = 1.0  # Å, pixel size that a network sees which finds particles
 COARSER_VIEWS = (1.5, 2.0)  # factors of the pixels of windows that show large particles
 COARSER_SHARES = (0.12, 0.08)  # of the batches that show large particles, and others, with such pixels
+ON_BARE_SUPPORT = 0.35  # share of the images with a bare support of the library before or behind what they show
 APERTURE_EDGE = 0.02  # share of the frames of a finder with the edge of an aperture in view
 
 
@@ -192,20 +194,40 @@ def _record_about(
 
 
 class _Fields:
-    """Fields of a library, loaded when they are first needed, so that a copy in another process starts small."""
+    """Fields of a library, loaded when they are first needed, so that a copy in another process starts small.
+
+    Those of bare supports are kept apart, to be put before or behind the others.
+    """
 
     def __init__(self, folder: str | Path, indices: list[int]):
         self.folder, self.indices = Path(folder), sorted(indices)
         self._fields: list[Field] = []
+        self._bare: list[np.ndarray] = []
+        self._loaded = 0
 
     def load(self, below: int | None = None) -> list[Field]:
         """Fields whose index is below a number, or all."""
         wanted = len(self.indices) if below is None else sum(index < below for index in self.indices)
-        self._fields += [load_field(self.folder, index) for index in self.indices[len(self._fields) : wanted]]
-        return self._fields[:wanted]
+        for index in self.indices[self._loaded : wanted]:
+            field = load_field(self.folder, index)
+            if field.parameters.get("bare"):
+                self._bare.append(field.wave)
+            else:
+                self._fields.append(field)
+        self._loaded = max(self._loaded, wanted)
+        return [field for field in self._fields if below is None or field.index < below]
+
+    def on_bare_support(self, field: Field, rng: np.random.Generator) -> Field:
+        """Return a field as it is, or with one of the bare supports before or behind it."""
+        if not self._bare or rng.random() >= ON_BARE_SUPPORT:
+            return field
+        wave = on_any_support(field.wave, self._bare, field.parameters["edge"], field.parameters["energy"], rng)
+        stacked = replace(field, wave=wave)
+        stacked.__dict__.update(label_map=field.label_map, outline_map=field.outline_map)
+        return stacked
 
     def __getstate__(self):
-        return {**self.__dict__, "_fields": []}
+        return {**self.__dict__, "_fields": [], "_bare": [], "_loaded": 0}
 
 
 class WindowMaker:
@@ -282,7 +304,8 @@ class WindowMaker:
         for row, label_ in enumerate(labels):
             group = groups[window][label_]
             particle = group[rng.integers(len(group))]
-            made[row] = record_window(fields[particle.field], particle, recipe, rng, shown)
+            field = self.fields.on_bare_support(fields[particle.field], rng)
+            made[row] = record_window(field, particle, recipe, rng, shown)
         return standardise(torch.from_numpy(made))[:, None], torch.from_numpy(labels)
 
 
@@ -338,7 +361,8 @@ class TileMaker:
         fields = self.fields.load(stage.get("simulations"))
         frames, maps = [], []
         for _ in range(size):
-            frame, labels = record_frame(fields[rng.integers(len(fields))], recipe, rng, self.tile)
+            field = self.fields.on_bare_support(fields[rng.integers(len(fields))], rng)
+            frame, labels = record_frame(field, recipe, rng, self.tile)
             if rng.random() < APERTURE_EDGE:
                 frame, labels = _cut_by_aperture(frame, labels, rng)
             frames.append(scale_frame(frame))

@@ -23,8 +23,8 @@ def library():
 @pytest.fixture(scope="module")
 def particle():
     """Places in Å, heights, and the exit wave of a wedge of gold along <110>."""
-    places = np.array([(9.5 + 2.04 * x, 9.5 + 2.884 * (y + 0.5 * (x % 2))) for x in range(6) for y in range(5)])
-    heights = np.array([2 + (x + y) % 3 for x in range(6) for y in range(5)])
+    places = np.array([(9.5 + 2.04 * x, 9.5 + 2.884 * (y + 0.5 * (x % 2))) for x in range(5) for y in range(4)])
+    heights = np.array([2 + (x + y) % 3 for x in range(5) for y in range(4)])
     atoms = [
         (*place, 2.884 * (k - (height - 1) / 2) + 0.3)
         for place, height in zip(places, heights, strict=True)
@@ -52,7 +52,7 @@ def test_one_image(particle, library, tmp_path):
     fit = fit_columns(signal, "Au", library=library, defocus=(-120.0, -40.0))
     rows = fit.columns.to_dataframe()
     away = np.linalg.norm(rows[["x", "y"]].to_numpy()[:, None] - 0.1 * places, axis=2)
-    assert len(rows) >= 27 and np.median(away.min(1)) < 0.008
+    assert len(rows) >= 18 and np.median(away.min(1)) < 0.008
     nearest = away.argmin(1)
     assert (np.abs(rows["height"] - heights[nearest]) <= 1).mean() > 0.9
     assert abs(fit.optics[0].defocus + 80) < 25 and np.hypot(*fit.tilt) < 1

@@ -183,6 +183,28 @@ def test_crystals_that_do_not_exist_are_trained_on_but_not_held_out(recipe):
         assert [particle.kind for particle in draw_particles(changed, index)] == told["kinds"]
 
 
+def test_bare_supports_lie_under_other_fields(recipe, tmp_path):
+    shares = {"crystals": ("MgO",), "crystal_share": 1.0, "bare_share": 0.5, "crystal_thickness": (6.0, 10.0)}
+    changed = replace(recipe, **shares, held_out_every=10**9)
+    simulate_exit_waves(tmp_path, 4, changed, workers=1, show_progressbar=False)
+    told = [load_field(tmp_path, index) for index in range(4)]
+    bare = [field.parameters["bare"] for field in told]
+    assert set(bare) == {True, False}
+    assert all(len(field.masks) == 0 for field in told if field.parameters["bare"])
+    maker = TileMaker(tmp_path, range(4), ImagingRecipe(), tile=32)
+    fields = maker.fields.load()
+    assert [field.index for field in fields] == [index for index in range(4) if not bare[index]]
+    assert [field.index for field in maker.fields.load(2)] == [index for index in range(2) if not bare[index]]
+    stacked = [maker.fields.on_bare_support(fields[0], np.random.default_rng(seed)) for seed in range(30)]
+    untouched = [one is fields[0] for one in stacked]
+    assert 0.4 < np.mean(untouched) < 0.9
+    one = stacked[untouched.index(False)]
+    assert np.abs(one.wave - fields[0].wave).mean() > 0.05
+    assert one.outline_map is fields[0].outline_map
+    frames, maps = maker.draw(2, {}, (0,))
+    assert frames.shape == (2, 1, 32, 32) and maps.shape == (2, 2, 32, 32)
+
+
 def test_large_fields_and_other_rules(recipe):
     changed = replace(
         recipe, large_share=1.0, large_edge=60.0, large_diameters=(24.0, 30.0), large_sampling=0.4, varied=1.0

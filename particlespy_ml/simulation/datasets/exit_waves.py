@@ -69,6 +69,9 @@ class ExitWaveRecipe:
     changed_share
         Share of the crystals to train on that do not exist, see
         `particlespy_ml.simulation.atoms.crystal_supports.changed_crystal`.
+    bare_share
+        Share of the crystals to train on without any particles, before or behind which training puts other fields, see
+        `particlespy_ml.simulation.recording.stacked`.
     large_share
         Share of the fields that hold one or two large particles.
     large_edge, large_diameters, large_sampling
@@ -103,6 +106,7 @@ class ExitWaveRecipe:
     crystal_share: float = 0.0
     crystal_thickness: tuple[float, float] = (10.0, 50.0)
     changed_share: float = 0.0
+    bare_share: float = 0.0
     large_share: float = 0.0
     large_edge: float = 176.0
     large_diameters: tuple[float, float] = (60.0, 130.0)
@@ -247,15 +251,19 @@ def _draw_conditions(recipe: ExitWaveRecipe, index: int) -> dict:
         film = str(other.choice(recipe.held_out_crystals if held_out else recipe.crystals))
     sampling = recipe.held_out_sampling if held_out else recipe.sampling
     apart = np.random.default_rng([recipe.seed, index, 2])
-    changed = bool(crystalline) and not held_out and apart.random() < recipe.changed_share
+    to_train = bool(crystalline) and not held_out
+    changed, bare = (to_train and apart.random() < share for share in (recipe.changed_share, recipe.bare_share))
+    if large:
+        count = int(other.integers(1, 3))
     return {
         "edge": recipe.large_edge if large else recipe.edge,
         "energy": energy,
         "film": film,
         "crystalline": bool(crystalline),
         "changed": changed,
+        "bare": bare,
         "thickness": thickness,
-        "count": int(other.integers(1, 3)) if large else count,
+        "count": 0 if bare else count,
         "diameters": recipe.large_diameters if large else recipe.diameters,
         "sampling": recipe.large_sampling if large else sampling,
         "slice_thickness": float(other.uniform(1.2, 4.0)) if varied else recipe.slice_thickness,

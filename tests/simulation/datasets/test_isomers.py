@@ -10,7 +10,7 @@ from particlespy_ml.simulation.datasets import isomers as isomer_library
 from particlespy_ml.simulation.datasets import store as library
 from particlespy_ml.simulation.datasets.isomers import IsomerLibraryRecipe, load_entries, simulate_library
 
-SMALL = IsomerLibraryRecipe(n_atoms=(55, 60), held_out_phonons=1)
+SMALL = IsomerLibraryRecipe(n_atoms=(18, 22), held_out_phonons=1)
 
 
 def test_held_out_rounds_have_all_classes():
