@@ -102,7 +102,8 @@ def find_columns(
         pixels.
     positions
         First positions (x, y) in the image's units, shape (n, 2), or an atomap ``Sublattice``; none is then added or
-        taken out. By default maxima of the smoothed image, to which what the fit leaves unexplained is added.
+        taken out, and no *mask* is taken. By default maxima of the smoothed image, to which what the fit leaves
+        unexplained is added.
     method
         "fit" or "network"; by default "network" for HRTEM images and "fit" for all others.
     spacing
@@ -193,6 +194,11 @@ def find_columns(
         "noise": noise_of(dose, grid),
     }
     check_rate(false_positives)
+    if positions is not None and mask is not None:
+        raise ValueError(
+            "positions= are the columns to refine, none of which is taken out, and mask= says where to look for them; "
+            "expected one of the two."
+        )
     given = None if positions is None else positions_of(positions, grid)
     finder = ColumnFinder(grid, spacing, given, tuple(settings.items()), check_lattice)
     others = () if mask is None else (given_mask(image, mask),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy import ndimage as ndi
 
 from particlespy_ml.columns.by_network import NetworkColumns, columns_in_frame
 from particlespy_ml.columns.map_columns import DEFAULT, column_mapper
+from particlespy_ml.columns.network import may_be_counts
 from particlespy_ml.columns.register import column_shift
 from particlespy_ml.columns.rows import LENGTHS, network_dtype
 from particlespy_ml.core.frames import ascending, frame_name, run_frames
@@ -167,11 +168,17 @@ class FocalColumns(NetworkColumns):
             stack = frame.reshape(-1, *self.grid.shape)
             try:
                 stack = ascending(stack, self.grid.direction)
-                rows = self.rows(self.registered(stack), mask)
+                rows = self.as_recorded(stack).rows(self.registered(stack), mask)
             except ValueError as error:
                 raise ValueError(f"Series {frame_name(indices[number])}: {error}") from error
             results.append((rows,))
         return results
+
+    def as_recorded(self, stack: np.ndarray) -> FocalColumns:
+        """Return the same function, told whether images are counts: once they are registered they do not show it."""
+        if self.counted is not None:
+            return self
+        return replace(self, counted=all(may_be_counts(image) for image in stack))
 
     def registered(self, stack: np.ndarray) -> np.ndarray:
         """Return images shifted onto the middle one."""

@@ -67,8 +67,8 @@ def mean_columns(
     Raises
     ------
     ValueError
-        If there is no such axis, or only one frame; if the places are those of one fit to a whole series, which do not
-        scatter; or if an option is out of range.
+        If there is no such axis, or only one frame; if the places are those of one fit to all frames
+        (`find_columns_in_series`, `track_columns`), which do not scatter; or if an option is out of range.
 
     Warns
     -----
@@ -98,12 +98,13 @@ def mean_columns(
     if not 0 < min_share <= 1:
         raise ValueError(f"min_share={min_share}; expected a share above 0, up to 1.")
     record = table.metadata.get_item(METADATA_NODE).as_dictionary()
-    if record.get("finding", {}).get("series"):
-        raise ValueError(
-            "The places are those of one fit to the whole series (find_columns_in_series), the same in every frame: "
-            "measure the strain of one, columns.inav[0].measure_strain(), or find the columns of each frame with "
-            "find_columns()."
-        )
+    for name, verb in (("series", "find_columns_in_series"), ("movie", "track_columns")):
+        if record.get("finding", {}).get(name):
+            raise ValueError(
+                f"The places are those of one fit to all frames ({verb}), moved as the particle moves, which do not "
+                "scatter: measure the strain of one frame, columns.inav[0].measure_strain(), or find the columns of "
+                "each frame with find_columns()."
+            )
     axes = navigation_axes(table)
     along = _axis_number(table, axes, axis)
     grid = table.grid

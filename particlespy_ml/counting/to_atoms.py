@@ -180,8 +180,9 @@ def build_atoms(
         np.column_stack([np.repeat(p[None], len(h), 0), h]) for p, h in zip(found.places, found.heights, strict=True)
     ]
     atoms = Atoms([element] * int(counts.sum()), positions=np.vstack(xyz))
-    atoms.positions -= atoms.positions.mean(0)
-    atoms.info.update(found.info)
+    middle = atoms.positions.mean(0)
+    atoms.positions -= middle
+    atoms.info.update(found.info, middle=middle[:2].tolist())
     atoms.arrays["column"] = np.repeat(np.flatnonzero(kept), counts)
     return atoms
 
@@ -342,7 +343,8 @@ def to_atoms(
     Returns
     -------
     ase.Atoms
-        x and y as in the image, in Å, z along the beam. It writes any format that ASE knows: ``atoms.write("a.xyz")``.
+        In Å about the middle of the atoms, x and y along those of the image, z along the beam; ``info["middle"]`` has
+        x and y of that middle in the image. It writes any format that ASE knows: ``atoms.write("a.xyz")``.
 
     Raises
     ------

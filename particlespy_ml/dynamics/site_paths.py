@@ -145,7 +145,9 @@ class _Sampler:
         self.first, self.variance = np.tile(means, (CHAINS, 1, 1)), np.tile(variance, CHAINS)
         self.means = self.first.copy()
         gaps = np.diff(self.times)
-        self.gaps, self.step = np.unique(np.round(gaps, 9), return_inverse=True)
+        usual = np.median(gaps)
+        self.gaps, self.step = np.unique(np.round(gaps / usual, 9), return_inverse=True)
+        self.gaps = self.gaps * usual
         duration = max(self.times[-1] - self.times[0], self.gaps[0])
         self.bounds = np.log(1 / (LONGEST * duration)), np.log(1 / (SHORTEST * np.quantile(gaps, 0.1)))
         weights = np.gradient(self.times)

@@ -11,6 +11,7 @@ from scipy import ndimage as ndi
 from particlespy_ml.columns.movie.pixels import recorded
 from particlespy_ml.core.frames import ascending
 from particlespy_ml.core.image import ImageFrames
+from particlespy_ml.dynamics.sequences import even_step
 
 if TYPE_CHECKING:
     from hyperspy.signals import Signal2D
@@ -93,14 +94,18 @@ def _signal_of(data: da.Array, found, movie, what: str):
     from hyperspy.signals import Signal2D
 
     image = ImageFrames.of(movie)
-    signal = Signal2D(data).as_lazy()
-    axis = signal.axes_manager.navigation_axes[0]
-    steps = np.diff(found.times)
-    axis.name, axis.units = ("time", "s") if found.timed else ("frame", "")
-    axis.offset, axis.scale = float(found.times[0]), float(np.median(steps)) if len(steps) else 1.0
-    for number, signal_axis in enumerate(signal.axes_manager.signal_axes[::-1]):
-        signal_axis.name, signal_axis.units = ("y", "x")[number], found.grid.units
-        signal_axis.scale, signal_axis.offset = found.grid.scale[number], found.grid.offset[number]
+    name, units = ("time", "s") if found.timed else ("frame", "")
+    axis = {"name": name, "units": units, "navigate": True}
+    step = even_step(found.times)
+    if len(data) != len(found.times) or np.isfinite(step) or len(data) < 2:
+        axis |= {"size": len(data), "offset": float(found.times[0]), "scale": step if np.isfinite(step) else 1.0}
+    else:
+        axis["axis"] = found.times
+    signal_axes = [
+        {"name": name, "size": size, "units": found.grid.units, "scale": scale, "offset": offset, "navigate": False}
+        for name, size, scale, offset in zip("yx", data.shape[1:], found.grid.scale, found.grid.offset, strict=True)
+    ]
+    signal = Signal2D(data, axes=[axis, *signal_axes]).as_lazy()
     signal.metadata.General.title = image.titled(what)
     if image.signal_type:
         signal.set_signal_type(image.signal_type)

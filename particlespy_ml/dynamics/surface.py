@@ -165,7 +165,8 @@ class SurfaceDynamics:
     def summary(self, per: str = "facet") -> pd.DataFrame:
         """Return mean occupancy and event rate of the sites of each facet, layer or coordination, with intervals.
 
-        The intervals are of these sites in this movie, not of others like them.
+        The intervals are of these sites in this movie, not of others like them. Sites that show no change widen them by
+        what may have been missed in all of them together.
 
         Parameters
         ----------
@@ -189,10 +190,27 @@ class SurfaceDynamics:
             row = {per: name, "sites": int(which.sum()), "changing": int(self.changing[which].sum())}
             for what, values in (("occupancy", self.occupancy), ("event_rate", self.changes / self.duration)):
                 draws = values[which].mean(0)
-                low, high = self._interval(draws[None])
-                row |= {what: draws.mean(), f"{what}_low": low[0], f"{what}_high": high[0]}
+                (low,), (high,) = self._interval(draws[None])
+                if what == "occupancy":
+                    low -= self._of_steady(which)[0]
+                else:
+                    high += self._of_steady(which)[1]
+                row |= {what: draws.mean(), f"{what}_low": max(low, 0.0), f"{what}_high": high}
             rows.append(row)
         return pd.DataFrame(rows)
+
+    def _of_steady(self, which: np.ndarray) -> tuple[float, float]:
+        """How much less occupied, and how many more events a time, sites that show no change may be in the mean.
+
+        They are bounds as those of single sites, for all of the group together.
+        """
+        steady = which & ~self.changing
+        if not steady.any():
+            return 0.0, 0.0
+        share, seen = steady.sum() / which.sum(), self.sites["seen"][steady]
+        few = -np.log(1 - self.confidence) / steady.sum()
+        least = max(seen.mean() - few / len(self.times), 0.0)
+        return share * (1 - least), share * few / max(self.duration * seen.mean(), 1e-12)
 
     def groups(self, per: str) -> dict:
         """Return which sites are of each facet, layer or coordination, by its name."""

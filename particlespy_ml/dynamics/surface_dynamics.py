@@ -228,6 +228,8 @@ def tracked_sites(frames: list[np.ndarray], grid: PixelGrid) -> TrackedSites:
 def _dynamics(frames, tracked, see, table, states, empty_sites, min_contrast, confidence, seed):
     grid, near = table.grid.ascending(), tracked.near
     times, timed = clock(table)
+    if not timed and len(times) > 1:  # positions along an axis without a unit: in frames
+        times = (times - times.min()) / np.median(np.diff(np.sort(times)))
     order = np.argsort(times, kind="stable")
     beside = empty_neighbours(tracked.places, near, grid.shape) if empty_sites else np.zeros((0, 2))
     places = np.vstack([tracked.places, beside])

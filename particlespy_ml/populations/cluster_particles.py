@@ -142,8 +142,9 @@ def cluster_particles(
 def _warn_of_missing(rows: np.ndarray, scaling: Scaling) -> None:
     """Say in which columns some of the particles that clusters are fitted to have no number."""
     missing = {}
-    for name in scaling.columns:
+    for name, log in zip(scaling.columns, scaling.logs, strict=True):
         values = column_of(rows, name).reshape(len(rows), -1)
+        values = np.where(values > 0, values, np.nan) if log and values.shape[1] == 1 else values
         if unknown := int(np.count_nonzero(~np.isfinite(values).all(1))):
             missing[name] = unknown
     if missing:

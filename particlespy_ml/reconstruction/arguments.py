@@ -102,6 +102,29 @@ def check_poses(numbers: np.ndarray) -> None:
         )
 
 
+def shifts_of_poses(poses, grid: PixelGrid) -> np.ndarray:
+    """Return shift_x and shift_y of a data frame in the unit of a grid, shape (n, 2), zero where it has none.
+
+    They are in that unit already, unless ``attrs["units"]`` says otherwise.
+
+    Raises
+    ------
+    ValueError
+        If their unit and that of the grid are no lengths that can be converted.
+    """
+    shifts = np.zeros((len(poses), 2))
+    for number, name in enumerate(("shift_x", "shift_y")):
+        if name in poses:
+            unit = str(poses.attrs.get("units", {}).get(name, grid.units))
+            if unit != grid.units and not {unit, grid.units} <= set(NANOMETRES):
+                raise ValueError(
+                    f"The poses have {name} in {unit!r}, the stack is in {grid.units!r}; expected lengths."
+                )
+            factor = 1.0 if unit == grid.units else NANOMETRES[unit] / NANOMETRES[grid.units]
+            shifts[:, number] = factor * np.asarray(poses[name], float)
+    return shifts
+
+
 def known_poses(poses, count: int, grid: PixelGrid):
     """Return poses given as rotations or as a data frame, shifts in pixels."""
     from particlespy_ml.reconstruction.matching import Poses
@@ -110,7 +133,7 @@ def known_poses(poses, count: int, grid: PixelGrid):
     shifts = np.zeros((count, 2))
     if hasattr(poses, "columns"):
         if len(poses) == count and "shift_x" in poses.columns:
-            shifts = poses[["shift_x", "shift_y"]].to_numpy(float) / grid.scale[0]
+            shifts = shifts_of_poses(poses, grid) / grid.scale[0]
         poses = from_euler(poses[["rot", "tilt", "psi"]].to_numpy(float))
     rotations = np.asarray(poses, float)
     check_poses(np.column_stack([rotations.reshape(len(rotations), -1), shifts]) if len(rotations) == count else shifts)

@@ -209,7 +209,7 @@ def refine(
     last_global = 1  # iterations up to it search all orientations
     while True:
         iteration = len(log)
-        changes, halves = [], []
+        changes, unmasked, halves = [], [], []
         for half, part in enumerate(parts):
             matcher = Matcher(
                 references[half],
@@ -226,7 +226,8 @@ def refine(
             if poses[half] is not None:
                 changes.append(pose_error(found.rotations, poses[half].rotations, group))
             poses[half] = found
-            halves.append(back_project(part, found, group, noise[half], device=device) * mask)
+            unmasked.append(back_project(part, found, group, noise[half], device=device))
+            halves.append(unmasked[-1] * mask)
             noise[half] = noise_power(part, found, halves[-1], device)
         correlation = fourier_shell_correlation(*halves)
         reached = resolution_radius(correlation)
@@ -251,8 +252,8 @@ def refine(
     for half, (part, inside) in enumerate(zip(parts, used, strict=True)):
         if not inside.all():
             rest = part.subset(np.flatnonzero(inside))
-            halves[half] = back_project(rest, poses[half][inside], group, noise[half], device=device) * mask
-    return _join(halves, mask, poses, places, used, log)
+            unmasked[half] = back_project(rest, poses[half][inside], group, noise[half], device=device)
+    return _join(unmasked, mask, poses, places, used, log)
 
 
 def _used(poses: Poses, max_shift: float) -> np.ndarray:
@@ -278,7 +279,7 @@ def volume_of_poses(
     parts = [poses[p] for p in places]
     used = [_used(part, max_shift) for part in parts]
     halves = [
-        back_project(images.subset(p[inside]), part[inside], group, device=device) * mask
+        back_project(images.subset(p[inside]), part[inside], group, device=device)
         for p, part, inside in zip(places, parts, used, strict=True)
     ]
     return _join(halves, mask, parts, places, used, [])
@@ -311,11 +312,13 @@ def match_model(
     return volume_of_poses(images, found, group, max_shift=max_shift, seed=seed, device=device)
 
 
-def _join(halves, mask, poses, places, used, log) -> Refined:
+def _join(unmasked, mask, poses, places, used, log) -> Refined:
+    """The result, from half maps without a mask: what a mask adds to their correlation is taken out."""
     order = np.argsort(np.concatenate(places))
     joined = Poses.join(poses)[order]
     half_of = np.concatenate([np.full(len(p), half) for half, p in enumerate(places)])[order]
-    correlation = corrected_for_mask(*halves, mask)
+    correlation = corrected_for_mask(*unmasked, mask)
+    halves = [half * mask for half in unmasked]
     weight = signal_weight(correlation)
     weight[int(np.ceil(resolution_radius(correlation))) + 1 :] = 0
     volume = filter_shells((halves[0] + halves[1]) / 2, weight) * mask

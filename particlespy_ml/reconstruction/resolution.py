@@ -61,7 +61,7 @@ def resolution_radius(correlation: np.ndarray, criterion: float = 0.143) -> floa
 
 
 def corrected_for_mask(first: np.ndarray, second: np.ndarray, mask: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return the correlation of two masked half maps without what the mask alone adds.
+    """Return the correlation of two half maps behind a mask without what the mask alone adds.
 
     Beyond the shell where the correlation of the unmasked maps falls below 0.8 the phases are also made random, alike
     in both maps no more, and masked: what is then left is the mask's, and is taken out.
@@ -69,7 +69,7 @@ def corrected_for_mask(first: np.ndarray, second: np.ndarray, mask: np.ndarray, 
     Parameters
     ----------
     first, second
-        Half maps, shape (box, box, box).
+        Half maps that no mask was laid on, shape (box, box, box).
     mask
         Soft mask, same shape.
     seed

@@ -78,7 +78,7 @@ def save_star(
     import pandas as pd
     import starfile
 
-    from particlespy_ml.reconstruction.arguments import check_diameter, check_poses, check_projections
+    from particlespy_ml.reconstruction.arguments import check_diameter, check_poses, check_projections, shifts_of_poses
 
     path = Path(filename)
     if path.suffix != ".star":
@@ -92,6 +92,7 @@ def save_star(
         if missing:
             raise ValueError(f"The poses have no {', '.join(missing)}; expected columns rot, tilt and psi.")
         check_poses(np.column_stack([np.asarray(poses[n], float) for n in (*ANGLES, *ORIGINS) if n in poses]))
+    shifts = None if poses is None else shifts_of_poses(poses, grid)
     numbers = None if clusters is None else group_particles(clusters, by, count)[0]
     images_path = path.with_suffix(".mrcs")
     found = [str(p) for p in (path, images_path) if p.exists()]
@@ -113,12 +114,12 @@ def save_star(
         }
         blocks = {
             "optics": pd.DataFrame(optics),
-            "particles": _particles(images_path.name, count, poses, numbers, grid),
+            "particles": _particles(images_path.name, count, poses, shifts, numbers, grid),
         }
         starfile.write(blocks, star, float_format="%.6f", overwrite=True)
 
 
-def _particles(images_name: str, count: int, poses, classes, grid):
+def _particles(images_name: str, count: int, poses, shifts, classes, grid):
     import pandas as pd
 
     numbers = np.arange(1, count + 1)
@@ -134,9 +135,8 @@ def _particles(images_name: str, count: int, poses, classes, grid):
         for ours, theirs in ANGLES.items():
             particles[theirs] = np.asarray(poses[ours], float)
         angstrom = 10 * grid.nanometres[0] / grid.scale[0]
-        for ours, theirs in ORIGINS.items():
-            # what moves the particle back to the middle
-            particles[theirs] = -angstrom * np.asarray(poses[ours], float) if ours in poses else np.zeros(count)
+        # what moves the particle back to the middle
+        particles |= dict(zip(ORIGINS.values(), -angstrom * shifts.T, strict=True))
         if "half" in poses:
             particles["rlnRandomSubset"] = np.asarray(poses["half"], int) + 1
     if classes is not None:
@@ -230,6 +230,7 @@ def _split_names(column) -> tuple[np.ndarray, list[str]]:
 
 def _with_poses(particles):
     found = particles.copy()
+    found.attrs["units"] = dict.fromkeys(ORIGINS, "nm")
     for ours, theirs in ANGLES.items():
         if theirs in particles:
             found[ours] = particles[theirs].astype(float)

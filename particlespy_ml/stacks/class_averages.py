@@ -66,7 +66,8 @@ def class_averages(
     -------
     The stack's own class, not lazy
         One image for each cluster, along the navigation axis "cluster". ``metadata.particlespy_ml.class_averages`` has
-        the numbers or names ``clusters``, their ``counts`` of particles, and the mean ``scores``.
+        the numbers or names ``clusters``, their ``counts`` of particles, and the mean ``scores``, the
+        correlations of the particles with the mean.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def class_averages(
         inside = np.flatnonzero(labels == number)
         if align and len(inside) > 1:
             references[number] = mean_reference(frames, inside, True, mirror, iterations, smoothing, sample, seed, step)
-    total = np.zeros((len(names), *frames.shape[1:]))
+    total, patterns = np.zeros((2, len(names), *frames.shape[1:]))
     scores, counts = np.zeros(len(names)), np.bincount(labels[labels >= 0], minlength=len(names))
     tasks, lost, start = [], [], 0
     for block in lazy_blocks(frames):
@@ -104,10 +105,12 @@ def class_averages(
         tasks.append(_sum_block(block, part, references, mirror, step, smoothing, len(names), start))
         start += block.shape[0]
     for first in range(0, len(tasks), BATCH):
-        for images, score, numbers in compute(*tasks[first : first + BATCH], show_progressbar=show_progressbar):
-            total += images
+        for sums, score, numbers in compute(*tasks[first : first + BATCH], show_progressbar=show_progressbar):
+            total += sums[0]
+            patterns += sums[1]
             scores += score
             lost += numbers
+    scores += (patterns * _patterns(total)).sum((1, 2))  # of images that were not aligned
     warn_lost(lost, len(frames), frames.shape[1:])
     means = np.ascontiguousarray(ascending(total / counts[:, None, None], grid.direction), np.float32)
     record = {"clusters": names, "counts": counts.tolist(), "scores": (scores / counts).tolist(), "aligned": align}
@@ -132,20 +135,27 @@ def cluster_numbers(clusters, by: str, count: int) -> tuple[np.ndarray, list]:
 
 @dask.delayed(pure=False, nout=1)
 def _sum_block(images, labels, references, mirror, step, smoothing, count, start):
-    """Sums of the aligned images of each cluster, and of their correlations with the means, and who was lost."""
-    total, scores, lost = np.zeros((count, *images.shape[1:])), np.zeros(count), []
+    """Sums of the images of each cluster and of the patterns of those not aligned, scores of the rest, who was lost."""
+    (total, patterns), scores, lost = np.zeros((2, count, *images.shape[1:])), np.zeros(count), []
     for number in np.unique(labels[labels >= 0]):
         chosen = np.asarray(images)[labels == number]
         if number not in references:
             total[number] += chosen.sum(0, dtype=float)
-            scores[number] += len(chosen)
+            patterns[number] += _patterns(chosen).sum(0)
             continue
         found = align_to(smoothed(chosen, smoothing), references[number], mirror, True, step)
         parameters = np.column_stack([found.shifts, found.angles, found.mirrored])
         total[number] += transform_block(chosen, parameters, step).sum(0, dtype=float)
         scores[number] += found.scores.sum()
         lost += (start + np.flatnonzero(labels == number)[found.lost]).tolist()
-    return total, scores, lost
+    return (total, patterns), scores, lost
+
+
+def _patterns(images: np.ndarray) -> np.ndarray:
+    """Images less their means, of length one: the product of two is their correlation. Constant ones are zero."""
+    values = np.asarray(images, float) - np.mean(images, (1, 2), dtype=float, keepdims=True)
+    length = np.sqrt((values**2).sum((1, 2), keepdims=True))
+    return np.divide(values, length, out=np.zeros_like(values), where=length > 0)
 
 
 def _averages_signal(stack, means: np.ndarray, record: dict):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from particlespy_ml.core.calibration import PixelGrid
+from particlespy_ml.core.calibration import NANOMETRES, PixelGrid
 from particlespy_ml.core.frames import map_rows
 from particlespy_ml.core.image import navigation_axes
 from particlespy_ml.core.lengths import in_units
@@ -167,7 +168,8 @@ def _of_table(table, templates, options: dict, reference, grid: PixelGrid):
                 'give a ROI, or a condition such as "label == 1".'
             )
         reference = np.asarray(reference)
-    data = map_rows(StrainOfFrame(templates, tuple(options.items()), reference, grid), table.data)
+    grids = _grids_of_sources(table) or (grid,)
+    data = map_rows(StrainOfFrame(templates, tuple(options.items()), reference, grids), table.data)
     units = {name: unit for name, unit in table.units.items() if name not in NEW}
     units |= {name: "°" if name.startswith("rotation") else "" for name in NEW}
     record = table.metadata.get_item(METADATA_NODE).as_dictionary()
@@ -187,10 +189,13 @@ def _of_table(table, templates, options: dict, reference, grid: PixelGrid):
 
 
 class StrainOfFrame:
-    """Adds the strain to the rows of a frame; for `particlespy_ml.core.frames.map_rows`."""
+    """Adds the strain to the rows of a frame; for `particlespy_ml.core.frames.map_rows`.
 
-    def __init__(self, templates: tuple[Template, ...], options: tuple, reference, grid: PixelGrid):
-        self.templates, self.options, self.reference, self.grid = templates, options, reference, grid
+    Of concatenated tables *grids* has that of each source, otherwise one.
+    """
+
+    def __init__(self, templates: tuple[Template, ...], options: tuple, reference, grids: tuple[PixelGrid, ...]):
+        self.templates, self.options, self.reference, self.grids = templates, options, reference, grids
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Return the rows with the columns of the strain at their end."""
@@ -203,24 +208,45 @@ class StrainOfFrame:
         else:
             reference = _chosen(self.reference, places)
         found = strain_of_places(places, self.templates, errors=errors, reference=reference, **dict(self.options))
-        self._leave_out_cut_rims(found, places)
+        source = int(rows["source"][0]) if len(self.grids) > 1 and len(rows) else 0
+        _leave_out_cut_rims(found, places, self.grids[source])
         out = add_columns(rows, DTYPE)
         for name in NEW:
             out[name] = found[name]
         return out
 
-    def _leave_out_cut_rims(self, found: np.ndarray, places: np.ndarray) -> None:
-        """No normals where a column one place further out would lie outside of the image."""
-        rim = np.flatnonzero(np.isfinite(found["normal_x"]))
-        if len(rim) < 2:
-            return
-        from scipy.spatial import cKDTree
 
-        near = np.median(cKDTree(places[rim]).query(places[rim], 2)[0][:, 1])
-        out = places[rim] + near * np.column_stack([found["normal_x"][rim], found["normal_y"][rim]])
-        pixels = np.column_stack(self.grid.to_pixels(*out.T))
-        cut = rim[((pixels < -0.5) | (pixels > np.array(self.grid.shape) - 0.5)).any(1)]
-        found["normal_x"][cut] = found["normal_y"][cut] = np.nan
+def _leave_out_cut_rims(found: np.ndarray, places: np.ndarray, grid: PixelGrid) -> None:
+    """No normals where a column one place further out would lie outside of the image."""
+    rim = np.flatnonzero(np.isfinite(found["normal_x"]))
+    if len(rim) < 2:
+        return
+    from scipy.spatial import cKDTree
+
+    near = np.median(cKDTree(places[rim]).query(places[rim], 2)[0][:, 1])
+    out = places[rim] + near * np.column_stack([found["normal_x"][rim], found["normal_y"][rim]])
+    pixels = np.column_stack(grid.to_pixels(*out.T))
+    cut = rim[((pixels < -0.5) | (pixels > np.array(grid.shape) - 0.5)).any(1)]
+    found["normal_x"][cut] = found["normal_y"][cut] = np.nan
+
+
+def _grids_of_sources(table) -> tuple[PixelGrid, ...]:
+    """Calibrations of the images of concatenated tables, in the unit of the table; none of others."""
+    node = table.metadata.get_item(f"{METADATA_NODE}.sources")
+    if node is None or "source" not in table.columns:
+        return ()
+    records = node.as_dictionary()
+    images = [records[f"source_{k}"].get("image") for k in range(len(records))]
+    return tuple(_in_unit(PixelGrid.from_dict(one), table.units["x"]) for one in images) if all(images) else ()
+
+
+def _in_unit(grid: PixelGrid, unit: str) -> PixelGrid:
+    """The calibration with lengths in another unit."""
+    if grid.units == unit or not {grid.units, unit} <= set(NANOMETRES):
+        return grid
+    factor = NANOMETRES[grid.units] / NANOMETRES[unit]
+    scale, offset = (tuple(factor * value for value in pair) for pair in (grid.scale, grid.offset))
+    return replace(grid, scale=scale, offset=offset, units=unit)
 
 
 def _places(columns) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,11 @@ def concatenate(tables: Sequence[BaseSignal] | Mapping[str, BaseSignal]) -> Base
     ValueError
         If there are none, or their columns, classes or units differ.
 
+    Warns
+    -----
+    UserWarning
+        If they were classified with different confusion matrices, which are left out then.
+
     Examples
     --------
     >>> import particlespy_ml as pml
@@ -74,9 +80,23 @@ def concatenate(tables: Sequence[BaseSignal] | Mapping[str, BaseSignal]) -> Base
     value_names = {**{key: list(value) for key, value in first.names.items()}, "source": names}
     sources = {f"source_{k}": table.metadata.get_item(METADATA_NODE).as_dictionary() for k, table in enumerate(tables)}
     kept = {key: own[key] for key in ("image", "versions", "classes", "model") if key in own}
+    if not _of_one_model(sources.values()):
+        kept["model"] = {**kept.get("model", {}), "confusion_matrix": []}
+        warnings.warn(
+            "The tables were classified by different models or with different thresholds: what these confuse is not "
+            "one matrix, so fractions of all rows together are not corrected by it.",
+            UserWarning,
+            stacklevel=2,
+        )
     record = {**kept, "names": value_names, "sources": sources}
     kind = first.metadata.get_item("Signal.signal_type")
     return make_table(object_array(frames, (len(frames),)), [_axis(tables)], units, record, _title(names), kind)
+
+
+def _of_one_model(records) -> bool:
+    """Whether the confusion matrices in some metadata are the same."""
+    known = [np.asarray(record.get("model", {}).get("confusion_matrix", []), float) for record in records]
+    return all(np.array_equal(one, known[0]) for one in known)
 
 
 def _title(names: list[str], most: int = 6) -> str:

@@ -202,6 +202,7 @@ def test_two_lattices_are_flagged(make_columns, make_image):
         ({"spacing": 0.001}, "two pixels"),
         ({"positions": [[900.0, 1.0]]}, "outside"),
         ({"positions": [1.0, 2.0, 3.0]}, r"shape \(n, 2\)"),
+        ({"positions": [[1.0, 1.0]], "mask": np.ones((2, 2), bool)}, "expected one of the two"),
     ],
 )
 def test_bad_options(particle, options, match):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from particlespy_ml.columns.find_heights import find_heights
+from particlespy_ml.columns.read import read_columns
 from tests.columns.test_find_columns_network import PIXEL, Oracle, in_order, oracle, peaks_image, to_signal
 
 PLACES = np.array([(30.0, 30.0), (30.0, 45.0), (45.0, 30.0), (45.0, 45.0), (60.0, 38.0), (66.0, 60.0)])
@@ -97,3 +98,23 @@ def test_a_mask_leaves_columns_out(make_image, series_oracle):
     where[:50] = True
     image = to_signal(focal_series(), make_image, names=("defocus",))
     assert image.find_heights(model=series_oracle, mask=where, register=oracle()).n_columns == 4
+
+
+@pytest.mark.parametrize(("dtype", "counts"), [("u1", False), ("u2", True), ("f4", True)])
+@pytest.mark.parametrize("registers", [True, False])
+def test_whether_images_are_counts_is_judged_as_they_were_recorded(
+    make_image, series_oracle, monkeypatch, dtype, counts, registers
+):
+    seen = []
+
+    def heard(model, images, counted, threshold):
+        seen.append(counted)
+        return read_columns(model, images, counted, threshold)
+
+    series = focal_series()
+    series = np.rint(20 + 200 * (series - series.min()) / np.ptp(series)).astype(dtype)
+    image = to_signal(series, make_image, names=("defocus",))
+    register = oracle() if registers else None
+    monkeypatch.setattr("particlespy_ml.columns.by_network.read_columns", heard)
+    image.find_heights(model=series_oracle, register=register)
+    assert set(seen) == {counts}

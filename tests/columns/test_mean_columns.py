@@ -186,6 +186,10 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match="two frames or more"):
         movie((1,)).mean_columns()
     fitted = movie((3,))
+    tracked = movie((3,))
+    tracked.metadata.set_item("particlespy_ml.finding", {"movie": True})
+    with pytest.raises(ValueError, match=r"one fit to all frames \(track_columns\)"):
+        tracked.mean_columns()
     fitted.metadata.set_item("particlespy_ml.finding", {"series": True})
-    with pytest.raises(ValueError, match="one fit to the whole series"):
+    with pytest.raises(ValueError, match="one fit to all frames"):
         fitted.mean_columns()

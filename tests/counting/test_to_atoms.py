@@ -178,3 +178,12 @@ def test_columns_that_are_on_no_sites():
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="on the sites of no Co crystal"):
         build_atoms(rng.uniform(0, 30, (40, 2)), np.ones(40, int), "Co")
+
+
+def test_the_middle_of_the_model_is_told():
+    positions, counts = columns_of(particle(sorted(ZONE_AXES)[0], 20))
+    atoms = build_atoms(positions + (31.0, 17.0), counts, "Pt", zone_axis=sorted(ZONE_AXES)[0])
+    np.testing.assert_allclose(atoms.positions.mean(0), 0, atol=1e-9)
+    back = atoms.positions[:, :2] + atoms.info["middle"]
+    away, _ = cKDTree(positions + (31.0, 17.0)).query(back)
+    assert away.max() < 0.05

@@ -75,10 +75,11 @@ def test_missing_and_uneven_frames(chains, fitted):
     right = paths.probability[..., 1].round() == states[site][:, kept]
     assert right.mean() > 0.93
     assert np.isfinite(paths.rates).all()
-    other = draw_paths(seen[:, kept], *settings, 60.0 * kept)
-    np.testing.assert_allclose(
-        np.median(other.rates[..., 0, 1], 1) * 60, np.median(paths.rates[..., 0, 1], 1), rtol=0.35
-    )
+    for step in (60.0, 0.4e-9):
+        other = draw_paths(seen[:, kept], *settings, step * kept)
+        np.testing.assert_allclose(
+            np.median(other.rates[..., 0, 1], 1) * step, np.median(paths.rates[..., 0, 1], 1), rtol=0.35
+        )
 
 
 def test_three_states():

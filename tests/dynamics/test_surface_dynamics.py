@@ -1,5 +1,7 @@
 """Sites of a made movie: which are full, when, and how often they change."""
 
+from dataclasses import replace
+
 import hyperspy.api as hs
 import numpy as np
 import pytest
@@ -111,6 +113,11 @@ def test_groups(found):
         (summary["occupancy_low"] <= summary["occupancy"]) & (summary["occupancy"] <= summary["occupancy_high"])
     ).all()
     assert found.summary("layer")["changing"].sum() == 3
+    # of sites that show no change as much is unknown as of one site that was seen for as long as all of them
+    steady = found.summary("layer").set_index("layer").query("changing == 0").iloc[0]
+    few = -np.log(0.05) / steady["sites"]
+    assert steady["event_rate_high"] == pytest.approx(few / found.duration, rel=0.05)
+    assert steady["occupancy_low"] == pytest.approx(1 - few / FRAMES, abs=2e-3)
     with pytest.raises(ValueError, match="expected one of facet, layer"):
         found.summary("row")
 
@@ -144,7 +151,8 @@ def test_missing_frames_and_time_in_frames(made):
         table.data[number] = table.data[number][:0]
     table.axes_manager[0].units, table.axes_manager[0].name = "", "frame"
     found = table.surface_dynamics(signal)
-    assert found.rate_unit == "1/frame" and len(found.times) == FRAMES - 2 and (~found.used).sum() == 3
+    assert found.rate_unit == "1/frame" and found.duration == FRAMES - 3
+    assert len(found.times) == FRAMES - 2 and (~found.used).sum() == 3
     row = row_of(found.to_dataframe(), CORNER)
     assert abs(row["occupancy"] - states[CORNER, 2:].mean()) < 0.03
     atoms = found.to_atoms("Pt")
@@ -205,6 +213,22 @@ def test_smoothed_movie_and_mean(made, found):
     assert np.corrcoef(values[3:-3], states[CORNER, 3:-3])[0, 1] > 0.7
     with pytest.raises(ValueError, match="odd"):
         found.smoothed(signal, 4)
+
+
+def test_frames_and_times_without_a_unit_are_the_same(made, found):
+    """An axis of time without a unit counts frames; a pause in a movie is one in the smoothed movie too."""
+    signal, table, _ = made
+    table, signal = table.inav[:40].deepcopy(), signal.inav[:40]
+    table.axes_manager[0].units = ""
+    own = table.surface_dynamics(signal, empty_sites=False)
+    assert own.rate_unit == "1/frame" and own.duration == 39
+    np.testing.assert_allclose(own.smoothed(signal, 3).axes_manager[0].axis, np.arange(40))
+    paused = replace(found, times=found.times + 100.0 * (np.arange(FRAMES) >= 20))
+    axis = paused.smoothed(made[0], 3).axes_manager[0]
+    np.testing.assert_allclose(axis.axis, paused.times)
+    assert str(axis.units) == "s"
+    even = found.smoothed(made[0], 3).axes_manager[0]
+    assert even.scale == pytest.approx(0.5) and even.offset == 0
 
 
 def test_what_cannot_be_is_refused(made):

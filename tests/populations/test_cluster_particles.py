@@ -104,6 +104,16 @@ def test_missing_numbers(make_kinds):
         empty.cluster_particles(("empty", "circularity"))
 
 
+def test_values_without_a_logarithm_are_missing_too(make_kinds):
+    """Dark particles, or those of images whose background was taken off, have intensities below zero."""
+    table, _ = make_kinds()
+    values = [rows["perimeter"].copy() for rows in table.data]
+    values[0][:3] *= -1
+    below = with_column(table, "intensity", values, "f8", "")
+    with pytest.warns(UserWarning, match=r"intensity \(3\)"):
+        below.cluster_particles(("intensity", "circularity"), resamples=0)
+
+
 def test_scaling_by_hand(make_rows):
     rows = make_rows(np.array([1.0, np.e, np.e**2, np.nan]), np.ones(4), np.array([0.0, 1.0, 5.0, 2.0]))
     scaling = fit_scaling(rows, ("equivalent_circular_diameter", "circularity"))

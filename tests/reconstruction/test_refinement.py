@@ -6,9 +6,14 @@ from scipy.spatial.transform import Rotation
 from particlespy_ml.reconstruction.fourier import low_pass
 from particlespy_ml.reconstruction.images import ImageBatches, split_in_halves
 from particlespy_ml.reconstruction.initial import initial_volume
-from particlespy_ml.reconstruction.refinement import refine
+from particlespy_ml.reconstruction.matching import Poses
+from particlespy_ml.reconstruction.refinement import refine, volume_of_poses
 from particlespy_ml.reconstruction.registration import mirror_along_z, register_volume, rotate_volume
-from particlespy_ml.reconstruction.resolution import fourier_shell_correlation, resolution_radius
+from particlespy_ml.reconstruction.resolution import (
+    corrected_for_mask,
+    fourier_shell_correlation,
+    resolution_radius,
+)
 from particlespy_ml.reconstruction.rotations import point_group, pose_error
 from tests.reconstruction.conftest import BOX, blobs, images_of
 
@@ -72,3 +77,23 @@ def test_batches_are_the_same_eager_and_lazy(points, rotations):
 def test_the_extent_is_found_from_the_mean_image(points, rotations):
     found = ImageBatches(images_of(points, rotations)).diameter
     assert 18 < found < BOX - 2
+
+
+def test_the_correlation_is_that_of_maps_without_a_mask(points, monkeypatch):
+    """What a mask adds is taken out once: half maps that were masked before would hide it."""
+    seen = []
+
+    def heard(first, second, mask):
+        seen.append((first, mask))
+        return corrected_for_mask(first, second, mask)
+
+    monkeypatch.setattr("particlespy_ml.reconstruction.refinement.corrected_for_mask", heard)
+    rotations = Rotation.random(40, random_state=1).as_matrix()
+    images = images_of(points, rotations)
+    images = images + np.random.default_rng(0).normal(size=images.shape) * images.std()
+    poses = Poses(rotations, np.zeros((40, 2)), np.ones(40))
+    batches = ImageBatches(images, diameter=20)
+    for found in (volume_of_poses(batches, poses, C1), refine(batches, blobs(points), C1, radius=4, max_iterations=1)):
+        half, mask = seen.pop()
+        assert np.abs(half[mask == 0]).max() > 0.1 * np.abs(half).max()
+        assert np.abs(found.half_maps[:, mask == 0]).max() == 0

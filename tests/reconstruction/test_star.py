@@ -3,6 +3,8 @@ import pandas as pd
 import pytest
 
 import particlespy_ml as pml
+from particlespy_ml.core.calibration import pixel_grid
+from particlespy_ml.reconstruction.arguments import known_poses
 from tests.reconstruction.conftest import as_stack, images_of
 
 
@@ -223,3 +225,22 @@ def test_blocks_without_a_loop(write_star):
     )
     stack, _ = pml.load_star(path, lazy=False)
     np.testing.assert_array_equal(stack.data, [data["p0.mrc"]])
+
+
+def test_poses_have_their_own_unit(points, rotations, poses, tmp_path):
+    """Shifts of a file are in nm, also for a stack in ångströms."""
+    stack = as_stack(5 + images_of(points, rotations))
+    stack.axes_manager.signal_axes.set(scale=1.0, units="Å")
+    poses[["shift_x", "shift_y"]] *= 10  # in the stack's unit
+    stack.save_star(tmp_path / "a.star", poses)
+    _, particles = pml.load_star(tmp_path / "a.star")
+    assert particles["shift_x"].iloc[0] == pytest.approx(0.03) and particles.attrs["units"]["shift_x"] == "nm"
+    grid = pixel_grid(stack)
+    found = known_poses(particles, len(poses), grid)
+    np.testing.assert_allclose(found.shifts, [[0.3, -0.2]] * len(poses), atol=1e-5)
+    stack.save_star(tmp_path / "b.star", particles)
+    again = pml.load_star(tmp_path / "b.star")[1]
+    np.testing.assert_allclose(again[["shift_x", "shift_y"]], particles[["shift_x", "shift_y"]], atol=1e-6)
+    particles.attrs["units"]["shift_x"] = "°"
+    with pytest.raises(ValueError, match="shift_x in '°'"):
+        known_poses(particles, len(poses), grid)

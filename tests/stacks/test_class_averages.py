@@ -200,3 +200,16 @@ def test_a_position_at_the_rim_of_the_search_is_not_used():
         signal.align(smoothing="11 px")
     with pytest.raises(ValueError, match="finite length"):
         signal.align(smoothing=float("nan"))
+
+
+def test_scores_of_images_that_are_not_aligned_are_their_correlations():
+    rng = np.random.default_rng(0)
+    noise = Signal2D(rng.normal(size=(7, 20, 20)))
+    noise.axes_manager.signal_axes.set(scale=0.1, units="nm")
+    noise.set_signal_type("HAADF")
+    means = noise.class_averages([0, 0, 0, 0, 1, 1, 2], align=False, show_progressbar=False)
+    scores = means.metadata.particlespy_ml.class_averages.scores
+    for number, inside in enumerate((slice(0, 4), slice(4, 6), slice(6, 7))):
+        expected = [np.corrcoef(one.ravel(), means.data[number].ravel())[0, 1] for one in noise.data[inside]]
+        assert scores[number] == pytest.approx(np.mean(expected), abs=1e-6)
+    assert scores[0] < 0.7 and scores[2] == pytest.approx(1)

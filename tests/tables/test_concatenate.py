@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import particlespy_ml as pml
+from particlespy_ml.dynamics.comparison import confusion_matrix
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +82,43 @@ def test_what_cannot_be_one_table(table, make, error, match):
 def test_hyperspy_stack_says_what_does(table):
     with pytest.raises(TypeError, match=r"particlespy_ml\.concatenate"):
         hs.stack([table, table])
+
+
+def test_what_different_models_confuse_is_no_one_matrix():
+    """In whatever order they are."""
+    table = pml.data.isomer_movie().inav[:4].classify_particles(lazy_output=False)
+    table.metadata.particlespy_ml.model.confusion_matrix = np.eye(4).ravel().tolist()
+    other = table.deepcopy()
+    other.metadata.particlespy_ml.model.confusion_matrix = (0.8 * np.eye(4) + 0.05).ravel().tolist()
+    for pair in ([table, other], [other, table]):
+        with pytest.warns(UserWarning, match="different models"):
+            both = pml.concatenate(pair)
+        assert confusion_matrix(both) is None
+    np.testing.assert_array_equal(confusion_matrix(pml.concatenate([table, table])), np.eye(4))
+
+
+def test_surfaces_of_all_images(columns_of_a_particle):
+    """Columns at the rim of an image are judged by its own place and size, in the unit of the table."""
+    far = columns_of_a_particle(offset=50.0)
+    near = columns_of_a_particle(offset=0.0)
+    alone = [np.isfinite(one.measure_strain("square")["normal_x"]).sum() for one in (near, far)]
+    assert alone[0] == alone[1] > 10
+    for pair in ([near, far], [far, near]):
+        strain = pml.concatenate(pair).measure_strain("square")
+        assert [np.isfinite(rows["normal_x"]).sum() for rows in strain.data] == alone
+        assert set(strain.strain_by_layer()["frame"]) == {0, 1}
+
+
+@pytest.fixture(scope="module")
+def columns_of_a_particle():
+    rows, columns = np.mgrid[:6, :6]
+    places = np.column_stack([20 + 9.8 * rows.ravel(), 20 + 9.8 * columns.ravel()])
+    counts = np.random.default_rng(0).poisson(pml.columns.gaussian_columns((90, 90), places, 1500.0, 2.1) + 5)
+
+    def made(offset):
+        s = hs.signals.Signal2D(counts.astype(float))
+        s.set_signal_type("HAADF")
+        s.axes_manager.signal_axes.set(scale=0.02, units="nm", offset=offset)
+        return s.find_columns(dose="electrons")
+
+    return made
