@@ -13,6 +13,7 @@ from particlespy_ml.training.columns.evaluate import REACH
 
 DOSES = (180.0, 560.0, 1800.0, 3200.0, 1e4, 1e8)
 _BORDER = 1.0  # Å
+SHORTEST = 1.3  # Å, a bond that is shorter is none of graphene, but of structures that are not relaxed
 
 
 def print_graphene(folder, count: int, model: ColumnMapper) -> None:
@@ -20,16 +21,21 @@ def print_graphene(folder, count: int, model: ColumnMapper) -> None:
     folder = images.fields(folder, "graphene", images.GRAPHENE, count)
     find = by_network(model)
     print(f"Graphene at 80 kV, {count} sheets of one to four grains, with holes; intervals of 95 % over sheets")
-    print(f"  {'e/Å²':>7}  {'ideal: precision, recall':54} boundary: F1")
+    print(f"  recall, too, of ideal sites none of whose neighbours is nearer than {SHORTEST} Å")
+    print(f"  {'e/Å²':>7}  {'ideal: precision, recall':54} {'without close pairs':26} boundary: F1")
     for dose in DOSES:
         seen = images.recordings(folder, count, dose, images.GRAPHENE_MICROSCOPE)
         counts = np.array([_counts(one, told, find(one.images, one.pixel_size)) for one, told in seen])
         ideal = ", ".join(_share(counts[:, 0], number) for number in ((0, 2), (0, 1)))
-        print(f"  {dose:7g}  {ideal:54} {_share(counts[:, 1], None)}   n = {counts[..., :2].sum((0, 2))}")
+        apart = _share(counts[:, 2], (0, 1))
+        print(f"  {dose:7g}  {ideal:54} {apart:26} {_share(counts[:, 1], None)}   n = {counts[..., :2].sum((0, 2))}")
 
 
 def _counts(seen, told: dict, found) -> np.ndarray:
-    """Numbers found, missed and wrong, of ideal sites and of those at boundaries, shape (2, 3)."""
+    """Numbers found, missed and wrong of ideal sites, of those at boundaries, and of ideal ones apart, shape (3, 3).
+
+    No wrong ones are among the last.
+    """
     places, scale = seen.places, seen.pixel_size
     shape = np.array(seen.images.shape[1:])
     inside = _inside(places, shape, scale)
@@ -39,7 +45,10 @@ def _counts(seen, told: dict, found) -> np.ndarray:
     wrong = wrong[_inside(wrong, shape, scale)]
     nearest = at_boundary[cKDTree(places).query(wrong)[1]] if len(wrong) and len(places) else np.zeros(len(wrong), bool)
     of_sites = at_boundary[match.true], at_boundary[match.missed], nearest
-    return np.array([[(one == kind).sum() for one in of_sites] for kind in (False, True)])
+    table = [[(one == kind).sum() for one in of_sites] for kind in (False, True)]
+    bond = cKDTree(places).query(places, 2)[0][:, 1] * scale if len(places) > 1 else np.full(len(places), np.inf)
+    apart = (bond >= SHORTEST) & ~at_boundary
+    return np.array([*table, [apart[match.true].sum(), apart[match.missed].sum(), 0]])
 
 
 def _inside(places: np.ndarray, shape: np.ndarray, scale: float) -> np.ndarray:
