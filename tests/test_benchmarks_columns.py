@@ -1,10 +1,13 @@
 """The ideal observer beside a closed form."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from benchmarks.columns_hrtem.ideal_observer import told_right, told_right_of_normal
+from benchmarks.columns_hrtem.ideal_observer import distance_of_best_lens, told_right, told_right_of_normal
+from particlespy_ml.simulation.recording.optics import Optics, image_intensity, wavelength
 
 
 @pytest.mark.parametrize("images", [1, 3])
@@ -36,3 +39,25 @@ def test_motion_along_the_difference_hides_it():
     beside = [(number * 3.0 * axis, 2.0 * np.roll(axis, 1, 2)[None]) for number in (0, 1)]
     found = told_right_of_normal(beside, 40_000, np.random.default_rng(0))
     assert found == pytest.approx(norm.cdf(1.5), abs=0.01), "motion across the difference hides nothing"
+
+
+def test_what_another_lens_explains_is_no_difference():
+    edge, pixels = 12.0, 40
+    lens = [Optics(defocus=defocus, spherical_aberration=-1.5e5, focal_spread=30.0) for defocus in (40.0, -90.0)]
+    axis = np.arange(pixels) - pixels / 2
+    column = np.exp(-(axis[:, None] ** 2 + axis**2) / 6.0)
+    low, high = (np.exp(1j * phase * column) for phase in (0.3, 0.5))
+
+    def series(wave, step=0.0):
+        return np.stack([image_intensity(wave, edge, replace(one, defocus=one.defocus + step)) for one in lens])
+
+    def by_hand(one, other):
+        return np.sqrt(((one - other) ** 2 / one).sum()) * edge / pixels
+
+    unlike = by_hand(series(low), series(high))
+    assert distance_of_best_lens(low, low, edge, lens, 60.0) < 1e-3 * unlike
+    # 8 Å along the beam are another focus
+    k2 = np.add.outer(*[np.fft.fftfreq(pixels, edge / pixels) ** 2] * 2)
+    moved = np.fft.ifft2(np.fft.fft2(low) * np.exp(-1j * np.pi * wavelength(300e3) * 8.0 * k2))
+    assert distance_of_best_lens(low, moved, edge, lens, 60.0) < 0.05 * by_hand(series(low), series(moved))
+    assert 0.05 * unlike < distance_of_best_lens(low, high, edge, lens, 60.0) < unlike

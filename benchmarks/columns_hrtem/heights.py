@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.columns_hrtem import images
 from benchmarks.columns_hrtem.ceria import resolvable
-from benchmarks.columns_hrtem.ideal_observer import ideal_observer, observer_of_moving_atoms
+from benchmarks.columns_hrtem.ideal_observer import ideal_observer, observer_of_any_lens, observer_of_moving_atoms
 from benchmarks.columns_hrtem.scores import by_network, interval, outcomes
 from particlespy_ml.models.column_mapper import ColumnMapper
 from particlespy_ml.simulation.recording.optics import Optics
@@ -29,6 +29,9 @@ def print_heights(folder, count: int, model: ColumnMapper) -> None:
     moving = observer_of_moving_atoms(images.LONG_GOLD, "Au", OPTICS, DOSES, MOTION, min(count, 8), 2)
     print(f"  one who does not know where the atoms of the column are (rms {MOTION} Å) at most in")
     print("    " + ", ".join(f"{moving[dose]:.3f} at {dose:g}" for dose in DOSES))
+    any_lens = observer_of_any_lens(images.LONG_GOLD, "Au", OPTICS, DOSES, min(count, 8))
+    print("  one who does not know the lens tells structures from those of one atom more or less in all columns in")
+    print("    " + ", ".join(f"{any_lens[dose]:.3f} at {dose:g}" for dose in DOSES))
     print(f"  {'e/Å²':>7}  {'':22} {'exact':24} {'within 1':>8} {'calibration':>11} {'resolvable, right':>18}")
     for dose in DOSES:
         seen = images.recordings(folder, count, dose, images.SERIES)
