@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, t
 
 INCREMENT = 0.0235  # Å² an atom
 WIDTH, PIXEL, BACKGROUND = 0.42, 0.2, 0.002  # Å, Å, fraction of the beam
@@ -73,9 +73,9 @@ def volume_bound(clean, positions, counts, library, scatter: float, rng, draws: 
 
 
 def interval(values) -> str:
-    """Mean with its 95 % interval over trials."""
+    """Mean with its 95 % interval over trials, by Student's t."""
     values = np.asarray(values, float)
-    half = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
     return f"{values.mean():.3f} ({values.mean() - half:.3f} to {values.mean() + half:.3f})"
 
 

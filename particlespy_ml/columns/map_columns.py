@@ -129,7 +129,7 @@ class FrameMaps:
             try:
                 frame = ascending(frame, direction)
                 threshold = self.model.threshold
-                maps, found, known, _ = read_frame(
+                maps, found, known, step = read_frame(
                     frame, self.grid.nanometres, self.model, threshold, mask, self.counted
                 )
             except ValueError as error:
@@ -140,7 +140,7 @@ class FrameMaps:
                 for row, values in zip(
                     result, (maps.background, *maps_of_outputs(self.model, maps, found)), strict=False
                 ):
-                    row[:] = enlarge_map(values, frame.shape)
+                    row[:] = enlarge_map(values, frame.shape, step)
                 result[-1] = result[:-1].max(0)
             if known is not None:
                 result[:, ~known] = 0

@@ -55,6 +55,9 @@ def track(options) -> int:
     find = _particles(options, load_model(options.model) if options.model else None)
 
     def follow(image: BaseSignal) -> BaseSignal:
+        if options.time_step is not None and not options.together and image.axes_manager.navigation_dimension == 1:
+            axis = image.axes_manager.navigation_axes[0]
+            axis.name, axis.scale, axis.offset, axis.units = "time", options.time_step, 0.0, "s"
         if image.axes_manager.navigation_dimension != 1:
             raise ValueError(
                 f"expected a series along one axis, not the navigation shape {image.axes_manager.navigation_shape}; "
@@ -93,7 +96,8 @@ def _particles(options, model) -> Callable:
             settings |= finder or {}
             return image.measure_particles(exclude_border=bool(options.exclude_border), **settings)
         if finder:  # model= is the classifier
-            settings = {"labels": image.segment_particles(**finder), "lazy_output": False}
+            labels = image.segment_particles(**finder)
+            settings = {"labels": labels, "mask": segmentation["mask"], "lazy_output": False}
         constant = options.lattice_constant
         return image.classify_particles(
             model,
@@ -188,8 +192,8 @@ def _warn_of_older(out: Path, older: set[str]) -> None:
 
 def _images(options, files: list[Path], results: Results):
     """Yield each file with its images, or all files as one series."""
-    loaded = []
-    for path in files:
+    loaded, numbers = [], []
+    for number, path in enumerate(files):
         try:
             images, skipped = load_images(path, options.signal_type, options.pixel_size)
         except Exception as error:
@@ -203,14 +207,15 @@ def _images(options, files: list[Path], results: Results):
                 results.failures.append((path, reason))
                 continue
             loaded += images
+            numbers.append(number)
         else:
             yield path, images
     if loaded:
-        yield files[0], [(f"{loaded[0][0]} and {len(loaded) - 1} more", _series(loaded, options.time_step))]
+        yield files[0], [(f"{loaded[0][0]} and {len(loaded) - 1} more", _series(loaded, options.time_step, numbers))]
 
 
-def _series(images: list[tuple], time_step: float | None) -> BaseSignal:
-    """Single images as one lazy series, in the order of the files."""
+def _series(images: list[tuple], time_step: float | None, numbers: list[int]) -> BaseSignal:
+    """Single images as one lazy series, in the order of the files; numbers of those among all, some of which failed."""
     import hyperspy.api as hs
     import numpy as np
 
@@ -230,6 +235,9 @@ def _series(images: list[tuple], time_step: float | None) -> BaseSignal:
     if time_step is not None:
         axis = series.axes_manager["time"]
         axis.scale, axis.offset, axis.units = time_step, 0.0, "s"
+        if numbers != list(range(len(numbers))):
+            axis.convert_to_non_uniform_axis()
+            axis.axis = time_step * np.array(numbers, float)
     return series
 
 

@@ -44,7 +44,9 @@ def write_report(path: Path, results: Results, pictures: dict[str, Path], comman
     parts = [f"<h1>{html.escape(_heading(results))}</h1>", f'<p class="small">{datetime.now():%Y-%m-%d %H:%M}</p>']
     parts += ["<h2>In short</h2>", _table(_in_short(results))]
     if _has_sizes(rows):
-        parts.append('<p class="small">Counts and means are of all particles, those that the border cuts included.</p>')
+        parts.append(
+            '<p class="small">Counts are of all particles, mean diameters of those that the border does not cut.</p>'
+        )
     if _has_sizes(rows):
         parts += ["<h2>Sizes</h2>", *_sizes(rows)]
     parts += ["<h2>Pictures</h2>", *(_figure(pictures[name], name) for name in results.names[:MOST_PICTURES])]

@@ -179,6 +179,8 @@ def pixel_grid(signal, calibrated: bool = True) -> PixelGrid:
 def set_pixel_size(signal, nanometres: float) -> None:
     """Give both axes of the frames of a signal a pixel size in nm; what was at the origin stays there.
 
+    An axis that falls still falls.
+
     Examples
     --------
     >>> import numpy as np
@@ -191,8 +193,9 @@ def set_pixel_size(signal, nanometres: float) -> None:
     [(0.02, -0.64, 'nm'), (0.02, -0.64, 'nm')]
     """
     for axis in signal.axes_manager.signal_axes:
-        axis.offset = axis.offset / axis.scale * nanometres if axis.scale else 0.0
-        axis.scale, axis.units = nanometres, "nm"
+        scale = -nanometres if axis.scale < 0 else nanometres
+        axis.offset = axis.offset / axis.scale * scale if axis.scale else 0.0
+        axis.scale, axis.units = scale, "nm"
 
 
 def axis_directions(signal) -> tuple[int, int]:

@@ -62,7 +62,9 @@ def interpolate(image: np.ndarray, start: np.ndarray, step: np.ndarray, shape: t
 
 
 def resample_frame(image: np.ndarray, step: tuple[float, float]) -> np.ndarray:
-    """Return a whole image with another size of pixels; both cover the same area.
+    """Return a whole image with another size of pixels; both begin at one corner.
+
+    They cover the same area but for half of a new pixel.
 
     Parameters
     ----------
@@ -82,16 +84,39 @@ def resample_frame(image: np.ndarray, step: tuple[float, float]) -> np.ndarray:
     return _clamped(image, steps, shape)
 
 
-def enlarge_map(values: np.ndarray, shape: tuple[int, int], rows: slice = slice(None)) -> np.ndarray:
-    """Return some rows of a map on a grid of another shape that covers the same area, interpolated linearly."""
-    steps = np.array(values.shape) / np.array(shape)
+def enlarge_map(
+    values: np.ndarray,
+    shape: tuple[int, int],
+    step: tuple[float, float] | None = None,
+    rows: slice = slice(None),
+) -> np.ndarray:
+    """Return some rows of a map on a grid of another shape that begins where it does, interpolated linearly.
+
+    Parameters
+    ----------
+    values
+        The map.
+    shape
+        Of the other grid.
+    step
+        Size of a pixel of the map in pixels of the other grid, such as what `resample_frame` was given; by default both
+        cover the same area.
+    rows
+        Of the other grid.
+    """
+    steps = np.array(values.shape) / np.array(shape) if step is None else 1 / np.asarray(step, float)
     return _clamped(values.astype(np.float32), steps, shape, rows)
 
 
-def nearest_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return a map on a grid of another shape that covers the same area, the nearest value for each pixel."""
+def nearest_map(values: np.ndarray, shape: tuple[int, int], step: tuple[float, float] | None = None) -> np.ndarray:
+    """Return a map on a grid of another shape that begins where it does, the nearest value for each pixel.
+
+    Parameters are those of `enlarge_map`.
+    """
+    steps = np.array(shape) / np.array(values.shape) if step is None else np.asarray(step, float)
     rows, columns = (
-        np.clip(((np.arange(n) + 0.5) * m / n).astype(int), 0, m - 1) for n, m in zip(shape, values.shape, strict=True)
+        np.clip(((np.arange(n) + 0.5) / s).astype(int), 0, m - 1)
+        for n, m, s in zip(shape, values.shape, steps, strict=True)
     )
     return values[np.ix_(rows, columns)]
 

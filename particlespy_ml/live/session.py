@@ -186,7 +186,7 @@ class Analysis:
         if labels is None:
             settings |= {"method": self.method, "mask": self.mask, **self.options}
         else:
-            settings |= {"labels": labels}
+            settings |= {"labels": labels, "mask": self.mask}
             self._segmenter(image)[1].warn_of_small(np.asarray(image.data), labels.data)
         if classify:
             constant = self.lattice_constant

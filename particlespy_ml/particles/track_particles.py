@@ -284,7 +284,8 @@ def _given(drift, frames: list[np.ndarray]) -> Drift:
             f"drift has the shape {positions.shape} for {len(frames)} frames: expected (x, y) for each frame, shape "
             f"({len(frames)}, 2), finite where there are particles."
         )
-    return Drift(positions, parts)
+    known = np.flatnonzero(np.isfinite(positions).all(1))
+    return Drift(positions - positions[known[0]] if len(known) else positions, parts)
 
 
 def _points(rows: np.ndarray, drift: np.ndarray, size_weight: float) -> np.ndarray:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from particlespy_ml.core.calibration import PixelGrid, pixel_grid
+from particlespy_ml.core.calibration import PIXEL, PixelGrid, pixel_grid
 from particlespy_ml.core.frames import frames_array
 from particlespy_ml.core.provenance import METADATA_NODE
 from particlespy_ml.plotting.colours import class_colours, label_anchors, row_colours, row_labels
-from particlespy_ml.plotting.scale_bar import draw_scale_bar, free_corner
+from particlespy_ml.plotting.scale_bar import NO_UNITS, draw_scale_bar, free_corner
 from particlespy_ml.plotting.table import legend, legend_columns, width_of
 from particlespy_ml.tables.check import check_measured
 
@@ -135,7 +135,10 @@ def draw_frame(
     ax.imshow(frame, extent=(left, right, bottom, top), **shown)
     ax.set_axis_off()
     if scale_bar:
-        draw_scale_bar(ax, grid.units, corner=free_corner(polygons, (left, right, bottom, top)))
+        corner = free_corner(polygons, (left, right, bottom, top))
+        in_pixels = grid.units in (*NO_UNITS, PIXEL)  # one of which is a step of the grid
+        units, scale = (PIXEL, 1 / grid.scale[1]) if in_pixels else (grid.units, 1.0)
+        draw_scale_bar(ax, units, scale, corner=corner)
 
 
 def _draw_particles(ax, table, rows: np.ndarray, texts: list[str]) -> None:

@@ -34,7 +34,7 @@ def draw_scale_bar(
     ax
         Axes with an image.
     units
-        Unit of length. Without one the bar is in pixels, which the coordinates of the axes then are taken for.
+        Unit of length, or "px". Without one the bar is in pixels, which the coordinates of the axes then are taken for.
     scale
         Size in this unit of one step of the axes' coordinates; the sign does not count.
     share

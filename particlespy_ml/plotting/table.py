@@ -162,7 +162,7 @@ def bin_edges(values: np.ndarray, bins="auto") -> np.ndarray:
         margin = max(0.5, 1e-3 * np.abs(values).max())
         count = bins if isinstance(bins, int) else 1
         return np.linspace(values.min() - margin, values.max() + margin, count + 1) if np.ndim(bins) == 0 else bins
-    if bins in ("auto", "fd"):
+    if isinstance(bins, str) and bins in ("auto", "fd"):
         width = 2 * np.subtract(*np.quantile(values, (0.75, 0.25))) / len(values) ** (1 / 3)  # Freedman and Diaconis
         if 0 < width < np.ptp(values) / MOST_BINS:
             bins = MOST_BINS

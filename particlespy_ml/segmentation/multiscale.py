@@ -98,7 +98,8 @@ def segment_multiscale(
     image = -image if polarity == "dark" else image
     steps = view_steps(image.shape) if steps is None else steps
     maps = [view_maps(image, step, model) for step in steps] if maps is None else maps
-    views = [candidates(image, one, model, threshold, split_depth) for one in maps]
+    pairs = zip(maps, steps, strict=True)
+    views = [candidates(image, one, step, model, threshold, split_depth) for one, step in pairs]
     most = max((float(view.evidence.max()) for view in views if len(view.evidence)), default=0.0)
     return merge_views(views, [model.detection_probability(view.evidence, most) for view in views], min_detection)
 
@@ -135,6 +136,7 @@ def view_maps(image: np.ndarray, step: float, model: MultiscaleFinder) -> tuple[
 def candidates(
     image: np.ndarray,
     maps: tuple[np.ndarray, np.ndarray, np.ndarray],
+    step: float,
     model: MultiscaleFinder,
     threshold: float,
     split_depth: float = SPLIT_DEPTH,
@@ -145,8 +147,8 @@ def candidates(
     ----------
     image
         Bright particles, shape (rows, columns).
-    maps
-        `view_maps` of it.
+    maps, step
+        `view_maps` of it, and the pixel size of the view in its pixels.
     model, threshold, split_depth
         See `segment_multiscale`.
     """
@@ -161,8 +163,8 @@ def candidates(
     labels = (np.cumsum(kept) * kept).astype(np.int32)[labels]
     diameter, means = diameter[kept], means[kept]
     if labels.shape != image.shape:
-        labels = nearest_map(expand_labels(labels, 2), image.shape)
-        labels[enlarge_map(probability, image.shape) < threshold] = 0
+        labels = nearest_map(expand_labels(labels, 2), image.shape, (step, step))
+        labels[enlarge_map(probability, image.shape, (step, step)) < threshold] = 0
     evidence = model.evidence(means, diameter)
     beyond = np.maximum(np.log(_BEST[0] / np.maximum(diameter, 1e-9)), np.log(np.maximum(diameter, 1e-9) / _BEST[1]))
     rank = 1 / (1 + np.exp(-evidence)) - _COST * np.maximum(beyond, 0)
@@ -243,7 +245,7 @@ def evidence_of_polarity(
     evidence = []
     for sign in (1, -1):
         views = [sign * one for one in shown if min(one.shape) > 1]
-        found = [candidates(one, view_maps(one, 1.0, model), model, threshold, split_depth) for one in views]
+        found = [candidates(one, view_maps(one, 1.0, model), 1.0, model, threshold, split_depth) for one in views]
         certain = np.concatenate([one.probability for one in found])
         sizes = np.concatenate([label_sizes(one.labels)[1:][: len(one.probability)] for one in found])
         evidence.append(float((np.maximum(certain - 0.5, 0) * np.sqrt(sizes)).sum()))

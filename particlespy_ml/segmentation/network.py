@@ -77,10 +77,10 @@ def segment_with_network(
     probability, depth = model.maps(-scaled if polarity == "bright" else scaled)
     threshold = model.threshold if threshold is None else threshold
     labels = labels_from_maps(probability, depth, threshold, split_depth)
-    labels = nearest_map(expand_labels(labels, 3), image.shape)
+    labels = nearest_map(expand_labels(labels, 3), image.shape, step)
 
     def clear(rows: slice) -> None:
-        labels[rows][enlarge_map(probability, image.shape, rows) < threshold] = 0
+        labels[rows][enlarge_map(probability, image.shape, step, rows) < threshold] = 0
 
     side_by_side(clear, [slice(k, k + STRIP) for k in range(0, len(labels), STRIP)])
     if outline == "auto":

@@ -93,4 +93,4 @@ class QuickSegmenter(Segmenter):
         )
         self.said.append(ON_SUPPORT)
         smallest = np.pi / 4 * options["min_diameter"] ** 2 / np.prod(self.pixel_size * factor)
-        return nearest_map(np.where((label_sizes(labels) >= smallest)[labels], labels, 0), image.shape)
+        return nearest_map(np.where((label_sizes(labels) >= smallest)[labels], labels, 0), image.shape, tuple(factor))

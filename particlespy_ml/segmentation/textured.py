@@ -74,7 +74,7 @@ def texture_of_background(image: np.ndarray, labels: np.ndarray) -> tuple[float,
         return 0.0, 0.0
     step = max(1.0, max(image.shape) / VIEW)
     seen = resample_frame(image, (step, step)) if step > 1 else image.astype(np.float32)
-    labels = nearest_map(labels, seen.shape)
+    labels = nearest_map(labels, seen.shape, (1 / step, 1 / step))
     outside = ~ndi.binary_dilation(labels > 0, iterations=2)
     if outside.sum() < 100:
         return 0.0, 0.0

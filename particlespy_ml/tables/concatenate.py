@@ -35,8 +35,8 @@ def concatenate(tables: Sequence[BaseSignal] | Mapping[str, BaseSignal]) -> Base
         One navigation axis, the frames of all tables after each other, and a column ``source`` that says which table a
         row is of, in place of an earlier one: ``by="source"`` compares them. Lengths and areas are in the units of the
         first table. Times and other values of the navigation axes are kept where the tables have one axis each, of one
-        name and unit, whose values go on ascending; otherwise frames are numbered. Labels and tracks are those of the
-        tables, and so not unique.
+        name and unit, whose values go on ascending; otherwise frames are numbered. Labels are those of the tables, and
+        so not unique; tracks of later tables are numbered on from those before.
         ``metadata.particlespy_ml.sources`` has the provenance of each table.
 
     Raises
@@ -66,13 +66,17 @@ def concatenate(tables: Sequence[BaseSignal] | Mapping[str, BaseSignal]) -> Base
     names = list(map(str, named)) if named is not None else _names(tables)
     first = tables[0]
     columns = [name for name in first.data.ravel()[0].dtype.names if name != "source"]
-    frames, first_units = [], first.units
+    frames, first_units, tracks = [], first.units, 0
     for number, table in enumerate(tables):
         factors = _factors(table, first_units, names[number])
+        before = tracks
         for rows in table.data.ravel():
             out = add_columns(rows[columns], [("source", "i4")])
             for name, factor in factors.items():
                 out[name] = out[name] * factor
+            if "track" in columns and len(out):
+                out["track"] = np.where(out["track"] < 0, out["track"], out["track"] + before)
+                tracks = max(tracks, int(out["track"].max()) + 1)
             out["source"] = number
             frames.append(out)
     units = {**{name: unit for name, unit in first_units.items() if name not in ("class", "source")}, "source": ""}

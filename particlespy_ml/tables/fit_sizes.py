@@ -75,6 +75,8 @@ def fit_sizes(
 
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence}; expected a number between 0 and 1.")
+    if by == "class" and not table.classes:
+        raise ValueError("The particles are not classified; expected another by=, or classify_particles() before.")
     table = table._computed() if by in (None, "class") else as_classes(table, by)
     frame = to_dataframe(table)
     if column not in frame or frame[column].dtype.kind not in "iuf":

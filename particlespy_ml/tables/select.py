@@ -20,6 +20,8 @@ from particlespy_ml.tables.dataframe import table_like, to_dataframe
 from particlespy_ml.tables.rows import add_columns
 from particlespy_ml.tables.table import make_table
 
+_OF_CLASSES = re.compile(r"\b(class|class_index|probability\w*|min_probability)\b")
+
 
 def select(table: BaseSignal, condition: str | ArrayLike | slice) -> BaseSignal:
     """Return the table with some of its rows.
@@ -31,7 +33,9 @@ def select(table: BaseSignal, condition: str | ArrayLike | slice) -> BaseSignal:
     condition
         A condition on the columns of `to_dataframe`, such as "area > 3 and not touches_border"; one boolean for each
         row; or a slice or whole numbers, as the rows are counted in `to_dataframe`. ``table[condition]`` does the same
-        for all but texts, which are names of columns there. Rows stay in their frames, in the order of the table.
+        for all but texts, which are names of columns there. Rows stay in their frames, in the order of the table. What
+        the model confuses is not known of particles that a condition on classes or their probabilities chose:
+        fractions of these are not corrected. Booleans and numbers should not depend on classes.
 
     Raises
     ------
@@ -53,7 +57,11 @@ def select(table: BaseSignal, condition: str | ArrayLike | slice) -> BaseSignal:
     parts = np.split(keep, np.cumsum([len(rows) for rows in frames])[:-1])
     rows = [rows[part] for rows, part in zip(frames, parts, strict=True)]
     # by table.units, since files keep the entries of metadata in alphabetical order
-    return table_like(table, rows, {name: unit for name, unit in table.units.items() if name != "class"})
+    found = table_like(table, rows, {name: unit for name, unit in table.units.items() if name != "class"})
+    node = f"{METADATA_NODE}.model"
+    if isinstance(condition, str) and _OF_CLASSES.search(condition) and found.metadata.has_item(node):
+        found.metadata.set_item(f"{node}.confusion_matrix", [])
+    return found
 
 
 def _kept(count: int, condition) -> np.ndarray:

@@ -384,7 +384,7 @@ def record_frame(
     labels = label(seen.labels, background=0)
     step = FRAME_PIXEL / seen.pixel_size
     frame = resample_frame(seen.image, (step, step))
-    labels = nearest_map(labels, frame.shape)
+    labels = nearest_map(labels, frame.shape, (1 / step, 1 / step))
     row, column = ((n - tile) // 2 for n in frame.shape)
     inside = np.s_[row : row + tile, column : column + tile]
     return frame[inside], label(labels[inside], background=0)

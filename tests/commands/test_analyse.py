@@ -87,6 +87,20 @@ def test_single_images_are_followed_together(frames, tmp_path):
     np.testing.assert_allclose(shift, 5 * 0.04, atol=0.02)
 
 
+def test_a_file_that_cannot_be_read_leaves_a_gap_in_time(frames, tmp_path):
+    (tmp_path / "frame 9.hspy").write_bytes(b"broken")
+    assert run("track", frames, "--together", "--time-step", 0.5, "--out", tmp_path / "out") == 1
+    (path,) = (file for file in (tmp_path / "out").glob("*.hspy"))
+    np.testing.assert_allclose(hs.load(path).axes_manager[0].axis, [0, 0.5, 1.5, 2, 2.5])
+
+
+def test_the_time_step_of_a_series_in_one_file(frames, tmp_path):
+    hs.stack([hs.load(path) for path in sorted(frames.parent.glob("frame *.hspy"))]).save(tmp_path / "movie.hspy")
+    assert run("track", tmp_path / "movie.hspy", "--time-step", 0.2, "--out", tmp_path / "out") == 0
+    axis = hs.load(tmp_path / "out" / "movie.hspy").axes_manager[0]
+    assert (axis.name, axis.units, axis.scale) == ("time", "s", 0.2)
+
+
 def test_single_images_that_are_no_series(frames, tmp_path, capsys):
     assert run("track", frames, "--out", tmp_path / "out") == 1
     assert "--together" in capsys.readouterr().err

@@ -48,6 +48,21 @@ def test_there_and_back():
     assert enlarge_map((labels > 0).astype(float), (120, 150))[large == 3].min() > 0.4
 
 
+@pytest.mark.parametrize("step", [(8.0, 8.0), (2.6, 5.3), (0.7, 0.7)])
+@pytest.mark.parametrize("shape", [(508, 511), (97, 100)])
+def test_maps_lie_where_the_image_was(shape, step):
+    """Also where no whole number of new pixels fits: what a network maps is not stretched over the frame."""
+    axes = [np.arange(n, dtype=float) for n in shape]
+    for axis in (0, 1):
+        ramp = np.broadcast_to(axes[axis][:, None] if axis == 0 else axes[axis], shape)
+        back = enlarge_map(resample_frame(ramp, step), shape, step)
+        edge = int(2 * max(step)) + 2
+        inner = np.s_[edge:-edge, edge:-edge]
+        np.testing.assert_allclose(back[inner], ramp[inner], atol=0.02)
+        nearest = nearest_map(resample_frame(ramp, step), shape, step)
+        assert np.abs(nearest[inner] - ramp[inner]).max() < 0.5 * max(step) + 0.6
+
+
 def test_smoothing_makes_up_for_the_difference_of_the_pixels():
     np.testing.assert_allclose(smoothing_for(np.array([0.5, 1.0, 2.0])), [0, 0, 0.5])
     noise = np.random.default_rng(0).normal(size=(400, 400))

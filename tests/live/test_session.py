@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hyperspy.api as hs
 import numpy as np
 import pandas as pd
 import pytest
 
+import particlespy_ml as pml
 from particlespy_ml.live import Session
 from particlespy_ml.live.results import GrowingResults, join_tables
 from tests.conftest import TWO, as_image, disk_frame
@@ -87,3 +89,21 @@ def test_a_damaged_table_is_left_to_the_next_write(tmp_path, two_disks):
     (tmp_path / "two.hspy").write_bytes(whole)
     results.write_particles(rest=rests.append)
     assert len(rests) == 2  # each was read once
+
+
+def test_a_mask_holds_for_what_is_measured_too(tmp_path):
+    """Particles are found once and measured where the mask is, as by `measure_particles` with it."""
+    image = pml.data.gold_on_carbon()
+    mask = np.ones(image.data.shape, bool)
+    mask[:86] = False
+    wanted = image.measure_particles(mask=mask)
+    row = Session(tmp_path / "a", "HAADF", model=None, mask=mask).add(image.deepcopy(), "a")
+    found = hs.load(tmp_path / "a" / "a.hspy")
+    for name in ("x", "intensity", "touches_border"):
+        np.testing.assert_array_equal(found[name], wanted[name])
+    assert wanted["touches_border"].any()
+    assert row["mean_diameter"] == pytest.approx(float(wanted.summary()["mean_diameter"].iloc[0]))
+    dark = image.deepcopy()
+    dark.change_dtype("float32")
+    dark.data[~mask] = np.nan
+    assert Session(tmp_path / "b", "HAADF", model=None, mask=mask).add(dark, "b")["particles"] == wanted.n_particles

@@ -204,6 +204,13 @@ def test_given_drift_may_be_unknown_without_particles():
     assert tracks_of(frames, max_displacement=1) == [[0], [], [1]]  # one particle tells no shift
 
 
+def test_given_drift_counts_from_the_first_frame(series):
+    table = series.measure_particles(lazy_output=False)
+    known = np.cumsum(np.ones((table.data.size, 2)), axis=0)
+    tracked = table.track_particles(drift=known)
+    assert tracked["drift_x"].min() == 0 and tracked["drift_x"].max() == table.data.size - 1
+
+
 @pytest.mark.parametrize("column", ["x", "y", "equivalent_circular_diameter"])
 def test_positions_that_are_not_finite(column):
     rows = frame((0, 0, 1), (5, 5, 1))

@@ -87,3 +87,14 @@ def test_a_bar_is_seen_on_any_grey(grey):
     text = bar.get_window_extent()
     part = pixels[int(y) + 5 : int(text.y1), int(text.x0) : int(text.x1)]
     assert (part > 0.8).sum() > 20 and (part < 0.2).sum() > 20
+
+
+def test_a_bar_in_pixels_on_an_image_with_a_scale(make_frame, make_image):
+    """The axes are in steps of the scale, the bar in pixels of the image."""
+    image = make_image(make_frame([(30, 30)], [8]), scale=0.02)
+    image.axes_manager.signal_axes.set(units="")
+    table = image.measure_particles(method="otsu")
+    ax = table.plot_overlay(image)
+    (bar,) = (one for one in ax.artists if scale_bar_text(one).endswith("px"))
+    (start, stop), width = line_box(bar)[:, 0], ax.bbox.width / image.data.shape[1]
+    assert (stop - start) / width == pytest.approx(float(scale_bar_text(bar).split()[0]))

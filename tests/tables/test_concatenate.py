@@ -84,6 +84,16 @@ def test_hyperspy_stack_says_what_does(table):
         hs.stack([table, table])
 
 
+def test_tracks_of_later_tables_are_others(movie):
+    """Two parts of one movie, in each of which another particle was followed."""
+    first, second = (movie.inav[part].track_particles() for part in (slice(0, 2), slice(2, 4)))
+    both = pml.concatenate([first, second])
+    own = [set(rows["track"].tolist()) for rows in both.data]
+    assert not (own[0] | own[1]) & (own[2] | own[3])
+    assert both["track"].max() + 1 == len(set(first["track"])) + len(set(second["track"]))
+    np.testing.assert_array_equal(pml.concatenate([first])["track"], first["track"])
+
+
 def test_what_different_models_confuse_is_no_one_matrix():
     """In whatever order they are."""
     table = pml.data.isomer_movie().inav[:4].classify_particles(lazy_output=False)

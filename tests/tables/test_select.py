@@ -67,3 +67,13 @@ def test_computing_what_is_computed(table):
 
 def test_the_preview_names_units(table):
     assert "area (nm²)" in table._repr_html_() and "x (nm)" in table._repr_html_()
+
+
+def test_what_is_confused_is_not_known_of_chosen_classes(table):
+    table = table.deepcopy()
+    matrix = np.eye(len(table.classes)).tolist()
+    table.metadata.set_item("particlespy_ml.model.confusion_matrix", matrix)
+    for condition in ("area > 0", slice(None), np.ones(table.n_rows, bool)):
+        assert len(table.select(condition).metadata.particlespy_ml.model.confusion_matrix)
+    for condition in ("probability > 0.5", "`class` != 'amorphous'", f"probability_{table.classes[0]} > 0.1"):
+        assert len(table.select(condition).metadata.particlespy_ml.model.confusion_matrix) == 0

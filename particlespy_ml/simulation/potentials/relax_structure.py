@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
 _logger = logging.getLogger(__name__)
+_INSTEAD = "give another trajectory=, or delete this one"
 _LOST = 6.0  # Å beyond any other atom: gone
 
 
@@ -58,7 +60,7 @@ def relax_structure(
     fmax
         Largest force that may be left, in eV/Å.
     steps
-        Upper limit of steps.
+        Upper limit of steps, those in the trajectory included.
     trajectory
         File of ASE that keeps every step. If it is there already, the last of its steps is where it starts.
     show_progressbar
@@ -75,7 +77,7 @@ def relax_structure(
     Raises
     ------
     ValueError
-        If an atom leaves, or the trajectory is of other atoms.
+        If an atom leaves, or the trajectory is of other atoms, of another start, or of another calculator.
 
     References
     ----------
@@ -94,17 +96,17 @@ def relax_structure(
 
     moved = atoms.copy()
     file = Path(trajectory) if trajectory else None
-    mode = _resume(moved, file)
     moved.calc = get_calculator(calculator, moved, **options)
+    before = _resume(moved, file)
     _announce(atoms, calculator, steps)
     optimizer = FIRE(moved, logfile=None)
     bar = tqdm(total=steps, disable=not show_progressbar, desc="relax")
     optimizer.attach(lambda: bar.update(1))
-    writer = Trajectory(str(file), mode, moved) if file else None
-    if writer is not None:
-        optimizer.attach(writer.write)
+    writer = Trajectory(str(file), "a" if before else "w", moved) if file else None
+    if writer is not None:  # where it starts is the last step that is there
+        optimizer.attach(lambda: writer.write() if optimizer.nsteps or not before else None)
     try:
-        done = bool(optimizer.run(fmax=fmax, steps=steps))
+        done = bool(optimizer.run(fmax=fmax, steps=max(steps - max(before - 1, 0), 0)))
         energy = float(moved.get_potential_energy())
     finally:
         bar.close()
@@ -171,7 +173,8 @@ def run_dynamics(
     Raises
     ------
     ValueError
-        If an atom leaves, or the arguments do not fit.
+        If an atom leaves, the arguments do not fit, or the trajectory is of other atoms, another start or other
+        settings.
     """
     from ase.io import Trajectory
     from tqdm import tqdm
@@ -179,7 +182,9 @@ def run_dynamics(
     plan = _plan(temperatures, steps, snapshots)
     moved = atoms.copy()
     file = Path(trajectory) if trajectory else None
-    done = _finished(file, atoms)
+    settings = {"timestep": float(timestep), "friction": float(friction), "seed": int(seed), "start": _digest(atoms)}
+    settings["calculator"] = _name(calculator)
+    done = _finished(file, atoms, plan, settings)
     moved.calc = get_calculator(calculator, moved, **options)
     _announce(atoms, calculator, sum(number for _, number, _ in plan[len(done) :]))
     if done:
@@ -194,7 +199,7 @@ def run_dynamics(
         _segment(moved, temperature, count, timestep, friction, seed, number)
         _check_whole(moved)
         time = timestep * sum(one[1] for one in plan[: number + 1])
-        kept = _snapshot(moved, temperature, time)
+        kept = _snapshot(moved, temperature, time, settings)
         found.append(kept)
         if file:
             with Trajectory(str(file), "a") as writer:
@@ -244,7 +249,7 @@ def _segment(atoms, temperature: float, count: int, timestep: float, friction: f
     dynamics.run(count)
 
 
-def _snapshot(atoms, temperature: float, time: float):
+def _snapshot(atoms, temperature: float, time: float, settings: dict):
     from ase.calculators.singlepoint import SinglePointCalculator
 
     energy = float(atoms.get_potential_energy())
@@ -255,30 +260,51 @@ def _snapshot(atoms, temperature: float, time: float):
         "temperature_found": float(atoms.get_temperature()),
         "time": float(time),
         "energy": energy,
+        **settings,
     }
     return kept
 
 
-def _resume(atoms: Atoms, file: Path | None) -> str:
-    """Take the last step of a trajectory, if there is one; how to open it."""
+def _resume(atoms: Atoms, file: Path | None) -> int:
+    """Take the last step of a trajectory, if there is one, and return how many it has."""
     if file is None or not file.is_file() or not file.stat().st_size:
-        return "w"
-    from ase.io import read
+        return 0
+    from ase.io import Trajectory
 
-    last = read(str(file), index=-1)
+    with Trajectory(str(file)) as reader:
+        number, first, last = len(reader), reader[0], reader[-1]
     _check_same(last, atoms, file)
+    if first.positions.shape != atoms.positions.shape or not np.allclose(first.positions, atoms.positions, atol=1e-6):
+        raise ValueError(f"{file.name} is a trajectory from other positions: {_INSTEAD}.")
+    before, now = (getattr(one.calc, "name", None) for one in (last, atoms))
+    if None not in (before, now) and before != now:
+        raise ValueError(f"{file.name} is a trajectory by the calculator {before!r}, not by {now!r}: {_INSTEAD}.")
     atoms.positions = last.positions
-    return "a"
+    return number
 
 
-def _finished(file: Path | None, atoms: Atoms) -> list:
+def _finished(file: Path | None, atoms: Atoms, plan: list, settings: dict) -> list:
     if file is None or not file.is_file() or not file.stat().st_size:
         return []
     from ase.io import read
 
     found = read(str(file), index=":")
     _check_same(found[0], atoms, file)
-    return found
+    for number, one in enumerate(found[: len(plan)]):
+        told = one.info.get("dynamics", {})
+        wanted = {**settings, "temperature": plan[number][0]}
+        wanted["time"] = settings["timestep"] * sum(count for _, count, _ in plan[: number + 1])
+        differing = [name for name, value in wanted.items() if told.get(name) != value]
+        if differing:
+            shown = ", ".join(f"{name} {told.get(name)}, not {wanted[name]}" for name in differing if name != "start")
+            raise ValueError(f"{file.name} is a trajectory of {shown or 'another start'}: {_INSTEAD}.")
+    return found[: len(plan)]
+
+
+def _digest(atoms: Atoms) -> str:
+    """What tells positions from others, to a millionth of an ångström."""
+    places = np.round(atoms.positions, 6) + 0.0
+    return hashlib.sha256(np.ascontiguousarray(places).tobytes()).hexdigest()[:16]
 
 
 def _check_same(one: Atoms, other: Atoms, file: Path) -> None:

@@ -277,7 +277,9 @@ def _result(frame, several, best, tries, ends, steps, tilts, checked, view, turn
     limits = [name for name, at in (("defocus", min(defocus - ends[0], ends[1] - defocus) < 0.1 * step),) if at]
     limits += ["tilt"] if len(tilts) > 1 and tilt == max(tilts, key=abs) else []
     limits += ["model"] if len(several) > 2 and number in (0, len(several) - 1) else []
-    columns = _columns(several[number], made, measured, simulated, (place, found[1:]), view, turn, checked)
+    columns = _columns(
+        several[number], made, measured, simulated, (place, found[1:]), (view, tilt, azimuth, turn), checked
+    )
     return Comparison(
         correlation,
         float(np.abs(away[made.mask]).sum() / total) if total else float("nan"),
@@ -310,12 +312,14 @@ def _defocus_error(made, found, measured, away, scale: float, step: float) -> fl
     return float(np.sqrt(variance * np.linalg.pinv(information, hermitian=True)[0, 0]))
 
 
-def _columns(model, made, measured, simulated, moved, view, turn, checked):
+def _columns(model, made, measured, simulated, moved, seen, checked):
     """Columns with the correlation of the pixels around each."""
     import pandas as pd
 
-    straight = view_matrix(view, 0.0, 0.0, turn)
-    columns, layers, _ = model_columns([model], straight)
+    view, tilt, azimuth, turn = seen
+    columns, layers, _ = model_columns([model], view_matrix(view, 0.0, 0.0, turn))
+    # where the columns lie in the image that is tilted
+    columns = columns.moved(model.positions @ view_matrix(view, tilt, azimuth, turn).T)
     (row, column), shift = moved
     pixels = (columns.places - made.corner) / made.pixel + shift[::-1]
     nearest = 1.3 / made.pixel  # Å

@@ -129,9 +129,9 @@ def simulate_image(
     tilt: float = 0.0,
     azimuth: float = 0.0,
     turn: float = 0.0,
-    thermal_rms: float = 0.0,
+    thermal_rms: float | None = None,
     phonons: int = 1,
-    sampling: float = 0.15,
+    sampling: float | None = None,
     slice_thickness: float = 2.0,
     edge: float | None = None,
     reference: Atoms | None = None,
@@ -160,10 +160,11 @@ def simulate_image(
     camera
         For HRTEM with a dose; by default every electron is counted where it falls.
     thermal_rms, phonons
-        Thermal displacement along each axis in Å and number of frozen phonon configurations of each snapshot. A
+        Thermal displacement along each axis in Å and number of frozen phonon configurations of each snapshot; by
+        default 0.08 Å for HAADF of a single model, and none otherwise: snapshots of dynamics have their own. A
         potential has no configurations and is blurred.
     sampling, slice_thickness
-        Of the multislice calculation in Å.
+        Of the multislice calculation in Å; by default 0.15 Å, and 0.1 Å for HAADF, where it limits the angles.
     edge
         Edge of the field of HRTEM in Å; by default that of the model and 16 Å. Of a potential, as many whole cells as
         reach it; by default one.
@@ -181,8 +182,8 @@ def simulate_image(
     Raises
     ------
     ValueError
-        If mode or view is unknown, the snapshots are not of the same atoms, or a potential is asked for what it cannot
-        show.
+        If mode or view is unknown, the snapshots are not of the same atoms, an argument is for HRTEM alone, or a
+        potential is asked for what it cannot show.
 
     References
     ----------
@@ -200,6 +201,12 @@ def simulate_image(
         raise ValueError(f"Unknown mode {mode!r}; expected HRTEM or HAADF.")
     if not pixel_size > 0 or (dose is not None and not dose > 0):
         raise ValueError(f"pixel_size={pixel_size}, dose={dose}; expected numbers above zero.")
+    if mode == "HAADF" and (edge is not None or camera is not None):
+        raise ValueError("edge= and camera= are for HRTEM; expected neither for HAADF.")
+    if thermal_rms is None:
+        thermal_rms = 0.08 if mode == "HAADF" and len(snapshots) == 1 else 0.0
+    if sampling is None:
+        sampling = 0.15 if mode == "HRTEM" else 0.1
     matrix = view_matrix(view, tilt, azimuth, turn)
     rng = np.random.default_rng([seed, 1])
     if mode == "HRTEM":
@@ -216,7 +223,8 @@ def simulate_image(
             image = camera.record(electrons, rng) if camera else rng.poisson(np.maximum(electrons, 0))
     else:
         optics = optics or HAADFMicroscope()
-        image, corner = _haadf(snapshots, matrix, optics, pixel_size, thermal_rms or 0.08, phonons, seed)
+        options = {"sampling": sampling, "slice_thickness": slice_thickness, "thermal_rms": thermal_rms}
+        image, corner = _haadf(snapshots, matrix, optics, pixel_size, phonons, seed, options)
         if dose is not None:
             image = rng.poisson(np.maximum(image, 0) * dose * pixel_size**2)
     told = {"mode": mode, "view": str(view), "tilt": tilt, "azimuth": azimuth, "turn": turn, "dose": dose or 0.0}
@@ -255,22 +263,20 @@ def _of_potential(
     return to_pixels(image_intensity(wave, period, optics), period, pixel_size, tuple(np.diag(atoms.cell)[1::-1]))
 
 
-def _haadf(snapshots, matrix, optics, pixel_size: float, rms: float, phonons: int, seed: int):
+def _haadf(snapshots, matrix, optics, pixel_size: float, phonons: int, seed: int, options: dict):
     """Mean image, and the corner of its field."""
     from ase import Atoms
 
     images = []
-    seen = [one.positions @ matrix.T for one in snapshots]
+    seen = np.array([one.positions @ matrix.T for one in snapshots])
+    field = seen.min((0, 1)), seen.max((0, 1))
+    options = {**options, "scan_step": pixel_size, "frozen_phonons": phonons, "field": field}
     for number, positions in enumerate(seen):
         turned = Atoms(snapshots[0].get_chemical_symbols(), positions=positions)
-        options = {"scan_step": pixel_size, "thermal_rms": rms, "frozen_phonons": phonons, "seed": seed + number}
-        annuli, _ = simulate_haadf(turned, optics, **options)
+        annuli, _ = simulate_haadf(turned, optics, seed=seed + number, **options)
         images.append(annuli.sum(0))
-    shape = {one.shape for one in images}
-    if len(shape) > 1:
-        raise ValueError("The snapshots differ in extent by a window of the probe; make the model smaller.")
     size = np.array(images[0].shape[::-1]) * pixel_size
-    return np.mean(images, axis=0), (seen[0][:, :2].min(0) + seen[0][:, :2].max(0)) / 2 - size / 2
+    return np.mean(images, axis=0), (field[0] + field[1])[:2] / 2 - size / 2
 
 
 def _truth(snapshots, straight, matrix, corner, reference) -> dict:

@@ -10,7 +10,7 @@ from scipy import ndimage as ndi
 from particlespy_ml.simulation.recording.optics import Optics, image_intensity
 from particlespy_ml.simulation.waves.engine import abtem_engine
 from particlespy_ml.simulation.waves.exit_wave import simulate_exit_wave
-from particlespy_ml.simulation.waves.haadf import HAADFMicroscope, prism_images
+from particlespy_ml.simulation.waves.haadf import HAADFMicroscope, potential_points, prism_images
 
 MARGIN = 8.0  # Å of vacuum around a particle, on either side
 
@@ -133,8 +133,7 @@ def haadf_image(
             # pixel i is at i times its size
             corner = np.array([*2 * [edge / 2 - pixel_size / 2], -low])
             atoms = Atoms(list(symbols), positions=places + corner, cell=[edge, edge, high - low], pbc=True)
-            potential = abtem.Potential(
-                atoms, sampling=sampling, slice_thickness=slice_thickness, projection="infinite"
-            )
+            points = potential_points(edge, windows, sampling)
+            potential = abtem.Potential(atoms, gpts=points, slice_thickness=slice_thickness, projection="infinite")
             total += prism_images(potential, microscope, windows, edge, pixel_size, annulus)[0][0]
     return ndi.gaussian_filter(total / len(snapshots), source_size / 2.3548 / pixel_size, mode="wrap")

@@ -47,6 +47,7 @@ def simulate_haadf(
     annuli: tuple[float, ...] = (0.5, 0.66, 0.82, 0.98),
     thermal_rms: float = 0.08,
     frozen_phonons: int = 1,
+    field: tuple[np.ndarray, np.ndarray] | None = None,
     seed: int = 0,
 ) -> tuple[np.ndarray, dict]:
     """Simulate the annular dark-field images of a free particle.
@@ -54,7 +55,7 @@ def simulate_haadf(
     Parameters
     ----------
     atoms
-        Particle. It is centred in a cubic cell.
+        Particle. It is in the middle of a square cell.
     microscope
         Beam and probe.
     scan_step
@@ -66,14 +67,17 @@ def simulate_haadf(
     vacuum
         Space left around the particle in Å, both sides together.
     probe_window
-        Edge of the window in Å in which PRISM keeps the probe. The cell is a whole number of windows, and that number
-        is the interpolation factor.
+        Smallest edge of the window in Å in which PRISM keeps the probe. The cell is a whole number of windows, which is
+        the interpolation factor, and of scan points.
     annuli
         Edges of the annular detectors, as fractions of the largest angle simulated.
     thermal_rms
         Thermal displacement along each axis in Å.
     frozen_phonons
         Number of thermal configurations averaged.
+    field
+        Lowest and highest x, y and z in Å of what the cell holds in its middle, for images that lie on each other; by
+        default of the particle's own atoms.
     seed
         Seed of the thermal displacements.
 
@@ -96,16 +100,23 @@ def simulate_haadf(
     C. Ophus, Adv. Struct. Chem. Imaging 3, 13 (2017). J. Madsen and T. Susi, Open Res. Eur. 1, 24 (2021).
     """
     microscope = microscope or HAADFMicroscope()
-    extent = np.ptp(atoms.positions, axis=0)
+    low, high = (atoms.positions.min(0), atoms.positions.max(0)) if field is None else np.asarray(field, float)
+    extent = high - low
     interpolation = int(np.ceil((extent[:2].max() + vacuum) / probe_window))
-    edge = interpolation * probe_window
+    points = int(np.ceil(interpolation * probe_window / scan_step - 1e-6))
+    edge = points * scan_step
     particle = atoms.copy()
     particle.set_cell([edge, edge, extent[2] + 2.0])
-    particle.center()
+    particle.positions += particle.cell.lengths() / 2 - (low + high) / 2
     with abtem_engine() as abtem:
         phonons = abtem.FrozenPhonons(particle, frozen_phonons, sigmas=thermal_rms, seed=seed)
         potentials = (
-            abtem.Potential(configuration, sampling=sampling, slice_thickness=slice_thickness, projection="infinite")
+            abtem.Potential(
+                configuration,
+                gpts=potential_points(edge, interpolation, sampling),
+                slice_thickness=slice_thickness,
+                projection="infinite",
+            )
             for configuration in phonons
         )
         parts = [
@@ -125,6 +136,19 @@ def simulate_haadf(
         "seed": seed,
     }
     return images.astype(np.float32), parameters
+
+
+def potential_points(edge: float, interpolation: int, sampling: float) -> int:
+    """Return the points along an edge of a potential: no farther apart than *sampling*, as many in every window.
+
+    Those of a window are a multiple of six, so that a third of half of them, beyond which abTEM limits waves, is whole.
+
+    Examples
+    --------
+    >>> potential_points(18.0, 3, 0.1), potential_points(18.15, 3, 0.1)
+    (180, 198)
+    """
+    return 6 * interpolation * int(np.ceil(edge / (6 * interpolation * sampling) - 1e-6))
 
 
 def prism_images(potential, microscope: HAADFMicroscope, interpolation: int, edge: float, scan_step: float, annuli):

@@ -116,7 +116,7 @@ def found_and_true(finder: MultiscaleFinder, seen: Iterator[Micrograph]) -> tupl
     for frame, one in enumerate(seen):
         true_sizes = label_sizes(one.labels)
         for step in view_steps(one.image.shape):
-            found = candidates(one.image, view_maps(one.image, step, plain), plain, finder.threshold)
+            found = candidates(one.image, view_maps(one.image, step, plain), step, plain, finder.threshold)
             number = len(found.evidence)
             if not number:
                 continue

@@ -70,7 +70,7 @@ class LabelledMaker:
             ends = [(max(s, 0), min(s + wide, n)) for s, n in zip(starts, one.image.shape, strict=True)]
         cut = tuple(slice(*end) for end in ends)
         image = resample_frame(one.image[cut], (step, step))
-        labels = nearest_map(one.labels[cut], image.shape)
+        labels = nearest_map(one.labels[cut], image.shape, (1 / step, 1 / step))
         room = [max(TILE - n, 0) for n in image.shape]
         image = np.pad(image, [(0, n) for n in room], mode="reflect" if min(image.shape) > max(room) else "edge")
         labels = np.pad(labels, [(0, n) for n in room])

@@ -74,6 +74,14 @@ def test_relaxation_resumes(tmp_path):
     assert again.info["relaxation"]["energy"] < first.info["relaxation"]["energy"]
     with pytest.raises(ValueError, match="not of these atoms"):
         relax_structure(bulk("Pt"), trajectory=tmp_path / "relax.traj")
+    from ase.calculators.lj import LennardJones
+
+    wider = rough.copy()
+    wider.positions *= 1.02
+    with pytest.raises(ValueError, match="from other positions"):
+        relax_structure(wider, trajectory=tmp_path / "relax.traj")
+    with pytest.raises(ValueError, match="by the calculator 'emt'"):
+        relax_structure(rough, LennardJones(), trajectory=tmp_path / "relax.traj")
 
 
 def test_a_calculator_of_one_s_own():
@@ -96,6 +104,15 @@ def test_dynamics_repeat_with_the_seed_and_resume(tmp_path):
     with Trajectory(str(tmp_path / "part.traj"), "w") as writer:  # stopped after three segments
         for one in read(str(tmp_path / "all.traj"), index=":3"):
             writer.write(one)
+    for change, said in (
+        ({"seed": 5}, "seed 4, not 5"),
+        ({"temperatures": (300.0, 900.0, 300.0)}, "temperature 500.0, not 900.0"),
+        ({"timestep": 2.0}, "timestep 5.0, not 2.0"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            run_dynamics(atoms, **OPTIONS | change, trajectory=tmp_path / "part.traj")
+    with pytest.raises(ValueError, match="another start"):
+        run_dynamics(atoms[::-1], **OPTIONS, trajectory=tmp_path / "part.traj")
     resumed = run_dynamics(atoms, **OPTIONS, trajectory=tmp_path / "part.traj")
     assert len(resumed) == 3
     np.testing.assert_allclose(resumed[-1].positions, whole[-1].positions, atol=1e-9)

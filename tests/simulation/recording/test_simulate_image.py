@@ -92,6 +92,40 @@ def test_haadf():
         assert near.max() > 5 * np.median(signal.data)
 
 
+def test_snapshots_in_haadf_lie_on_each_other():
+    """One atom that moves does not move the others, and thermal motion is what was asked for."""
+
+    def model(x):
+        return Atoms("Au3", positions=[[0, 0, 0], [5.0, 0, 0], [x, 0, 0]])
+
+    signal = simulate_image([model(9.0), model(11.0)], "HAADF", "plan", pixel_size=0.35)
+    places = true_columns(signal).sort_values("x")
+    row = int(round(places["y"].iloc[0] / 0.035))
+    line = signal.data[row]
+    for x in places["x"].iloc[:2]:
+        at = int(round(x / 0.035))
+        assert line[at - 1 : at + 2].max() > 0.8 * line.max()
+    still = simulate_image(model(9.0), "HAADF", "plan", pixel_size=0.35, thermal_rms=0)
+    moving = simulate_image(model(9.0), "HAADF", "plan", pixel_size=0.35)
+    assert np.abs(still.data - moving.data).max() > 0.02 * still.data.max()
+    coarse = simulate_image(model(9.0), "HAADF", "plan", pixel_size=0.35, thermal_rms=0, sampling=0.14)
+    assert np.abs(still.data - coarse.data).max() > 0.02 * still.data.max()
+    with pytest.raises(ValueError, match="for HRTEM"):
+        simulate_image(model(9.0), "HAADF", edge=30.0)
+
+
+@pytest.mark.parametrize("pixel_size", [0.3, 0.4, 0.55])
+def test_haadf_pixels_have_the_size_they_say(pixel_size):
+    pair = Atoms("Au2", positions=[[0, 0, 0], [8.0, 0, 0]])
+    signal = simulate_image(pair, "HAADF", "plan", pixel_size=pixel_size, thermal_rms=0)
+    light = signal.data.sum(0) - np.median(signal.data.sum(0))
+    axis = 10 * signal.axes_manager["x"].axis
+    middle = 10 * true_columns(signal)["x"].mean()
+    left, right = axis < middle, axis > middle
+    found = (light * axis)[right].sum() / light[right].sum() - (light * axis)[left].sum() / light[left].sum()
+    assert found == pytest.approx(8.0, abs=0.08)
+
+
 def test_views():
     for view in ("plan", "profile", "profile y", (1.0, 1.0, 0.0)):
         matrix = view_matrix(view)
@@ -138,3 +172,16 @@ def test_compare_finds_model_and_defocus(image):
         compare(image.isig[:30, :30], thick, **options)
     with pytest.raises(ValueError, match="range"):
         compare(image, thick, defocus=(10.0, 10.0))
+
+
+def test_columns_of_a_tilted_model_are_compared_where_they_are():
+    model = block()
+    model.positions += [0, 0, 10.0]
+    options = {"optics": OPTICS, "thermal_rms": 0.0, "sampling": 0.22}
+    seen = simulate_image(model, view="plan", pixel_size=0.3, tilt=4.0, azimuth=30.0, edge=26.0, **options)
+    found = compare(
+        seen, model, "plan", tilts=(4.0,), azimuths=(30.0,), defocus=(-70.0, -50.0), defocus_step=10.0, **options
+    )
+    truth = true_columns(seen)
+    np.testing.assert_allclose(np.sort(found.columns["x"]), np.sort(truth["x"]), atol=0.01)
+    np.testing.assert_allclose(np.sort(found.columns["y"]), np.sort(truth["y"]), atol=0.01)
