@@ -270,10 +270,11 @@ def finish_columns(
         "architecture": full_architecture(tables["model"], detector),
         "pixel_size": {"value": CANONICAL, "unit": "Å"},
         "normalisation": "less the local mean, over the local deviation, Gaussian averages over 12 Å, clipped at 8",
-        "threshold": THRESHOLD,
+        "threshold": tables["model"].get("threshold", THRESHOLD),
     }
     seen = replace(detector, dose=(3e2, 1e5), empty=0.0)
-    outcomes = column_outcomes(mapper(network, card), cache_folder, parts["validation"], parts["films"], seen, 17)
+    model = mapper(network, card)
+    outcomes = column_outcomes(model, cache_folder, parts["validation"], parts["films"], seen, 17, model.threshold)
     card["error_scale"] = score_columns(outcomes)["error_ratio"] or 1.0  # where nothing was found
     model = mapper(network, card)
     results = measure_columns(model, cache_folder, detector, parts)
