@@ -207,7 +207,7 @@ def _images(options, files: list[Path], results: Results):
                 results.failures.append((path, reason))
                 continue
             loaded += images
-            numbers.append(number)
+            numbers += [number] * len(images)
         else:
             yield path, images
     if loaded:

@@ -11,7 +11,8 @@ from scipy import ndimage as ndi
 from particlespy_ml.quality.mtf import transfer
 from particlespy_ml.simulation.datasets.column_waves import ColumnField, Film
 from particlespy_ml.simulation.recording.camera import load_camera
-from particlespy_ml.simulation.recording.optics import Optics, image_intensity, wavelength
+from particlespy_ml.simulation.recording.optics import Optics, image_intensity
+from particlespy_ml.simulation.recording.stacked import stack_waves
 from particlespy_ml.simulation.settings import from_table
 
 
@@ -230,9 +231,7 @@ def _add_film(wave: np.ndarray, film: Film, recipe, edge: float, energy: float, 
     if rng.random() < recipe.film_edge:
         layer = 1 + (layer - 1) * _half(len(layer), rng)
     away = rng.choice((-1, 1)) * (film.thickness / 2 + rng.uniform(0, 15))
-    k2 = fft.fftfreq(len(wave), edge / len(wave))[:, None] ** 2 + fft.fftfreq(len(wave), edge / len(wave)) ** 2
-    fresnel = np.exp(-1j * np.pi * wavelength(energy) * away * k2).astype(np.complex64)
-    return fft.ifft2(fft.fft2(wave) * fresnel) * layer
+    return stack_waves(wave, layer, edge, energy, away)
 
 
 def _half(pixels: int, rng: np.random.Generator) -> np.ndarray:

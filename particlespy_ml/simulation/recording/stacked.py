@@ -25,7 +25,8 @@ def stack_waves(
     energy
         Beam energy in eV.
     distance
-        From the exit of the first to that of the second in Å, less the thickness of the second.
+        From the exit of the first to that of the second in Å, less the thickness of the second; below zero the first
+        is the one behind.
     support_first
         Whether the beam meets the support first.
 
