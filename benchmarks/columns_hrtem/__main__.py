@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.columns_hrtem import images, peers
 from benchmarks.columns_hrtem.ceria import print_occupancies
 from benchmarks.columns_hrtem.curves import print_curves
-from benchmarks.columns_hrtem.fitted import print_fitted, print_fitted_ceria
+from benchmarks.columns_hrtem.fitted import print_fitted, print_fitted_ceria, print_fitted_series
 from benchmarks.columns_hrtem.graphene import print_graphene
 from benchmarks.columns_hrtem.heights import print_heights
 from benchmarks.columns_hrtem.scores import best_of_peer, by_network, interval, outcomes
@@ -26,7 +26,7 @@ from particlespy_ml.models.load import load_model
 from particlespy_ml.training.columns.evaluate import recall_by_output, score_columns
 
 DOSES = (1e2, 3e2, 1e3, 3e3, 1e4)
-FITTED = ("fitted", "fitted-ceria")
+FITTED = ("fitted", "fitted-series", "fitted-ceria")
 PARTS = ("accuracy", "false", "bound", "curves", "ceria", "graphene", "heights", "speed")
 
 
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--parts", nargs="+", choices=(*PARTS, *FITTED), default=list(PARTS))
     parser.add_argument("--cache", default="cache/columns-benchmark", help="folder of the simulations")
     parser.add_argument("--structures", type=int, default=40)
-    parser.add_argument("--series", type=int, default=10, help="focal series of the part fitted")
+    parser.add_argument("--series", type=int, default=24, help="focal series of each set of the part fitted-series")
     parser.add_argument("--frames", type=int, default=200, help="frames without columns, of each sort")
     parser.add_argument("--model", default="columns-hrtem", help="name or folder of the network of metals")
     parser.add_argument("--ceria", default="ceria-hrtem", help="that of ceria")
@@ -127,7 +127,8 @@ def main(arguments: list[str] | None = None) -> None:
         "ceria": lambda: print_occupancies(folder, structures, load_model(options.ceria)),
         "graphene": lambda: print_graphene(folder, max(structures // 2, 1), load_model(options.graphene)),
         "heights": lambda: print_heights(folder, structures, load_model(options.heights)),
-        "fitted": lambda: print_fitted(folder, structures, options.series),
+        "fitted": lambda: print_fitted(folder, structures),
+        "fitted-series": lambda: print_fitted_series(folder, options.series),
         "fitted-ceria": lambda: print_fitted_ceria(folder, structures),
         "speed": lambda: print_speed(model),
     }

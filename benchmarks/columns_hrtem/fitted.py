@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hyperspy.signals import Signal2D
+from joblib import Parallel, delayed
 from scipy.spatial import cKDTree
 
 from benchmarks.columns_hrtem import images
@@ -13,33 +16,46 @@ from particlespy_ml.simulation.fit_columns import HIGHEST, NOMINAL, column_libra
 from particlespy_ml.simulation.waves.tilted_columns import tilted_columns
 
 DOSES = (1e3, 1e4)
+SERIES_DOSES = (3e3, 1e4)
 CERIA_DOSES = (500.0, 2000.0, 1e4)
 _MATCH = 0.05  # nm
 _LATTICE = 4.078  # Å
+_LONG = replace(images.LONG_GOLD, held_out_films=0.0)
+SETS = {  # fields of which nothing was tried before: tilts, films, and their seeds
+    "tilt up to 1 degree": replace(_LONG, tilt=1.0, seed=7061),
+    "tilt up to 2 degrees": replace(_LONG, seed=7062),
+    "on film, tilt up to 2 degrees": replace(_LONG, held_out_films=1.0, seed=7063),
+}
 
 
-def print_fitted(folder, count: int, series: int) -> None:
-    """Rms of places, heights exact and within one, and how sure they are, of single images and of focal series."""
+def print_fitted(folder, count: int) -> None:
+    """Rms of places, heights exact and within one, and how sure they are, of single images."""
     libraries = {
         zone: tilted_columns("Au", step * _LATTICE, HIGHEST) for zone, step in (("<110>", 0.5**0.5), ("<001>", 1.0))
     }
-    for name, recipe, microscope, number in (
-        ("gold", images.GOLD, images.MICROSCOPE, count),
-        ("long gold", images.LONG_GOLD, images.SERIES, series),
-    ):
-        if not number:
-            continue
-        where = images.fields(folder, name, recipe, number)
-        print(f"Au, {number} structures, {microscope.images} image(s) each, lens unknown; network and fit of it")
-        for dose in DOSES:
-            rows = {"vacuum": [], "film": []}
-            for seen, told in images.recordings(where, number, dose, microscope):
-                rows["film" if told["film"] else "vacuum"].append(
-                    _compared(seen, told["zone_axis"], libraries[told["zone_axis"]])
-                )
-            for group, found in rows.items():
-                if found:
-                    print(f"  {dose:6g} e/Å², {group:6}: {_told(found)}", flush=True)
+    where = images.fields(folder, "gold", images.GOLD, count)
+    print(f"Au, {count} structures, one image each, lens unknown; network and fit of it")
+    for dose in DOSES:
+        rows = {"vacuum": [], "film": []}
+        for seen, told in images.recordings(where, count, dose, images.MICROSCOPE):
+            rows["film" if told["film"] else "vacuum"].append(
+                _compared(seen, told["zone_axis"], libraries[told["zone_axis"]])
+            )
+        for group, found in rows.items():
+            if found:
+                print(f"  {dose:6g} e/Å², {group:6}: {_told(found)}", flush=True)
+
+
+def print_fitted_series(folder, count: int) -> None:
+    """The same of focal series, the waves of all columns of a particle together."""
+    library = tilted_columns("Au", 0.5**0.5 * _LATTICE, HIGHEST)
+    print(f"Au <110>, {count} structures of each row, three images each, lens unknown; network and fit of it")
+    for name, recipe in SETS.items():
+        where = images.fields(folder, f"series, {name}", recipe, count)
+        for dose in SERIES_DOSES:
+            seen = images.recordings(where, count, dose, images.SERIES)
+            found = Parallel(n_jobs=-1)(delayed(_compared)(one, "<110>", library, waves="particle") for one, _ in seen)
+            print(f"  {dose:6g} e/Å², {name}: {_told(found)}", flush=True)
 
 
 def print_fitted_ceria(folder, count: int) -> None:
@@ -66,7 +82,7 @@ def _signal(seen) -> Signal2D:
     return signal
 
 
-def _compared(seen, zone_axis: str, library, structure: str = "Au") -> dict[str, np.ndarray]:
+def _compared(seen, zone_axis: str, library, structure: str = "Au", waves: str = "columns") -> dict[str, np.ndarray]:
     """Distances in pm, errors told, heights less the true ones, and probabilities, of the columns both ways found.
 
     Of ceria, those of the columns of cerium that were told for such.
@@ -76,7 +92,9 @@ def _compared(seen, zone_axis: str, library, structure: str = "Au") -> dict[str,
     options = {} if structure == "Au" else {"model": "ceria-hrtem"}
     first = network(show_progressbar=False, **options).to_dataframe()
     nominal = NOMINAL if structure == "Au" else OPTICS
-    fitted = fit_columns(signal, structure, zone_axis, optics=nominal, library=library, show_progressbar=False)
+    fitted = fit_columns(
+        signal, structure, zone_axis, waves=waves, optics=nominal, library=library, show_progressbar=False
+    )
     truth = 0.1 * seen.pixel_size * seen.places[first_kind][:, ::-1]
     heights, found = np.clip(seen.heights[first_kind], 1, 12), {}
     for name, rows in (("network", first), ("fit", fitted.columns.to_dataframe())):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from benchmarks.columns_hrtem import images
 from benchmarks.columns_hrtem.ceria import resolvable
-from benchmarks.columns_hrtem.ideal_observer import ideal_observer, observer_of_any_lens, observer_of_moving_atoms
+from benchmarks.columns_hrtem.ideal_observer import ideal_observer, observer_of_any_lens
+from benchmarks.columns_hrtem.moving_atoms import observer_of_moving_atoms
 from benchmarks.columns_hrtem.scores import by_network, interval, outcomes
 from particlespy_ml.models.column_mapper import ColumnMapper
 from particlespy_ml.simulation.recording.optics import Optics
@@ -26,9 +27,10 @@ def print_heights(folder, count: int, model: ColumnMapper) -> None:
     bounds = ideal_observer(images.LONG_GOLD, "Au", highest, {"series": OPTICS}, DOSES, min(count, 8), 2)
     print("  an ideal observer, who knows the lens and all other atoms, is right in")
     print("    " + ", ".join(f"{bounds['series', dose]:.3f} at {dose:g}" for dose in DOSES))
-    moving = observer_of_moving_atoms(images.LONG_GOLD, "Au", OPTICS, DOSES, MOTION, min(count, 8), 2)
-    print(f"  one who does not know where the atoms of the column are (rms {MOTION} Å) at most in")
-    print("    " + ", ".join(f"{moving[dose]:.3f} at {dose:g}" for dose in DOSES))
+    lens = {"series": OPTICS}
+    moving = observer_of_moving_atoms(images.LONG_GOLD, "Au", highest, lens, DOSES, MOTION, min(count, 8), 2)
+    print(f"  one who does not know where the atoms of the column are (rms {MOTION} Å) in")
+    print("    " + ", ".join(f"{moving['series', dose]:.3f} at {dose:g}" for dose in DOSES))
     any_lens = observer_of_any_lens(images.LONG_GOLD, "Au", OPTICS, DOSES, min(count, 8))
     print("  one who does not know the lens tells structures from those of one atom more or less in all columns in")
     print("    " + ", ".join(f"{any_lens[dose]:.3f} at {dose:g}" for dose in DOSES))

@@ -1,7 +1,7 @@
-"""How many columns an ideal observer counts right, who knows the optics, and every atom that is not in the column.
+"""How many columns an ideal observer counts right, who knows the optics, and where every atom is or would be.
 
-Three of them: one who knows where each atom of the column would be as well, one who knows how far atoms move alone, and
-one who does not know the lens, and asks whether all columns have one atom more or less.
+Beside them one who does not know the lens, and asks whether all columns have one atom more or less; for one who does
+not know where the atoms of the column are see `benchmarks.columns_hrtem.moving_atoms`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from particlespy_ml.simulation.recording.optics import Optics, image_intensity
 from particlespy_ml.simulation.waves.exit_wave import simulate_exit_wave
 
 WITHIN = 15.0  # Å of the middle, where columns are taken from
-BOX = 28.0  # Å, edge of what the second observer sees about a column
-_STEP = 0.08  # Å, of an atom, for the derivatives of images
 
 
 def ideal_observer(
@@ -66,7 +64,7 @@ def ideal_observer(
         columns = np.flatnonzero((atoms.kinds == symbol) & (atoms.heights > 0) & middle)
         spacing = told["lattice_constant"] / np.sqrt(2)
         for column in rng.choice(columns, min(per_structure, len(columns)), replace=False):
-            changed = (_with_height(atoms, positions, real, column, n, spacing) for n in range(1, highest + 1))
+            changed = (with_height(atoms, positions, real, column, n, spacing) for n in range(1, highest + 1))
             settings = {"sampling": 0.14, "slice_thickness": 2.0, "pixels": 256}
             waves = [simulate_exit_wave(*one, recipe.edge, **settings) for one in changed]
             true = int(np.clip(atoms.heights[column], 1, highest)) - 1
@@ -92,7 +90,7 @@ def told_right(shown: np.ndarray, true: int, dose: float, edge: float, draws: in
     return float((likelihood.argmax(1) == true).mean())
 
 
-def _with_height(atoms, positions, real, column: int, height: int, spacing: float):
+def with_height(atoms, positions, real, column: int, height: int, spacing: float):
     """Symbols and positions of the atoms with another number of them in one column."""
     own = np.flatnonzero(real & (atoms.column == column))
     own = own[np.argsort(positions[own, 2])]
@@ -103,98 +101,6 @@ def _with_height(atoms, positions, real, column: int, height: int, spacing: floa
     more = [top + [0, 0, spacing * (k + 1)] for k in range(height - len(own))]
     symbols = np.concatenate([atoms.symbols[keep], np.full(len(more), atoms.symbols[own[-1]])])
     return symbols, np.concatenate([positions[keep], np.array(more).reshape(-1, 3)])
-
-
-def observer_of_moving_atoms(
-    recipe: ColumnWaveRecipe,
-    symbol: str,
-    lens: list[Optics],
-    doses: tuple[float, ...],
-    motion: float,
-    structures: int,
-    per_structure: int,
-    draws: int = 400,
-    seed: int = 9,
-) -> dict[float, float]:
-    """Return the share of columns told by one who does not know where the atoms of the column are, by dose.
-
-    Only one atom more or less is thought of, so that no observer of all heights does better. Displacements across the
-    beam are normal, and the image is taken to the second order of them in its mean, to the first in its scatter.
-
-    Parameters
-    ----------
-    recipe, symbol, doses, structures, per_structure, draws, seed
-        As of `ideal_observer`.
-    lens
-        Optics of each image of a series.
-    motion
-        Root mean square of the displacement of an atom along each axis in Å, from motion and disorder.
-    """
-    rng = np.random.default_rng(seed)
-    right: dict[float, list[float]] = {dose: [] for dose in doses}
-    for index in range(structures):
-        atoms, told = draw_structure(recipe, np.random.default_rng([seed, index]))
-        real = atoms.symbols != GHOST
-        middle = np.hypot(*atoms.places.T) < WITHIN
-        columns = np.flatnonzero((atoms.kinds == symbol) & (atoms.heights > 0) & middle)
-        spacing = told["lattice_constant"] / np.sqrt(2)
-        for column in rng.choice(columns, min(per_structure, len(columns)), replace=False):
-            positions = atoms.positions - [*atoms.places[column], 0] + [BOX / 2, BOX / 2, 0]
-            near = real & (np.abs(positions[:, :2] - BOX / 2).max(1) < BOX / 2 - 1)
-            true = int(atoms.heights[column])
-            heights = [height for height in (true, true - 1, true + 1) if height > 0]
-            hypotheses = [_moments(atoms, positions, near, column, n, spacing, lens, motion) for n in heights]
-            for dose in doses:
-                scale = np.sqrt(dose / len(lens)) * BOX / hypotheses[0][0].shape[-1] / np.sqrt(hypotheses[0][0])
-                seen = [(mean * scale, change * scale) for mean, change in hypotheses]
-                right[dose].append(told_right_of_normal(seen, draws, rng))
-    return {dose: float(np.mean(values)) for dose, values in right.items()}
-
-
-def told_right_of_normal(hypotheses: list[tuple[np.ndarray, np.ndarray]], draws: int, rng) -> float:
-    """Share of draws from the first of some normal distributions that are most likely of it.
-
-    Each has a mean, any shape, and vectors along which it scatters, (k, *shape), beside white noise of one.
-    """
-    vectors = np.concatenate(
-        [np.concatenate([mean[None], change]).reshape(len(change) + 1, -1) for mean, change in hypotheses]
-    )
-    shared = vectors @ vectors.T
-    values, turned = np.linalg.eigh(shared)
-    first = len(hypotheses[0][1])
-    along = rng.normal(size=(draws, first))
-    seen = shared[0] + along @ shared[1 : first + 1]
-    seen = seen + rng.normal(size=(draws, len(shared))) @ (turned * np.sqrt(np.maximum(values, 0))).T
-    likelihood, start = [], 0
-    for _, change in hypotheses:
-        own = np.arange(start + 1, start + 1 + len(change))
-        spread = np.eye(len(own)) + shared[np.ix_(own, own)]
-        projected = seen[:, own] - shared[start, own]
-        explained = (projected * np.linalg.solve(spread, projected.T).T).sum(1)
-        likelihood.append(seen[:, start] - shared[start, start] / 2 + explained / 2 - np.linalg.slogdet(spread)[1] / 2)
-        start += len(own) + 1
-    return float((np.argmax(likelihood, 0) == 0).mean())
-
-
-def _moments(atoms, positions, near, column: int, height: int, spacing: float, lens: list[Optics], motion: float):
-    """Mean image of a series, shape (images, pixels, pixels), and its changes by a displacement of one rms."""
-    symbols, placed = _with_height(atoms, positions, near, column, height, spacing)
-    own = np.flatnonzero(np.hypot(*(placed[:, :2] - BOX / 2).T) < 0.8)
-
-    def series(moved: np.ndarray) -> np.ndarray:
-        wave = simulate_exit_wave(symbols, moved, BOX, sampling=0.14, slice_thickness=2.0, pixels=128)
-        return np.stack([image_intensity(wave, BOX, one) for one in lens])
-
-    still = series(placed)
-    mean, changes = still.copy(), []
-    for atom in own:
-        for axis in (0, 1):
-            step = np.zeros_like(placed)
-            step[atom, axis] = _STEP
-            more, less = series(placed + step), series(placed - step)
-            mean += motion**2 / 2 * (more + less - 2 * still) / _STEP**2
-            changes.append((more - less) / (2 * _STEP) * motion)
-    return mean, np.array(changes)
 
 
 # what a lens may be in training, and by how much its parameters are scaled

@@ -21,6 +21,7 @@ from particlespy_ml.crystals.crystal import as_crystal
 from particlespy_ml.crystals.projection import projection
 from particlespy_ml.simulation.recording.optics import Optics
 from particlespy_ml.simulation.series_fit.solve import SeriesFit, defoci_to_try, fit_series
+from particlespy_ml.simulation.series_fit.solve_particle import fit_particle
 from particlespy_ml.simulation.waves.tilted_columns import TiltedColumns, tilted_columns
 from particlespy_ml.tables.table import make_table
 
@@ -39,6 +40,8 @@ FINE = 0.22  # Å, pixels below
 HIGHEST = 14  # atoms, by default
 STEPS = (-130.0, 130.0)  # Å, of the focus of a series, by default
 FEWEST = 6  # columns that tell a lens
+GUESSED = 2.0  # atoms, by which numbers of atoms may be off that one image tells
+WAVES = ("columns", "particle")
 COMPOUNDS = {("Ce", "O"): "ceria-hrtem"}  # networks by the elements of the columns
 
 
@@ -97,6 +100,7 @@ def fit_columns(
     structure: str,
     zone_axis: str | Sequence[int] = "<110>",
     *,
+    waves: str = "columns",
     optics: Optics = NOMINAL,
     defocus: tuple[float, float] = (-200.0, 240.0),
     focal_steps: Sequence[float] = STEPS,
@@ -110,9 +114,10 @@ def fit_columns(
 ) -> FittedColumns:
     """Fit the columns of a particle, and the lens, to an HRTEM image or a focal series of it.
 
-    A network finds the columns and tells heights to begin with. The wave behind the particle is taken for that of
-    vacuum and what each column adds to it alone, which multislice simulations of single columns tell; defoci,
-    aberrations to fifth order, coherence, camera, tilt, places and numbers of atoms are fitted to the images.
+    A network finds the columns and tells heights to begin with. The wave behind the particle is either taken for that
+    of vacuum and what each column adds to it alone, which multislice simulations of single columns tell, or calculated
+    of all columns together; defoci, aberrations to fifth order, coherence, camera, tilt, places and numbers of atoms
+    are fitted to the images.
 
     Parameters
     ----------
@@ -124,6 +129,10 @@ def fit_columns(
         such as "CeO2" along <110>.
     zone_axis
         Along the beam.
+    waves
+        "columns", each alone, for any kinds of columns; or "particle", the multislice algorithm for all columns
+        together, for one element whose neighbouring columns lie half a period from each other, such as fcc metals along
+        <110> and <001>: slower, and right more often, above all of focal series and of high columns.
     optics
         What is known of the lens: beam energy, and the middles of what aberrations, focal spread and deflection may be,
         see `particlespy_ml.simulation.series_fit.lens.SPREADS`; its defocus does not count.
@@ -161,14 +170,18 @@ def fit_columns(
     Notes
     -----
     Columns are independent of each other where they channel: thick particles, and those far off the zone axis, are not
-    described. Kinds of columns are those that the network told. Heights and lens are fitted together; where they cannot
-    be told apart the doubt of heights says so only as far as the fit has seen other heights: all columns off by one to
-    three atoms are tried.
+    described with ``waves="columns"``. With ``waves="particle"`` every column may move more or less than the others,
+    its middle may lie at another height, and what motion scatters is lost to the wave; numbers of atoms are parts of
+    atoms at first, and whole ones by what all columns have in common. Kinds of columns are those that the network told.
+    Heights and lens are fitted together; where they cannot be told apart the doubt of heights says so only as far as
+    the fit has seen other heights: all columns off by one to three atoms are tried with ``waves="columns"``.
 
     References
     ----------
     D. Van Dyck and M. Op de Beeck, Ultramicroscopy 64, 99 (1996). J. Madsen and T. Susi, Open Res. Eur. 1, 24 (2021).
     """
+    if waves not in WAVES:
+        raise ValueError(f"waves={waves!r}; expected one of {list(WAVES)}.")
     image = ImageFrames.of(signal)
     if image.frames.ndim != 3:
         raise ValueError(
@@ -177,6 +190,7 @@ def fit_columns(
     stack = ascending(np.asarray(image.frames), image.grid.direction)
     _check_pixels(stack, image.grid)
     symbols, spacing = _column_symbols(structure, zone_axis)
+    nearest = _neighbour_distance(structure, zone_axis) if waves == "particle" else 0.0
     found, stack, mapper = _first_columns(stack, image.grid, symbols, model, min_probability, register, device)
     if len(found) < FEWEST:
         raise ValueError(f"{len(found)} columns were found; expected {FEWEST} or more, which tell a lens.")
@@ -190,10 +204,20 @@ def fit_columns(
     with bars_shown(wants_bar(show_progressbar)):
         if library is None:
             library = column_library(symbols, spacing, highest, optics.energy)
-        kinds = np.array([library.kinds.index(symbol) for symbol in symbols])[shares.argmax(1)]
-        fit = fit_series(seen, pixel * step, places, heights, library, optics, tries, kinds)
+        if waves == "particle":
+            start = _known_heights(found.posterior, heights, mapper, len(stack) > 1 and mapper.images > 1)
+            fit = fit_particle(seen, pixel * step, places, start, library, optics, tries, nearest)
+        else:
+            kinds = np.array([library.kinds.index(symbol) for symbol in symbols])[shares.argmax(1)]
+            fit = fit_series(seen, pixel * step, places, heights, library, optics, tries, kinds)
     pixels = (fit.places[:, ::-1] / (pixel * step) + 0.5) * step - 0.5
-    record = {"structure": structure, "zone_axis": str(zone_axis), "model": mapper.name, "sha256": mapper.sha256}
+    record = {
+        "structure": structure,
+        "zone_axis": str(zone_axis),
+        "waves": waves,
+        "model": mapper.name,
+        "sha256": mapper.sha256,
+    }
     table = _table(image, fit, found.probabilities, pixels, dict(zip(symbols, shares.T, strict=True)), record)
     return FittedColumns(
         table, fit.optics, (float(fit.tilt[0]), float(fit.tilt[1])), fit.misfit, fit.images, fit.expected, pixel * step
@@ -232,6 +256,30 @@ def _column_symbols(structure: str, zone_axis: str | Sequence[int]) -> tuple[tup
             "expected columns of one atom a period each, such as those of fcc metals, and of CeO2 along <110>."
         )
     return tuple(dict.fromkeys(species[0] for species in columns.species)), float(columns.period * crystal.a)
+
+
+def _neighbour_distance(structure: str, zone_axis: str | Sequence[int]) -> float:
+    """Distance of neighbouring columns in Å, if each lies half a period above or below its nearest neighbours."""
+    crystal = as_crystal(structure)
+    columns = projection(crystal, zone_axis)
+    lengths = np.linalg.norm(columns.basis, axis=1)
+    alike = len(columns.species) == 1 and np.ptp(lengths) < 0.02 * lengths.mean()
+    if not alike or not np.allclose(columns.heights % 1, 0.5, atol=1e-3):
+        raise ValueError(
+            f"Columns of {structure} along {zone_axis} do not lie half a period from their neighbours; "
+            'expected an fcc metal along <110> or <001>, or waves="columns".'
+        )
+    return float(lengths.mean() * crystal.a)
+
+
+def _known_heights(posterior: np.ndarray, heights: np.ndarray, mapper: ColumnMapper, told: bool) -> np.ndarray:
+    """Probability of each number of atoms to begin with, shape (n, highest): the network's, or about *heights*."""
+    if told:
+        own = posterior[:, : mapper.kinds[0][1]]
+        return own / own.sum(1, keepdims=True)
+    numbers = np.arange(1, HIGHEST + 1)
+    shares = np.exp(-0.5 * ((numbers - heights[:, None]) / GUESSED) ** 2)
+    return shares / shares.sum(1, keepdims=True)
 
 
 def _first_columns(stack: np.ndarray, grid: PixelGrid, symbols, model, min_probability: float | None, register, device):

@@ -63,6 +63,22 @@ def test_one_image(particle, library, tmp_path):
     assert len(fit.plot().axes) == 3
 
 
+def test_all_columns_of_a_focal_series_together(particle, library):
+    places, heights, wave = particle
+    signal = image_of(wave, (40.0, -90.0, -220.0), 1e4)
+    signal.axes_manager.navigation_axes[0].name = "defocus"
+    fit = fit_columns(
+        signal, "Au", waves="particle", library=library, defocus=(20.0, 60.0), focal_steps=(-130.0,), register=False
+    )
+    rows = fit.columns.to_dataframe()
+    away = np.linalg.norm(rows[["x", "y"]].to_numpy()[:, None] - 0.1 * places, axis=2)
+    nearest = away.argmin(1)
+    assert len(rows) >= 18 and np.median(away.min(1)) < 0.004
+    assert (rows["height"] == heights[nearest]).mean() >= 0.85
+    assert len(fit.optics) == 3 and fit.misfit < 1.5
+    assert fit.columns.metadata.particlespy_ml.finding.waves == "particle"
+
+
 def test_what_cannot_be_fitted_is_refused(particle, library):
     _, _, wave = particle
     signal = image_of(wave, (-80.0,), 3e4)
@@ -78,6 +94,10 @@ def test_what_cannot_be_fitted_is_refused(particle, library):
         fit_columns(signal, "MgO", "<001>", library=library)
     with pytest.raises(ValueError, match="No bundled network finds columns of Mg, O"):
         fit_columns(signal, "MgO", library=library)
+    with pytest.raises(ValueError, match="expected one of .*particle"):
+        fit_columns(signal, "Au", waves="all", library=library)
+    with pytest.raises(ValueError, match="do not lie half a period"):
+        fit_columns(signal, "Au", "<111>", waves="particle", library=library)
     movie = image_of(wave, (-80.0, -90.0), 1e3)
     stack = Signal2D(np.stack([movie.data, movie.data]))
     for axis in stack.axes_manager.signal_axes:

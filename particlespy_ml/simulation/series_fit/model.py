@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 from scipy import fft
 from scipy import ndimage as ndi
+from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
+from particlespy_ml.quality.mtf import transfer
 from particlespy_ml.simulation.recording.optics import transfer_function
 from particlespy_ml.simulation.series_fit.lens import Lens
 from particlespy_ml.simulation.waves.tilted_columns import TiltedColumns, sampled
@@ -20,6 +22,8 @@ _OUTSIDE = 3.5  # Å from all columns, from where on there is noise alone
 _LEAST = 0.05  # of an image without columns; of others all that is left counts as noise
 _RING = 0.12  # 1/Å, of noise spectra
 _TAPER = 12  # pixels at the borders of images whose noise is measured
+_CAMERAS = ((0.2, 0.2, 1.8), (0.1, 0.6, 1.8), (0.3, 1.5, 1.8))  # floor, half width and exponent to begin with
+_LIMITS = ((0.0, 0.05, 1.0), (0.6, 4.0, 3.0))
 
 
 class SeriesModel:
@@ -64,6 +68,7 @@ class SeriesModel:
         self.rings = np.arange(0.5, 0.5 / pixel / _RING + 1) * _RING
         self.noise = np.ones((len(images), len(self.rings)))  # power by frequency
         self.variance = np.ones(len(images))  # of whitened residuals
+        self.camera = (1.0, 1.0, 2.0)  # floor, half width and exponent of the transfer that noise tells
         self.spectrum = self.wave_spectrum()
 
     def _taper(self) -> np.ndarray:
@@ -117,10 +122,9 @@ class SeriesModel:
 
     def blur(self, number: int, lens: Lens, frequency: np.ndarray) -> np.ndarray:
         """What blurs an image: deflection, and the camera, as far as its noise tells."""
-        power = self.noise[number]
-        camera = np.minimum(power / power[:3].mean(), 1) ** (0.5 * lens.camera)
+        camera = transfer(2 * self.pixel * frequency, *self.camera) ** lens.camera
         gauss = np.exp(-2 * (np.pi * lens.optics(number).deflection * frequency) ** 2)
-        return (gauss * np.interp(frequency, self.rings, camera)).astype(np.float32)
+        return (gauss * camera * lens.hidden_blur(frequency)).astype(np.float32)
 
     def whitened(self, residual: np.ndarray, number: int) -> np.ndarray:
         """A residual whose noise is white and about one."""
@@ -162,6 +166,7 @@ class SeriesModel:
             # the median of an exponential variable is its mean times ln 2; lattices do not move it
             typical = ndi.median(power, ring, np.arange(len(self.rings))) / np.log(2)
             self.noise[number] = np.minimum.accumulate(ndi.gaussian_filter1d(typical, 1.0, mode="nearest"))
+        self.camera = camera_of_noise(self.rings, self.noise, self.pixel)
         self.variance[:] = 1
         for number, image in enumerate(self.images):
             expected, _ = self.image(number, self.lens, self.spectrum)
@@ -182,3 +187,34 @@ class SeriesModel:
             power = np.abs(fft.rfft2(left)) ** 2
             told.append(power[band].mean() / power.mean())
         return max(1.0, float(np.mean(told)))
+
+
+def camera_of_noise(frequency: np.ndarray, power: np.ndarray, pixel: float) -> tuple[float, float, float]:
+    """Return floor, half width and exponent of the transfer whose square is nearest to the noise of all images.
+
+    Parameters
+    ----------
+    frequency
+        In 1/Å, shape (m,).
+    power
+        Of the noise of each image, shape (images, m).
+    pixel
+        Pixel size in Å.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.simulation.series_fit.model import camera_of_noise
+    >>> camera_of_noise(np.linspace(0.1, 1.9, 16), np.ones((1, 16)), 0.25)[1] > 1
+    True
+    """
+    within = 2 * pixel * frequency < 1
+    seen = 0.5 * np.log(power[:, within])
+    seen = (seen - seen.mean(1, keepdims=True)).mean(0)
+
+    def away(values: np.ndarray) -> np.ndarray:
+        return values[0] + np.log(transfer(2 * pixel * frequency[within], *values[1:])) - seen
+
+    low, high = ((side, *limits) for side, limits in zip((-8.0, 8.0), _LIMITS, strict=True))
+    found = [least_squares(away, (seen[0], *start), bounds=(low, high)) for start in _CAMERAS]
+    return tuple(min(found, key=lambda one: one.cost).x[1:])

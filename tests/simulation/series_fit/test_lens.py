@@ -46,7 +46,7 @@ def test_steps_are_weighed_by_what_is_known():
 def test_tilt_and_deflection_stay_within_what_there_can_be():
     lens = Lens.start(np.array([40.0]), NOMINAL)
     step = np.zeros(len(lens.vector))
-    step[-2:], step[10], step[11] = (3.0, 4.0), -5.0, 9.0  # deflection and camera
+    step[-2:], step[10], step[11], step[13] = (3.0, 4.0), -5.0, 9.0, -1.0  # deflection, camera and its blur
     moved = lens.moved(step, 2.5)
     np.testing.assert_allclose(moved.tilt, [1.5, 2.0])
-    assert moved.optics(0).deflection > 0 and moved.camera == 1
+    assert moved.optics(0).deflection > 0 and moved.camera == 1 and moved.rest[12] == 0

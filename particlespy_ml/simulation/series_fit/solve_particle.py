@@ -1,0 +1,143 @@
+"""Columns of a particle and the lens of a series, fitted together by Gauss-Newton steps."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from particlespy_ml.core.progress import bar
+from particlespy_ml.simulation.recording.optics import Optics
+from particlespy_ml.simulation.series_fit.lens import Lens
+from particlespy_ml.simulation.series_fit.model import SeriesModel
+from particlespy_ml.simulation.series_fit.optics import find_lens
+from particlespy_ml.simulation.series_fit.solve import SeriesFit
+from particlespy_ml.simulation.series_fit.whole_numbers import whole_numbers
+from particlespy_ml.simulation.series_fit.whole_particle import LIBRARY_MOTION, NUMBERS, ParticleModel
+from particlespy_ml.simulation.waves.tilted_columns import TiltedColumns
+
+ROUNDS = (5, 3)  # steps between measurements of the noise
+_SMALL_GAIN = 2.0  # of the sum of squares: less ends a round
+_DOUBT = 1.5  # atoms, how far those of the network may be off
+_LEAST_SHARE = 0.6  # of the motion of all that a column's may be less
+
+
+def fit_particle(
+    images: np.ndarray,
+    pixel: float,
+    places: np.ndarray,
+    posterior: np.ndarray,
+    columns: TiltedColumns,
+    nominal: Optics,
+    defoci: list[np.ndarray],
+    nearest: float,
+) -> SeriesFit:
+    """Fit numbers of atoms, places and the lens to a registered series, the waves of all columns together.
+
+    The wave is that of the multislice algorithm, atoms at levels and moving on the average as all do, each column a
+    little more or less. Numbers of atoms are fitted as if there were parts of atoms; `whole_numbers` tells which whole
+    ones they are.
+
+    Parameters
+    ----------
+    images, pixel, places, columns, nominal, defoci
+        As of `particlespy_ml.simulation.series_fit.solve.fit_series`; columns of one kind.
+    posterior
+        Probability of each number of atoms to begin with, shape (n, highest).
+    nearest
+        Distance of neighbouring columns in Å, which lie half a level from each other.
+    """
+    heights = posterior @ np.arange(1, posterior.shape[1] + 1)
+    start = SeriesModel(images, pixel, places, np.rint(heights), columns, Lens.start(defoci[0], nominal))
+    with bar(2 + sum(ROUNDS), "Fitting the particle", "step") as shown:
+        find_lens(start, defoci)
+        shown.update()
+        model = ParticleModel(start, heights, np.full(len(heights), _DOUBT), columns.kinds[0], nearest)
+        for steps in ROUNDS:
+            model.measure_noise()
+            fit_columns_and_lens(model, steps, shown.update)
+        model.measure_noise()
+        covariance = _covariance(model)
+        shown.update()
+    own = len(model.lens.vector) + NUMBERS * np.arange(len(heights))
+    number = own + 2
+    told = whole_numbers(model.whole.heights, covariance[np.ix_(number, number)], columns.highest, posterior)
+    expected = [model.image(k, model.lens, model.spectrum)[0] for k in range(len(model.images))]
+    levels = [model.level(k, one) for k, one in enumerate(expected)]
+    return SeriesFit(
+        _middle_places(model),
+        np.sqrt(np.column_stack([np.diag(covariance)[own], np.diag(covariance)[own + 1]])),
+        told,
+        tuple(model.lens.optics(k) for k in range(len(model.images))),
+        model.lens.tilt,
+        np.vstack([np.zeros(2), model.lens.shifts]),
+        np.array(expected),
+        model.images / np.array(levels)[:, None, None],
+        float(np.mean(model.variance)),
+    )
+
+
+def fit_columns_and_lens(model: ParticleModel, steps: int, done=None) -> float:
+    """Fit columns and lens by Gauss-Newton steps with Levenberg's damping; returns the sum of squares.
+
+    Parameters
+    ----------
+    model
+        Its columns and lens are replaced.
+    steps
+        At most. Derivatives by columns are taken anew for every second.
+    done
+        Called after each.
+    """
+    damping, left = 1e-2, model.residual_images()
+    known = model.known(model.whole, model.lens)
+    squares, of_columns = float(np.vdot(left, left) + known @ known), None
+    for number in range(steps):
+        if done is not None:
+            done()
+        if number % 2 == 0:
+            of_columns = model.column_slopes(left)
+        normal, gradient = _equations(model, left, known, of_columns)
+        sizes = np.diag(np.maximum(np.diag(normal), 1e-6))
+        before, cut = (model.lens, model.whole), len(model.lens.vector)
+        for _ in range(6):
+            step = -np.linalg.solve(normal + damping * sizes, gradient)
+            model.lens = before[0].moved(step[:cut], model.largest_tilt)
+            least = -_LEAST_SHARE * (LIBRARY_MOTION + model.lens.motion)
+            model.whole = before[1].moved(step[cut:].reshape(-1, NUMBERS), least)
+            model.rebuild()
+            left, known = model.residual_images(), model.known(model.whole, model.lens)
+            found = float(np.vdot(left, left) + known @ known)
+            if found < squares:
+                break
+            model.lens, model.whole = before
+            damping *= 6
+        else:
+            model.rebuild()
+            return squares
+        gain, squares, damping = squares - found, found, max(damping / 6, 1e-5)
+        if gain < _SMALL_GAIN:
+            break
+    return squares
+
+
+def _equations(model: ParticleModel, left: np.ndarray, known: np.ndarray, of_columns: csr_array):
+    """Normal matrix and gradient of all numbers, those of the lens first."""
+    of_lens, by_known = model.lens_slopes(left), model.known_slopes()
+    cross = of_columns @ of_lens.T
+    normal = np.block([[of_lens @ of_lens.T, cross.T], [cross, (of_columns @ of_columns.T).toarray()]])
+    gradient = np.concatenate([of_lens @ left.ravel(), of_columns @ left.ravel()])
+    return normal.astype(float) + (by_known @ by_known.T).toarray(), gradient.astype(float) + by_known @ known
+
+
+def _covariance(model: ParticleModel) -> np.ndarray:
+    left = model.residual_images()
+    normal, _ = _equations(model, left, model.known(model.whole, model.lens), model.column_slopes(left))
+    # numbers at their limits have no slope
+    flat = np.diag(normal) < 1e-9
+    return np.linalg.inv(normal + np.diag(np.where(flat, 1.0, 0.0)))
+
+
+def _middle_places(model: ParticleModel) -> np.ndarray:
+    """Places of the middles of columns, which a tilt moves from those at level zero."""
+    lean = np.tan(np.radians(model.lens.tilt)) * model.columns.spacing
+    return model.whole.places + model.whole.middles[:, None] * lean

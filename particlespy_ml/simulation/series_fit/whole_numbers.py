@@ -1,0 +1,68 @@
+"""Which whole numbers of atoms columns have, of which parts of atoms were fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# what a fit does not know of: strength of scattering, which all columns share, and an offset; then of each column alone
+SCALE, OFFSET = 0.05, 0.1  # over one, and in atoms
+OWN, OWN_SHARE = 0.1, 0.03  # atoms, and of the number of atoms: displacements of atoms are not alike
+_DOUBT = 1.5  # variance of what the fit tells over that which it has
+_FROM_BEFORE = 0.3  # power of the probabilities known before: both were told from the same images
+_GRIDS = (np.linspace(-3, 3, 61), np.linspace(-2.5, 2.5, 21), np.linspace(-2.5, 2.5, 15))
+_FAINTEST = 1e-3
+
+
+def whole_numbers(heights: np.ndarray, covariance: np.ndarray, highest: int, before: np.ndarray) -> np.ndarray:
+    """Return the probability of each whole number of atoms, shape (n, highest).
+
+    Errors that columns share, such as those of the lens, move all numbers by parts of an atom: the shared error that
+    brings most of them to whole numbers is the most probable. The three largest shared errors are tried on a grid, and
+    columns are independent of each other then.
+
+    Parameters
+    ----------
+    heights
+        Fitted numbers of atoms, not whole ones, shape (n,).
+    covariance
+        Of these, shape (n, n).
+    highest
+        Largest number.
+    before
+        Probability of each number as known before, of one atom on, shape (n, m).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from particlespy_ml.simulation.series_fit.whole_numbers import whole_numbers
+    >>> heights = np.array([0.7, 1.7, 2.7, 3.7])
+    >>> together = 0.2**2 * np.ones((4, 4)) + 0.02**2 * np.eye(4)
+    >>> (whole_numbers(heights, together, 6, np.full((4, 6), 1 / 6)).argmax(1) + 1).tolist()
+    [1, 2, 3, 4]
+    """
+    covariance = _DOUBT * covariance + SCALE**2 * np.outer(heights, heights) + OFFSET**2
+    variances, axes = np.linalg.eigh(covariance)
+    largest = np.argsort(-variances)[: len(_GRIDS)]
+    shared = axes[:, largest] * np.sqrt(variances[largest])
+    own = np.sqrt(np.maximum(np.diag(covariance - shared @ shared.T), 0) + OWN**2 + (OWN_SHARE * heights) ** 2)
+    tried = np.stack(np.meshgrid(*_GRIDS[: len(largest)], indexing="ij"), -1).reshape(-1, len(largest))
+    numbers = np.arange(1, highest + 1)
+    known = np.full((len(heights), highest), _FAINTEST)
+    common = min(highest, before.shape[1])
+    known[:, :common] = np.maximum(before[:, :common], _FAINTEST)
+    if highest > common:  # the last number of what was known stands for all above it
+        known[:, common:] = known[:, common - 1 : common]
+    result, total = np.zeros((len(heights), highest)), 0.0
+    best = -np.inf
+    for part in np.array_split(tried, max(1, len(tried) // 500)):
+        middle = heights + part @ shared.T
+        likelihood = -0.5 * ((numbers - middle[:, :, None]) / own[:, None]) ** 2 + _FROM_BEFORE * np.log(known)
+        evidence = np.logaddexp.reduce(likelihood, axis=2)
+        weight = evidence.sum(1) - 0.5 * (part**2).sum(1)
+        if weight.max() > best:
+            result, total = (one * np.exp(best - weight.max()) for one in (result, total))
+            best = weight.max()
+        weight = np.exp(weight - best)
+        result = result + np.einsum("s,snh->nh", weight, np.exp(likelihood - evidence[:, :, None]))
+        total = total + weight.sum()
+    return result / total
