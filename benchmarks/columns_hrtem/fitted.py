@@ -29,7 +29,7 @@ SETS = {  # fields of which nothing was tried before: tilts, films, and their se
 
 
 def print_fitted(folder, count: int) -> None:
-    """Rms of places, heights exact and within one, and how sure they are, of single images."""
+    """Rms of places less their mean, heights exact and within one, and how sure they are, of single images."""
     libraries = {
         zone: tilted_columns("Au", step * _LATTICE, HIGHEST) for zone, step in (("<110>", 0.5**0.5), ("<001>", 1.0))
     }
@@ -118,6 +118,8 @@ def _compared(seen, zone_axis: str, library, structure: str = "Au", waves: str =
 def _told(found: list[dict[str, np.ndarray]]) -> str:
     parts = []
     for name in ("network", "fit"):
+        for one in found:  # images of a series are shifted onto one of them, that the truth is not of
+            one[name][:, :2] -= one[name][:, :2].mean(0)
         rows = np.concatenate([one[name] for one in found])
         close, sure = np.mean(np.abs(rows[:, 4]) <= 1), np.mean(rows[:, 5])
         rng, sizes = np.random.default_rng(0), np.array([len(one[name]) for one in found])

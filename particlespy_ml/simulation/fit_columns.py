@@ -55,7 +55,8 @@ class FittedColumns:
         ColumnTable of one frame, as of `find_heights`: refined places with their errors, and numbers of atoms with
         their probabilities.
     optics
-        Of each image. Their focus is on the plane behind a particle of as many atoms as the highest column fitted.
+        Of each image. Their focus is on the plane behind a particle of as many atoms as the highest column of the
+        library.
     tilt
         Of the particle along x and y in degrees.
     misfit
@@ -132,7 +133,7 @@ def fit_columns(
     waves
         "columns", each alone, for any kinds of columns; or "particle", the multislice algorithm for all columns
         together, for one element whose neighbouring columns lie half a period from each other, such as fcc metals along
-        <110> and <001>: slower, and right more often, above all of focal series and of high columns.
+        <110> and <001>: slower, and right more often.
     optics
         What is known of the lens: beam energy, and the middles of what aberrations, focal spread and deflection may be,
         see `particlespy_ml.simulation.series_fit.lens.SPREADS`; its defocus does not count.
@@ -204,6 +205,7 @@ def fit_columns(
     with bars_shown(wants_bar(show_progressbar)):
         if library is None:
             library = column_library(symbols, spacing, highest, optics.energy)
+        _check_library(library, symbols, spacing, optics.energy, alone=waves == "particle")
         if waves == "particle":
             start = _known_heights(found.posterior, heights, mapper, len(stack) > 1 and mapper.images > 1)
             fit = fit_particle(seen, pixel * step, places, start, library, optics, tries, nearest)
@@ -230,6 +232,20 @@ def column_library(symbols: Sequence[str], spacing: float, highest: int, energy:
     for one in others:
         first = first.beside(one)
     return first
+
+
+def _check_library(library: TiltedColumns, symbols, spacing: float, energy: float, alone: bool) -> None:
+    """Raise unless a library is of these elements, *alone* or not, this distance of atoms and this beam."""
+    missing = set(symbols) - set(library.kinds)
+    if missing or (alone and len(library.kinds) > 1):
+        raise ValueError(f"The library has columns of {library.kinds}; expected {tuple(symbols)}.")
+    if abs(library.energy - energy) > 1.0:
+        raise ValueError(f"The library is of {library.energy:g} eV, the optics of {energy:g}; expected the same.")
+    if abs(library.spacing - spacing) > 0.03 * spacing:
+        raise ValueError(
+            f"Atoms of the library's columns are {library.spacing:.3f} Å apart, those of the structure {spacing:.3f} Å "
+            "along the zone axis; expected the same."
+        )
 
 
 def _check_pixels(stack: np.ndarray, grid: PixelGrid) -> None:

@@ -96,6 +96,12 @@ def test_what_cannot_be_fitted_is_refused(particle, library):
         fit_columns(signal, "MgO", library=library)
     with pytest.raises(ValueError, match="expected one of .*particle"):
         fit_columns(signal, "Au", waves="all", library=library)
+    with pytest.raises(ValueError, match="along the zone axis"):
+        fit_columns(signal, "Au", "<001>", library=library)
+    with pytest.raises(ValueError, match="expected .*'Pt'"):
+        fit_columns(signal, "Pt", library=library)
+    with pytest.raises(ValueError, match="200000"):
+        fit_columns(signal, "Au", library=library, optics=Optics(energy=200e3))
     with pytest.raises(ValueError, match="do not lie half a period"):
         fit_columns(signal, "Au", "<111>", waves="particle", library=library)
     movie = image_of(wave, (-80.0, -90.0), 1e3)

@@ -209,6 +209,7 @@ def camera_of_noise(frequency: np.ndarray, power: np.ndarray, pixel: float) -> t
     True
     """
     within = 2 * pixel * frequency < 1
+    power = np.maximum(power, 1e-6 * power.max(1, keepdims=True))  # images that were filtered have none
     seen = 0.5 * np.log(power[:, within])
     seen = (seen - seen.mean(1, keepdims=True)).mean(0)
 

@@ -18,6 +18,7 @@ from particlespy_ml.simulation.waves.tilted_columns import TiltedColumns
 ROUNDS = (5, 3)  # steps between measurements of the noise
 _SMALL_GAIN = 2.0  # of the sum of squares: less ends a round
 _DOUBT = 1.5  # atoms, how far those of the network may be off
+_VACUUM = 12.0  # Å about the columns of what is seen
 _LEAST_SHARE = 0.6  # of the motion of all that a column's may be less
 
 
@@ -47,7 +48,8 @@ def fit_particle(
         Distance of neighbouring columns in Å, which lie half a level from each other.
     """
     heights = posterior @ np.arange(1, posterior.shape[1] + 1)
-    start = SeriesModel(images, pixel, places, np.rint(heights), columns, Lens.start(defoci[0], nominal))
+    corner, seen = _about(images, places, pixel)
+    start = SeriesModel(seen, pixel, places - corner, np.rint(heights), columns, Lens.start(defoci[0], nominal))
     with bar(2 + sum(ROUNDS), "Fitting the particle", "step") as shown:
         find_lens(start, defoci)
         shown.update()
@@ -61,11 +63,12 @@ def fit_particle(
     own = len(model.lens.vector) + NUMBERS * np.arange(len(heights))
     number = own + 2
     told = whole_numbers(model.whole.heights, covariance[np.ix_(number, number)], columns.highest, posterior)
+    middles, errors = _middle_places(model, covariance)
     expected = [model.image(k, model.lens, model.spectrum)[0] for k in range(len(model.images))]
     levels = [model.level(k, one) for k, one in enumerate(expected)]
     return SeriesFit(
-        _middle_places(model),
-        np.sqrt(np.column_stack([np.diag(covariance)[own], np.diag(covariance)[own + 1]])),
+        middles + corner,
+        errors,
         told,
         tuple(model.lens.optics(k) for k in range(len(model.images))),
         model.lens.tilt,
@@ -137,7 +140,22 @@ def _covariance(model: ParticleModel) -> np.ndarray:
     return np.linalg.inv(normal + np.diag(np.where(flat, 1.0, 0.0)))
 
 
-def _middle_places(model: ParticleModel) -> np.ndarray:
-    """Places of the middles of columns, which a tilt moves from those at level zero."""
-    lean = np.tan(np.radians(model.lens.tilt)) * model.columns.spacing
-    return model.whole.places + model.whole.middles[:, None] * lean
+def _about(images: np.ndarray, places: np.ndarray, pixel: float) -> tuple[np.ndarray, np.ndarray]:
+    """The part of images that has the columns in it, with some vacuum, and x and y of its first pixel in Å."""
+    low = np.maximum(np.floor((places.min(0) - _VACUUM) / pixel).astype(int), 0)
+    high = np.ceil((places.max(0) + _VACUUM) / pixel).astype(int) + 1
+    return low * pixel, images[:, low[1] : high[1], low[0] : high[0]]
+
+
+def _middle_places(model: ParticleModel, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the middles of columns, which a tilt moves from those at level zero, and their standard errors."""
+    spacing, tilt = model.columns.spacing, np.radians(model.lens.tilt)
+    lean, count, cut = np.tan(tilt) * spacing, len(model.parity), len(model.lens.vector)
+    errors = np.empty((count, 2))
+    for column, middle in enumerate(model.whole.middles):
+        first = cut + NUMBERS * column
+        for axis in (0, 1):
+            of = [first + axis, first + 3, cut - 2 + axis]
+            slope = np.array([1.0, lean[axis], middle * spacing * np.pi / 180 / np.cos(tilt[axis]) ** 2])
+            errors[column, axis] = np.sqrt(slope @ covariance[np.ix_(of, of)] @ slope)
+    return model.whole.places + model.whole.middles[:, None] * lean, errors

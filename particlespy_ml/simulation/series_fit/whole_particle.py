@@ -82,7 +82,7 @@ class ParticleModel(SeriesModel):
         self.known_heights, self.doubt = np.maximum(np.asarray(heights, float), 0.5), np.asarray(doubt, float)
         count = len(self.known_heights)
         self.whole = ParticleColumns(start.places.copy(), self.known_heights, np.zeros(count), np.zeros(count))
-        self.parity = level_parity(self.first, nearest)
+        self.parity = level_parity(start.places, nearest)
         shape = tuple(fft.next_fast_len(2 * int(np.ceil(edge / WAVE_PIXEL / 2))) for edge in self.edges)
         self.slices = LevelColumns(symbol, self.columns.spacing, self.columns.energy, shape, self.edges)
         self.noise, self.variance, self.camera = start.noise.copy(), start.variance.copy(), start.camera
@@ -130,10 +130,8 @@ class ParticleModel(SeriesModel):
         """Derivatives of `known`, shape (numbers, deviations)."""
         lens, count = self.lens, len(self.parity)
         now, rows = lens.known_beforehand(), []
-        for number, step in enumerate(lens.steps):
-            vector = np.zeros(len(lens.vector))
-            vector[number] = step
-            rows.append((lens.moved(vector, self.largest_tilt).known_beforehand() - now) / step)
+        for moved, step in self._lens_steps():
+            rows.append((moved.known_beforehand() - now) / step)
         shape = (len(rows) + NUMBERS * count, len(now) + NUMBERS * count + 1)
         slopes = np.zeros(shape)
         slopes[: len(rows), : len(now)] = rows
@@ -145,6 +143,18 @@ class ParticleModel(SeriesModel):
         slopes[len(rows) + 4 :: NUMBERS, -1] = 1 / (count * _MOVED_TOGETHER)
         return csr_array(slopes)
 
+    def _lens_steps(self) -> list[tuple[Lens, float]]:
+        """The lens after a step of each of its numbers, backwards where it can go no further, and the step."""
+        found = []
+        for number, step in enumerate(self.lens.steps):
+            vector = np.zeros(len(self.lens.vector))
+            vector[number] = step
+            moved = self.lens.moved(vector, self.largest_tilt)
+            if moved.vector[number] - self.lens.vector[number] < 0.5 * step:
+                moved, step = self.lens.moved(-vector, self.largest_tilt), -step
+            found.append((moved, step))
+        return found
+
     @property
     def largest_tilt(self) -> float:
         """In degrees."""
@@ -154,10 +164,7 @@ class ParticleModel(SeriesModel):
         """Derivatives of residuals by the numbers of the lens, shape (numbers, images * rows * columns)."""
         lens, rows = self.lens, []
         of_wave = [len(lens.defocus) + 11, *range(len(lens.vector) - 2, len(lens.vector))]  # motion and tilt
-        for number, step in enumerate(lens.steps):
-            vector = np.zeros(len(lens.vector))
-            vector[number] = step
-            moved = lens.moved(vector, self.largest_tilt)
+        for number, (moved, step) in enumerate(self._lens_steps()):
             spectrum = self.spectrum_of(self.whole, moved) if number in of_wave else self.spectrum
             rows.append((self.residual_images(moved, spectrum) - left).ravel() / np.float32(step))
         return np.array(rows)

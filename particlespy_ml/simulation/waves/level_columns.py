@@ -10,8 +10,10 @@ from scipy import fft
 from particlespy_ml.simulation.recording.optics import wavelength
 from particlespy_ml.simulation.waves.moving_atom import phase_of_moving_atom
 
-LEAST_MOTION = 5e-4  # Å², below which the potential is too steep for the pixels
+LEAST_MOTION = 2e-3  # Å², below which the potential is too steep for the pixels
 _STEP = 2e-3  # Å², for the derivative by motion
+_NEIGHBOURS, _ALIKE = 1.3, 1.08  # of the distance of nearest columns: looked at, and counted as that
+_VOTES = 200
 
 
 class LevelColumns:
@@ -45,7 +47,9 @@ class LevelColumns:
         self._ky = torch.tensor(fft.fftfreq(shape[0], steps[0]), dtype=torch.float32)
         self._kx = torch.tensor(fft.fftfreq(shape[1], steps[1]), dtype=torch.float32)
         self._k2 = self._ky[:, None] ** 2 + self._kx**2
-        band = self._k2 < (1 / (3 * max(steps))) ** 2  # so that products are not aliased
+        # what high columns scatter far is scattered back: beyond a third of the sampling rate more is gained by it than
+        # lost by what is aliased
+        band = self._k2 < (0.5 / max(steps)) ** 2
         self._propagator = band * self._free(self.spacing / 2)
         self._phase = lru_cache(maxsize=6)(self._phase_of_atom)
 
@@ -132,7 +136,9 @@ class LevelColumns:
 
 
 def level_parity(places: np.ndarray, nearest: float) -> np.ndarray:
-    """Return 0 or 1 for each column, so that nearest neighbours have unlike ones as far as that can be.
+    """Return 0 or 1 for each column, so that most nearest neighbours have unlike ones.
+
+    Columns take it from the neighbour whose distance is most like that of nearest ones, and then from most of them.
 
     Parameters
     ----------
@@ -148,21 +154,29 @@ def level_parity(places: np.ndarray, nearest: float) -> np.ndarray:
     >>> level_parity(np.array([(0.0, 0), (2.5, 0), (5.0, 0)]), 2.5).tolist()
     [0, 1, 0]
     """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
     from scipy.spatial import cKDTree
 
-    pairs = cKDTree(places).query_pairs(1.08 * nearest, output_type="ndarray")
-    beside: list[list[int]] = [[] for _ in places]
-    for one, other in pairs:
-        beside[one].append(int(other))
-        beside[other].append(int(one))
-    parity = np.full(len(places), -1)
-    for start in np.argsort([-len(near) for near in beside], kind="stable"):
-        if parity[start] >= 0:
-            continue
-        parity[start], queue = 0, [int(start)]
-        for one in queue:  # grows while it is gone through
-            for other in beside[one]:
-                if parity[other] < 0:
-                    parity[other] = 1 - parity[one]
-                    queue.append(other)
+    count = len(places)
+    pairs = cKDTree(places).query_pairs(_NEIGHBOURS * nearest, output_type="ndarray")
+    parity = np.zeros(count, int)
+    if not len(pairs):
+        return parity
+    distance = np.linalg.norm(places[pairs[:, 0]] - places[pairs[:, 1]], axis=1)
+    tree = minimum_spanning_tree(csr_array((distance, pairs.T), shape=(count, count)))
+    _, part = connected_components(tree, directed=False)
+    for start in np.unique(part, return_index=True)[1]:
+        order, before = breadth_first_order(tree, start, directed=False)
+        for one in order[1:]:
+            parity[one] = 1 - parity[before[one]]
+    close = pairs[distance < _ALIKE * nearest]
+    both = np.concatenate([close, close[:, ::-1]])
+    for _ in range(_VOTES):
+        votes = np.bincount(both[:, 0], parity[both[:, 1]] == parity[both[:, 0]], count)
+        outvoted = votes > 0.5 * np.bincount(both[:, 0], minlength=count)
+        if not outvoted.any():
+            break
+        worst = np.argmax(np.where(outvoted, votes, -1))
+        parity[worst] = 1 - parity[worst]
     return parity

@@ -48,3 +48,25 @@ def test_what_was_known_before_tells_where_the_fit_does_not():
     assert doubtful[0].argmax() == 2 and doubtful.shape == (1, 6)
     even = whole_numbers(np.array([2.5]), np.array([[0.5**2]]), 6, np.full((1, 4), 0.25))
     assert even[0, 1] == pytest.approx(even[0, 2], rel=0.2)
+
+
+def test_neither_what_was_known_nor_columns_that_are_none_move_all_others():
+    true = np.tile(np.arange(1, 8), 8)
+    rng = np.random.default_rng(0)
+    together = 0.3**2 + 0.05**2 * np.eye(len(true))
+    heights = true + 0.05 * rng.normal(size=len(true))
+    numbers = np.arange(1, 13)
+    high = np.exp(-0.5 * (numbers - true[:, None] - 1) ** 2)
+    known = high / high.sum(1, keepdims=True)
+    assert (whole_numbers(heights, together, 12, known).argmax(1) + 1 == true).mean() > 0.95
+    heights[:2] = 0.3
+    assert (whole_numbers(heights, together, 12, known).argmax(1) + 1 == true)[2:].mean() > 0.95
+
+
+def test_columns_above_the_highest_number_do_not_pull_the_others_down():
+    true = np.tile(np.arange(3, 19), 3)
+    together = 0.2**2 + 0.05**2 * np.eye(len(true))
+    posterior = whole_numbers(true.astype(float), together, 14, np.full((len(true), 12), 1 / 12))
+    assert posterior.shape[1] == 14
+    np.testing.assert_allclose(posterior.sum(1), 1)
+    np.testing.assert_array_equal(posterior.argmax(1) + 1, np.minimum(true, 14))

@@ -86,6 +86,15 @@ def test_waves_change_smoothly_with_the_ends_of_columns():
     np.testing.assert_allclose(more, wave(-0.5, 1.5, mean_square=0.0074), atol=0.02 * np.abs(more[1:]).max())
 
 
+def test_parity_where_places_are_uncertain():
+    lattice = np.array([(2.04 * x, 2.884 * (y + 0.5 * (x % 2))) for x in range(12) for y in range(9)])
+    expected = np.repeat(np.arange(12) % 2, 9)
+    for seed in range(5):
+        moved = lattice + 0.06 * np.random.default_rng(seed).normal(size=lattice.shape)
+        wrong = np.mean(level_parity(moved, 2.498) != expected)
+        assert min(wrong, 1 - wrong) < 0.03
+
+
 def test_parity_of_a_lattice_and_of_an_atom_alone():
     lattice = np.array([(2.04 * x, 2.884 * (y + 0.5 * (x % 2))) for x in range(5) for y in range(4)])
     parity = level_parity(lattice, 2.498).reshape(5, 4)
