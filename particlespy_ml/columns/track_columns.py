@@ -145,7 +145,9 @@ def track_columns(
     check_movie(signal)
     check_square(image.grid)
     method = check_method(method, image.signal_type)
-    finder = _finder(method, image.grid, model, min_probability, device)
+    # means of frames do not show that these were pictures for the eye
+    counted = False if image.frames.dtype.itemsize == 1 else None
+    finder = _finder(method, image.grid, model, min_probability, device, counted)
     limit = None if max_shift is None else in_pixels(max_shift, image.grid, "max_shift")
     if limit is not None and not limit > 0:
         raise ValueError(f"max_shift={max_shift!r} is {limit:.4g} pixels; expected more than 0.")
@@ -236,7 +238,7 @@ def _warn_of_unused(reasons: tuple[str, ...]) -> None:
         )
 
 
-def _finder(method: str, grid: PixelGrid, model, min_probability, device) -> FitInMean | NetworkInMean:
+def _finder(method: str, grid: PixelGrid, model, min_probability, device, counted) -> FitInMean | NetworkInMean:
     if method == "fit":
         given = {"model": model, "min_probability": min_probability, "device": device}
         given = [name for name, value in given.items() if value is not None]
@@ -249,7 +251,7 @@ def _finder(method: str, grid: PixelGrid, model, min_probability, device) -> Fit
     threshold = mapper.threshold if min_probability is None else min_probability
     if not 0 < threshold <= 1:
         raise ValueError(f"min_probability={min_probability}; expected a number above 0, and 1 at most.")
-    return NetworkInMean(grid.nanometres, mapper, float(threshold))
+    return NetworkInMean(grid.nanometres, mapper, float(threshold), counted)
 
 
 @dataclass(frozen=True)
@@ -273,11 +275,15 @@ class FitInMean:
 
 @dataclass(frozen=True)
 class NetworkInMean:
-    """Finds the columns of a mean image by a network; *pixels* are rows and columns in nm."""
+    """Finds the columns of a mean image by a network; *pixels* are rows and columns in nm.
+
+    Values are *counted* if they are proportional to electrons, None where the mean is to show it.
+    """
 
     pixels: tuple[float, float]
     mapper: ColumnMapper
     min_probability: float
+    counted: bool | None = None
     is_probability = True
 
     @property
@@ -290,7 +296,7 @@ class NetworkInMean:
         from particlespy_ml.columns.by_network import columns_in_frame, shares_of_kinds
 
         mask = None if known.all() else known
-        found, _ = columns_in_frame(image, self.pixels, self.mapper, self.min_probability, mask)
+        found, _ = columns_in_frame(image, self.pixels, self.mapper, self.min_probability, mask, self.counted)
         if len(found) and len(self.mapper.kinds) > 1:
             found = found.chosen(shares_of_kinds(found.posterior, self.mapper.kinds).argmax(1) == 0)
         errors = found.errors * 0.1 / self.pixels[0]

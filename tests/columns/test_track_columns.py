@@ -115,3 +115,25 @@ def test_of_several_kinds_the_first_is_followed():
     apart = np.sort(np.linalg.norm(places[:, None] - places, axis=-1), axis=1)[:, 1]
     assert len(rows) > 8 and 0.27 < np.median(apart) < 0.36 and apart.min() > 0.2
     assert {"bulk", "corner"} & {table.names["facet"][k] for k in rows["facet"]}
+
+
+@pytest.mark.parametrize(("dtype", "counted"), [("u1", False), ("u2", None), ("f4", None)])
+def test_networks_are_told_that_movies_are_pictures_for_the_eye(dtype, counted, monkeypatch):
+    """The mean of 8-bit frames does not show that these were none of counts."""
+    from particlespy_ml.columns import by_network
+
+    told, find = [], by_network.columns_in_frame
+
+    def seen(*arguments):
+        told.append(arguments[5])
+        return find(*arguments)
+
+    monkeypatch.setattr(by_network, "columns_in_frame", seen)
+    image = pml.data.columns_of_ceria()
+    frames = np.clip(np.stack([image.data] * 3) / image.data.max() * 250, 0, 255).astype(dtype)
+    movie = hs.signals.Signal2D(frames)
+    for axis in movie.axes_manager.signal_axes:
+        axis.scale, axis.units = image.axes_manager.signal_axes[0].scale, image.axes_manager.signal_axes[0].units
+    movie.set_signal_type("HRTEM")
+    movie.track_columns(model="ceria-hrtem", show_progressbar=False)
+    assert told and set(told) == {counted}
