@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from benchmarks.columns_hrtem import images
 from benchmarks.columns_hrtem.ceria import OPTICS, OVERFOCUS
 from particlespy_ml.crystals.crystal import CERIA
-from particlespy_ml.simulation.fit_columns import HIGHEST, NOMINAL, column_library, fit_columns
+from particlespy_ml.simulation.fit_columns import HIGHEST, NOMINAL, WAVES, column_library, fit_columns
 from particlespy_ml.simulation.waves.tilted_columns import tilted_columns
 
 DOSES = (1e3, 1e4)
@@ -34,16 +34,18 @@ def print_fitted(folder, count: int) -> None:
         zone: tilted_columns("Au", step * _LATTICE, HIGHEST) for zone, step in (("<110>", 0.5**0.5), ("<001>", 1.0))
     }
     where = images.fields(folder, "gold", images.GOLD, count)
-    print(f"Au, {count} structures, one image each, lens unknown; network and fit of it")
+    print(f"Au, {count} structures, one image each, lens unknown; network and fits of it")
     for dose in DOSES:
-        rows = {"vacuum": [], "film": []}
-        for seen, told in images.recordings(where, count, dose, images.MICROSCOPE):
-            rows["film" if told["film"] else "vacuum"].append(
-                _compared(seen, told["zone_axis"], libraries[told["zone_axis"]])
+        recorded = images.recordings(where, count, dose, images.MICROSCOPE)
+        for waves in WAVES:
+            found = Parallel(n_jobs=-1)(
+                delayed(_compared)(seen, told["zone_axis"], libraries[told["zone_axis"]], waves=waves)
+                for seen, told in recorded
             )
-        for group, found in rows.items():
-            if found:
-                print(f"  {dose:6g} e/Å², {group:6}: {_told(found)}", flush=True)
+            for group in ("", "film"):
+                own = [one for one, (_, told) in zip(found, recorded, strict=True) if bool(told["film"]) == bool(group)]
+                if own:
+                    print(f"  {dose:6g} e/Å², {group or 'vacuum':6}, waves={waves!r}: {_told(own)}", flush=True)
 
 
 def print_fitted_series(folder, count: int) -> None:
