@@ -133,7 +133,7 @@ def fit_columns(
     waves
         "columns", each alone, for any kinds of columns; or "particle", the multislice algorithm for all columns
         together, for one element whose neighbouring columns lie half a period from each other, such as fcc metals along
-        <110> and <001>: slower, and right more often.
+        <110> and <001>: slower, and meant for focal series.
     optics
         What is known of the lens: beam energy, and the middles of what aberrations, focal spread and deflection may be,
         see `particlespy_ml.simulation.series_fit.lens.SPREADS`; its defocus does not count.
