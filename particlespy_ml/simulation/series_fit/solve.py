@@ -54,6 +54,24 @@ class SeriesFit:
     images: np.ndarray
     misfit: float
 
+    @classmethod
+    def of(cls, model: SeriesModel, places: np.ndarray, errors: np.ndarray, posterior: np.ndarray) -> SeriesFit:
+        """Return what a fitted model tells, with places, their errors and numbers of atoms that were told by it."""
+        count = len(model.images)
+        expected = np.array([model.image(k, model.lens, model.spectrum)[0] for k in range(count)])
+        levels = np.array([model.level(k, one) for k, one in enumerate(expected)])
+        return cls(
+            places,
+            errors,
+            posterior,
+            tuple(model.lens.optics(k) for k in range(count)),
+            model.lens.tilt,
+            np.vstack([np.zeros(2), model.lens.shifts]),
+            expected,
+            model.images / levels[:, None, None],
+            float(np.mean(model.variance)),
+        )
+
     @property
     def heights(self) -> np.ndarray:
         """Most probable numbers of atoms, shape (n,)."""
@@ -129,19 +147,7 @@ def fit_series(
     posterior = posterior_of(np.array(squares), np.array(costs), DOUBT * model.alikeness())
     _restore(model, found[int(np.argmin(squares))])
     errors = place_errors(model)
-    expected = [model.image(k, model.lens, model.spectrum)[0] for k in range(len(model.images))]
-    levels = [model.level(k, one) for k, one in enumerate(expected)]
-    return SeriesFit(
-        model.places,
-        errors,
-        posterior,
-        tuple(model.lens.optics(k) for k in range(len(model.images))),
-        model.lens.tilt,
-        np.vstack([np.zeros(2), model.lens.shifts]),
-        np.array(expected),
-        model.images / np.array(levels)[:, None, None],
-        float(np.mean(model.variance)),
-    )
+    return SeriesFit.of(model, model.places, errors, posterior)
 
 
 def posterior_of(squares: np.ndarray, costs: np.ndarray, doubt: float) -> np.ndarray:

@@ -60,23 +60,10 @@ def fit_particle(
         model.measure_noise()
         covariance = _covariance(model)
         shown.update()
-    own = len(model.lens.vector) + NUMBERS * np.arange(len(heights))
-    number = own + 2
+    number = len(model.lens.vector) + NUMBERS * np.arange(len(heights)) + 2
     told = whole_numbers(model.whole.heights, covariance[np.ix_(number, number)], columns.highest, posterior)
     middles, errors = _middle_places(model, covariance)
-    expected = [model.image(k, model.lens, model.spectrum)[0] for k in range(len(model.images))]
-    levels = [model.level(k, one) for k, one in enumerate(expected)]
-    return SeriesFit(
-        middles + corner,
-        errors,
-        told,
-        tuple(model.lens.optics(k) for k in range(len(model.images))),
-        model.lens.tilt,
-        np.vstack([np.zeros(2), model.lens.shifts]),
-        np.array(expected),
-        model.images / np.array(levels)[:, None, None],
-        float(np.mean(model.variance)),
-    )
+    return SeriesFit.of(model, middles + corner, errors, told)
 
 
 def fit_columns_and_lens(model: ParticleModel, steps: int, done=None) -> float:
