@@ -77,6 +77,18 @@ class Lens:
         tilt = tilt * min(1.0, largest_tilt / size) if size else tilt
         return replace(self, defocus=parts[0], rest=rest, shifts=parts[2].reshape(-1, 2), tilt=tilt)
 
+    def each_moved(self, largest_tilt: float) -> list[tuple[Lens, float]]:
+        """The lens after a step of each of its numbers, backwards where it can go no further, and the step."""
+        found = []
+        for number, step in enumerate(self.steps):
+            vector = np.zeros(len(self.vector))
+            vector[number] = step
+            moved = self.moved(vector, largest_tilt)
+            if moved.vector[number] - self.vector[number] < 0.5 * step:
+                moved, step = self.moved(-vector, largest_tilt), -step
+            found.append((moved, float(step)))
+        return found
+
     def known_beforehand(self) -> np.ndarray:
         """Deviations from what is known beforehand over their standard deviations."""
         away = (self.rest - _mean(self.nominal)) / SPREADS

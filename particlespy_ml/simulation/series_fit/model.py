@@ -16,6 +16,7 @@ from particlespy_ml.simulation.series_fit.lens import Lens
 from particlespy_ml.simulation.waves.tilted_columns import TiltedColumns, sampled
 
 BEYOND = 6.0  # Å around the images
+_MARGIN = 6.0  # Å, of images around columns: with as much and more, 1 Å beyond the images will do
 REACH = 3.0  # Å around columns that is compared
 WAVE = 7.0  # Å around a column in which its wave is
 _OUTSIDE = 3.5  # Å from all columns, from where on there is noise alone
@@ -56,7 +57,8 @@ class SeriesModel:
         kinds = np.zeros(len(self.heights), int) if kinds is None else np.asarray(kinds, int)
         self.before_first = kinds * columns.highest - 1  # number of the profile of no atom of each column's kind
         self.parts = np.zeros(len(self.heights))  # of an atom, more or less than a whole number
-        self.shape, self.pad = self.images.shape[1:], int(np.ceil(BEYOND / pixel))
+        self.shape = self.images.shape[1:]
+        self.pad = int(np.ceil(self._beyond() / pixel))
         self.full = tuple(fft.next_fast_len(n + 2 * self.pad) for n in self.shape)
         self.edges = tuple(n * self.pixel for n in self.full)
         self.ky = fft.fftfreq(self.full[0], pixel).astype(np.float32)[:, None]
@@ -69,7 +71,14 @@ class SeriesModel:
         self.noise = np.ones((len(images), len(self.rings)))  # power by frequency
         self.variance = np.ones(len(images))  # of whitened residuals
         self.camera = (1.0, 1.0, 2.0)  # floor, half width and exponent of the transfer that noise tells
+        self._transfers: dict[int, tuple[Lens, np.ndarray]] = {}  # of the lens last asked for
         self.spectrum = self.wave_spectrum()
+
+    def _beyond(self) -> float:
+        """Å around the images in which waves are: less where columns are far from the borders."""
+        height, width = (n * self.pixel for n in self.shape)
+        margin = min(self.places.min(), width - self.places[:, 0].max(), height - self.places[:, 1].max())
+        return float(np.clip(BEYOND + _MARGIN - margin, 1.0, BEYOND))
 
     def _taper(self) -> np.ndarray:
         ends = [np.clip((np.minimum(np.arange(n), np.arange(n)[::-1])) / _TAPER, 0, 1) for n in self.shape]
@@ -108,17 +117,28 @@ class SeriesModel:
 
     def image(self, number: int, lens: Lens, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Expected image, relative to the empty beam, and the wave in its plane."""
-        optics = lens.optics(number)
-        transfer = transfer_function(replace(optics, deflection=0.0), self.full, self.edges)
-        transfer = transfer * np.exp(-2 * np.pi**2 * lens.motion * (self.kx**2 + self.ky**2)).astype(np.float32)
-        shift = lens.shift(number)
-        if shift.any():
-            transfer = transfer * np.exp(-2j * np.pi * (self.kx * shift[0] + self.ky * shift[1])).astype(np.complex64)
-        wave = fft.ifft2(spectrum * transfer)
+        wave = fft.ifft2(spectrum * self._transfer(number, lens))
         intensity = wave.real**2 + wave.imag**2
         half = self.kx[:, : self.full[1] // 2 + 1]
         blur = self.blur(number, lens, np.hypot(self.ky, half))
         return fft.irfft2(fft.rfft2(intensity) * blur, s=self.full)[self.inside], wave[self.inside]
+
+    def _transfer(self, number: int, lens: Lens) -> np.ndarray:
+        """What an image's lens, shift and motion do to the spectrum of the wave."""
+        kept = self._transfers.get(number)
+        if kept is not None and kept[0] is lens:
+            return kept[1]
+        values = transfer_function(replace(lens.optics(number), deflection=0.0), self.full, self.edges)
+        values = values * np.exp(-2 * np.pi**2 * self.motion_of(lens) * (self.kx**2 + self.ky**2)).astype(np.float32)
+        shift = lens.shift(number)
+        if shift.any():
+            values = values * np.exp(-2j * np.pi * (self.kx * shift[0] + self.ky * shift[1])).astype(np.complex64)
+        self._transfers[number] = lens, values
+        return values
+
+    def motion_of(self, lens: Lens) -> float:
+        """Mean square of thermal displacements in Å² that images show beside that in waves."""
+        return lens.motion
 
     def blur(self, number: int, lens: Lens, frequency: np.ndarray) -> np.ndarray:
         """What blurs an image: deflection, and the camera, as far as its noise tells."""

@@ -34,8 +34,7 @@ def fit_lens(model: SeriesModel, iterations: int = 5, tilted: bool = True, by_he
     for _ in range(iterations):
         before = model.lens, model.places, model.heights, model.parts
         left, known = model.residual_images(), model.lens.known_beforehand()
-        steps = model.lens.steps if tilted else model.lens.steps[:-2]
-        slopes, by_known = _slopes(model, steps, largest, left, known)
+        slopes, by_known = _slopes(model, tilted, largest, left, known)
         local = column_slopes(model, by_height)
         flat, count = slopes.reshape(len(slopes), -1), local.normal.shape[1]
         normal, gradient = flat @ flat.T + by_known @ by_known.T, flat @ left.ravel() + by_known @ known
@@ -66,16 +65,13 @@ def fit_lens(model: SeriesModel, iterations: int = 5, tilted: bool = True, by_he
     return squares
 
 
-def _slopes(model: SeriesModel, steps: np.ndarray, largest: float, left: np.ndarray, known: np.ndarray):
+def _slopes(model: SeriesModel, tilted: bool, largest: float, left: np.ndarray, known: np.ndarray):
     """Derivatives of residuals and of deviations from what is known by the numbers of the lens."""
-    lens, images, others = model.lens, [], []
-    for number, step in enumerate(steps):
-        vector = np.zeros(len(lens.vector))
-        vector[number] = step
-        moved = lens.moved(vector, largest)
-        spectrum = model.wave_spectrum(moved.tilt) if number >= len(vector) - 2 else model.spectrum
-        images.append((model.residual_images(moved, spectrum) - left) / np.float32(step))
-        others.append((moved.known_beforehand() - known) / step)
+    moved, images, others = model.lens.each_moved(largest), [], []
+    for number, (lens, step) in enumerate(moved if tilted else moved[:-2]):
+        spectrum = model.wave_spectrum(lens.tilt) if number >= len(moved) - 2 else model.spectrum
+        images.append((model.residual_images(lens, spectrum) - left) / np.float32(step))
+        others.append((lens.known_beforehand() - known) / step)
     return np.array(images), np.array(others)
 
 

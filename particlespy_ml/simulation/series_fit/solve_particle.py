@@ -16,6 +16,7 @@ from particlespy_ml.simulation.series_fit.whole_particle import LIBRARY_MOTION, 
 from particlespy_ml.simulation.waves.tilted_columns import TiltedColumns
 
 ROUNDS = (5, 3)  # steps between measurements of the noise
+_ATTEMPTS = 7  # with more and more damping, before a fit ends
 _SMALL_GAIN = 2.0  # of the sum of squares: less ends a round
 _DOUBT = 1.5  # atoms, how far those of the network may be off
 _VACUUM = 12.0  # Å about the columns of what is seen
@@ -58,7 +59,7 @@ def fit_particle(
             model.measure_noise()
             fit_columns_and_lens(model, steps, shown.update)
         model.measure_noise()
-        covariance = _covariance(model)
+        covariance = covariance_of(model)
         shown.update()
     number = len(model.lens.vector) + NUMBERS * np.arange(len(heights)) + 2
     told = whole_numbers(model.whole.heights, covariance[np.ix_(number, number)], columns.highest, posterior)
@@ -74,37 +75,41 @@ def fit_columns_and_lens(model: ParticleModel, steps: int, done=None) -> float:
     model
         Its columns and lens are replaced.
     steps
-        At most. Derivatives by columns are taken anew for every second.
+        At most. Derivatives by columns are taken anew for every second, and where those of the step before fail.
     done
         Called after each.
     """
     damping, left = 1e-2, model.residual_images()
     known = model.known(model.whole, model.lens)
-    squares, of_columns = float(np.vdot(left, left) + known @ known), None
+    squares, of_columns, taken = float(np.vdot(left, left) + known @ known), None, -2
     for number in range(steps):
         if done is not None:
             done()
-        if number % 2 == 0:
-            of_columns = model.column_slopes(left)
-        normal, gradient = _equations(model, left, known, of_columns)
-        sizes = np.diag(np.maximum(np.diag(normal), 1e-6))
         before, cut = (model.lens, model.whole), len(model.lens.vector)
-        for _ in range(6):
+        found = np.inf
+        for attempt in range(_ATTEMPTS):
+            # derivatives of the step before will do where they lead on
+            outdated = taken < number - 1 if attempt == 0 else attempt == 2 and taken < number
+            if outdated:
+                of_columns, taken = model.column_slopes(left), number
+            if outdated or attempt == 0:
+                normal, gradient = _equations(model, left, known, of_columns)
+                sizes = np.diag(np.maximum(np.diag(normal), 1e-6))
             step = -np.linalg.solve(normal + damping * sizes, gradient)
             model.lens = before[0].moved(step[:cut], model.largest_tilt)
             least = -_LEAST_SHARE * (LIBRARY_MOTION + model.lens.motion)
             model.whole = before[1].moved(step[cut:].reshape(-1, NUMBERS), least)
             model.rebuild()
-            left, known = model.residual_images(), model.known(model.whole, model.lens)
-            found = float(np.vdot(left, left) + known @ known)
+            after, deviations = model.residual_images(), model.known(model.whole, model.lens)
+            found = float(np.vdot(after, after) + deviations @ deviations)
             if found < squares:
                 break
             model.lens, model.whole = before
-            damping *= 6
-        else:
             model.rebuild()
-            return squares
-        gain, squares, damping = squares - found, found, max(damping / 6, 1e-5)
+            damping *= 6
+        if found >= squares:
+            break
+        gain, squares, left, known, damping = squares - found, found, after, deviations, max(damping / 6, 1e-5)
         if gain < _SMALL_GAIN:
             break
     return squares
@@ -119,7 +124,8 @@ def _equations(model: ParticleModel, left: np.ndarray, known: np.ndarray, of_col
     return normal.astype(float) + (by_known @ by_known.T).toarray(), gradient.astype(float) + by_known @ known
 
 
-def _covariance(model: ParticleModel) -> np.ndarray:
+def covariance_of(model: ParticleModel) -> np.ndarray:
+    """Covariance of all numbers, those of the lens first, from the normal matrix."""
     left = model.residual_images()
     normal, _ = _equations(model, left, model.known(model.whole, model.lens), model.column_slopes(left))
     # numbers at their limits have no slope

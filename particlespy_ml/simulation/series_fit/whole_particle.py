@@ -15,12 +15,13 @@ from particlespy_ml.simulation.waves.level_columns import LevelColumns, level_pa
 
 WAVE_PIXEL = 0.17  # Å, largest pixel of the wave
 LIBRARY_MOTION = 0.0064  # Å², of the library, which the lens counts from
-NUMBERS = 5  # of a column: x, y, number of atoms, middle, and motion beside that of all
-# Å and Å, atoms, levels, Å²: what is known of these beforehand
+NUMBERS = 7  # of a column: x, y, number of atoms, middle, motion beside that of all, and lean along x and y beside tilt
+# Å and Å, atoms, levels, Å², Å a level: what is known of these beforehand
 _PLACED, _MIDDLE = 0.3, 0.7
 _MOVED, _MOVED_TOGETHER = 0.0045, 3e-4  # the first for one atom, of n over the root of n; the second is of the mean
-_STEPS = (0.05, 0.05, 0.3, 0.6, 1e-3)  # for derivatives
-_LARGEST = (0.15, 0.15, 1.5, 1.0, 4e-3)  # of one step
+_DISPLACED = 0.1  # Å, root mean square of atoms along each axis, which makes columns lean
+_STEPS = (0.05, 0.05, 0.3, 0.6, 1e-3, 0.008, 0.008)  # for derivatives
+_LARGEST = (0.15, 0.15, 1.5, 1.0, 4e-3, 0.06, 0.06)  # of one step
 _REACH = 4.5  # Å about a column in which it changes images
 _ALONE = 9.0  # Å, columns farther from each other are changed at once
 
@@ -39,12 +40,15 @@ class ParticleColumns:
         Of the columns along the beam in levels, shape (n,).
     motions
         Mean square of the displacements of a column's atoms less that of all in Å², shape (n,).
+    leans
+        Along x and y in Å from one level to the next, beside the tilt of all, shape (n, 2).
     """
 
     places: np.ndarray
     heights: np.ndarray
     middles: np.ndarray
     motions: np.ndarray
+    leans: np.ndarray
 
     @property
     def ends(self) -> np.ndarray:
@@ -52,13 +56,14 @@ class ParticleColumns:
         return np.column_stack([self.middles - self.heights / 2, self.middles + self.heights / 2])
 
     def moved(self, step: np.ndarray, least_motion: float = -np.inf) -> ParticleColumns:
-        """Return columns after a step, shape (n, 5), of which no number is larger than it may be."""
+        """Return columns after a step, shape (n, 7), of which no number is larger than it may be."""
         step = np.clip(step, -np.array(_LARGEST), _LARGEST)
         return ParticleColumns(
             self.places + step[:, :2],
             np.clip(self.heights + step[:, 2], 0.3, 20),
             np.clip(self.middles + step[:, 3], -4, 4),
             np.maximum(self.motions + step[:, 4], least_motion),
+            self.leans + step[:, 5:],
         )
 
 
@@ -81,12 +86,17 @@ class ParticleModel(SeriesModel):
         super().__init__(start.images, start.pixel, start.first, start.heights, start.columns, start.lens)
         self.known_heights, self.doubt = np.maximum(np.asarray(heights, float), 0.5), np.asarray(doubt, float)
         count = len(self.known_heights)
-        self.whole = ParticleColumns(start.places.copy(), self.known_heights, np.zeros(count), np.zeros(count))
+        self.whole = ParticleColumns(
+            start.places.copy(), self.known_heights, *np.zeros((2, count)), np.zeros((count, 2))
+        )
         self.parity = level_parity(start.places, nearest)
         shape = tuple(fft.next_fast_len(2 * int(np.ceil(edge / WAVE_PIXEL / 2))) for edge in self.edges)
         self.slices = LevelColumns(symbol, self.columns.spacing, self.columns.energy, shape, self.edges)
         self.noise, self.variance, self.camera = start.noise.copy(), start.variance.copy(), start.camera
         self._moves_like = _MOVED / np.sqrt(np.maximum(self.known_heights, 1))
+        # the standard error of the slope of a straight line through atoms that are displaced independently
+        number = np.maximum(self.known_heights, 2)
+        self._leans_like = _DISPLACED / np.sqrt(number * (number**2 - 1) / 12)
         self.rebuild()
 
     def wave_spectrum(self, tilt: np.ndarray | None = None) -> np.ndarray:
@@ -105,15 +115,14 @@ class ParticleModel(SeriesModel):
             tilt=tuple(np.tan(np.radians(lens.tilt))),
             mean_square=LIBRARY_MOTION + lens.motion,
             further=whole.motions,
+            leans=whole.leans,
             behind=behind,
         )
         return cropped(spectrum, self.full)
 
-    def image(self, number: int, lens: Lens, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Expected image, relative to the empty beam, and the wave in its plane; motion is that of the wave."""
-        rest = lens.rest.copy()
-        rest[11] = 0.0
-        return super().image(number, replace(lens, rest=rest), spectrum)
+    def motion_of(self, lens: Lens) -> float:
+        """Zero: that of a lens is in the waves."""
+        return 0.0
 
     def known(self, whole: ParticleColumns, lens: Lens) -> np.ndarray:
         """Deviations from what is known beforehand over their standard deviations, of the lens and of the columns."""
@@ -122,6 +131,7 @@ class ParticleModel(SeriesModel):
             ((whole.heights - self.known_heights) / self.doubt)[:, None],
             (whole.middles / _MIDDLE)[:, None],
             (whole.motions / self._moves_like)[:, None],
+            whole.leans / self._leans_like[:, None],
         ]
         together = whole.motions.mean() / _MOVED_TOGETHER
         return np.concatenate([lens.known_beforehand(), np.hstack(own).ravel(), [together]])
@@ -130,30 +140,19 @@ class ParticleModel(SeriesModel):
         """Derivatives of `known`, shape (numbers, deviations)."""
         lens, count = self.lens, len(self.parity)
         now, rows = lens.known_beforehand(), []
-        for moved, step in self._lens_steps():
+        for moved, step in self.lens.each_moved(self.largest_tilt):
             rows.append((moved.known_beforehand() - now) / step)
         shape = (len(rows) + NUMBERS * count, len(now) + NUMBERS * count + 1)
         slopes = np.zeros(shape)
         slopes[: len(rows), : len(now)] = rows
         sizes = np.column_stack(
             [np.full((count, 2), _PLACED), self.doubt, np.full(count, _MIDDLE), self._moves_like]
+            + 2 * [self._leans_like]
         ).ravel()
         own = np.arange(NUMBERS * count)
         slopes[len(rows) + own, len(now) + own] = 1 / sizes
         slopes[len(rows) + 4 :: NUMBERS, -1] = 1 / (count * _MOVED_TOGETHER)
         return csr_array(slopes)
-
-    def _lens_steps(self) -> list[tuple[Lens, float]]:
-        """The lens after a step of each of its numbers, backwards where it can go no further, and the step."""
-        found = []
-        for number, step in enumerate(self.lens.steps):
-            vector = np.zeros(len(self.lens.vector))
-            vector[number] = step
-            moved = self.lens.moved(vector, self.largest_tilt)
-            if moved.vector[number] - self.lens.vector[number] < 0.5 * step:
-                moved, step = self.lens.moved(-vector, self.largest_tilt), -step
-            found.append((moved, step))
-        return found
 
     @property
     def largest_tilt(self) -> float:
@@ -164,7 +163,7 @@ class ParticleModel(SeriesModel):
         """Derivatives of residuals by the numbers of the lens, shape (numbers, images * rows * columns)."""
         lens, rows = self.lens, []
         of_wave = [len(lens.defocus) + 11, *range(len(lens.vector) - 2, len(lens.vector))]  # motion and tilt
-        for number, (moved, step) in enumerate(self._lens_steps()):
+        for number, (moved, step) in enumerate(self.lens.each_moved(self.largest_tilt)):
             spectrum = self.spectrum_of(self.whole, moved) if number in of_wave else self.spectrum
             rows.append((self.residual_images(moved, spectrum) - left).ravel() / np.float32(step))
         return np.array(rows)

@@ -75,6 +75,7 @@ class LevelColumns:
         tilt: tuple[float, float] = (0.0, 0.0),
         mean_square: float = 0.0064,
         further: np.ndarray | None = None,
+        leans: np.ndarray | None = None,
         behind: float = 0.0,
     ) -> np.ndarray:
         """Return the Fourier transform of the wave behind columns, a plane wave of amplitude one having entered.
@@ -94,6 +95,9 @@ class LevelColumns:
             Of the displacements of atoms along each axis in Å².
         further
             What each column has beside it, shape (n,), small.
+        leans
+            Of each column beside the tilt, about its middle: along x and y in Å from one level to the next, shape
+            (n, 2).
         behind
             Plane of the wave, in Å from level zero along the beam.
 
@@ -121,9 +125,15 @@ class LevelColumns:
             own = np.flatnonzero((share > 0) & ((half - parity) % 2 == 0))
             if len(own):
                 weight = torch.tensor(share[own], dtype=torch.float32)[:, None]
-                field = ((along_y[own] * weight).T @ along_x[own]) * phase
+                in_x, in_y = along_x[own], along_y[own] * weight
+                if leans is not None:
+                    shift = (half / 2 - ends[own].mean(1))[:, None] * np.asarray(leans)[own]
+                    shift = -2 * np.pi * torch.tensor(shift, dtype=torch.float32)
+                    in_x = in_x * torch.polar(torch.ones_like(in_x.real), shift[:, :1] * self._kx)
+                    in_y = in_y * torch.polar(torch.ones_like(in_y.real), shift[:, 1:] * self._ky)
+                field = (in_y.T @ in_x) * phase
                 if slope is not None:
-                    field = field + ((along_y[own] * weight * further[own]).T @ along_x[own]) * slope
+                    field = field + ((in_y * further[own]).T @ in_x) * slope
                 if tilt[0] or tilt[1]:
                     away = -np.pi * half * self.spacing
                     field = field * torch.polar(torch.ones_like(self._ky), away * tilt[1] * self._ky)[:, None]

@@ -70,6 +70,16 @@ def test_columns_beside_abtem():
     assert min(left) < 0.12
 
 
+def test_a_column_that_leans_is_one_of_atoms_beside_each_other():
+    columns = LevelColumns("Au", SPACING, 300e3, (64, 64), (10.0, 10.0))
+    lean, place, apart = np.array([(0.3, -0.2)]), np.array([(5.0, 4.6)]), np.array([(-0.5, 0.5), (0.5, 1.5)])
+    leaning = columns.spectrum(place, np.array([0]), np.array([(-0.5, 1.5)]), leans=lean)
+    beside = columns.spectrum(np.vstack([place - lean / 2, place + lean / 2]), np.array([0, 0]), apart)
+    np.testing.assert_allclose(leaning, beside, atol=1e-2)
+    straight = columns.spectrum(place, np.array([0]), np.array([(-0.5, 1.5)]))
+    assert np.abs(leaning - straight).max() > 1
+
+
 def test_waves_change_smoothly_with_the_ends_of_columns():
     columns = LevelColumns("Au", SPACING, 300e3, (64, 64), (10.0, 10.0))
     place, parity = np.array([(5.0, 5.0)]), np.array([0])
