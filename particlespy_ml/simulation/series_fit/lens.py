@@ -10,9 +10,9 @@ from particlespy_ml.simulation.recording.optics import Optics
 
 # standard deviations of what is known of a corrected lens: Cs, C5, astigmatism, coma, three-fold astigmatism (two
 # numbers each), focal spread and deflection, in Å; of how far the camera blurs images as it does noise; of the mean
-# square of thermal displacements, less that of the library, in Å²; and of a blur of images that noise does not show, in
-# Å²
-SPREADS = np.array([6e4, 1.5e7, 10.0, 10.0, 150.0, 150.0, 150.0, 150.0, 4.0, 0.08, 0.5, 0.004, 1.0])
+# square of thermal displacements, less that of the library, in Å²; of a blur of images that noise does not show, in Å²;
+# and of how strongly atoms scatter, over what they are said to
+SPREADS = np.array([6e4, 1.5e7, 10.0, 10.0, 150.0, 150.0, 150.0, 150.0, 4.0, 0.08, 0.5, 0.004, 1.0, 0.03])
 COUNT = len(SPREADS)
 MISALIGNED = 0.15  # Å, of each image along each axis after it was registered
 TILTED = 1.5  # degrees, along each axis
@@ -20,6 +20,7 @@ _STEPS = 0.02  # of the standard deviations, for derivatives
 _SMALLEST = 0.02  # Å, deflection
 _MOTIONS = (-0.006, 0.012)  # Å², none beside that of the library, and 0.14 Å
 _BLURS = (0.0, 6.0)  # Å²
+_STRENGTHS = (-0.2, 0.2)
 _FLOOR = 0.12  # of that blur's transfer
 
 
@@ -34,7 +35,8 @@ class Lens:
     rest
         Cs, C5, two numbers each of astigmatism, coma and three-fold astigmatism, focal spread, deflection, the power to
         which the transfer that noise tells blurs images, from 0 to 1, the mean square of thermal displacements less
-        that of the library, and a blur that noise does not show, shape (13,).
+        that of the library, a blur that noise does not show, and how much more strongly atoms scatter than they are
+        said to, which only the waves of all columns together follow, shape (14,).
     shifts
         Along x and y in Å of each image relative to the first, shape (images - 1, 2).
     tilt
@@ -72,7 +74,8 @@ class Lens:
         parts = np.split(self.vector + step, np.cumsum([count, COUNT, 2 * (count - 1)]))
         rest, tilt = parts[1], parts[3]
         rest[8:10] = max(rest[8], 1.0), max(rest[9], _SMALLEST)
-        rest[10:] = np.clip(rest[10], 0, 1), np.clip(rest[11], *_MOTIONS), np.clip(rest[12], *_BLURS)
+        rest[10:12] = np.clip(rest[10], 0, 1), np.clip(rest[11], *_MOTIONS)
+        rest[12:] = np.clip(rest[12], *_BLURS), np.clip(rest[13], *_STRENGTHS)
         size = np.hypot(*tilt)
         tilt = tilt * min(1.0, largest_tilt / size) if size else tilt
         return replace(self, defocus=parts[0], rest=rest, shifts=parts[2].reshape(-1, 2), tilt=tilt)
@@ -108,6 +111,11 @@ class Lens:
         """Mean square of thermal displacements along each axis less that of the library, in Å²."""
         return float(self.rest[11])
 
+    @property
+    def strength(self) -> float:
+        """How much more strongly atoms scatter than they are said to, over that."""
+        return float(self.rest[13])
+
     def hidden_blur(self, frequency: np.ndarray) -> np.ndarray:
         """Transfer, at frequencies in 1/Å, of a camera that blurs the image and not its noise."""
         return _FLOOR + (1 - _FLOOR) / (1 + self.rest[12] * frequency**2)
@@ -139,5 +147,5 @@ def _mean(optics: Optics) -> np.ndarray:
         (optics.threefold, optics.threefold_angle, 3),
     ):
         pairs += [size * np.cos(order * angle), size * np.sin(order * angle)]
-    ends = [optics.focal_spread, max(optics.deflection, _SMALLEST), 0.5, 0.0, 0.0]
+    ends = [optics.focal_spread, max(optics.deflection, _SMALLEST), 0.5, 0.0, 0.0, 0.0]
     return np.array([optics.spherical_aberration, optics.fifth_order, *pairs, *ends], float)

@@ -36,7 +36,7 @@ def fit_particle(
     """Fit numbers of atoms, places and the lens to a registered series, the waves of all columns together.
 
     The wave is that of the multislice algorithm, atoms at levels and moving on the average as all do, each column a
-    little more or less. Numbers of atoms are fitted as if there were parts of atoms; `whole_numbers` tells which whole
+    little more or less, and leaning a little beside the tilt of all. Numbers of atoms are fitted as if there were parts of atoms; `whole_numbers` tells which whole
     ones they are.
 
     Parameters

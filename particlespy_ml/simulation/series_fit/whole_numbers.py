@@ -6,7 +6,7 @@ import numpy as np
 
 # what a fit does not know of: strength of scattering, which all columns share, and an offset; then of each column alone
 SCALE, OFFSET = 0.07, 0.1  # over one, and in atoms
-OWN, OWN_SHARE = 0.1, 0.045  # atoms, and of the number of atoms: displacements of atoms are not alike
+OWN, OWN_SHARE = 0.1, 0.03  # atoms, and of the number of atoms: displacements of atoms are not alike
 _DOUBT = 1.5  # variance of what the fit tells over that which it has
 _FROM_BEFORE = 0.15  # power of the probabilities known before, of each column alone: what they are off by is shared
 _OUTLIER = -2.5  # logarithm of the likelihood of a column that is none, or is unlike all others

@@ -116,6 +116,7 @@ class ParticleModel(SeriesModel):
             mean_square=LIBRARY_MOTION + lens.motion,
             further=whole.motions,
             leans=whole.leans,
+            strength=1 + lens.strength,
             behind=behind,
         )
         return cropped(spectrum, self.full)
@@ -162,7 +163,8 @@ class ParticleModel(SeriesModel):
     def lens_slopes(self, left: np.ndarray) -> np.ndarray:
         """Derivatives of residuals by the numbers of the lens, shape (numbers, images * rows * columns)."""
         lens, rows = self.lens, []
-        of_wave = [len(lens.defocus) + 11, *range(len(lens.vector) - 2, len(lens.vector))]  # motion and tilt
+        first, count = len(lens.defocus), len(lens.vector)
+        of_wave = (first + 11, first + 13, count - 2, count - 1)  # motion, strength of scattering, and tilt
         for number, (moved, step) in enumerate(self.lens.each_moved(self.largest_tilt)):
             spectrum = self.spectrum_of(self.whole, moved) if number in of_wave else self.spectrum
             rows.append((self.residual_images(moved, spectrum) - left).ravel() / np.float32(step))

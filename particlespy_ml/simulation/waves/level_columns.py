@@ -76,6 +76,7 @@ class LevelColumns:
         mean_square: float = 0.0064,
         further: np.ndarray | None = None,
         leans: np.ndarray | None = None,
+        strength: float = 1.0,
         behind: float = 0.0,
     ) -> np.ndarray:
         """Return the Fourier transform of the wave behind columns, a plane wave of amplitude one having entered.
@@ -98,6 +99,8 @@ class LevelColumns:
         leans
             Of each column beside the tilt, about its middle: along x and y in Å from one level to the next, shape
             (n, 2).
+        strength
+            Of the scattering of all atoms, over that of the parametrization.
         behind
             Plane of the wave, in Å from level zero along the beam.
 
@@ -110,10 +113,10 @@ class LevelColumns:
 
         ends, parity = np.asarray(ends, float), np.asarray(parity)
         motion = max(float(mean_square), LEAST_MOTION)
-        phase, slope = self._phase(motion), None
+        phase, slope = self._phase(motion) * strength, None
         if further is not None:
             low = max(motion - _STEP, LEAST_MOTION)
-            slope = (self._phase(motion + _STEP) - self._phase(low)) / (motion + _STEP - low)
+            slope = (self._phase(motion + _STEP) - self._phase(low)) * (strength / (motion + _STEP - low))
             further = torch.tensor(np.asarray(further), dtype=torch.float32)[:, None]
         turns = -2 * np.pi * torch.tensor(np.asarray(places), dtype=torch.float32)
         along_x = torch.polar(torch.ones(len(turns), self.shape[1]), turns[:, :1] * self._kx)

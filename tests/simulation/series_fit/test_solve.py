@@ -32,7 +32,7 @@ def particle():
 def taken(particle, library, defoci, dose, tilt=(0.4, 0.2), seed=0, kinds=None):
     places, heights = particle
     lens = replace(Lens.start(np.array(defoci), LENS), tilt=np.array(tilt))
-    lens = replace(lens, rest=np.concatenate([lens.rest[:10], [0.0, 0.0, 0.0]]))
+    lens = replace(lens, rest=np.concatenate([lens.rest[:10], np.zeros(4)]))
     model = SeriesModel(np.ones((len(defoci), 96, 84)), PIXEL, places, heights, library, lens, kinds)
     images = [model.image(number, lens, model.spectrum)[0] for number in range(len(defoci))]
     counts = np.random.default_rng(seed).poisson(np.maximum(images, 0) * dose * PIXEL**2)

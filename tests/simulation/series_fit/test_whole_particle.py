@@ -38,7 +38,7 @@ def model_of(particle, library, images, heights):
 def taken(particle, library, tilt, dose, seed=0):
     places, heights = particle
     blank = model_of(particle, library, np.ones((3, 72, 60)), heights.astype(float))
-    lens = replace(blank.lens, tilt=np.array(tilt), rest=np.concatenate([blank.lens.rest[:10], [0.0, 0.001, 0.0]]))
+    lens = replace(blank.lens, tilt=np.array(tilt), rest=np.concatenate([blank.lens.rest[:10], [0.0, 0.001, 0.0, 0.0]]))
     spectrum = blank.spectrum_of(blank.whole, lens)
     images = np.stack([blank.image(number, lens, spectrum)[0] for number in range(3)])
     counts = np.random.default_rng(seed).poisson(np.maximum(images, 0) * dose / 3 * PIXEL**2)

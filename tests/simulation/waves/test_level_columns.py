@@ -80,6 +80,14 @@ def test_a_column_that_leans_is_one_of_atoms_beside_each_other():
     assert np.abs(leaning - straight).max() > 1
 
 
+def test_atoms_of_twice_the_strength_are_two():
+    columns = LevelColumns("Au", SPACING, 300e3, (64, 64), (10.0, 10.0))
+    place, ends = np.array([(5.0, 4.6)]), np.array([(-0.5, 0.5)])
+    strong = columns.spectrum(place, np.array([0]), ends, strength=2.0, further=np.array([1e-3]))
+    two = columns.spectrum(np.repeat(place, 2, 0), np.array([0, 0]), np.repeat(ends, 2, 0), further=np.full(2, 1e-3))
+    np.testing.assert_allclose(strong, two, atol=1e-2)
+
+
 def test_waves_change_smoothly_with_the_ends_of_columns():
     columns = LevelColumns("Au", SPACING, 300e3, (64, 64), (10.0, 10.0))
     place, parity = np.array([(5.0, 5.0)]), np.array([0])
