@@ -22,6 +22,7 @@ WAVE = 7.0  # Å around a column in which its wave is
 _OUTSIDE = 3.5  # Å from all columns, from where on there is noise alone
 _LEAST = 0.05  # of an image without columns; of others all that is left counts as noise
 _RING = 0.12  # 1/Å, of noise spectra
+_FILM = (0.15, 0.8)  # 1/Å, where amorphous films show
 _TAPER = 12  # pixels at the borders of images whose noise is measured
 _CAMERAS = ((0.2, 0.2, 1.8), (0.1, 0.6, 1.8), (0.3, 1.5, 1.8))  # floor, half width and exponent to begin with
 _LIMITS = ((0.0, 0.05, 1.0), (0.6, 4.0, 3.0))
@@ -192,6 +193,15 @@ class SeriesModel:
             expected, _ = self.image(number, self.lens, self.spectrum)
             left = self.whitened(image - self.level(number, expected) * expected, number)
             self.variance[number] = left[self.region].var()
+
+    def unlike_noise(self) -> float:
+        """How unlike the noise of the images is at frequencies at which films show.
+
+        The contrast of a film changes with the defocus: 0.25 and more of a series. Of vacuum it is about 0.1, of one
+        image 0.
+        """
+        seen = (self.rings > _FILM[0]) & (self.rings < _FILM[1])
+        return float(np.log(np.maximum(self.noise[:, seen], 1e-12)).std(0).mean())
 
     def alikeness(self) -> float:
         """How many times the power of the whitened residuals is larger where lattices are than on the average.

@@ -11,7 +11,7 @@ from particlespy_ml.simulation.series_fit.lens import Lens
 from particlespy_ml.simulation.series_fit.model import SeriesModel
 from particlespy_ml.simulation.series_fit.optics import find_lens
 from particlespy_ml.simulation.series_fit.solve import SeriesFit
-from particlespy_ml.simulation.series_fit.whole_numbers import whole_numbers
+from particlespy_ml.simulation.series_fit.whole_numbers import OWN_SHARE, whole_numbers
 from particlespy_ml.simulation.series_fit.whole_particle import LIBRARY_MOTION, NUMBERS, ParticleModel
 from particlespy_ml.simulation.waves.tilted_columns import TiltedColumns
 
@@ -20,6 +20,8 @@ _ATTEMPTS = 7  # with more and more damping, before a fit ends
 _SMALL_GAIN = 2.0  # of the sum of squares: less ends a round
 _DOUBT = 1.5  # atoms, how far those of the network may be off
 _VACUUM = 12.0  # Å about the columns of what is seen
+_ALIKE = 0.2  # noise of images that is more unlike is that of a film, whose contrast leaning columns would take up
+_OWN_SHARE = 0.03  # of numbers of atoms: what is known of none where columns lean
 _LEAST_SHARE = 0.6  # of the motion of all that a column's may be less
 
 
@@ -36,8 +38,9 @@ def fit_particle(
     """Fit numbers of atoms, places and the lens to a registered series, the waves of all columns together.
 
     The wave is that of the multislice algorithm, atoms at levels and moving on the average as all do, each column a
-    little more or less, and leaning a little beside the tilt of all. Numbers of atoms are fitted as if there were parts of atoms; `whole_numbers` tells which whole
-    ones they are.
+    little more or less. In series taken in vacuum each also leans a little beside the tilt of all, and how strongly
+    atoms scatter is fitted; the contrast of a film would be taken for both. Numbers of atoms are fitted as if there
+    were parts of atoms; `whole_numbers` tells which whole ones they are.
 
     Parameters
     ----------
@@ -54,7 +57,10 @@ def fit_particle(
     with bar(2 + sum(ROUNDS), "Fitting the particle", "step") as shown:
         find_lens(start, defoci)
         shown.update()
-        model = ParticleModel(start, heights, np.full(len(heights), _DOUBT), columns.kinds[0], nearest)
+        start.measure_noise()
+        leaning = len(images) > 1 and start.unlike_noise() < _ALIKE
+        doubt = np.full(len(heights), _DOUBT)
+        model = ParticleModel(start, heights, doubt, columns.kinds[0], nearest, leaning)
         for steps in ROUNDS:
             model.measure_noise()
             fit_columns_and_lens(model, steps, shown.update)
@@ -62,7 +68,9 @@ def fit_particle(
         covariance = covariance_of(model)
         shown.update()
     number = len(model.lens.vector) + NUMBERS * np.arange(len(heights)) + 2
-    told = whole_numbers(model.whole.heights, covariance[np.ix_(number, number)], columns.highest, posterior)
+    shared = covariance[np.ix_(number, number)]
+    share = _OWN_SHARE if leaning else OWN_SHARE
+    told = whole_numbers(model.whole.heights, shared, columns.highest, posterior, own_share=share)
     middles, errors = _middle_places(model, covariance)
     return SeriesFit.of(model, middles + corner, errors, told)
 

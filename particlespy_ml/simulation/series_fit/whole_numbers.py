@@ -6,7 +6,7 @@ import numpy as np
 
 # what a fit does not know of: strength of scattering, which all columns share, and an offset; then of each column alone
 SCALE, OFFSET = 0.07, 0.1  # over one, and in atoms
-OWN, OWN_SHARE = 0.1, 0.03  # atoms, and of the number of atoms: displacements of atoms are not alike
+OWN, OWN_SHARE = 0.1, 0.045  # atoms, and of the number of atoms: displacements of atoms are not alike
 _DOUBT = 1.5  # variance of what the fit tells over that which it has
 _FROM_BEFORE = 0.15  # power of the probabilities known before, of each column alone: what they are off by is shared
 _OUTLIER = -2.5  # logarithm of the likelihood of a column that is none, or is unlike all others
@@ -14,7 +14,13 @@ _GRIDS = (np.linspace(-3, 3, 61), np.linspace(-2.5, 2.5, 21), np.linspace(-2.5, 
 _FAINTEST = 1e-3
 
 
-def whole_numbers(heights: np.ndarray, covariance: np.ndarray, highest: int, before: np.ndarray) -> np.ndarray:
+def whole_numbers(
+    heights: np.ndarray,
+    covariance: np.ndarray,
+    highest: int,
+    before: np.ndarray,
+    own_share: float = OWN_SHARE,
+) -> np.ndarray:
     """Return the probability of each whole number of atoms, shape (n, highest).
 
     Errors that columns share, such as those of the lens, move all numbers by parts of an atom: the shared error that
@@ -31,6 +37,8 @@ def whole_numbers(heights: np.ndarray, covariance: np.ndarray, highest: int, bef
         Largest number, which stands for all above it.
     before
         Probability of each number as known before, of one atom on, shape (n, m).
+    own_share
+        Of a column's number of atoms: what the fit does not know of this column alone.
 
     Examples
     --------
@@ -45,7 +53,7 @@ def whole_numbers(heights: np.ndarray, covariance: np.ndarray, highest: int, bef
     variances, axes = np.linalg.eigh(covariance)
     largest = np.argsort(-variances)[: len(_GRIDS)]
     shared = axes[:, largest] * np.sqrt(variances[largest])
-    own = np.sqrt(np.maximum(np.diag(covariance - shared @ shared.T), 0) + OWN**2 + (OWN_SHARE * heights) ** 2)
+    own = np.sqrt(np.maximum(np.diag(covariance - shared @ shared.T), 0) + OWN**2 + (own_share * heights) ** 2)
     tried = np.stack(np.meshgrid(*_GRIDS[: len(largest)], indexing="ij"), -1).reshape(-1, len(largest))
     # columns above the highest number have theirs, so that they do not pull the others down
     numbers = np.arange(1, max(highest, int(np.ceil(heights.max(initial=1.0))) + 3) + 1)

@@ -20,6 +20,7 @@ NUMBERS = 7  # of a column: x, y, number of atoms, middle, motion beside that of
 _PLACED, _MIDDLE = 0.3, 0.7
 _MOVED, _MOVED_TOGETHER = 0.0045, 3e-4  # the first for one atom, of n over the root of n; the second is of the mean
 _DISPLACED = 0.1  # Å, root mean square of atoms along each axis, which makes columns lean
+_NOT = 1e-4  # Å, the same where they do not lean
 _STEPS = (0.05, 0.05, 0.3, 0.6, 1e-3, 0.008, 0.008)  # for derivatives
 _LARGEST = (0.15, 0.15, 1.5, 1.0, 4e-3, 0.06, 0.06)  # of one step
 _REACH = 4.5  # Å about a column in which it changes images
@@ -78,11 +79,22 @@ class ParticleModel(SeriesModel):
         Numbers of atoms to begin with, and how far they may be off, shape (n,).
     symbol, nearest
         Chemical symbol, and distance of nearest columns in Å.
+    leaning
+        Whether columns lean beside the tilt, and atoms may scatter more or less strongly.
     """
 
     slices = None  # until the field is known
 
-    def __init__(self, start: SeriesModel, heights: np.ndarray, doubt: np.ndarray, symbol: str, nearest: float):
+    def __init__(
+        self,
+        start: SeriesModel,
+        heights: np.ndarray,
+        doubt: np.ndarray,
+        symbol: str,
+        nearest: float,
+        leaning: bool = True,
+    ):
+        self.leaning = leaning
         super().__init__(start.images, start.pixel, start.first, start.heights, start.columns, start.lens)
         self.known_heights, self.doubt = np.maximum(np.asarray(heights, float), 0.5), np.asarray(doubt, float)
         count = len(self.known_heights)
@@ -96,7 +108,7 @@ class ParticleModel(SeriesModel):
         self._moves_like = _MOVED / np.sqrt(np.maximum(self.known_heights, 1))
         # the standard error of the slope of a straight line through atoms that are displaced independently
         number = np.maximum(self.known_heights, 2)
-        self._leans_like = _DISPLACED / np.sqrt(number * (number**2 - 1) / 12)
+        self._leans_like = (_DISPLACED if leaning else _NOT) / np.sqrt(number * (number**2 - 1) / 12)
         self.rebuild()
 
     def wave_spectrum(self, tilt: np.ndarray | None = None) -> np.ndarray:
@@ -116,7 +128,7 @@ class ParticleModel(SeriesModel):
             mean_square=LIBRARY_MOTION + lens.motion,
             further=whole.motions,
             leans=whole.leans,
-            strength=1 + lens.strength,
+            strength=1 + lens.strength if self.leaning else 1.0,
             behind=behind,
         )
         return cropped(spectrum, self.full)
@@ -182,7 +194,7 @@ class ParticleModel(SeriesModel):
         images = np.arange(len(left))[:, None] * grid.shape[0]
         data, at, rows = [], [], []
         for own in _apart(places):
-            for kind, step in enumerate(_STEPS):
+            for kind, step in enumerate(_STEPS if self.leaning else _STEPS[:5]):
                 change = np.zeros((count, NUMBERS))
                 change[own, kind] = step
                 spectrum = self.spectrum_of(self.whole.moved(change), self.lens)

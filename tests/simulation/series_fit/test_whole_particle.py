@@ -82,6 +82,34 @@ def test_derivatives_of_columns_are_those_of_each_alone(particle, library):
     assert known.shape == (len(model.lens.vector) + 9 * NUMBERS, len(model.known(model.whole, model.lens)))
 
 
+def test_columns_that_do_not_lean(particle, library):
+    images = taken(particle, library, (0.4, 0.0), 3e4)
+    _, heights = particle
+    start = model_of(particle, library, images, heights + 0.2)
+    model = ParticleModel(start, heights + 0.2, np.full(len(heights), 1.5), "Au", NEAREST, leaning=False)
+    model.measure_noise()
+    fit_columns_and_lens(model, 1)
+    assert np.abs(model.whole.leans).max() < 1e-6 and abs(model.lens.strength) < 1e-6
+    assert np.abs(model.whole.heights - heights - 0.2).max() > 0.02
+
+
+def test_a_film_is_told_by_noise_that_changes_with_the_defocus(particle, library):
+    _, heights = particle
+    images = taken(particle, library, (0.0, 0.0), 1e4)
+    frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(n, PIXEL) for n in images.shape[1:]], indexing="ij"))
+    film = []
+    for number, image in enumerate(images):
+        noise = np.fft.fft2(np.random.default_rng(number).normal(size=image.shape))
+        rings = np.exp(-(((frequency - 0.25 - 0.15 * number) / 0.1) ** 2))
+        film.append(image * (1 + 0.3 * np.fft.ifft2(noise * rings).real))
+    told = []
+    for seen in (images, np.array(film), images[:1]):
+        model = model_of(particle, library, seen, heights.astype(float))
+        model.measure_noise()
+        told.append(model.unlike_noise())
+    assert told[1] > 2 * told[0] and told[2] == 0
+
+
 def test_steps_of_columns_are_limited():
     columns = ParticleColumns(np.zeros((2, 2)), np.array([1.0, 4.0]), np.zeros(2), np.zeros(2), np.zeros((2, 2)))
     moved = columns.moved(np.array([[9, -9, -9, 9, -1, 9, -9], [0.1, 0, 1, 0, 0, 0, 0.01]], float), least_motion=-0.003)
