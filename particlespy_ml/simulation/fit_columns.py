@@ -172,9 +172,10 @@ def fit_columns(
     -----
     Columns are independent of each other where they channel: thick particles, and those far off the zone axis, are not
     described with ``waves="columns"``. With ``waves="particle"`` every column may move more or less than the others,
-    its middle may lie at another height, and it may lean, as atoms do that were displaced; what motion scatters is lost
-    to the wave, and how strongly atoms scatter is fitted. Numbers of atoms are parts of atoms at first, and whole ones
-    by what all columns have in common. Kinds of columns are those that the network told.
+    its middle may lie at another height, and what motion scatters is lost to the wave; in series whose noise is alike
+    in all images, so that there is no film, it may also lean, and how strongly atoms scatter is fitted. Numbers of
+    atoms are parts of atoms at first, and whole ones by what all columns have in common. Kinds of columns are those
+    that the network told.
     Heights and lens are fitted together; where they cannot be told apart the doubt of heights says so only as far as
     the fit has seen other heights: all columns off by one to three atoms are tried with ``waves="columns"``.
 
