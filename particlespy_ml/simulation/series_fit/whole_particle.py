@@ -16,6 +16,7 @@ from particlespy_ml.simulation.waves.level_columns import LevelColumns, level_pa
 WAVE_PIXEL = 0.17  # Å, largest pixel of the wave
 LIBRARY_MOTION = 0.0064  # Å², of the library, which the lens counts from
 NUMBERS = 7  # of a column: x, y, number of atoms, middle, motion beside that of all, and lean along x and y beside tilt
+_UPRIGHT = 5  # of these, the first, where columns do not lean
 # Å and Å, atoms, levels, Å², Å a level: what is known of these beforehand
 _PLACED, _MIDDLE = 0.3, 0.7
 _MOVED, _MOVED_TOGETHER = 0.0045, 3e-4  # the first for one atom, of n over the root of n; the second is of the mean
@@ -64,7 +65,7 @@ class ParticleColumns:
             np.clip(self.heights + step[:, 2], 0.3, 20),
             np.clip(self.middles + step[:, 3], -4, 4),
             np.maximum(self.motions + step[:, 4], least_motion),
-            self.leans + step[:, 5:],
+            self.leans + step[:, _UPRIGHT:],
         )
 
 
@@ -194,7 +195,7 @@ class ParticleModel(SeriesModel):
         images = np.arange(len(left))[:, None] * grid.shape[0]
         data, at, rows = [], [], []
         for own in _apart(places):
-            for kind, step in enumerate(_STEPS if self.leaning else _STEPS[:5]):
+            for kind, step in enumerate(_STEPS if self.leaning else _STEPS[:_UPRIGHT]):
                 change = np.zeros((count, NUMBERS))
                 change[own, kind] = step
                 spectrum = self.spectrum_of(self.whole.moved(change), self.lens)
